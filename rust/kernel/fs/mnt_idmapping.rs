@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Id mappings of mounts.
+//!
+//! A mount can show the owners of a filesystem shifted: a file that user 1000 owns on disk is user
+//! 1001's when it is seen through the mount, and what 1001 creates there is stored as 1000's. This
+//! module is the arithmetic and the object behind that. With `CONFIG_RUST_MNT_IDMAPPING` it takes
+//! the place of `fs/mnt_idmapping.c`: every filesystem, in C or in Rust, gets its answers here.
+//!
+//! From the bottom up, each layer using only what is below it:
+//!
+//! | layer | file | what it is |
+//! | --- | --- | --- |
+//! | export | `export.rs` | the functions that C calls, under their C names |
+//! | objects | `object.rs` | [`MntIdmap`], the reference counted map of a mount |
+//! | | [`crate::user_namespace`] | where maps come from |
+//! | ids and maps | `table.rs` | [`Table`], one direction of a map laid out for lookup |
+//! | | `map.rs` | [`IdMap`], what a map is and means |
+//! | | `extent.rs` | [`Extent`], one checked range |
+//! | | `vfsid.rs` | what ids seen through a mount may be compared with |
+//! | | [`crate::uidgid`] | the ids themselves |
+//!
+//! The lowest layer names nothing but `core`, has no `unsafe`, and is compiled and tested on the
+//! host too.
+//!
+//! C header: [`include/linux/mnt_idmapping.h`](srctree/include/linux/mnt_idmapping.h)
+//!
+//! Reference: <https://docs.kernel.org/filesystems/idmappings.html>
+
+mod extent;
+mod map;
+mod table;
+mod vfsid;
+
+#[cfg(CONFIG_RUST_MNT_IDMAPPING)]
+mod export;
+#[cfg(CONFIG_RUST_MNT_IDMAPPING)]
+mod object;
+
+pub use self::{
+    extent::{
+        Extent,
+        ExtentError,
+        IdInt, //
+    },
+    map::{
+        FewExtents,
+        IdMap,
+        MapError,
+        SortedMap,
+        MAX_EXTENTS, //
+    },
+    table::{
+        Directory,
+        Table,
+        BUCKETS,
+        FEW, //
+    },
+};
+
+#[cfg(CONFIG_RUST_MNT_IDMAPPING)]
+pub use self::object::MntIdmap;

@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The id mapping of a mount as an object.
+
+use super::{
+    Directory,
+    Extent,
+    SortedMap,
+    Table,
+    BUCKETS,
+    FEW, //
+};
+use crate::{
+    alloc::{
+        flags::GFP_KERNEL_ACCOUNT,
+        KVec, //
+    },
+    bindings,
+    prelude::*,
+    sync::{
+        aref::{
+            ARef,
+            AlwaysRefCounted, //
+        },
+        Refcount, //
+    },
+    types::Opaque,
+    uidgid::{
+        Filesystem,
+        Group,
+        Id,
+        Kind,
+        Local,
+        User,
+        Vfs, //
+    },
+    user_namespace::{
+        NamespaceKind,
+        UserNamespace,
+        WrittenMap, //
+    },
+};
+use core::{
+    ops::{
+        Deref,
+        DerefMut, //
+    },
+    ptr::{
+        self,
+        NonNull, //
+    },
+};
+
+/// A [`Table`] in kernel memory.
+type KTable = Table<u32, KVec<Extent>, KBox<Directory>>;
+
+/// The map of a mount for one [`Kind`] of ids.
+struct KindMap {
+    /// From the filesystem to what is seen through the mount.
+    down: KTable,
+    /// From what is seen through the mount to the filesystem.
+    up: KTable,
+    /// The ranges in the order in which they were written, if there are at most [`FEW`].
+    ///
+    /// More than that are in ascending order wherever the kernel shows them, which is how `down`
+    /// has them.
+    written: FewList,
+}
+
+/// Up to [`FEW`] ranges.
+#[derive(Clone, Copy)]
+struct FewList {
+    extents: [Extent; FEW],
+    len: usize,
+}
+
+impl FewList {
+    const EMPTY: Self = Self {
+        extents: [Extent::EMPTY; FEW],
+        len: 0,
+    };
+
+    fn push(&mut self, extent: Extent) -> Result {
+        *self.extents.get_mut(self.len).ok_or(EINVAL)? = extent;
+        self.len = self.len.wrapping_add(1);
+        Ok(())
+    }
+
+    fn inverse(mut self) -> Self {
+        for extent in self.iter_mut() {
+            *extent = extent.inverse();
+        }
+        self
+    }
+}
+
+impl Deref for FewList {
+    type Target = [Extent];
+
+    fn deref(&self) -> &[Extent] {
+        self.extents.get(..self.len).unwrap_or(&[])
+    }
+}
+
+impl DerefMut for FewList {
+    fn deref_mut(&mut self) -> &mut [Extent] {
+        self.extents.get_mut(..self.len).unwrap_or(&mut [])
+    }
+}
+
+impl KindMap {
+    const EMPTY: Self = Self {
+        down: Table::EMPTY,
+        up: Table::EMPTY,
+        written: FewList::EMPTY,
+    };
+
+    /// Copies and lays out the map of a user namespace.
+    fn new(source: WrittenMap<'_>) -> Result<Self> {
+        let extents = source.ranges().map(|(first, lower_first, count)| {
+            // `map_write()` has checked the same.
+            Extent::new(first, lower_first, count).map_err(|_| EINVAL)
+        });
+        if source.len() <= FEW {
+            let mut written = FewList::EMPTY;
+            for extent in extents {
+                written.push(extent?)?;
+            }
+            let few = |list| {
+                SortedMap::new(list)
+                    .and_then(|map| Table::few(&map))
+                    .map_err(|_| EINVAL)
+            };
+            Ok(Self {
+                down: few(written)?,
+                up: few(written.inverse())?,
+                written,
+            })
+        } else {
+            let mut forward = KVec::with_capacity(source.len(), GFP_KERNEL_ACCOUNT)?;
+            let mut reverse = KVec::with_capacity(source.len(), GFP_KERNEL_ACCOUNT)?;
+            for extent in extents {
+                let extent = extent?;
+                forward.push(extent, GFP_KERNEL_ACCOUNT)?;
+                reverse.push(extent.inverse(), GFP_KERNEL_ACCOUNT)?;
+            }
+            let many = |extents| -> Result<KTable> {
+                let extents = SortedMap::new(extents).map_err(|_| EINVAL)?;
+                let directory = KBox::new([0; BUCKETS], GFP_KERNEL_ACCOUNT)?;
+                Ok(Table::many(extents, directory))
+            };
+            Ok(Self {
+                down: many(forward)?,
+                up: many(reverse)?,
+                written: FewList::EMPTY,
+            })
+        }
+    }
+
+    /// The ranges in the order in which the kernel shows them.
+    fn extents(&self) -> &[Extent] {
+        self.down.many_extents().unwrap_or(&self.written)
+    }
+}
+
+/// What a mount's map has for each [`Kind`] of id.
+pub trait MappedKind: NamespaceKind {
+    #[doc(hidden)]
+    fn tables(idmap: &MntIdmap) -> [&KTable; 2];
+    #[doc(hidden)]
+    fn extents(idmap: &MntIdmap) -> &[Extent];
+}
+
+impl MappedKind for User {
+    #[inline(always)]
+    fn tables(idmap: &MntIdmap) -> [&KTable; 2] {
+        [&idmap.users.down, &idmap.users.up]
+    }
+
+    fn extents(idmap: &MntIdmap) -> &[Extent] {
+        idmap.users.extents()
+    }
+}
+
+impl MappedKind for Group {
+    #[inline(always)]
+    fn tables(idmap: &MntIdmap) -> [&KTable; 2] {
+        [&idmap.groups.down, &idmap.groups.up]
+    }
+
+    fn extents(idmap: &MntIdmap) -> &[Extent] {
+        idmap.groups.extents()
+    }
+}
+
+/// The id mapping of a mount.
+///
+/// This is what C code holds as `struct mnt_idmap *`. Two of them are static and told apart by
+/// their address: the one of mounts that are not idmapped, which maps each id to itself, and the
+/// one that maps nothing. All others are made from a user namespace, and are freed with their last
+/// reference.
+///
+/// # Invariants
+///
+/// `count` is the number of references of a map that is not static. The maps never change.
+pub struct MntIdmap {
+    users: KindMap,
+    groups: KindMap,
+    count: Opaque<bindings::refcount_t>,
+}
+
+// SAFETY: The maps never change and own what they point to, and the count is atomic.
+unsafe impl Send for MntIdmap {}
+
+// SAFETY: See above.
+unsafe impl Sync for MntIdmap {}
+
+impl MntIdmap {
+    /// A map of nothing, for the two static ones.
+    pub(super) const EMPTY: Self = Self {
+        users: KindMap::EMPTY,
+        groups: KindMap::EMPTY,
+        count: new_count(),
+    };
+
+    /// Makes the map of a mount from a user namespace.
+    ///
+    /// # Errors
+    ///
+    /// [`EINVAL`] if one of the namespace's maps has not been written yet, [`ENOMEM`] if memory is
+    /// short; nothing is left behind.
+    ///
+    /// Mirrors `alloc_mnt_idmap()`.
+    pub fn new(ns: &UserNamespace) -> Result<ARef<Self>> {
+        let users = ns.written_map::<User>().ok_or(EINVAL)?;
+        let users = KindMap::new(users)?;
+        let groups = ns.written_map::<Group>().ok_or(EINVAL)?;
+        let groups = KindMap::new(groups)?;
+        // INVARIANT: The one reference is the caller's.
+        let idmap = KBox::new(
+            Self {
+                users,
+                groups,
+                count: new_count(),
+            },
+            GFP_KERNEL_ACCOUNT,
+        )?;
+        let idmap = NonNull::from(KBox::leak(idmap));
+        // SAFETY: The object is valid, and the one reference is handed over.
+        Ok(unsafe { ARef::from_raw(idmap) })
+    }
+
+    /// Makes a reference from C's pointer.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` must point to a valid map that stays valid for `'a`.
+    #[inline(always)]
+    pub unsafe fn from_raw<'a>(ptr: *const bindings::mnt_idmap) -> &'a Self {
+        // SAFETY: By the requirements above. With `CONFIG_RUST_MNT_IDMAPPING` all objects that C
+        // knows as `struct mnt_idmap` are made in this file and in `export.rs`.
+        unsafe { &*ptr.cast() }
+    }
+
+    /// The pointer that C knows the map by.
+    #[inline(always)]
+    pub fn as_raw(&self) -> *mut bindings::mnt_idmap {
+        ptr::from_ref(self).cast_mut().cast()
+    }
+
+    /// Whether this is the map of mounts that are not idmapped.
+    #[inline(always)]
+    pub fn is_nop(&self) -> bool {
+        ptr::eq(self.as_raw(), &raw const bindings::nop_mnt_idmap)
+    }
+
+    /// Whether this is the map of no id.
+    #[inline(always)]
+    fn is_invalid(&self) -> bool {
+        ptr::eq(self.as_raw(), &raw const bindings::invalid_mnt_idmap)
+    }
+
+    /// Whether this is a map that was made from a user namespace.
+    ///
+    /// Mirrors `is_valid_mnt_idmap()`.
+    #[inline(always)]
+    pub fn is_idmapped(&self) -> bool {
+        !self.is_nop() && !self.is_invalid()
+    }
+
+    /// What an owner that an inode stores is called through the mount, if it is called anything.
+    ///
+    /// `fs_userns` is the user namespace of the filesystem (`sb->s_user_ns`).
+    ///
+    /// Mirrors `make_vfsuid()` and `make_vfsgid()`.
+    #[inline(always)]
+    pub fn to_vfs<K: MappedKind>(
+        &self,
+        fs_userns: &UserNamespace,
+        id: Option<Id<K, Filesystem>>,
+    ) -> Option<Id<K, Vfs>> {
+        if self.is_nop() {
+            return id.map(Id::cast);
+        }
+        let local = if fs_userns.is_initial() {
+            id.map(Id::cast)
+        } else {
+            fs_userns.from_stored(id)
+        };
+        let [down, _] = K::tables(self);
+        Id::from_c(down.get(Id::<K, Local>::to_c(local)))
+    }
+
+    /// What to store in an inode for an owner that is seen through the mount, if it can be stored.
+    ///
+    /// `fs_userns` is the user namespace of the filesystem (`sb->s_user_ns`). Where this is
+    /// [`None`] an object with that owner cannot be made, which programs see as `EOVERFLOW`.
+    ///
+    /// Mirrors `from_vfsuid()` and `from_vfsgid()`.
+    #[inline(always)]
+    pub fn from_vfs<K: MappedKind>(
+        &self,
+        fs_userns: &UserNamespace,
+        id: Option<Id<K, Vfs>>,
+    ) -> Option<Id<K, Filesystem>> {
+        if self.is_nop() {
+            return id.map(Id::cast);
+        }
+        let [_, up] = K::tables(self);
+        let local = Id::<K, Local>::from_c(up.get(Id::to_c(id)));
+        if fs_userns.is_initial() {
+            local.map(Id::cast)
+        } else {
+            fs_userns.to_stored(local)
+        }
+    }
+
+    /// The ranges of the map as a namespace sees them: `first`, the lower id as `ns` calls it,
+    /// `count`. Ranges that `ns` does not map as a whole are left out.
+    pub fn seen_from<'a, K: MappedKind>(
+        &'a self,
+        ns: &'a UserNamespace,
+    ) -> impl Iterator<Item = (u32, u32, u32)> + 'a {
+        let map = ns.written_map::<K>();
+        K::extents(self).iter().filter_map(move |extent| {
+            let lower = map?.range_up(extent.lower_first(), extent.count())?;
+            Some((extent.first(), lower, extent.count()))
+        })
+    }
+
+    #[inline(always)]
+    fn count(&self) -> &Refcount {
+        // SAFETY: `Refcount` is a transparent wrapper of what `count` is of.
+        unsafe { &*ptr::from_ref(&self.count).cast() }
+    }
+}
+
+/// A count of one, in a form that a static can have.
+const fn new_count() -> Opaque<bindings::refcount_t> {
+    Opaque::new(bindings::refcount_t {
+        refs: bindings::atomic_t { counter: 1 },
+    })
+}
+
+// SAFETY: Objects that are not static are freed with their last reference only, and static ones
+// live forever.
+unsafe impl AlwaysRefCounted for MntIdmap {
+    #[inline]
+    fn inc_ref(&self) {
+        if self.is_idmapped() {
+            self.count().inc();
+        }
+    }
+
+    #[inline]
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // SAFETY: The caller gives its reference back, so the object was valid until now.
+        let idmap = unsafe { obj.as_ref() };
+        if idmap.is_idmapped() && idmap.count().dec_and_test() {
+            // SAFETY: This was the last reference, and `MntIdmap::new()` made the object of a
+            // `KBox`. Freeing does not sleep: it is `kfree()` throughout.
+            drop(unsafe { KBox::from_raw(obj.as_ptr()) });
+        }
+    }
+}

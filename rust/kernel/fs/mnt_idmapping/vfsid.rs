@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What ids seen through a mount may be compared with and turned into.
+//!
+//! A [`VfsUid`] or [`VfsGid`] comes out of a mount's map, or out of a caller who wants to own
+//! something that it is about to make. There is no way to one from a plain number, and none from
+//! the id that an inode stores. Where the mount has no name for an owner there is no id at all, so
+//! that two unmapped owners never compare equal by mistake.
+//!
+//! C header: [`include/linux/mnt_idmapping.h`](srctree/include/linux/mnt_idmapping.h)
+//!
+//! [`VfsUid`]: crate::uidgid::VfsUid
+//! [`VfsGid`]: crate::uidgid::VfsGid
+
+use crate::uidgid::{
+    Id,
+    Kernel,
+    Kind,
+    Vfs, //
+};
+
+impl<K: Kind> Id<K, Vfs> {
+    /// The id under which a caller makes new objects through a mount.
+    ///
+    /// Mirrors `VFSUIDT_INIT(current_fsuid())`: what a caller is called is also what the mount
+    /// calls it.
+    #[inline(always)]
+    pub const fn from_caller(id: Id<K, Kernel>) -> Self {
+        id.cast()
+    }
+
+    /// The id as a caller's, where it is to be committed as one.
+    ///
+    /// Mirrors `vfsuid_into_kuid()`; used, for instance, where a setuid program takes its owner's
+    /// id.
+    #[inline(always)]
+    pub const fn into_kernel(self) -> Id<K, Kernel> {
+        self.cast()
+    }
+}
+
+/// A caller is the owner seen through a mount if the two have the same number.
+///
+/// Mirrors `vfsuid_eq_kuid()`. That an unmapped owner equals nobody needs no rule here: it has no
+/// id.
+impl<K: Kind> PartialEq<Id<K, Kernel>> for Id<K, Vfs> {
+    #[inline(always)]
+    fn eq(&self, other: &Id<K, Kernel>) -> bool {
+        self.get() == other.get()
+    }
+}
+
+impl<K: Kind> PartialEq<Id<K, Vfs>> for Id<K, Kernel> {
+    #[inline(always)]
+    fn eq(&self, other: &Id<K, Vfs>) -> bool {
+        other == self
+    }
+}

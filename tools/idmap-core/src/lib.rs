@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The kernel's pure id mapping code, compiled on the host.
+//!
+//! The files are those of `rust/kernel/`, at the paths that they have in the `kernel` crate.
+
+#![no_std]
+// What only the kernel's glue to C calls.
+#![allow(dead_code)]
+
+#[path = "../../../rust/kernel/uidgid.rs"]
+pub mod uidgid;
+
+/// Kernel file systems.
+#[path = "../../../rust/kernel/fs"]
+pub mod fs {
+    /// Id mappings of mounts.
+    pub mod mnt_idmapping {
+        mod extent;
+        mod map;
+        mod table;
+        mod vfsid;
+
+        pub use self::{
+            extent::{Extent, ExtentError, IdInt},
+            map::{FewExtents, IdMap, MapError, SortedMap, MAX_EXTENTS},
+            table::{Directory, Table, BUCKETS, FEW},
+        };
+    }
+}
