@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The cache folder: everything that is fetched or built lives here, outside
+//! of the checkout.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::fs::{FlockOperation, flock};
+
+use crate::ui;
+
+/// What a whole set of sources, build trees and images takes.
+const WHOLE_GIB: u64 = 12;
+
+/// The cache folder.
+pub(crate) struct Cache {
+    root: PathBuf,
+}
+
+/// Held while something in the cache is made; released when dropped.
+pub(crate) struct Lock(#[expect(dead_code, reason = "held, not read")] File);
+
+impl Cache {
+    /// Opens the cache, which is made if it does not exist.
+    pub(crate) fn open(root: PathBuf) -> Result<Self> {
+        let what = || format!("cannot use the cache folder {}", root.display());
+        fs::create_dir_all(&root).with_context(what)?;
+        let root = root.canonicalize().with_context(what)?;
+        Ok(Self { root })
+    }
+
+    /// A path in the cache.
+    pub(crate) fn path(&self, relative: impl AsRef<Path>) -> PathBuf {
+        self.root.join(relative)
+    }
+
+    /// The path of the log of a step.
+    pub(crate) fn log(&self, stem: &str) -> Result<PathBuf> {
+        let folder = self.path("log");
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        Ok(folder.join(format!("{stem}.log")))
+    }
+
+    /// Waits until nobody else makes something in this cache.
+    pub(crate) fn lock(&self) -> Result<Lock> {
+        let path = self.path("lock");
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .with_context(|| format!("cannot open {}", path.display()))?;
+        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+            ui::say(format!(
+                "another run works in {}: waiting for it to finish",
+                self.root.display()
+            ));
+            flock(&file, FlockOperation::LockExclusive)
+                .with_context(|| format!("cannot lock {}", path.display()))?;
+        }
+        Ok(Lock(file))
+    }
+
+    /// Makes a file or folder under another name and gives it its own only
+    /// when it is whole, so that a run that was killed leaves nothing half
+    /// made. Does nothing if it exists. The caller holds the lock.
+    pub(crate) fn make(
+        &self,
+        relative: &str,
+        make: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<PathBuf> {
+        let path = self.path(relative);
+        if !path.exists() {
+            self.replace(relative, make)?;
+        }
+        Ok(path)
+    }
+
+    /// As [`Cache::make`], but replaces what is there.
+    pub(crate) fn replace(
+        &self,
+        relative: &str,
+        make: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<PathBuf> {
+        let path = self.path(relative);
+        let partial = PathBuf::from(format!("{}.partial", path.display()));
+        remove(&partial)?;
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)
+                .with_context(|| format!("cannot make {}", parent.display()))?;
+        }
+        if let Err(error) = make(&partial) {
+            let _ = remove(&partial);
+            return Err(error);
+        }
+        remove(&path)?;
+        fs::rename(&partial, &path)
+            .with_context(|| format!("cannot rename {}", partial.display()))?;
+        Ok(path)
+    }
+
+    /// Fails if a long step would run out of space. `have` is what the cache
+    /// holds of the whole already, in GiB.
+    pub(crate) fn need_space(&self, have: u64) -> Result<()> {
+        let stat = rustix::fs::statvfs(&self.root)
+            .with_context(|| format!("cannot examine {}", self.root.display()))?;
+        let free = stat.f_bavail * stat.f_frsize >> 30;
+        let need = WHOLE_GIB.saturating_sub(have);
+        if free < need {
+            bail!(
+                "{} has {free} GiB free and about {need} GiB are needed; \
+                 free some space, or name a folder on another disk: make ... CACHE=/path",
+                self.root.display()
+            );
+        }
+        Ok(())
+    }
+
+    /// Removes everything that this program made.
+    pub(crate) fn clean(&self) -> Result<()> {
+        let entries = fs::read_dir(&self.root)?;
+        for entry in entries {
+            let entry = entry?;
+            let name = entry.file_name();
+            let ours = name.to_str().is_some_and(|name| OURS.contains(&name));
+            ensure!(
+                ours,
+                "{} is not something this program made: nothing more is removed",
+                entry.path().display()
+            );
+            // The programs that run now stay until the end.
+            if name != "target" && name != "lock" {
+                remove(&entry.path())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What may be found in the cache folder.
+const OURS: &[&str] = &[
+    "apt",
+    "bindgen",
+    "build",
+    "download",
+    "image",
+    "kernel",
+    "kvm",
+    "lock",
+    "log",
+    "run",
+    "rust-src",
+    "selftests",
+    "src",
+    "target",
+    "tree",
+];
+
+/// Removes a file or folder, if it is there.
+pub(crate) fn remove(path: &Path) -> Result<()> {
+    let what = || format!("cannot remove {}", path.display());
+    match fs::symlink_metadata(path) {
+        Err(_) => Ok(()),
+        Ok(data) if data.is_dir() => fs::remove_dir_all(path).with_context(what),
+        Ok(_) => fs::remove_file(path).with_context(what),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scratch::Scratch;
+
+    #[test]
+    fn a_failed_step_leaves_nothing() {
+        let scratch = Scratch::new();
+        let cache = Cache::open(scratch.path().join("cache")).unwrap();
+        let made = cache.make("a/b", |path| {
+            fs::create_dir(path)?;
+            fs::write(path.join("half"), "")?;
+            bail!("stopped")
+        });
+        assert!(made.is_err());
+        assert_eq!(fs::read_dir(cache.path("a")).unwrap().count(), 0);
+        cache.make("a/b", |path| Ok(fs::write(path, "1")?)).unwrap();
+        cache.make("a/b", |_| bail!("not called")).unwrap();
+        assert_eq!(fs::read_to_string(cache.path("a/b")).unwrap(), "1");
+    }
+
+    #[test]
+    fn clean_refuses_what_it_does_not_know() {
+        let scratch = Scratch::new();
+        fs::write(scratch.path().join("thesis"), "").unwrap();
+        let cache = Cache::open(scratch.path().to_owned()).unwrap();
+        assert!(cache.clean().unwrap_err().to_string().contains("thesis"));
+        assert!(scratch.path().join("thesis").exists());
+    }
+}

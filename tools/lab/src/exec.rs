@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `make exec` and `make shell`: a job of the user's in the guest.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::boot::{self, End, Job, Machine, Options, Outcome, Output, Share};
+use crate::lab::{Engine, Lab};
+use crate::qemu::Accelerator;
+use crate::{GuestArgs, disks, image, programs, ui};
+
+/// The exit status of a command that took too long, as timeout(1) has it.
+const TIMED_OUT: u8 = 124;
+/// Where the user's folder is in the guest.
+const SHARE: &str = "/share";
+
+/// Runs a command in the guest; the answer is its exit status.
+pub(crate) fn exec(lab: &Lab, guest: &GuestArgs, command: OsString, seconds: u64) -> Result<u8> {
+    let mut options = options(guest, Job::Exec(command), "exec")?;
+    options.output = Output::Pass;
+    options.limit = Some(Duration::from_secs(seconds));
+    let machine = machine(lab, guest.engine)?;
+    let outcome = boot::boot(&lab.cache, &machine, &options)?;
+    if outcome.end == End::TimedOut {
+        ui::say(format!(
+            "the command was ended after {seconds} s (TIMEOUT=seconds changes that); kernel log: {}",
+            outcome.kernel_log.display()
+        ));
+        return Ok(TIMED_OUT);
+    }
+    code(&outcome)
+}
+
+/// Gives a prompt in the guest; the answer is the shell's exit status.
+pub(crate) fn shell(lab: &Lab, guest: &GuestArgs) -> Result<u8> {
+    let mut options = options(guest, Job::Shell, "shell")?;
+    if let Ok(terminal) = std::env::var("TERM") {
+        options.environment.push(("TERM".to_owned(), terminal));
+    }
+    let machine = machine(lab, guest.engine)?;
+    ui::say("booting; the guest ends with its shell (exit, or Ctrl-D)");
+    code(&boot::boot(&lab.cache, &machine, &options)?)
+}
+
+/// The status of the job as our own.
+fn code(outcome: &Outcome) -> Result<u8> {
+    Ok(u8::try_from(outcome.status()?).unwrap_or(u8::MAX))
+}
+
+/// The boot that the arguments ask for.
+fn options(guest: &GuestArgs, job: Job, log: &str) -> Result<Options> {
+    let mut options = Options::new(job, log);
+    options.disks = disks::parse(&guest.disks)?;
+    if guest.icount {
+        options.accelerator = Accelerator::Icount;
+    }
+    if let Some(folder) = &guest.share {
+        options.shares.push(share(folder)?);
+    }
+    Ok(options)
+}
+
+/// The user's folder.
+fn share(folder: &Path) -> Result<Share> {
+    let what = || format!("SHARE={}", folder.display());
+    let host = folder.canonicalize().with_context(what)?;
+    ensure!(host.is_dir(), "{} is no folder", what());
+    Ok(Share {
+        host,
+        guest: SHARE,
+        writable: true,
+    })
+}
+
+/// Everything that a guest of this engine is booted from, made if need be.
+pub(crate) fn machine(lab: &Lab, engine: Engine) -> Result<Machine> {
+    let _lock = lab.cache.lock()?;
+    let _ = engine;
+    Ok(Machine {
+        kernel: lab.cache.path("build/7.3/x86/arch/x86/boot/bzImage"),
+        image: Some(image::root(&lab.cache, lab.verbose)?),
+        programs: programs::build(lab)?,
+    })
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The front door's machinery: fetches, builds and boots a kernel whose id
+//! mapping is Rust, and tests it.
+//!
+//! The Makefile passes its variables as environment variables of the same
+//! names; every one is an option, too.
+
+mod apt;
+mod boot;
+mod cache;
+mod cpio;
+mod digest;
+mod disks;
+mod exec;
+mod image;
+mod lab;
+mod programs;
+mod qemu;
+mod run;
+mod scratch;
+mod terminal;
+mod ui;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::builder::FalseyValueParser;
+use clap::{Args, Parser, Subcommand};
+
+use cache::Cache;
+use lab::{Engine, Lab};
+
+#[derive(Parser)]
+#[command(name = "lab", about, version)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Args)]
+struct Common {
+    /// Where everything that is fetched and built is kept.
+    #[arg(long, env = "CACHE", global = true)]
+    cache: Option<PathBuf>,
+    /// The kernel to use: 7.3 or 7.2.
+    #[arg(long, env = "KERNEL", global = true, default_value = "7.3")]
+    kernel: String,
+    /// A kernel tree of your own, which is copied and not changed.
+    #[arg(long, env = "KDIR", global = true)]
+    kdir: Option<PathBuf>,
+    /// Print the output of every step.
+    #[arg(long, env = "V", global = true, value_parser = FalseyValueParser::new())]
+    verbose: bool,
+    /// The checkout of this project.
+    #[arg(
+        long,
+        env = "LAB_CHECKOUT",
+        global = true,
+        hide = true,
+        default_value = "."
+    )]
+    checkout: PathBuf,
+}
+
+/// How a guest is booted.
+#[derive(Args)]
+struct GuestArgs {
+    /// Which implementation answers.
+    #[arg(long, env = "ENGINE", value_enum, default_value = "rust")]
+    engine: Engine,
+    /// A folder that the guest sees at /share.
+    #[arg(long, env = "SHARE")]
+    share: Option<PathBuf>,
+    /// Disks to format and mount: ext4 xfs:1G btrfs vfat msdos raw.
+    #[arg(long, env = "DISKS", default_value = "")]
+    disks: String,
+    /// Count instructions: one processor whose nanosecond is an instruction.
+    #[arg(long, env = "ICOUNT", value_parser = FalseyValueParser::new())]
+    icount: bool,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Boot, run a command in the guest, and exit with its status.
+    Exec {
+        #[command(flatten)]
+        guest: GuestArgs,
+        /// The command, for /bin/sh.
+        #[arg(long, env = "CMD")]
+        cmd: OsString,
+        /// Seconds after which the guest is ended.
+        #[arg(long, env = "TIMEOUT", default_value_t = 600)]
+        timeout: u64,
+    },
+    /// Boot and give a prompt in the guest.
+    Shell {
+        #[command(flatten)]
+        guest: GuestArgs,
+    },
+}
+
+impl Common {
+    fn lab(self) -> Result<Lab> {
+        let root = match self.cache {
+            Some(path) => path,
+            None => default_cache().context("neither CACHE nor HOME is set")?,
+        };
+        let checkout = self
+            .checkout
+            .canonicalize()
+            .with_context(|| format!("no checkout at {}", self.checkout.display()))?;
+        Ok(Lab {
+            cache: Cache::open(root)?,
+            checkout,
+            kernel: self.kernel,
+            kdir: self.kdir,
+            verbose: self.verbose,
+        })
+    }
+}
+
+/// The folder that the XDG rules give.
+fn default_cache() -> Option<PathBuf> {
+    let base = match std::env::var_os("XDG_CACHE_HOME") {
+        Some(base) if !base.is_empty() => PathBuf::from(base),
+        _ => PathBuf::from(std::env::var_os("HOME")?).join(".cache"),
+    };
+    Some(base.join("rust-idmapping"))
+}
+
+fn act(cli: Cli) -> Result<u8> {
+    let lab = cli.common.lab()?;
+    match cli.task {
+        Task::Exec {
+            guest,
+            cmd,
+            timeout,
+        } => exec::exec(&lab, &guest, cmd, timeout),
+        Task::Shell { guest } => exec::shell(&lab, &guest),
+    }
+}
+
+fn main() -> ExitCode {
+    match act(Cli::parse()) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            ui::say(format!("lab: {error:#}"));
+            ExitCode::from(1)
+        }
+    }
+}

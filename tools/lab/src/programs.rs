@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The programs of this project that run in the guest: linked statically, so
+//! that they run in any image and in an initramfs.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::lab::Lab;
+use crate::{run, ui};
+
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+/// Packages of the workspace, each with a program of the same name.
+const PROGRAMS: &[&str] = &["guest-init", "mount-idmapped", "scenes"];
+
+/// Builds the programs; the answer is their names and paths.
+pub(crate) fn build(lab: &Lab) -> Result<Vec<(String, PathBuf)>> {
+    let target = lab.cache.path("target");
+    let mut cargo = run::command("cargo");
+    cargo
+        .args(["build", "--locked", "--release", "--target", TARGET])
+        .arg("--manifest-path")
+        .arg(lab.checkout.join("tools/Cargo.toml"))
+        .env("CARGO_TARGET_DIR", &target)
+        .env("RUSTFLAGS", "-C target-feature=+crt-static");
+    for program in PROGRAMS {
+        cargo.args(["-p", program]);
+    }
+    let step = ui::Step {
+        cache: &lab.cache,
+        label: "guest programs",
+        log: "programs",
+        lines: 30,
+        verbose: lab.verbose,
+    };
+    step.run(cargo)?;
+    let folder = target.join(TARGET).join("release");
+    Ok(PROGRAMS
+        .iter()
+        .map(|&name| (name.to_owned(), folder.join(name)))
+        .collect())
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Runs other programs.
+
+use std::ffi::OsStr;
+use std::process::{Command, Output};
+
+use anyhow::{Context, Result, bail};
+
+/// What would change the meaning of the commands that we run: the front
+/// door's own variables (make exports them), and those of kbuild.
+const NOT_INHERITED: &[&str] = &[
+    "MAKEFLAGS",
+    "MFLAGS",
+    "MAKELEVEL",
+    "MAKEOVERRIDES",
+    "KERNEL",
+    "KDIR",
+    "ENGINE",
+    "SHARE",
+    "CMD",
+    "DISKS",
+    "TIMEOUT",
+    "ICOUNT",
+    "T",
+    "V",
+    "O",
+    "ARCH",
+    "SUBARCH",
+    "CROSS_COMPILE",
+    "LLVM",
+    "CC",
+    "LD",
+    "KBUILD_OUTPUT",
+    "KCONFIG_CONFIG",
+    "KCONFIG_ALLCONFIG",
+    "RUSTFLAGS",
+    "CARGO_ENCODED_RUSTFLAGS",
+    "CARGO_BUILD_TARGET",
+    "CARGO_TARGET_DIR",
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+];
+
+/// A command whose messages are in English and that sees nothing of the
+/// variables which steer this program.
+pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    for name in NOT_INHERITED {
+        command.env_remove(name);
+    }
+    command.env("LC_ALL", "C.UTF-8");
+    command
+}
+
+/// The command as a user would type it.
+pub(crate) fn shown(command: &Command) -> String {
+    std::iter::once(command.get_program())
+        .chain(command.get_args())
+        .map(|word| quoted(&word.to_string_lossy()))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// A word in quotes if a shell would split it or change it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// Runs a command to its end, whatever that is.
+pub(crate) fn finished(command: &mut Command) -> Result<Output> {
+    let what = shown(command);
+    command
+        .stdin(std::process::Stdio::null())
+        .output()
+        .with_context(|| format!("cannot run {what}"))
+}
+
+/// The standard output of a command that must succeed.
+pub(crate) fn output(command: &mut Command) -> Result<String> {
+    let output = finished(command)?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("{}: {}\n{}", shown(command), output.status, said.trim_end());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Whether a program of this name is on the PATH.
+pub(crate) fn on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin", "/sbin"].map(Into::into))
+        .any(|folder| is_program(&folder.join(program)))
+}
+
+/// Whether a path is a file that may be executed.
+fn is_program(path: &std::path::Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path)
+        .is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_only_where_a_shell_needs_it() {
+        let mut command = Command::new("make");
+        command.args(["O=/a/b", "two words", "", "it's"]);
+        assert_eq!(shown(&command), r"make O=/a/b 'two words' '' 'it'\''s'");
+    }
+}
