@@ -205,6 +205,12 @@ impl<K: Kind, S: Space> Id<K, S> {
             marker: PhantomData,
         }
     }
+
+    /// [`Id::cast`] for an id that may be none, without a branch.
+    #[inline(always)]
+    pub(crate) const fn cast_any<T: Space>(id: Option<Self>) -> Option<Id<K, T>> {
+        Id::from_c(Self::to_c(id))
+    }
 }
 
 impl<K: Kind> Id<K, Local> {

@@ -29,7 +29,6 @@ use crate::{
         Filesystem,
         Group,
         Id,
-        Kind,
         Local,
         User,
         Vfs, //
@@ -54,7 +53,7 @@ use core::{
 /// A [`Table`] in kernel memory.
 type KTable = Table<u32, KVec<Extent>, KBox<Directory>>;
 
-/// The map of a mount for one [`Kind`] of ids.
+/// The map of a mount for one [kind](crate::uidgid::Kind) of ids.
 struct KindMap {
     /// From the filesystem to what is seen through the mount.
     down: KTable,
@@ -163,7 +162,7 @@ impl KindMap {
     }
 }
 
-/// What a mount's map has for each [`Kind`] of id.
+/// What a mount's map has for each [kind](crate::uidgid::Kind) of id.
 pub trait MappedKind: NamespaceKind {
     #[doc(hidden)]
     fn tables(idmap: &MntIdmap) -> [&KTable; 2];
@@ -300,15 +299,30 @@ impl MntIdmap {
         id: Option<Id<K, Filesystem>>,
     ) -> Option<Id<K, Vfs>> {
         if self.is_nop() {
-            return id.map(Id::cast);
+            return Id::cast_any(id);
         }
-        let local = if fs_userns.is_initial() {
-            id.map(Id::cast)
+        if fs_userns.is_initial() {
+            self.down(Id::cast_any(id))
         } else {
-            fs_userns.from_stored(id)
-        };
+            self.to_vfs_in(fs_userns, id)
+        }
+    }
+
+    /// [`MntIdmap::to_vfs`] for a filesystem that was mounted in a user namespace of its own.
+    #[cold]
+    #[inline(never)]
+    fn to_vfs_in<K: MappedKind>(
+        &self,
+        fs_userns: &UserNamespace,
+        id: Option<Id<K, Filesystem>>,
+    ) -> Option<Id<K, Vfs>> {
+        self.down(fs_userns.from_stored(id))
+    }
+
+    #[inline(always)]
+    fn down<K: MappedKind>(&self, id: Option<Id<K, Local>>) -> Option<Id<K, Vfs>> {
         let [down, _] = K::tables(self);
-        Id::from_c(down.get(Id::<K, Local>::to_c(local)))
+        Id::from_c(down.get(Id::to_c(id)))
     }
 
     /// What to store in an inode for an owner that is seen through the mount, if it can be stored.
@@ -324,15 +338,30 @@ impl MntIdmap {
         id: Option<Id<K, Vfs>>,
     ) -> Option<Id<K, Filesystem>> {
         if self.is_nop() {
-            return id.map(Id::cast);
+            return Id::cast_any(id);
         }
-        let [_, up] = K::tables(self);
-        let local = Id::<K, Local>::from_c(up.get(Id::to_c(id)));
         if fs_userns.is_initial() {
-            local.map(Id::cast)
+            Id::cast_any(self.up(id))
         } else {
-            fs_userns.to_stored(local)
+            self.from_vfs_in(fs_userns, id)
         }
+    }
+
+    /// [`MntIdmap::from_vfs`] for a filesystem that was mounted in a user namespace of its own.
+    #[cold]
+    #[inline(never)]
+    fn from_vfs_in<K: MappedKind>(
+        &self,
+        fs_userns: &UserNamespace,
+        id: Option<Id<K, Vfs>>,
+    ) -> Option<Id<K, Filesystem>> {
+        fs_userns.to_stored(self.up(id))
+    }
+
+    #[inline(always)]
+    fn up<K: MappedKind>(&self, id: Option<Id<K, Vfs>>) -> Option<Id<K, Local>> {
+        let [_, up] = K::tables(self);
+        Id::from_c(up.get(Id::to_c(id)))
     }
 
     /// The ranges of the map as a namespace sees them: `first`, the lower id as `ns` calls it,
