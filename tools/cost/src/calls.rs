@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The calls that are measured.
+
+use std::ffi::CString;
+use std::io::Error;
+
+/// Their names, in the order of [`measure`]'s result.
+pub(crate) const CALLS: [&str; 7] = [
+    "stat",
+    "access",
+    "open+close",
+    "creat+unlink",
+    "mkdir+rmdir",
+    "chmod",
+    "chown",
+];
+
+const REPEAT: usize = 51;
+
+struct Paths {
+    file: CString,
+    new: CString,
+    owner: u32,
+}
+
+/// Measures each call under `root`, as `owner`, in a process of its own.
+pub(crate) fn measure(root: &str, owner: u32) -> Result<[u64; CALLS.len()], String> {
+    let path = |name: &str| CString::new(format!("{root}/d/e/{name}")).map_err(|e| e.to_string());
+    let paths = Paths {
+        file: path("f")?,
+        new: path("g")?,
+        owner,
+    };
+    let mut pipe = [0; 2];
+    // SAFETY: `pipe` has room for the two descriptors.
+    if unsafe { libc::pipe2(pipe.as_mut_ptr(), libc::O_CLOEXEC) } != 0 {
+        return Err(format!("pipe: {}", Error::last_os_error()));
+    }
+    // SAFETY: This program has one thread, so the child may go on like any other process.
+    let pid = unsafe { libc::fork() };
+    if pid == 0 {
+        let costs = become_user(owner).and_then(|()| all(&paths));
+        let status = match costs {
+            Ok(costs) => {
+                // SAFETY: `costs` is as long as is said here.
+                let written =
+                    unsafe { libc::write(pipe[1], costs.as_ptr().cast(), size_of_val(&costs)) };
+                i32::from(written != size_of_val(&costs) as isize)
+            }
+            Err(error) => {
+                eprintln!("cost: as uid {owner}: {error}");
+                1
+            }
+        };
+        // SAFETY: Ends the child without running what the parent registered.
+        unsafe { libc::_exit(status) };
+    }
+    let mut costs = [0u64; CALLS.len()];
+    let mut status = 0;
+    // SAFETY: `costs` has the room that is said here, `status` is an integer, and the descriptors
+    // are ours to close.
+    let read = unsafe {
+        libc::close(pipe[1]);
+        let read = libc::read(pipe[0], costs.as_mut_ptr().cast(), size_of_val(&costs));
+        libc::close(pipe[0]);
+        libc::waitpid(pid, &mut status, 0);
+        read
+    };
+    if pid < 0 || status != 0 || read != size_of_val(&costs) as isize {
+        return Err(format!("measuring as uid {owner} failed"));
+    }
+    Ok(costs)
+}
+
+fn become_user(id: u32) -> Result<(), String> {
+    // SAFETY: These change the credentials of this process only.
+    let done = unsafe {
+        libc::setgroups(0, std::ptr::null()) == 0
+            && libc::setresgid(id, id, id) == 0
+            && libc::setresuid(id, id, id) == 0
+    };
+    if done {
+        Ok(())
+    } else {
+        Err(format!("setresuid: {}", Error::last_os_error()))
+    }
+}
+
+fn now() -> u64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `time` is there to be written.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_RAW, &mut time) };
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// The median of [`REPEAT`] calls, each timed by itself: a timer tick hits few of them. The first
+/// ones, which fill caches, do not count, and neither does what reading the clock costs.
+fn median(mut call: impl FnMut() -> bool) -> Result<u64, String> {
+    for _ in 0..4 {
+        if !call() {
+            return Err(Error::last_os_error().to_string());
+        }
+    }
+    Ok(median_time(call).saturating_sub(median_time(|| true)))
+}
+
+fn median_time(mut call: impl FnMut() -> bool) -> u64 {
+    let mut times: [u64; REPEAT] = std::array::from_fn(|_| {
+        let start = now();
+        call();
+        now() - start
+    });
+    times.sort_unstable();
+    times[REPEAT / 2]
+}
+
+fn all(paths: &Paths) -> Result<[u64; CALLS.len()], String> {
+    let (file, new) = (paths.file.as_ptr(), paths.new.as_ptr());
+    // SAFETY: A `stat` of zeros is valid.
+    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+    let create = libc::O_CREAT | libc::O_EXCL | libc::O_WRONLY;
+    // SAFETY: In each of these the paths and `stat` live through the call.
+    unsafe {
+        Ok([
+            median(|| libc::stat(file, &mut stat) == 0)?,
+            median(|| libc::access(file, libc::R_OK | libc::W_OK) == 0)?,
+            median(|| libc::close(libc::open(file, libc::O_RDWR)) == 0)?,
+            median(|| libc::close(libc::open(new, create, 0o644)) == 0 && libc::unlink(new) == 0)?,
+            median(|| libc::mkdir(new, 0o755) == 0 && libc::rmdir(new) == 0)?,
+            median(|| libc::chmod(file, 0o644) == 0)?,
+            median(|| libc::chown(file, paths.owner, paths.owner) == 0)?,
+        ])
+    }
+}
