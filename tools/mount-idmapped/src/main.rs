@@ -1,5 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Placeholder.
+//! The tool: makes an idmapped mount from the command line.
 
-fn main() {}
+mod cli;
+mod run;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = cli::read(std::env::args_os());
+    match run::run(&arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("mount-idmapped: {error}");
+            ExitCode::from(error.code())
+        }
+    }
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What can go wrong when the kernel is asked for something.
+
+use std::fmt;
+
+use rustix::io::Errno;
+
+/// The steps in which an idmapped mount is made, and those around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Step {
+    /// Opening a user namespace that exists.
+    OpenNamespace,
+    /// Starting the process that a new user namespace begins with.
+    NewNamespace,
+    /// Writing the map of users of a new user namespace.
+    WriteUidMap,
+    /// Writing the map of groups of a new user namespace.
+    WriteGidMap,
+    /// Copying a mount or a tree of mounts, `open_tree()`.
+    CopyMount,
+    /// Setting the map and the other attributes of the copy, `mount_setattr()`.
+    SetAttributes,
+    /// Placing the copy in the file system tree, `move_mount()`.
+    Attach,
+    /// Removing a mount, `umount2()`.
+    Unmount,
+}
+
+impl Step {
+    /// What was being done, to be followed by its object.
+    fn doing(self) -> &'static str {
+        match self {
+            Self::OpenNamespace => "opening the user namespace",
+            Self::NewNamespace => "making a user namespace",
+            Self::WriteUidMap => "writing the map of users",
+            Self::WriteGidMap => "writing the map of groups",
+            Self::CopyMount => "copying the mount of",
+            Self::SetAttributes => "setting the map and attributes of the copy of",
+            Self::Attach => "mounting the copy on",
+            Self::Unmount => "unmounting",
+        }
+    }
+}
+
+/// A step that failed, what it was done to, and the likely cause.
+#[derive(Clone, Debug)]
+pub struct Error {
+    /// The step.
+    pub step: Step,
+    /// What it was done to, as the caller named it.
+    pub object: String,
+    /// What the kernel answered.
+    pub errno: Errno,
+    /// The likely cause, where one can be told.
+    pub cause: Option<String>,
+}
+
+impl Error {
+    pub(crate) fn new(step: Step, object: impl Into<String>, errno: Errno) -> Self {
+        Self {
+            step,
+            object: object.into(),
+            errno,
+            cause: None,
+        }
+    }
+
+    pub(crate) fn because(mut self, cause: Option<String>) -> Self {
+        self.cause = cause;
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.step.doing())?;
+        if !self.object.is_empty() {
+            write!(f, " {}", self.object)?;
+        }
+        write!(f, ": {}", Named(self.errno))?;
+        match &self.cause {
+            Some(cause) => write!(f, ": {cause}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// An error number by the name that manuals know it by, and its description.
+struct Named(Errno);
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self.0 {
+            Errno::ACCESS => "EACCES",
+            Errno::BADF => "EBADF",
+            Errno::BUSY => "EBUSY",
+            Errno::INVAL => "EINVAL",
+            Errno::LOOP => "ELOOP",
+            Errno::NOENT => "ENOENT",
+            Errno::NOSPC => "ENOSPC",
+            Errno::NOSYS => "ENOSYS",
+            Errno::NOTDIR => "ENOTDIR",
+            Errno::OPNOTSUPP => "EOPNOTSUPP",
+            Errno::OVERFLOW => "EOVERFLOW",
+            Errno::PERM => "EPERM",
+            Errno::USERS => "EUSERS",
+            _ => "",
+        };
+        let text = std::io::Error::from(self.0).to_string();
+        match text.split_once(" (os error") {
+            Some((words, _)) if !name.is_empty() => write!(f, "{words} ({name})"),
+            _ => f.write_str(&text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_step_object_number_and_cause() {
+        let error = Error::new(Step::Attach, "/mnt", Errno::NOENT);
+        assert_eq!(
+            error.to_string(),
+            "mounting the copy on /mnt: No such file or directory (ENOENT)"
+        );
+        let error = Error::new(Step::SetAttributes, "/proc", Errno::INVAL)
+            .because(Some("proc does not do that".to_owned()));
+        assert_eq!(
+            error.to_string(),
+            "setting the map and attributes of the copy of /proc: \
+             Invalid argument (EINVAL): proc does not do that"
+        );
+        let error = Error::new(Step::NewNamespace, "", Errno::NOMEM);
+        assert_eq!(
+            error.to_string(),
+            "making a user namespace: Cannot allocate memory (os error 12)"
+        );
+    }
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Makes mounts: copy, map, attach.
+
+use std::{
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+    path::{Path, PathBuf},
+};
+
+use rustix::{
+    fs::CWD,
+    mount::{MoveMountFlags, OpenTreeFlags, UnmountFlags, move_mount, open_tree},
+};
+
+use crate::{
+    diagnosis,
+    error::{Error, Step},
+    sys::{self, MountAttr},
+    userns::UserNs,
+};
+
+/// An attribute of a mount that can be set beside its map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Attribute {
+    /// Nothing can be written through it.
+    ReadOnly,
+    /// Set-user-id, set-group-id and file capabilities have no effect.
+    NoSuid,
+    /// Device files cannot be opened.
+    NoDev,
+    /// Programs cannot be run.
+    NoExec,
+    /// Symbolic links are not followed.
+    NoSymfollow,
+}
+
+impl Attribute {
+    /// The `MOUNT_ATTR_...` bit.
+    fn bit(self) -> u64 {
+        match self {
+            Self::ReadOnly => 0x1,
+            Self::NoSuid => 0x2,
+            Self::NoDev => 0x4,
+            Self::NoExec => 0x8,
+            Self::NoSymfollow => 0x0020_0000,
+        }
+    }
+}
+
+/// How mounts made below a mount spread to its peers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Propagation {
+    /// They do not.
+    Private,
+    /// They do, both ways.
+    Shared,
+    /// Only from the peers to it.
+    Slave,
+    /// They do not, and it cannot be copied either.
+    Unbindable,
+}
+
+impl Propagation {
+    /// The `MS_...` bit.
+    fn bit(self) -> u64 {
+        match self {
+            Self::Unbindable => 1 << 17,
+            Self::Private => 1 << 18,
+            Self::Slave => 1 << 19,
+            Self::Shared => 1 << 20,
+        }
+    }
+}
+
+/// What kind of mount is to be made.
+///
+/// See the [crate's](crate) example.
+#[derive(Clone, Debug)]
+#[must_use = "nothing is mounted before it is attached"]
+pub struct IdmappedMount<'a> {
+    source: PathBuf,
+    recursive: bool,
+    userns: Option<BorrowedFd<'a>>,
+    set: u64,
+    propagation: u64,
+}
+
+impl<'a> IdmappedMount<'a> {
+    /// Starts with a plain copy of what is at `source`, a folder or a file.
+    pub fn of(source: impl Into<PathBuf>) -> Self {
+        Self {
+            source: source.into(),
+            recursive: false,
+            userns: None,
+            set: 0,
+            propagation: 0,
+        }
+    }
+
+    /// Takes the map of this user namespace.
+    pub fn map(mut self, userns: &'a UserNs) -> Self {
+        self.userns = Some(userns.as_fd());
+        self
+    }
+
+    /// Whether what is mounted below the source comes along; everything of it is then mapped.
+    pub fn recursive(mut self, recursive: bool) -> Self {
+        self.recursive = recursive;
+        self
+    }
+
+    /// Sets an attribute.
+    pub fn set(mut self, attribute: Attribute) -> Self {
+        self.set |= attribute.bit();
+        self
+    }
+
+    /// Chooses the propagation; otherwise it is that of the source.
+    pub fn propagation(mut self, propagation: Propagation) -> Self {
+        self.propagation = propagation.bit();
+        self
+    }
+
+    /// Makes the mount, attached nowhere yet.
+    pub fn detached(&self) -> Result<Detached, Error> {
+        let fd = open_tree(CWD, &self.source, self.open_flags()).map_err(|errno| {
+            Error::new(Step::CopyMount, self.source.display().to_string(), errno)
+                .because(diagnosis::copy_mount(errno, &self.source, self.recursive))
+        })?;
+        let mut attr = MountAttr {
+            set: self.set,
+            propagation: self.propagation,
+            ..MountAttr::default()
+        };
+        if let Some(userns) = self.userns {
+            attr.set |= sys::ATTR_IDMAP;
+            attr.userns_fd = userns.as_raw_fd() as u64;
+        }
+        if attr.set != 0 || attr.propagation != 0 {
+            sys::mount_setattr(fd.as_fd(), self.recursive, &attr).map_err(|errno| {
+                Error::new(
+                    Step::SetAttributes,
+                    self.source.display().to_string(),
+                    errno,
+                )
+                .because(diagnosis::set_attributes(
+                    errno,
+                    &self.source,
+                    self.userns,
+                ))
+            })?;
+        }
+        Ok(Detached(fd))
+    }
+
+    /// Makes the mount and attaches it at `target`.
+    pub fn attach(&self, target: impl AsRef<Path>) -> Result<(), Error> {
+        self.detached()?.attach(target)
+    }
+
+    fn open_flags(&self) -> OpenTreeFlags {
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+        if self.recursive {
+            flags | OpenTreeFlags::AT_RECURSIVE
+        } else {
+            flags
+        }
+    }
+}
+
+/// A mount that is attached nowhere; it vanishes with this value.
+#[derive(Debug)]
+pub struct Detached(OwnedFd);
+
+impl Detached {
+    /// Attaches it at `target`, where it stays until it is unmounted.
+    pub fn attach(self, target: impl AsRef<Path>) -> Result<(), Error> {
+        let target = target.as_ref();
+        let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+        move_mount(self.0.as_fd(), "", CWD, target, flags).map_err(|errno| {
+            Error::new(Step::Attach, target.display().to_string(), errno)
+                .because(diagnosis::attach(errno, self.0.as_fd(), target))
+        })
+    }
+}
+
+/// The root of the mount, to open files below it without attaching it.
+impl AsFd for Detached {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Removes the mount at `target` and those below it; those in use go as soon as they are not.
+pub fn unmount(target: impl AsRef<Path>) -> Result<(), Error> {
+    let target = target.as_ref();
+    rustix::mount::unmount(target, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW).map_err(|errno| {
+        Error::new(Step::Unmount, target.display().to_string(), errno)
+            .because(diagnosis::unmount(errno))
+    })
+}

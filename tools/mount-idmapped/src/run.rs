@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Does what the command line asks for.
+
+use std::{
+    env,
+    ffi::OsString,
+    fmt,
+    os::unix::process::ExitStatusExt,
+    path::Path,
+    process::{Command, ExitCode, ExitStatus},
+};
+
+use mount_idmapped::{IdMaps, IdmappedMount, MapsError, Range, UserNs, unmount};
+
+use crate::cli::{Arguments, Map};
+
+/// Why it was not done.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The command line makes no sense.
+    Usage(String),
+    /// The kernel refused.
+    Mount(mount_idmapped::Error),
+    /// The command for the caller could not be started.
+    Command(OsString, std::io::Error),
+}
+
+impl Failure {
+    /// The exit status.
+    pub(crate) fn code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => 2,
+            Self::Mount(_) | Self::Command(..) => 1,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(text) => f.write_str(text),
+            Self::Mount(error) => error.fmt(f),
+            Self::Command(program, error) => write!(
+                f,
+                "running {} as root of the user namespace of --map-caller: {error}; \
+                 the map must have the id 0 in FROM, and the program must be found",
+                program.to_string_lossy()
+            ),
+        }
+    }
+}
+
+impl From<mount_idmapped::Error> for Failure {
+    fn from(error: mount_idmapped::Error) -> Self {
+        Self::Mount(error)
+    }
+}
+
+/// Makes the mount, and runs the command if one is to be run.
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    // All that can fail without the mount comes before it.
+    let userns = namespace("--map-mount", &arguments.map_mount)?;
+    let caller = namespace("--map-caller", &arguments.map_caller)?;
+    let command = caller
+        .map(|caller| command(&caller, &arguments.command))
+        .transpose()?;
+
+    let mut mount = IdmappedMount::of(&arguments.source).recursive(arguments.recursive);
+    if let Some(userns) = &userns {
+        mount = mount.map(userns);
+    }
+    mount.attach(&arguments.target)?;
+    match command {
+        None => Ok(ExitCode::SUCCESS),
+        Some(command) => run_command(command, &arguments.target),
+    }
+}
+
+/// The user namespace that an option's arguments describe, if it was given.
+fn namespace(option: &str, maps: &[Map]) -> Result<Option<UserNs>, Failure> {
+    match maps {
+        [] => Ok(None),
+        [Map::Namespace(path)] => Ok(Some(UserNs::open(path)?)),
+        maps => {
+            let mut ranges: Vec<Range> = Vec::new();
+            for map in maps {
+                match map {
+                    Map::Ranges(more) => ranges.extend(more),
+                    Map::Namespace(path) => {
+                        return Err(Failure::Usage(format!(
+                            "{option}: {} is the path of a user namespace, which has a whole map: \
+                             give either one path or ranges",
+                            path.display()
+                        )));
+                    }
+                }
+            }
+            let usage = |error: MapsError| Failure::Usage(format!("{option}: {error}"));
+            let maps = IdMaps::from_ranges(&ranges).map_err(usage)?;
+            Ok(Some(UserNs::new(&maps)?))
+        }
+    }
+}
+
+/// The command that the caller gets.
+fn command(caller: &UserNs, words: &[OsString]) -> Result<Command, Failure> {
+    let shell = || env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into());
+    let (program, arguments) = match words {
+        [program, arguments @ ..] => (program.clone(), arguments),
+        [] => (shell(), words),
+    };
+    let mut command = caller.command(program)?;
+    command.args(arguments);
+    Ok(command)
+}
+
+/// Runs it; a mount that it cannot be run with is removed again.
+fn run_command(mut command: Command, target: &Path) -> Result<ExitCode, Failure> {
+    match command.status() {
+        Ok(status) => Ok(ExitCode::from(code(status))),
+        Err(error) => {
+            unmount(target)?;
+            Err(Failure::Command(command.get_program().to_owned(), error))
+        }
+    }
+}
+
+/// An exit status as a shell gives it.
+fn code(status: ExitStatus) -> u8 {
+    let code = status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal));
+    code.and_then(|code| u8::try_from(code).ok())
+        .unwrap_or(u8::MAX)
+}

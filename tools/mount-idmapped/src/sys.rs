@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The system calls that no library has yet; every `unsafe` of this crate is here.
+
+use std::{
+    ffi::c_long,
+    io,
+    os::{
+        fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+        unix::process::CommandExt,
+    },
+    process::Command,
+};
+
+use rustix::{
+    io::Errno,
+    process::{Gid, Uid},
+    thread::{
+        LinkNameSpaceType, move_into_link_name_space, set_thread_groups, set_thread_res_gid,
+        set_thread_res_uid,
+    },
+};
+
+/// `mount_setattr()`, the same number on every architecture but Alpha.
+const MOUNT_SETATTR: c_long = 442;
+/// `NS_GET_NSTYPE` of `linux/nsfs.h`.
+const NS_GET_NSTYPE: libc::Ioctl = 0xb703;
+
+/// `MOUNT_ATTR_IDMAP`.
+pub(crate) const ATTR_IDMAP: u64 = 0x0010_0000;
+
+/// `struct mount_attr` of `linux/mount.h`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct MountAttr {
+    pub(crate) set: u64,
+    pub(crate) clear: u64,
+    pub(crate) propagation: u64,
+    pub(crate) userns_fd: u64,
+}
+
+fn check(result: c_long) -> Result<c_long, Errno> {
+    if result < 0 {
+        // The C library has just set `errno` for this thread.
+        let error = io::Error::last_os_error();
+        Err(Errno::from_io_error(&error).unwrap_or(Errno::INVAL))
+    } else {
+        Ok(result)
+    }
+}
+
+/// Changes the attributes of the mount that `tree` refers to, or of all mounts below it as well.
+pub(crate) fn mount_setattr(
+    tree: BorrowedFd<'_>,
+    recursive: bool,
+    attr: &MountAttr,
+) -> Result<(), Errno> {
+    let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
+    // SAFETY: The path is a C string, `attr` has the layout and the size that are passed along,
+    // and both live until the call returns.
+    check(unsafe {
+        libc::syscall(
+            MOUNT_SETATTR,
+            tree.as_raw_fd(),
+            c"".as_ptr(),
+            flags,
+            std::ptr::from_ref(attr),
+            size_of::<MountAttr>(),
+        )
+    })
+    .map(drop)
+}
+
+/// The `CLONE_NEW...` flag of the namespace that `fd` refers to; an error if it is no namespace.
+pub(crate) fn namespace_type(fd: BorrowedFd<'_>) -> Result<i32, Errno> {
+    // SAFETY: This ioctl takes no argument.
+    check(c_long::from(unsafe {
+        libc::ioctl(fd.as_raw_fd(), NS_GET_NSTYPE)
+    }))
+    .map(|kind| kind as i32)
+}
+
+/// The signals that were blocked before, to be unblocked by [`Drop`].
+struct Blocked(libc::sigset_t);
+
+impl Blocked {
+    /// Blocks every signal that can be blocked for this thread.
+    fn all() -> Result<Self, Errno> {
+        // SAFETY: A signal set is plain bits, for which zero is a value.
+        let mut every: libc::sigset_t = unsafe { std::mem::zeroed() };
+        let mut before = every;
+        // SAFETY: Both pointers are to signal sets that live until the calls return.
+        let result = unsafe {
+            libc::sigfillset(&mut every);
+            libc::pthread_sigmask(libc::SIG_SETMASK, &every, &mut before)
+        };
+        if result == 0 {
+            Ok(Self(before))
+        } else {
+            Err(Errno::from_raw_os_error(result))
+        }
+    }
+}
+
+impl Drop for Blocked {
+    fn drop(&mut self) {
+        // SAFETY: The set is the one that the system gave, the other pointer may be null.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.0, std::ptr::null_mut()) };
+    }
+}
+
+/// Starts a process in a new user namespace that does nothing, and ends when it reads the end of
+/// `wait` or when it is killed. The copy of `close` that it inherits is closed first.
+///
+/// It announces its end by no signal, so that neither a handler nor a `wait()` elsewhere in the
+/// program learns of it: only [`reap`] can.
+pub(crate) fn start_in_new_userns(
+    wait: BorrowedFd<'_>,
+    close: BorrowedFd<'_>,
+) -> Result<libc::pid_t, Errno> {
+    // A handler of the program must not run in the copy of the program.
+    let blocked = Blocked::all()?;
+    let (wait, close) = (wait.as_raw_fd(), close.as_raw_fd());
+    // SAFETY: Without CLONE_VM this is a fork: the child has its own copy of the memory, and this
+    // thread's stack in it. Other threads, which may hold locks, are not in the child, so it must
+    // call nothing but the kernel, which `idle` fulfils.
+    let pid = check(unsafe {
+        libc::syscall(libc::SYS_clone, libc::CLONE_NEWUSER as c_long, 0, 0, 0, 0)
+    })?;
+    if pid == 0 {
+        idle(wait, close);
+    }
+    drop(blocked);
+    Ok(pid as libc::pid_t)
+}
+
+/// What the child does.
+fn idle(wait: i32, close: i32) -> ! {
+    let mut byte = 0u8;
+    // SAFETY: Only system calls: no lock is taken, nothing is allocated, and no destructor runs.
+    // The buffer has the one byte that may be read. The last call does not return.
+    unsafe {
+        libc::syscall(libc::SYS_close, close);
+        libc::syscall(libc::SYS_read, wait, std::ptr::from_mut(&mut byte), 1);
+        loop {
+            libc::syscall(libc::SYS_exit_group, 0);
+        }
+    }
+}
+
+/// Kills a process of [`start_in_new_userns`] and waits for its end.
+pub(crate) fn reap(pid: libc::pid_t) {
+    // SAFETY: Neither call takes a pointer that is not null. As nobody else can wait for this
+    // process, its id is not given to another one before this has waited for it.
+    unsafe {
+        libc::kill(pid, libc::SIGKILL);
+        while libc::waitpid(pid, std::ptr::null_mut(), libc::__WALL) < 0 {
+            if Errno::from_io_error(&io::Error::last_os_error()) != Some(Errno::INTR) {
+                break;
+            }
+        }
+    }
+}
+
+/// Lets a command begin in a user namespace, as its user and group 0.
+pub(crate) fn start_in(userns: OwnedFd, command: &mut Command) {
+    let enter = move || -> io::Result<()> {
+        move_into_link_name_space(userns.as_fd(), Some(LinkNameSpaceType::User))?;
+        set_thread_groups(&[])?;
+        let (user, group) = (Uid::ROOT, Gid::ROOT);
+        set_thread_res_gid(group, group, group)?;
+        set_thread_res_uid(user, user, user)?;
+        Ok(())
+    };
+    // SAFETY: After the fork `enter` makes system calls by rustix, which makes them itself, and
+    // turns error numbers into errors, which allocates nothing.
+    unsafe { command.pre_exec(enter) };
+}
