@@ -11,7 +11,8 @@ use anyhow::{Context, Result, ensure};
 use crate::boot::{self, End, Job, Machine, Options, Outcome, Output, Share};
 use crate::lab::{Engine, Lab};
 use crate::qemu::Accelerator;
-use crate::{GuestArgs, disks, image, programs, ui};
+use crate::toolchain::Toolchain;
+use crate::{GuestArgs, disks, image, kernel, programs, source, tree, ui};
 
 /// The exit status of a command that took too long, as timeout(1) has it.
 const TIMED_OUT: u8 = 124;
@@ -78,10 +79,13 @@ fn share(folder: &Path) -> Result<Share> {
 
 /// Everything that a guest of this engine is booted from, made if need be.
 pub(crate) fn machine(lab: &Lab, engine: Engine) -> Result<Machine> {
+    source::check(lab)?;
     let _lock = lab.cache.lock()?;
-    let _ = engine;
+    let toolchain = Toolchain::find(lab)?;
+    let tree = tree::make(lab)?;
+    let kernel = kernel::build(lab, &tree, &toolchain, engine)?;
     Ok(Machine {
-        kernel: lab.cache.path("build/7.3/x86/arch/x86/boot/bzImage"),
+        kernel: kernel.join("bzImage"),
         image: Some(image::root(&lab.cache, lab.verbose)?),
         programs: programs::build(lab)?,
     })

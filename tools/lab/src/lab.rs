@@ -3,8 +3,9 @@
 //! What every part of the program needs to know.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::{Context, Result};
 use clap::ValueEnum;
 
 use crate::cache::Cache;
@@ -45,6 +46,13 @@ pub(crate) struct Lab {
 }
 
 impl Lab {
+    /// The tree that a task changes or restores.
+    pub(crate) fn own_tree(&self) -> Result<&Path> {
+        self.kdir
+            .as_deref()
+            .context("which tree? say KDIR=/path/to/a/kernel/tree")
+    }
+
     /// How many jobs to run at once.
     pub(crate) fn jobs() -> usize {
         std::thread::available_parallelism().map_or(2, usize::from)

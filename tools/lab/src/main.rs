@@ -9,18 +9,27 @@
 mod apt;
 mod boot;
 mod cache;
+mod change;
 mod cpio;
 mod digest;
 mod disks;
 mod exec;
 mod image;
+mod kconfig;
+mod kernel;
 mod lab;
+mod patches;
 mod programs;
 mod qemu;
 mod run;
 mod scratch;
+mod source;
 mod terminal;
+mod toolchain;
+mod tools;
+mod tree;
 mod ui;
+mod undo;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -102,6 +111,14 @@ enum Task {
         #[command(flatten)]
         guest: GuestArgs,
     },
+    /// Make the kernel tree with our files and patches.
+    Tree,
+    /// Put our files and patches into a tree of yours.
+    Apply,
+    /// Take them out again.
+    Unapply,
+    /// Remove everything that was fetched and built.
+    Clean,
 }
 
 impl Common {
@@ -142,6 +159,16 @@ fn act(cli: Cli) -> Result<u8> {
             timeout,
         } => exec::exec(&lab, &guest, cmd, timeout),
         Task::Shell { guest } => exec::shell(&lab, &guest),
+        Task::Tree => {
+            let tree = tree::get(&lab)?;
+            println!("{}", tree.path.display());
+            Ok(0)
+        }
+        Task::Apply => {
+            undo::apply(&lab.checkout, lab.own_tree()?, &lab.cache.path("run")).map(|()| 0)
+        }
+        Task::Unapply => undo::unapply(lab.own_tree()?).map(|()| 0),
+        Task::Clean => lab.cache.clean().map(|()| 0),
     }
 }
 

@@ -23,7 +23,8 @@ impl Scratch {
     /// Makes the folder among the machine's temporary ones.
     #[cfg(test)]
     pub(crate) fn new() -> Self {
-        Self::below(&std::env::temp_dir().join("idmapping-lab-tests")).unwrap()
+        let user = rustix::process::getuid().as_raw();
+        Self::below(&std::env::temp_dir().join(format!("lab-tests-{user}"))).unwrap()
     }
 
     /// Where it is.

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The kernel's configuration, made of fragments: what they ask for, and
+//! whether all of it came true.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use crate::lab::{Engine, Lab};
+
+/// Where the fragments are.
+const FOLDER: &str = "tools/lab/config";
+
+/// A value, and the fragment that asks for it.
+#[derive(Debug, PartialEq, Eq)]
+struct Asked {
+    value: String,
+    fragment: String,
+}
+
+/// What all fragments together ask for.
+pub(crate) struct Wishes(BTreeMap<String, Asked>);
+
+impl Wishes {
+    /// Those for a guest's kernel. A later fragment has the last word.
+    pub(crate) fn read(lab: &Lab, engine: Engine) -> Result<Self> {
+        let engine = format!("engine-{engine}.config");
+        let mut wishes = Self(BTreeMap::new());
+        for name in ["base.config", "filesystems.config", "rust.config", &engine] {
+            let path = lab.checkout.join(FOLDER).join(name);
+            let text = fs::read_to_string(&path)
+                .with_context(|| format!("cannot read {}", path.display()))?;
+            wishes.add(&format!("{FOLDER}/{name}"), &text)?;
+        }
+        Ok(wishes)
+    }
+
+    fn add(&mut self, fragment: &str, text: &str) -> Result<()> {
+        for (number, line) in text.lines().enumerate() {
+            match setting(line) {
+                Some((symbol, value)) => {
+                    let asked = Asked {
+                        value: value.to_owned(),
+                        fragment: fragment.to_owned(),
+                    };
+                    self.0.insert(symbol.to_owned(), asked);
+                }
+                None if line.trim().is_empty() || line.starts_with('#') => {}
+                None => bail!("{fragment}:{}: not a setting: {line}", number + 1),
+            }
+        }
+        Ok(())
+    }
+
+    /// One text for KCONFIG_ALLCONFIG.
+    pub(crate) fn text(&self) -> String {
+        let line = |(symbol, asked): (&String, &Asked)| format!("{symbol}={}\n", asked.value);
+        self.0.iter().map(line).collect()
+    }
+
+    /// Fails, naming each wish that did not come true in a configuration.
+    pub(crate) fn check(&self, config: &Path) -> Result<()> {
+        let text = fs::read_to_string(config)
+            .with_context(|| format!("cannot read {}", config.display()))?;
+        let lost = self.lost(&text);
+        if !lost.is_empty() {
+            bail!(
+                "the kernel's configuration does not have what the fragments ask for \
+                 (a dependency is missing, or the symbol does not exist):\n{}",
+                lost.join("\n")
+            );
+        }
+        Ok(())
+    }
+
+    fn lost(&self, config: &str) -> Vec<String> {
+        let got: BTreeMap<&str, &str> = config.lines().filter_map(setting).collect();
+        let mut lost = Vec::new();
+        for (symbol, asked) in &self.0 {
+            let value = got.get(symbol.as_str()).copied().unwrap_or("n");
+            if value != asked.value {
+                let Asked {
+                    value: want,
+                    fragment,
+                } = asked;
+                lost.push(format!("  {symbol}={want} in {fragment}: became {value}"));
+            }
+        }
+        lost
+    }
+}
+
+/// The symbol and value of a line.
+fn setting(line: &str) -> Option<(&str, &str)> {
+    let line = line.trim();
+    if let Some(rest) = line.strip_prefix("# ") {
+        let symbol = rest.strip_suffix(" is not set")?;
+        return symbol.starts_with("CONFIG_").then_some((symbol, "n"));
+    }
+    let (symbol, value) = line.split_once('=')?;
+    symbol.starts_with("CONFIG_").then_some((symbol, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wishes(fragments: &[(&str, &str)]) -> Wishes {
+        let mut wishes = Wishes(BTreeMap::new());
+        for (name, text) in fragments {
+            wishes.add(name, text).unwrap();
+        }
+        wishes
+    }
+
+    #[test]
+    fn a_later_fragment_has_the_last_word() {
+        let wishes = wishes(&[
+            ("a", "# a comment\nCONFIG_A=y\nCONFIG_B=n\n"),
+            ("b", "# CONFIG_A is not set\nCONFIG_S=\"x\"\n"),
+        ]);
+        assert_eq!(wishes.text(), "CONFIG_A=n\nCONFIG_B=n\nCONFIG_S=\"x\"\n");
+    }
+
+    #[test]
+    fn what_did_not_come_true_is_named_with_its_fragment() {
+        let wishes = wishes(&[("a", "CONFIG_A=y\nCONFIG_B=n\nCONFIG_C=y\nCONFIG_D=n\n")]);
+        let lost = wishes.lost("CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_D=y\n");
+        assert_eq!(
+            lost,
+            ["  CONFIG_C=y in a: became n", "  CONFIG_D=n in a: became y"]
+        );
+    }
+
+    #[test]
+    fn what_is_no_setting_is_refused() {
+        let mut wishes = Wishes(BTreeMap::new());
+        let error = wishes.add("a", "\nCONFIG_A y\n").unwrap_err().to_string();
+        assert_eq!(error, "a:2: not a setting: CONFIG_A y");
+    }
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Builds the guest's kernel. Both engines share one build tree, so that the
+//! second is built by rebuilding what the choice touches; what a boot needs is
+//! copied out with a stamp of what it was made from.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use crate::kconfig::Wishes;
+use crate::lab::{Engine, Lab};
+use crate::toolchain::Toolchain;
+use crate::tree::Tree;
+use crate::{digest, run, ui};
+
+/// What is copied out of the build tree.
+const KEPT: [&str; 4] = ["arch/x86/boot/bzImage", "System.map", "vmlinux", ".config"];
+const STAMP: &str = "stamp";
+
+/// The folder that the x86-64 kernels of a tree are built in.
+pub(crate) fn build_folder(lab: &Lab, tree: &Tree) -> PathBuf {
+    lab.cache.path(format!("build/{}/x86", tree.source.key))
+}
+
+/// Builds the kernel of an engine unless it is there. The answer is the folder
+/// with the `bzImage`. The caller holds the lock.
+pub(crate) fn build(
+    lab: &Lab,
+    tree: &Tree,
+    toolchain: &Toolchain,
+    engine: Engine,
+) -> Result<PathBuf> {
+    let wishes = Wishes::read(lab, engine)?;
+    let made_from = format!(
+        "{}\n{}{}",
+        tree.digest,
+        wishes.text(),
+        toolchain.description
+    );
+    let stamp = digest::text(&made_from);
+    let kept = format!("kernel/{}/{engine}", tree.source.key);
+    let folder = lab.cache.path(&kept);
+    if fs::read_to_string(folder.join(STAMP)).is_ok_and(|text| text == stamp) {
+        return Ok(folder);
+    }
+    toolchain.check(lab, &tree.path)?;
+    configure(lab, tree, toolchain, &wishes)?;
+    compile(lab, tree, toolchain, engine)?;
+    let build = build_folder(lab, tree);
+    lab.cache.replace(&kept, |folder| {
+        fs::create_dir(folder)?;
+        for file in KEPT {
+            let name = file.rsplit('/').next().unwrap_or(file);
+            let name = name.strip_prefix('.').unwrap_or(name);
+            fs::copy(build.join(file), folder.join(name))
+                .with_context(|| format!("cannot copy {file}"))?;
+        }
+        Ok(fs::write(folder.join(STAMP), &stamp)?)
+    })
+}
+
+/// Configures the build tree and makes sure that every wish came true.
+pub(crate) fn configure(
+    lab: &Lab,
+    tree: &Tree,
+    toolchain: &Toolchain,
+    wishes: &Wishes,
+) -> Result<()> {
+    let build = build_folder(lab, tree);
+    lab.cache.need_space(if build.exists() { 11 } else { 4 })?;
+    fs::create_dir_all(&build)?;
+    let all = build.join("wishes.config");
+    fs::write(&all, wishes.text())?;
+    let mut make = toolchain.make(&tree.path, &build);
+    make.args(["-s", "allnoconfig"])
+        .env("KCONFIG_ALLCONFIG", &all);
+    run::output(&mut make).context("the kernel's configuration failed")?;
+    wishes.check(&build.join(".config"))
+}
+
+/// Compiles the kernel.
+fn compile(lab: &Lab, tree: &Tree, toolchain: &Toolchain, engine: Engine) -> Result<()> {
+    let build = build_folder(lab, tree);
+    let first = !build.join("vmlinux").exists();
+    let mut make = toolchain.make(&tree.path, &build);
+    make.arg(format!("-j{}", Lab::jobs())).arg("bzImage");
+    let version = &tree.source.version;
+    let step = ui::Step {
+        cache: &lab.cache,
+        label: &format!("Linux {version}, {engine} engine"),
+        // Two logs, as the two print very different numbers of lines.
+        log: if first { "kernel-first" } else { "kernel" },
+        lines: if first { 2700 } else { 200 },
+        verbose: lab.verbose,
+    };
+    step.run(make)
+}

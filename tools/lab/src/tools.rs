@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The programs and headers that the steps need, and the Debian packages that
+//! have them. What is missing is installed at once, before any long work.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Result, bail, ensure};
+
+use crate::lab::Lab;
+use crate::{apt, run, ui};
+
+/// The LLVM that is installed if there is none.
+pub(crate) const LLVM: u32 = 19;
+
+/// A thing that must be there.
+enum Need {
+    Program(&'static str),
+    File(&'static str),
+}
+
+use Need::{File, Program};
+
+/// What every task needs, and the package that has it.
+const NEEDS: &[(Need, &str)] = &[
+    (Program("make"), "make"),
+    (Program("gcc"), "gcc"),
+    (File("/usr/lib/x86_64-linux-gnu/libc.a"), "libc6-dev"),
+    (Program("ld"), "binutils"),
+    (Program("flex"), "flex"),
+    (Program("bison"), "bison"),
+    (Program("bc"), "bc"),
+    (Program("perl"), "perl"),
+    (Program("python3"), "python3-minimal"),
+    (Program("patch"), "patch"),
+    (Program("git"), "git"),
+    (Program("rsync"), "rsync"),
+    (Program("xz"), "xz-utils"),
+    (Program("fakeroot"), "fakeroot"),
+    (Program("mmdebstrap"), "mmdebstrap"),
+    (Program("newuidmap"), "uidmap"),
+    (Program("mke2fs"), "e2fsprogs"),
+    (Program(crate::qemu::PROGRAM), "qemu-system-x86"),
+    // objtool and the kernel's signing tools.
+    (File("/usr/include/libelf.h"), "libelf-dev"),
+    (File("/usr/include/openssl/ssl.h"), "libssl-dev"),
+    // The kernel's selftests.
+    (File("/usr/include/sys/capability.h"), "libcap-dev"),
+    (File(apt::KEYRING), "debian-archive-keyring"),
+];
+
+/// Makes sure that everything is there.
+pub(crate) fn ensure_installed(lab: &Lab) -> Result<()> {
+    ensure!(
+        cfg!(target_arch = "x86_64"),
+        "this works on x86-64 machines only"
+    );
+    let missing = missing();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let list = missing.join(" ");
+    if !is_debian() || !run::on_path("apt-get") {
+        bail!("these Debian packages, or what your system has for them, are missing: {list}");
+    }
+    let Some(root) = become_root() else {
+        bail!("as root, please: apt-get install {list}");
+    };
+    install(lab, &root, &missing)?;
+    let still = self::missing();
+    ensure!(
+        still.is_empty(),
+        "apt-get installed the packages, and yet this is missing: {}",
+        still.join(" ")
+    );
+    Ok(())
+}
+
+/// The packages to install.
+fn missing() -> Vec<String> {
+    let mut packages: Vec<String> = NEEDS
+        .iter()
+        .filter(|(need, _)| match need {
+            Program(name) => !run::on_path(name),
+            File(path) => !Path::new(path).exists(),
+        })
+        .map(|(_, package)| (*package).to_owned())
+        .collect();
+    if llvm().is_none() {
+        for package in ["clang", "lld", "llvm"] {
+            packages.push(format!("{package}-{LLVM}"));
+        }
+        packages.push(format!("libclang-{LLVM}-dev"));
+    }
+    packages
+}
+
+/// The LLVM to use: the preferred one, or else the newest whose compiler,
+/// linker, tools and library are all there.
+pub(crate) fn llvm() -> Option<u32> {
+    let whole = |version: &u32| {
+        ["clang", "ld.lld", "llvm-ar", "llvm-nm", "llvm-objcopy"]
+            .iter()
+            .all(|program| run::on_path(&format!("{program}-{version}")))
+            && Path::new(&libclang(*version)).join("libclang.so").exists()
+    };
+    // Older ones cannot build this kernel.
+    std::iter::once(LLVM).chain((17..40).rev()).find(whole)
+}
+
+/// The folder of libclang.
+pub(crate) fn libclang(version: u32) -> String {
+    format!("/usr/lib/llvm-{version}/lib")
+}
+
+/// Whether Debian's package names mean something here.
+pub(crate) fn is_debian() -> bool {
+    let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    release.lines().any(|line| line == "ID=debian")
+}
+
+/// The command in front of others that makes them root's; empty for root.
+fn become_root() -> Option<Vec<&'static str>> {
+    if rustix::process::geteuid().is_root() {
+        return Some(Vec::new());
+    }
+    run::on_path("sudo").then(|| vec!["sudo"])
+}
+
+/// Installs packages from the machine's own mirror.
+pub(crate) fn install(lab: &Lab, root: &[&str], packages: &[String]) -> Result<()> {
+    ui::say(format!("installing {}", packages.join(" ")));
+    // Lists that know none of the packages were never downloaded.
+    let known = run::output(run::command("apt-cache").args(["pkgnames", "mmdebstrap"]));
+    if known.is_ok_and(|names| names.trim().is_empty()) {
+        apt_get(lab, root, "package lists of this machine", &["update"])?;
+    }
+    let mut arguments = vec!["install", "-y", "--no-install-recommends"];
+    arguments.extend(packages.iter().map(String::as_str));
+    apt_get(lab, root, "installing packages", &arguments)
+}
+
+fn apt_get(lab: &Lab, root: &[&str], label: &str, arguments: &[&str]) -> Result<()> {
+    let words: Vec<&str> = root
+        .iter()
+        .copied()
+        .chain(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"])
+        .chain(["-o", "Acquire::Retries=3"])
+        .chain(arguments.iter().copied())
+        .collect();
+    let mut command = run::command(words[0]);
+    command.args(&words[1..]);
+    let step = ui::Step {
+        cache: &lab.cache,
+        label,
+        log: "apt-install",
+        lines: 400,
+        verbose: lab.verbose,
+    };
+    step.run(command)
+}
+
+/// The package of this name, if the machine's mirror has it in this version or
+/// newer and it could be installed.
+pub(crate) fn try_install(lab: &Lab, package: &str, least: &[u32]) -> Result<bool> {
+    if !is_debian() || !run::on_path("apt-cache") {
+        return Ok(false);
+    }
+    let policy = run::output(run::command("apt-cache").args(["policy", package]))?;
+    let candidate = policy
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("Candidate: "))
+        .unwrap_or_default();
+    if numbers(apt::upstream(candidate)).as_slice() < least {
+        return Ok(false);
+    }
+    let Some(root) = become_root() else {
+        return Ok(false);
+    };
+    install(lab, &root, &[package.to_owned()])?;
+    Ok(true)
+}
+
+/// The numbers of a version, for comparing.
+pub(crate) fn numbers(version: &str) -> Vec<u32> {
+    version
+        .split('.')
+        .map_while(|part| part.parse().ok())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_compare_by_number() {
+        assert!(numbers("0.72.1") > numbers("0.71.1"));
+        assert!(numbers("0.100.0") > numbers("0.71.1"));
+        assert!(numbers("(none)") < numbers("0.71.1"));
+    }
+}
