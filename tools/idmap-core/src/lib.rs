@@ -28,3 +28,5 @@ pub mod fs {
         };
     }
 }
+
+pub mod host;

@@ -4,15 +4,16 @@
 
 use core::fmt;
 
-mod sealed {
-    pub trait Sealed {}
-}
-
 /// An unsigned integer that ids are numbered with.
 ///
 /// The kernel's is [`u32`]. [`u8`] is there because a map over a space that small can be compared
-/// with its definition for every id.
-pub trait IdInt: Copy + Ord + fmt::Debug + fmt::Display + sealed::Sealed {
+/// with its definition for every id; tests make smaller ones still.
+///
+/// An implementation has the values from [`IdInt::ZERO`] to [`IdInt::NONE`], in the order of
+/// [`Ord`], with no gap and at most `1 << 32` of them. Arithmetic is that of the integers, and
+/// "modulo" means modulo the number of values. What is below relies on this for its results, but
+/// never for memory safety.
+pub trait IdInt: Copy + Ord + fmt::Debug + fmt::Display {
     /// The greatest value, which is no id: it stands for "no id" where C needs a number for that.
     const NONE: Self;
     /// Zero.
@@ -32,8 +33,6 @@ pub trait IdInt: Copy + Ord + fmt::Debug + fmt::Display + sealed::Sealed {
 
 macro_rules! impl_id_int {
     ($($int:ty)*) => { $(
-        impl sealed::Sealed for $int {}
-
         impl IdInt for $int {
             const NONE: Self = <$int>::MAX;
             const ZERO: Self = 0;

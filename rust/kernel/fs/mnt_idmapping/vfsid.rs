@@ -7,6 +7,76 @@
 //! the id that an inode stores. Where the mount has no name for an owner there is no id at all, so
 //! that two unmapped owners never compare equal by mistake.
 //!
+//! # Examples
+//!
+//! An owner seen through a mount is compared with a caller, or with another owner that is seen:
+//!
+//! ```
+//! use kernel::uidgid::{Kuid, VfsUid};
+//!
+//! fn may(caller: Kuid, file: Option<VfsUid>, dir: Option<VfsUid>) -> bool {
+//!     file.is_some_and(|owner| owner == caller || Some(owner) == dir)
+//! }
+//! ```
+//!
+//! It is not compared with what an inode stores, nor is a caller:
+//!
+//! ```compile_fail
+//! use kernel::uidgid::{FsUid, VfsUid};
+//!
+//! fn same(seen: VfsUid, stored: FsUid) -> bool {
+//!     seen == stored
+//! }
+//! ```
+//!
+//! ```compile_fail
+//! use kernel::uidgid::{FsUid, Kuid};
+//!
+//! fn owns(caller: Kuid, stored: FsUid) -> bool {
+//!     caller == stored
+//! }
+//! ```
+//!
+//! No number becomes one, and the id that an inode stores does not without the mount's map:
+//!
+//! ```compile_fail
+//! use kernel::uidgid::VfsUid;
+//!
+//! let id: VfsUid = 1000u32.into();
+//! ```
+//!
+//! ```compile_fail
+//! use kernel::uidgid::VfsUid;
+//!
+//! let id = VfsUid::new(1000);
+//! ```
+//!
+//! ```compile_fail
+//! use kernel::uidgid::{FsUid, VfsUid};
+//!
+//! fn see(stored: FsUid) -> VfsUid {
+//!     stored.into()
+//! }
+//! ```
+//!
+//! A user is no group, and an owner that may be unmapped is not taken for one that is there:
+//!
+//! ```compile_fail
+//! use kernel::uidgid::{VfsGid, VfsUid};
+//!
+//! fn same(user: VfsUid, group: VfsGid) -> bool {
+//!     user == group
+//! }
+//! ```
+//!
+//! ```compile_fail
+//! use kernel::uidgid::{Kuid, VfsUid};
+//!
+//! fn owns(caller: Kuid, seen: Option<VfsUid>) -> bool {
+//!     seen == Some(caller)
+//! }
+//! ```
+//!
 //! C header: [`include/linux/mnt_idmapping.h`](srctree/include/linux/mnt_idmapping.h)
 //!
 //! [`VfsUid`]: crate::uidgid::VfsUid
