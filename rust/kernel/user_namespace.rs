@@ -170,6 +170,16 @@ impl<'a> WrittenMap<'a> {
             .map(|range| (range.first, range.lower_first, range.count))
     }
 
+    /// The same ranges, ascending by `lower_first` if the namespace keeps them so.
+    #[inline]
+    pub fn ranges_from_below(&self) -> impl Iterator<Item = (u32, u32, u32)> + 'a {
+        Self {
+            forward: self.reverse.unwrap_or(self.forward),
+            ..*self
+        }
+        .ranges()
+    }
+
     /// Maps `count` ids from `id` on up, if one range has them all.
     ///
     /// Mirrors `map_id_range_up()` in `kernel/user_namespace.c`.

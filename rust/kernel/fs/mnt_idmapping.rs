@@ -36,6 +36,8 @@ mod vfsid;
 mod export;
 #[cfg(CONFIG_RUST_MNT_IDMAPPING)]
 mod object;
+#[cfg(CONFIG_RUST_MNT_IDMAPPING_KUNIT_TEST)]
+mod tests;
 
 pub use self::{
     extent::{

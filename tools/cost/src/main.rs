@@ -17,7 +17,7 @@
 mod calls;
 mod mounts;
 
-use std::process::ExitCode;
+use std::{error::Error, process::ExitCode};
 
 /// The sizes of the maps; 0 stands for a mount that is not idmapped.
 const SIZES: [u32; 4] = [0, 1, 5, 340];
@@ -26,10 +26,6 @@ const SIZES: [u32; 4] = [0, 1, 5, 340];
 const OWNERS: u32 = 20;
 
 fn main() -> ExitCode {
-    if std::env::args().nth(1).as_deref() == Some("--wait") {
-        mounts::wait();
-        return ExitCode::SUCCESS;
-    }
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -39,7 +35,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<(), String> {
+fn run() -> Result<(), Box<dyn Error>> {
     let tree = mounts::Tree::new()?;
     for size in SIZES {
         let mount = tree.mount(size)?;

@@ -305,9 +305,19 @@ pub struct SortedMap<B>(B);
 
 impl<T: IdInt, B: DerefMut<Target = [Extent<T>]>> SortedMap<B> {
     /// Sorts the ranges and checks that no id is mapped twice.
+    ///
+    /// Inserts one by one, which for the two inputs of the kernel is the right way: few ranges, or
+    /// ranges that are in order already.
     pub fn new(mut extents: B) -> Result<Self, MapError> {
         check_count(&extents)?;
-        extents.sort_unstable_by_key(Extent::first);
+        for sorted in 1..extents.len() {
+            for lower in (0..sorted).rev() {
+                match extents.get_mut(lower..) {
+                    Some([a, b, ..]) if a.first() > b.first() => core::mem::swap(a, b),
+                    _ => break,
+                }
+            }
+        }
         for (line, pair) in extents.windows(2).enumerate() {
             if let [a, b] = pair {
                 if a.overlaps(b) {

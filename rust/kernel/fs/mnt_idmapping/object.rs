@@ -116,14 +116,14 @@ impl KindMap {
 
     /// Copies and lays out the map of a user namespace.
     fn new(source: WrittenMap<'_>) -> Result<Self> {
-        let extents = source.ranges().map(|(first, lower_first, count)| {
-            // `map_write()` has checked the same.
+        // `map_write()` has checked the same.
+        let checked = |(first, lower_first, count)| {
             Extent::new(first, lower_first, count).map_err(|_| EINVAL)
-        });
+        };
         if source.len() <= FEW {
             let mut written = FewList::EMPTY;
-            for extent in extents {
-                written.push(extent?)?;
+            for range in source.ranges() {
+                written.push(checked(range)?)?;
             }
             let few = |list| {
                 SortedMap::new(list)
@@ -137,17 +137,13 @@ impl KindMap {
             })
         } else {
             let mut forward = KVec::with_capacity(source.len(), GFP_KERNEL_ACCOUNT)?;
-            let mut reverse = KVec::with_capacity(source.len(), GFP_KERNEL_ACCOUNT)?;
-            for extent in extents {
-                let extent = extent?;
-                forward.push(extent, GFP_KERNEL_ACCOUNT)?;
-                reverse.push(extent.inverse(), GFP_KERNEL_ACCOUNT)?;
+            for range in source.ranges() {
+                forward.push(checked(range)?, GFP_KERNEL_ACCOUNT)?;
             }
-            let many = |extents| -> Result<KTable> {
-                let extents = SortedMap::new(extents).map_err(|_| EINVAL)?;
-                let directory = KBox::new([0; BUCKETS], GFP_KERNEL_ACCOUNT)?;
-                Ok(Table::many(extents, directory))
-            };
+            let mut reverse = KVec::with_capacity(source.len(), GFP_KERNEL_ACCOUNT)?;
+            for range in source.ranges_from_below() {
+                reverse.push(checked(range)?.inverse(), GFP_KERNEL_ACCOUNT)?;
+            }
             Ok(Self {
                 down: many(forward)?,
                 up: many(reverse)?,
@@ -160,6 +156,13 @@ impl KindMap {
     fn extents(&self) -> &[Extent] {
         self.down.many_extents().unwrap_or(&self.written)
     }
+}
+
+/// Lays out more than [`FEW`] ranges.
+fn many(extents: KVec<Extent>) -> Result<KTable> {
+    let extents = SortedMap::new(extents).map_err(|_| EINVAL)?;
+    let directory = KBox::new([0; BUCKETS], GFP_KERNEL_ACCOUNT)?;
+    Ok(Table::many(extents, directory))
 }
 
 /// What a mount's map has for each [kind](crate::uidgid::Kind) of id.
@@ -247,6 +250,19 @@ impl MntIdmap {
         let idmap = NonNull::from(KBox::leak(idmap));
         // SAFETY: The object is valid, and the one reference is handed over.
         Ok(unsafe { ARef::from_raw(idmap) })
+    }
+
+    /// The memory that the map takes of the slab allocator.
+    #[cfg(CONFIG_RUST_MNT_IDMAPPING_KUNIT_TEST)]
+    pub(super) fn slab_bytes(&self) -> usize {
+        // SAFETY: Only pointers to memory from `kmalloc()` are passed here.
+        let ksize = |memory: *const c_void| unsafe { bindings::ksize(memory) };
+        let tables = [User::tables(self), Group::tables(self)];
+        let many = tables.iter().flatten().filter_map(|t| t.many_extents());
+        many.fold(ksize(self.as_raw().cast()), |sum, extents| {
+            // A directory has the size of a slab object.
+            sum + ksize(extents.as_ptr().cast()) + size_of::<Directory>()
+        })
     }
 
     /// Makes a reference from C's pointer.

@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Comparison with the C of `fs/mnt_idmapping.c`, which is compiled beside under other names.
+
+mod fake;
+
+use super::{
+    Extent,
+    MntIdmap,
+    FEW,
+    MAX_EXTENTS, //
+};
+use crate::{
+    alloc::flags::GFP_KERNEL,
+    bindings,
+    error::from_err_ptr,
+    prelude::*,
+    sync::aref::ARef,
+    uidgid::{
+        Group,
+        User, //
+    },
+    user_namespace::UserNamespace, //
+};
+use fake::{
+    FakeNamespace,
+    Random, //
+};
+
+/// A map in both implementations.
+struct Pair {
+    ours: ARef<MntIdmap>,
+    theirs: *mut bindings::mnt_idmap,
+}
+
+impl Pair {
+    fn new(ns: &FakeNamespace) -> Result<Self> {
+        // SAFETY: The namespace is as valid as making a map of it needs.
+        let (ours, theirs) = unsafe {
+            let ours = MntIdmap::new(UserNamespace::from_raw(ns.as_ptr()));
+            let theirs = from_err_ptr(bindings::oracle_alloc_mnt_idmap(ns.as_ptr()));
+            (ours, theirs)
+        };
+        match (ours, theirs) {
+            (Ok(ours), Ok(theirs)) => Ok(Self { ours, theirs }),
+            (Err(ours), Err(theirs)) => {
+                assert_eq!(ours.to_errno(), theirs.to_errno());
+                Err(ours)
+            }
+            (ours, theirs) => {
+                assert_eq!(ours.is_ok(), theirs.is_ok());
+                Err(EINVAL)
+            }
+        }
+    }
+
+    /// Compares all four directions for one number and one filesystem; returns how many agreed.
+    fn agree(&self, fs: *mut bindings::user_namespace, id: u32) -> usize {
+        let (ours, theirs) = (self.ours.as_raw(), self.theirs);
+        let (kuid, kgid) = (bindings::kuid_t { val: id }, bindings::kgid_t { val: id });
+        let (vfsuid, vfsgid) = (
+            bindings::vfsuid_t { val: id },
+            bindings::vfsgid_t { val: id },
+        );
+        // SAFETY: Both maps and the namespace are valid.
+        let results = unsafe {
+            [
+                (
+                    bindings::make_vfsuid(ours, fs, kuid).val,
+                    bindings::oracle_make_vfsuid(theirs, fs, kuid).val,
+                ),
+                (
+                    bindings::make_vfsgid(ours, fs, kgid).val,
+                    bindings::oracle_make_vfsgid(theirs, fs, kgid).val,
+                ),
+                (
+                    bindings::from_vfsuid(ours, fs, vfsuid).val,
+                    bindings::oracle_from_vfsuid(theirs, fs, vfsuid).val,
+                ),
+                (
+                    bindings::from_vfsgid(ours, fs, vfsgid).val,
+                    bindings::oracle_from_vfsgid(theirs, fs, vfsgid).val,
+                ),
+            ]
+        };
+        for (ours, theirs) in results {
+            if ours != theirs {
+                pr_err!("id {id}: Rust says {ours}, C says {theirs}\n");
+            }
+        }
+        results.iter().filter(|(a, b)| a == b).count()
+    }
+}
+
+impl Drop for Pair {
+    fn drop(&mut self) {
+        // SAFETY: This is the reference that `oracle_alloc_mnt_idmap()` gave.
+        unsafe { bindings::oracle_mnt_idmap_put(self.theirs) };
+    }
+}
+
+/// The user namespaces of filesystems to try: the initial one, and two others.
+fn filesystems(random: &mut Random) -> Result<[FakeNamespace; 2]> {
+    let mut identity = FakeNamespace::new()?;
+    let all = [Extent::new(0, 0, u32::MAX).map_err(|_| EINVAL)?];
+    identity.set::<User>(&all)?;
+    identity.set::<Group>(&all)?;
+    Ok([identity, FakeNamespace::random(random, 7)?])
+}
+
+/// Ids at which maps change their answer: each end of each range, one before and one after.
+fn edges(extents: &[Extent]) -> impl Iterator<Item = u32> + '_ {
+    extents.iter().flat_map(|extent| {
+        let ends = [extent.first(), extent.lower_first()];
+        ends.into_iter().flat_map(|first| {
+            let last = first.wrapping_add(extent.count()).wrapping_sub(1);
+            [first, last]
+                .into_iter()
+                .flat_map(|id| [id.wrapping_sub(1), id, id.wrapping_add(1)])
+        })
+    })
+}
+
+const INIT: *mut bindings::user_namespace = &raw mut bindings::init_user_ns;
+
+#[kunit_tests(rust_mnt_idmapping)]
+mod suite {
+    use super::*;
+
+    /// Every edge of maps of every size that is laid out differently.
+    #[test]
+    fn edges_as_in_c() -> Result {
+        let mut random = Random::new(1);
+        let filesystems = filesystems(&mut random)?;
+        let (mut compared, mut agreed) = (0usize, 0usize);
+        for size in [1, 2, 3, 4, FEW, FEW + 1, 7, 16, 64, 339, MAX_EXTENTS] {
+            for _ in 0..20 {
+                let ns = FakeNamespace::random(&mut random, size)?;
+                let pair = Pair::new(&ns)?;
+                let (users, groups) = (ns.extents::<User>(), ns.extents::<Group>());
+                let ids = Iterator::chain(edges(users), edges(groups));
+                for id in Iterator::chain(ids, [0, 1, u32::MAX - 1, u32::MAX]) {
+                    for fs in [INIT, filesystems[0].as_ptr(), filesystems[1].as_ptr()] {
+                        agreed += pair.agree(fs, id);
+                        compared += 4;
+                    }
+                }
+            }
+        }
+        pr_info!("edges: {compared} answers compared\n");
+        assert!(compared > 1_000_000);
+        assert_eq!(agreed, compared);
+        Ok(())
+    }
+
+    /// Random ids through random maps for random filesystems.
+    #[test]
+    fn random_as_in_c() -> Result {
+        let mut random = Random::new(2);
+        let (mut compared, mut agreed) = (0usize, 0usize);
+        for _ in 0..500 {
+            let sizes = [random.below(5) + 1, random.below(MAX_EXTENTS as u32) + 1];
+            let size = sizes[random.below(2) as usize] as usize;
+            let ns = FakeNamespace::random(&mut random, size)?;
+            let few = random.below(8) as usize + 1;
+            let fs = FakeNamespace::random(&mut random, few)?;
+            let pair = Pair::new(&ns)?;
+            for _ in 0..200 {
+                let id = match random.below(4) {
+                    0 => random.next(),
+                    1 => ns.any_id::<User>(&mut random),
+                    2 => ns.any_id::<Group>(&mut random),
+                    _ => fs.any_id::<User>(&mut random),
+                };
+                for fs in [INIT, INIT, fs.as_ptr()] {
+                    agreed += pair.agree(fs, id);
+                    compared += 4;
+                }
+            }
+        }
+        pr_info!("random: {compared} answers compared\n");
+        assert!(compared >= 1_000_000);
+        assert_eq!(agreed, compared);
+        Ok(())
+    }
+
+    /// The two static maps.
+    #[test]
+    fn static_maps_as_in_c() -> Result {
+        let mut random = Random::new(3);
+        let filesystems = filesystems(&mut random)?;
+        let pairs = [
+            (
+                &raw mut bindings::nop_mnt_idmap,
+                &raw mut bindings::oracle_nop_mnt_idmap,
+            ),
+            (
+                &raw mut bindings::invalid_mnt_idmap,
+                &raw mut bindings::oracle_invalid_mnt_idmap,
+            ),
+        ];
+        for (ours, theirs) in pairs {
+            // SAFETY: These maps are static. Taking and dropping references does nothing to them.
+            let (got, pair) = unsafe {
+                let got = bindings::mnt_idmap_get(ours);
+                bindings::mnt_idmap_put(ours);
+                let ours = ARef::from(MntIdmap::from_raw(ours));
+                (got, Pair { ours, theirs })
+            };
+            assert_eq!(got, ours);
+            assert!(!pair.ours.is_idmapped());
+            let ids = [0, 1, 1000, 65534, 1 << 31, u32::MAX - 1, u32::MAX];
+            for id in ids {
+                for fs in [INIT, filesystems[0].as_ptr(), filesystems[1].as_ptr()] {
+                    assert_eq!(pair.agree(fs, id), 4);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A map that has not been written is refused, whichever it is; nothing is copied of it.
+    #[test]
+    fn unwritten_maps_are_refused() -> Result {
+        let one = [Extent::new(0, 1000, 1).map_err(|_| EINVAL)?];
+        for written in 0..4 {
+            let mut ns = FakeNamespace::new()?;
+            if written & 1 != 0 {
+                ns.set::<User>(&one)?;
+            }
+            if written & 2 != 0 {
+                ns.set::<Group>(&one)?;
+            }
+            let made = Pair::new(&ns).map(|_| ());
+            let expected = if written == 3 { Ok(()) } else { Err(EINVAL) };
+            assert_eq!(made, expected);
+        }
+        Ok(())
+    }
+
+    /// A reference keeps a map alive, and C's view of it is the object itself.
+    #[test]
+    fn references() -> Result {
+        let mut random = Random::new(4);
+        for size in [1, FEW, FEW + 1, MAX_EXTENTS] {
+            let ns = FakeNamespace::random(&mut random, size)?;
+            let pair = Pair::new(&ns)?;
+            // SAFETY: `pair` holds a reference.
+            let second = unsafe { bindings::mnt_idmap_get(pair.ours.as_raw()) };
+            assert_eq!(second, pair.ours.as_raw());
+            let theirs = pair.theirs;
+            // SAFETY: `pair` holds a reference to both; the one to ours goes, the second stays.
+            unsafe { bindings::oracle_mnt_idmap_get(theirs) };
+            drop(pair);
+            // SAFETY: `second` is a reference.
+            let pair = Pair {
+                ours: ARef::from(unsafe { MntIdmap::from_raw(second) }),
+                theirs,
+            };
+            // SAFETY: `second` is a reference, given back here.
+            unsafe { bindings::mnt_idmap_put(second) };
+            for id in edges(ns.extents::<User>()) {
+                assert_eq!(pair.agree(INIT, id), 4);
+            }
+        }
+        Ok(())
+    }
+
+    /// What a namespace sees of a map is what C's `map_id_range_up()` says of each range.
+    #[test]
+    fn seen_as_in_c() -> Result {
+        let mut random = Random::new(5);
+        let (mut shown, mut hidden) = (0usize, 0usize);
+        for size in [1, 3, FEW, FEW + 1, 50, MAX_EXTENTS] {
+            for _ in 0..20 {
+                let ns = FakeNamespace::random(&mut random, size)?;
+                let pair = Pair::new(&ns)?;
+                let few = random.below(8) as usize + 1;
+                let mut viewer = FakeNamespace::random(&mut random, few)?;
+                // Make sure that some ranges are seen.
+                viewer.set::<User>(&ns.inner_ranges::<User>(few)?)?;
+                // SAFETY: The namespace is valid for reading its maps.
+                let viewer_ns = unsafe { UserNamespace::from_raw(viewer.as_ptr()) };
+                let mut seen = pair.ours.seen_from::<User>(viewer_ns);
+                for extent in ns.extents::<User>() {
+                    // SAFETY: As above.
+                    let lower = unsafe {
+                        bindings::map_id_range_up(
+                            &raw mut (*viewer.as_ptr()).uid_map,
+                            extent.lower_first(),
+                            extent.count(),
+                        )
+                    };
+                    if lower == u32::MAX {
+                        hidden += 1;
+                    } else {
+                        let expected = Some((extent.first(), lower, extent.count()));
+                        assert_eq!(seen.next(), expected);
+                        shown += 1;
+                    }
+                }
+                assert_eq!(seen.next(), None);
+            }
+        }
+        assert!(shown > 100);
+        assert!(hidden > 100);
+        Ok(())
+    }
+
+    /// `statmount()` gets the same bytes and the same result, whatever room there is.
+    #[test]
+    fn statmount_as_in_c() -> Result {
+        let mut random = Random::new(6);
+        for size in [1, 2, FEW, FEW + 1, MAX_EXTENTS] {
+            let ns = FakeNamespace::random(&mut random, size)?;
+            let pair = Pair::new(&ns)?;
+            for room in [1, 2, 5, 20, 33, 100, 1000, 4000, 16000] {
+                for uid_map in [true, false] {
+                    let ours = fake::statmount(room, |seq| {
+                        // SAFETY: The map and the file are valid.
+                        unsafe {
+                            bindings::statmount_mnt_idmap(pair.ours.as_raw(), seq, uid_map)
+                        }
+                    })?;
+                    let theirs = fake::statmount(room, |seq| {
+                        // SAFETY: The map and the file are valid.
+                        unsafe { bindings::oracle_statmount_mnt_idmap(pair.theirs, seq, uid_map) }
+                    })?;
+                    assert_eq!(ours.result, theirs.result);
+                    if ours.result >= 0 {
+                        assert!(ours.text() == theirs.text());
+                        assert!(!ours.text().is_empty());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What a map takes of the slab allocator, against C.
+    #[test]
+    fn memory() -> Result {
+        let mut random = Random::new(7);
+        for size in [1, FEW, FEW + 1, MAX_EXTENTS] {
+            let pair = Pair::new(&FakeNamespace::random(&mut random, size)?)?;
+            let array = KVec::<Extent>::with_capacity(size, GFP_KERNEL)?;
+            // SAFETY: Both were allocated by `kmalloc()`.
+            let (object, array) = unsafe {
+                let array = bindings::ksize(array.as_ptr().cast());
+                (bindings::ksize(pair.theirs.cast()), array)
+            };
+            // C has two arrays for each kind of id if there are more than five ranges.
+            let theirs = object + if size > FEW { 4 * array } else { 0 };
+            let ours = pair.ours.slab_bytes();
+            pr_info!("{size} ranges: Rust {ours} bytes, C {theirs}\n");
+            if size <= FEW {
+                assert!(ours <= 512);
+            }
+            if size == MAX_EXTENTS {
+                assert!(2 * ours <= 3 * theirs);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! User namespaces, random maps and `seq_file`s for the tests.
+
+use crate::{
+    alloc::flags::{
+        GFP_KERNEL,
+        __GFP_ZERO, //
+    },
+    bindings,
+    fs::mnt_idmapping::{
+        Extent,
+        SortedMap, //
+    },
+    prelude::*,
+    user_namespace::NamespaceKind, //
+};
+use core::mem::MaybeUninit;
+
+/// A xorshift generator: the same numbers for the same seed.
+pub(super) struct Random(u64);
+
+impl Random {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub(super) fn next(&mut self) -> u32 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 32) as u32
+    }
+
+    /// A number below `limit`, which must not be zero.
+    pub(super) fn below(&mut self, limit: u32) -> u32 {
+        ((u64::from(self.next()) * u64::from(limit)) >> 32) as u32
+    }
+}
+
+/// Enough of a user namespace for its maps to be read.
+pub(super) struct FakeNamespace {
+    ns: KBox<MaybeUninit<bindings::user_namespace>>,
+    /// What the maps of more than five ranges point to.
+    arrays: KVec<KVec<bindings::uid_gid_extent>>,
+    users: KVec<Extent>,
+    groups: KVec<Extent>,
+}
+
+impl FakeNamespace {
+    /// A namespace in which no map has been written.
+    pub(super) fn new() -> Result<Self> {
+        Ok(Self {
+            ns: KBox::new_uninit(GFP_KERNEL | __GFP_ZERO)?,
+            arrays: KVec::new(),
+            users: KVec::new(),
+            groups: KVec::new(),
+        })
+    }
+
+    /// A namespace with random maps of `size` ranges.
+    pub(super) fn random(random: &mut Random, size: usize) -> Result<Self> {
+        let mut ns = Self::new()?;
+        ns.set::<crate::uidgid::User>(&random_map(random, size)?)?;
+        ns.set::<crate::uidgid::Group>(&random_map(random, size)?)?;
+        Ok(ns)
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut bindings::user_namespace {
+        self.ns.as_ptr().cast_mut()
+    }
+
+    /// Writes a map, in the form in which `map_write()` leaves it.
+    pub(super) fn set<K: NamespaceKind>(&mut self, extents: &[Extent]) -> Result {
+        let range = |extent: &Extent| bindings::uid_gid_extent {
+            first: extent.first(),
+            lower_first: extent.lower_first(),
+            count: extent.count(),
+        };
+        // SAFETY: The namespace is memory of the right size, and nobody else uses it.
+        let map = unsafe { K::map(self.as_ptr()).cast_mut() };
+        if extents.len() <= bindings::UID_GID_MAP_MAX_BASE_EXTENTS as usize {
+            for (index, extent) in extents.iter().enumerate() {
+                // SAFETY: The index is within the array.
+                unsafe {
+                    let base = &raw mut (*map).__bindgen_anon_1.__bindgen_anon_1.extent;
+                    base.cast::<bindings::uid_gid_extent>()
+                        .add(index)
+                        .write(range(extent));
+                }
+            }
+        } else {
+            let mut forward = KVec::with_capacity(extents.len(), GFP_KERNEL)?;
+            for extent in sorted(extents.iter().copied())? {
+                forward.push(range(&extent), GFP_KERNEL)?;
+            }
+            let mut reverse = KVec::with_capacity(extents.len(), GFP_KERNEL)?;
+            for extent in sorted(extents.iter().map(|extent| extent.inverse()))? {
+                reverse.push(range(&extent.inverse()), GFP_KERNEL)?;
+            }
+            // SAFETY: The union's other member is not in use.
+            unsafe {
+                let arrays = &raw mut (*map).__bindgen_anon_1.__bindgen_anon_2;
+                (*arrays).forward = forward.as_mut_ptr();
+                (*arrays).reverse = reverse.as_mut_ptr();
+            }
+            self.arrays.push(forward, GFP_KERNEL)?;
+            self.arrays.push(reverse, GFP_KERNEL)?;
+        }
+        // SAFETY: As above.
+        unsafe { (*map).__bindgen_anon_1.__bindgen_anon_1.nr_extents = extents.len() as u32 };
+        let list = if extents.len() > bindings::UID_GID_MAP_MAX_BASE_EXTENTS as usize {
+            sorted(extents.iter().copied())?
+        } else {
+            let mut list = KVec::new();
+            list.extend_from_slice(extents, GFP_KERNEL)?;
+            list
+        };
+        if K::NAME == "uid" {
+            self.users = list;
+        } else {
+            self.groups = list;
+        }
+        Ok(())
+    }
+
+    /// The ranges of a map, in the order in which the kernel shows them.
+    pub(super) fn extents<K: NamespaceKind>(&self) -> &[Extent] {
+        if K::NAME == "uid" {
+            &self.users
+        } else {
+            &self.groups
+        }
+    }
+
+    /// A random id of either side of a map.
+    pub(super) fn any_id<K: NamespaceKind>(&self, random: &mut Random) -> u32 {
+        let extents = self.extents::<K>();
+        let index = random.below(extents.len() as u32) as usize;
+        let offset = random.below(extents[index].count());
+        let first = [extents[index].first(), extents[index].lower_first()];
+        first[random.below(2) as usize].wrapping_add(offset)
+    }
+
+    /// A map in which a namespace may see this one: it maps the lower ids of up to `count` of the
+    /// ranges, some of them only in part.
+    pub(super) fn inner_ranges<K: NamespaceKind>(&self, count: usize) -> Result<KVec<Extent>> {
+        let mut ranges = KVec::new();
+        let mut first = 0;
+        for (index, extent) in self.extents::<K>().iter().take(count).enumerate() {
+            let length = if index % 3 == 2 && extent.count() > 1 {
+                extent.count() - 1
+            } else {
+                extent.count()
+            };
+            match Extent::new(first, extent.lower_first(), length) {
+                Ok(range) => ranges.push(range, GFP_KERNEL)?,
+                Err(_) => break,
+            }
+            first = first.saturating_add(length);
+        }
+        Ok(ranges)
+    }
+}
+
+/// The ranges, ascending.
+fn sorted(extents: impl Iterator<Item = Extent>) -> Result<KVec<Extent>> {
+    let mut list = KVec::new();
+    for extent in extents {
+        list.push(extent, GFP_KERNEL)?;
+    }
+    let map = SortedMap::new(list).map_err(|_| EINVAL)?;
+    let mut list = KVec::new();
+    list.extend_from_slice(map.extents(), GFP_KERNEL)?;
+    Ok(list)
+}
+
+/// A random valid map: ranges of random lengths, with random gaps, in unrelated orders on the two
+/// sides.
+fn random_map(random: &mut Random, size: usize) -> Result<KVec<Extent>> {
+    let most = u32::MAX.checked_div(size as u32).unwrap_or(1);
+    let limit = [1, 3, 1000, most][random.below(4) as usize];
+    let mut counts = KVec::with_capacity(size, GFP_KERNEL)?;
+    let mut total: u32 = 0;
+    for _ in 0..size {
+        let count = random.below(limit) + 1;
+        let count = count.min(most);
+        counts.push(count, GFP_KERNEL)?;
+        total += count;
+    }
+    let mut order = KVec::with_capacity(size, GFP_KERNEL)?;
+    for index in 0..size {
+        order.push(index, GFP_KERNEL)?;
+    }
+    let firsts = place(random, &counts, &order, u32::MAX - total)?;
+    for index in (1..size).rev() {
+        let other = random.below(index as u32 + 1) as usize;
+        order.swap(index, other);
+    }
+    let lowers = place(random, &counts, &order, u32::MAX - total)?;
+    let mut extents = KVec::with_capacity(size, GFP_KERNEL)?;
+    for index in 0..size {
+        let extent = Extent::new(firsts[index], lowers[index], counts[index]);
+        extents.push(extent.map_err(|_| EINVAL)?, GFP_KERNEL)?;
+    }
+    Ok(extents)
+}
+
+/// Where ranges of the given lengths begin, laid out in the given order with random gaps whose sum
+/// is at most `slack`.
+fn place(random: &mut Random, counts: &[u32], order: &[usize], slack: u32) -> Result<KVec<u32>> {
+    let most = slack.checked_div(counts.len() as u32).unwrap_or(0);
+    let limit = [0, 1, 100, most][random.below(4) as usize].min(most);
+    let mut starts = KVec::from_elem(0, counts.len(), GFP_KERNEL)?;
+    let mut next = 0;
+    for &index in order {
+        next += random.below(limit + 1);
+        starts[index] = next;
+        next += counts[index];
+    }
+    Ok(starts)
+}
+
+/// What a function wrote to a `seq_file`.
+pub(super) struct Written {
+    pub(super) result: c_int,
+    buffer: KVec<u8>,
+    count: usize,
+}
+
+impl Written {
+    pub(super) fn text(&self) -> &[u8] {
+        &self.buffer[..self.count]
+    }
+}
+
+/// Lets a function write to a `seq_file` with a buffer of `room` bytes.
+pub(super) fn statmount(
+    room: usize,
+    write: impl FnOnce(*mut bindings::seq_file) -> c_int,
+) -> Result<Written> {
+    let mut buffer = KVec::from_elem(0u8, room, GFP_KERNEL)?;
+    let mut seq: KBox<MaybeUninit<bindings::seq_file>> =
+        KBox::new_uninit(GFP_KERNEL | __GFP_ZERO)?;
+    let seq = seq.as_mut_ptr();
+    // SAFETY: A `seq_file` of zeros with a buffer is what the printing functions need.
+    let (result, count) = unsafe {
+        (*seq).buf = buffer.as_mut_ptr().cast();
+        (*seq).size = room;
+        (write(seq), (*seq).count)
+    };
+    Ok(Written {
+        result,
+        buffer,
+        count,
+    })
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Fails each allocation of making an idmapped mount in turn.
+//!
+//! For a kernel with `CONFIG_FAILSLAB`: the n-th allocation of the calls that make the mount fails,
+//! for n from one until none is left to fail. Each time the calls must fail with `ENOMEM` or do
+//! without the memory, and nothing may be left behind: repeated often enough, a leak shows in
+//! `/proc/slabinfo`. Prints KTAP.
+
+mod injection;
+mod slab;
+
+use mount_idmapped::{IdMaps, IdmappedMount, UserNs, unmount};
+use rustix::{
+    io::Errno,
+    mount::{MountFlags, mount},
+};
+use std::{error::Error, fs, process::ExitCode, thread, time::Duration};
+
+const DIR: &str = "/run/faults";
+
+/// How often each failure is repeated.
+const REPEAT: usize = 200;
+
+/// What one size of map was seen to do.
+#[derive(Default)]
+struct Outcome {
+    /// How many allocations were made to fail.
+    injected: u32,
+    /// How many of these the calls did not survive, rightly with `ENOMEM`.
+    refused: u32,
+}
+
+fn main() -> ExitCode {
+    println!("KTAP version 1\n1..2");
+    let mut status = ExitCode::SUCCESS;
+    for (number, ranges) in [(1, 1), (2, 340)] {
+        let name = format!("each_allocation_of_{ranges}_ranges");
+        match run(ranges) {
+            Ok(outcome) => {
+                println!(
+                    "# {} allocations failed, {} calls refused",
+                    outcome.injected, outcome.refused
+                );
+                println!("ok {number} {name}");
+            }
+            Err(error) => {
+                println!("# {error}\nnot ok {number} {name}");
+                status = ExitCode::FAILURE;
+            }
+        }
+    }
+    status
+}
+
+fn run(ranges: u32) -> Result<Outcome, Box<dyn Error>> {
+    fs::create_dir_all(DIR)?;
+    mount("tmpfs", DIR, "tmpfs", MountFlags::empty(), None)?;
+    let outcome = inject(ranges);
+    unmount(DIR)?;
+    outcome
+}
+
+fn inject(ranges: u32) -> Result<Outcome, Box<dyn Error>> {
+    let map: String = (0..ranges)
+        .map(|index| format!("{} {} 2\n", 1000 + 3 * index, 5000 + 3 * index))
+        .collect();
+    let userns = UserNs::new(&IdMaps::from_proc(&map, &map)?)?;
+    let make = || IdmappedMount::of(DIR).map(&userns).detached();
+    make()?;
+
+    let mut outcome = Outcome::default();
+    for nth in 1.. {
+        let before = slab::objects()?;
+        for _ in 0..REPEAT {
+            let (made, injected) = injection::fail_nth(nth, make)?;
+            match made {
+                Ok(_) if !injected => return check(ranges, outcome),
+                Ok(_) => (),
+                Err(error) if injected && error.errno == Errno::NOMEM => outcome.refused += 1,
+                Err(error) => return Err(format!("allocation {nth}: {error}").into()),
+            }
+        }
+        outcome.injected += 1;
+        settled(&before)
+            .map_err(|leak| format!("after failing allocation {nth} {REPEAT} times: {leak}"))?;
+    }
+    Err("there is always one more allocation".into())
+}
+
+/// Waits until what was freed after a grace period is gone too, for some seconds at most.
+fn settled(before: &slab::Objects) -> Result<(), Box<dyn Error>> {
+    let mut tries = 50;
+    loop {
+        match slab::leaked(before, &slab::objects()?, REPEAT) {
+            Err(leak) if tries == 0 => return Err(leak.into()),
+            Err(_) => thread::sleep(Duration::from_millis(100)),
+            Ok(()) => return Ok(()),
+        }
+        tries -= 1;
+    }
+}
+
+/// Failing nothing, or fewer than the map itself needs, would be a test of nothing.
+fn check(ranges: u32, mut outcome: Outcome) -> Result<Outcome, Box<dyn Error>> {
+    outcome.refused /= REPEAT as u32;
+    // The object; with many ranges an array for each kind of id and direction too.
+    let least = if ranges > 5 { 5 } else { 1 };
+    if outcome.refused < least {
+        let few = format!("only {} failed allocations were felt", outcome.refused);
+        return Err(few.into());
+    }
+    Ok(outcome)
+}
