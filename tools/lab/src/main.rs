@@ -25,6 +25,7 @@ mod run;
 mod scratch;
 mod source;
 mod terminal;
+mod test;
 mod toolchain;
 mod tools;
 mod tree;
@@ -111,6 +112,12 @@ enum Task {
         #[command(flatten)]
         guest: GuestArgs,
     },
+    /// Run the tests, from quick to whole.
+    Test {
+        /// Only those whose name is, or starts with, this.
+        #[arg(long, env = "T", default_value = "")]
+        only: String,
+    },
     /// Make the kernel tree with our files and patches.
     Tree,
     /// Put our files and patches into a tree of yours.
@@ -159,6 +166,7 @@ fn act(cli: Cli) -> Result<u8> {
             timeout,
         } => exec::exec(&lab, &guest, cmd, timeout),
         Task::Shell { guest } => exec::shell(&lab, &guest),
+        Task::Test { only } => Ok(u8::from(!test::run(&lab, &only)?)),
         Task::Tree => {
             let tree = tree::get(&lab)?;
             println!("{}", tree.path.display());

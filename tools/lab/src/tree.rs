@@ -23,6 +23,8 @@ pub(crate) struct Tree {
     pub(crate) source: Source,
     /// Changes whenever something in the tree does.
     pub(crate) digest: String,
+    /// Changes with what programs are built from: the tests and the headers.
+    pub(crate) programs_digest: String,
 }
 
 /// What a tree was made from, in a file beside it.
@@ -92,15 +94,22 @@ pub(crate) fn make(lab: &Lab) -> Result<Tree> {
     if changed > 0 {
         ui::say(format!("kernel tree: {changed} files brought up to date"));
     }
-    let digest = digest::text(&format!(
-        "{}\n{prints}{}",
-        state.base,
-        change::digest(&change)
-    ));
+    let made_from = |change: &Change| {
+        digest::text(&format!(
+            "{}\n{prints}{}",
+            state.base,
+            change::digest(change)
+        ))
+    };
+    let digest = made_from(&change);
+    let for_programs = ["tools/testing", "include"];
+    let mut programs = change;
+    programs.retain(|path, _| for_programs.iter().any(|folder| path.starts_with(folder)));
     Ok(Tree {
         path,
         source,
         digest,
+        programs_digest: made_from(&programs),
     })
 }
 

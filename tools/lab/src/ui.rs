@@ -19,6 +19,8 @@ use crate::run;
 
 /// How often something is printed where no bar can be drawn.
 const REPORT: Duration = Duration::from_secs(30);
+/// What takes no longer is not worth a line.
+const AT_ONCE: Duration = Duration::from_secs(1);
 /// How often the bar is drawn.
 const REDRAW: Duration = Duration::from_millis(200);
 
@@ -137,14 +139,12 @@ struct Bar<'a> {
     shown: Instant,
     terminal: bool,
     verbose: bool,
+    announced: bool,
 }
 
 impl<'a> Bar<'a> {
     fn new(label: &'a str, expected: usize, verbose: bool) -> Self {
         let terminal = std::io::stderr().is_terminal();
-        if !terminal || verbose {
-            say(format!("{label} ..."));
-        }
         Self {
             label,
             expected,
@@ -154,6 +154,7 @@ impl<'a> Bar<'a> {
             shown: Instant::now(),
             terminal,
             verbose,
+            announced: false,
         }
     }
 
@@ -173,7 +174,18 @@ impl<'a> Bar<'a> {
         (self.lines * 100 / self.expected.max(1)).min(99)
     }
 
+    /// Says what is being done, unless it is done at once.
+    fn announce(&mut self) {
+        if !self.announced && self.start.elapsed() > AT_ONCE {
+            self.announced = true;
+            if !self.terminal || self.verbose {
+                say(format!("{} ...", self.label));
+            }
+        }
+    }
+
     fn draw(&mut self) {
+        self.announce();
         let pause = if self.terminal { REDRAW } else { REPORT };
         if self.verbose || self.shown.elapsed() < pause {
             return;
@@ -201,6 +213,9 @@ impl<'a> Bar<'a> {
         if self.terminal && !self.verbose {
             eprint!("\r\x1b[K");
         }
+        if success && !self.announced {
+            return;
+        }
         let word = if success { "" } else { "failed after " };
         say(format!(
             "{}: {word}{}",
@@ -211,7 +226,7 @@ impl<'a> Bar<'a> {
 }
 
 /// The lines around the first error of a log, or its last lines.
-fn first_error(log: &Path) -> String {
+pub(crate) fn first_error(log: &Path) -> String {
     let text = fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     around_first_error(&text.unwrap_or_default())
 }
@@ -220,10 +235,15 @@ fn first_error(log: &Path) -> String {
 fn around_first_error(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     let is_error = |line: &&str| {
-        let line = line.to_lowercase();
-        ["error:", "error[", "no space left", "*** ", "e: "]
-            .iter()
-            .any(|sign| line.contains(sign))
+        let signs = [
+            "error:",
+            "error[",
+            "No space left",
+            "undefined symbol",
+            "*** ",
+        ];
+        // apt's errors start with an E.
+        line.starts_with("E: ") || signs.iter().any(|sign| line.contains(sign))
     };
     let range = match lines.iter().position(is_error) {
         Some(at) => at.saturating_sub(3)..(at + 15).min(lines.len()),

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The kernel's unit tests: as a process of this machine (User Mode Linux), by
+//! the kernel's own kunit.py, and once more while a guest boots.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use super::ktap;
+use super::report::Case;
+use crate::boot::{self, Job, Machine, Options};
+use crate::lab::{Engine, Lab};
+use crate::toolchain::Toolchain;
+use crate::{kernel, programs, run, source, tree, ui};
+
+/// The folder in the kernel tree whose `.kunitconfig` names our tests.
+const CONFIG: &str = "rust/kernel/fs";
+/// The boot that runs the tests takes no longer.
+const LIMIT: Duration = Duration::from_secs(900);
+
+/// Builds User Mode Linux and runs the tests in it.
+pub(crate) fn uml(lab: &Lab) -> Result<Vec<Case>> {
+    source::check(lab)?;
+    let _lock = lab.cache.lock()?;
+    let toolchain = Toolchain::find(lab)?;
+    let tree = tree::make(lab)?;
+    ensure!(
+        tree.path.join(CONFIG).join(".kunitconfig").exists(),
+        "there is no {CONFIG}/.kunitconfig"
+    );
+    toolchain.check(lab, &tree.path)?;
+    let build = lab.cache.path(format!("build/{}/um", tree.source.key));
+    lab.cache.need_space(if build.exists() { 11 } else { 8 })?;
+    fs::create_dir_all(&build)?;
+    let kunit = |task: &str| {
+        let mut command = run::command("python3");
+        command
+            .current_dir(&tree.path)
+            .args(["tools/testing/kunit/kunit.py", task])
+            .arg(format!("--build_dir={}", build.display()));
+        // kunit.py must not leave its own compiled parts in the tree.
+        command.env("PYTHONDONTWRITEBYTECODE", "1");
+        toolchain.environment(&mut command);
+        command
+    };
+    let mut compile = kunit("build");
+    compile
+        .arg(format!("--kunitconfig={CONFIG}"))
+        .arg(format!("--jobs={}", Lab::jobs()));
+    for option in toolchain.make_options() {
+        compile.arg(format!("--make_options={option}"));
+    }
+    let step = ui::Step {
+        cache: &lab.cache,
+        label: "User Mode Linux with the unit tests",
+        log: "kunit-build",
+        lines: 900,
+        verbose: lab.verbose,
+    };
+    step.run(compile)?;
+
+    let mut exec = kunit("exec");
+    exec.args(["--raw_output=all", "--timeout=600"]);
+    let step = ui::Step {
+        cache: &lab.cache,
+        label: "unit tests on User Mode Linux",
+        log: "kunit-uml",
+        lines: 300,
+        verbose: lab.verbose,
+    };
+    // kunit.py's own verdict is not asked for: what it printed tells all.
+    step.status(exec)?;
+    let text = fs::read(lab.cache.log("kunit-uml")?)?;
+    Ok(ktap::parse(&String::from_utf8_lossy(&text)))
+}
+
+/// Boots a guest whose kernel runs the tests before anything else.
+pub(crate) fn qemu(lab: &Lab) -> Result<Vec<Case>> {
+    source::check(lab)?;
+    let machine = {
+        let _lock = lab.cache.lock()?;
+        let toolchain = Toolchain::find(lab)?;
+        let tree = tree::make(lab)?;
+        let kernel = kernel::build(lab, &tree, &toolchain, Engine::Rust)?;
+        Machine {
+            kernel: kernel.join("bzImage"),
+            image: None,
+            programs: programs::build(lab)?,
+        }
+    };
+    let mut options = Options::new(Job::Halt, "kunit-qemu");
+    options.parameters.push("kunit.enable=1".to_owned());
+    options.limit = Some(LIMIT);
+    let outcome = boot::boot(&lab.cache, &machine, &options)?;
+    let log = fs::read(&outcome.kernel_log)?;
+    let mut cases = ktap::parse(&String::from_utf8_lossy(&log));
+    cases.extend(super::around(&outcome));
+    Ok(cases)
+}

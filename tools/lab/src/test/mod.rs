@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `make test`: every test, from quick to whole.
+
+mod host;
+mod ktap;
+mod kunit;
+mod report;
+mod scenes;
+mod selftests;
+
+use std::fs;
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+
+use crate::boot::Outcome;
+use crate::lab::{Engine, Lab};
+use report::{Case, Report, Verdict, is_below};
+
+/// A part of the tests, by name.
+type Step = (&'static str, fn(&Lab) -> Result<Vec<Case>>);
+
+/// All parts, in order.
+const STEPS: &[Step] = &[
+    ("host", host::run),
+    ("kunit.uml", kunit::uml),
+    ("kunit.qemu", kunit::qemu),
+    ("scenes.rust", |lab| scenes::run(lab, Engine::Rust)),
+    ("selftests.rust", |lab| selftests::run(lab, Engine::Rust)),
+    ("scenes.c", |lab| scenes::run(lab, Engine::C)),
+    ("selftests.c", |lab| selftests::run(lab, Engine::C)),
+];
+
+/// Runs the tests below a name; the answer is whether all passed.
+pub(crate) fn run(lab: &Lab, only: &str) -> Result<bool> {
+    let chosen = |(name, _): &&Step| is_below(name, only) || is_below(only, name);
+    let steps: Vec<&Step> = STEPS.iter().filter(chosen).collect();
+    if steps.is_empty() {
+        let names: Vec<&str> = STEPS.iter().map(|(name, _)| *name).collect();
+        bail!(
+            "T={only}: no such part of the tests; there are {}",
+            names.join(" ")
+        );
+    }
+    let mut report = Report::default();
+    for (name, step) in steps {
+        let start = Instant::now();
+        let cases = match step(lab) {
+            Ok(cases) => cases,
+            Err(error) => vec![Case::new("all", Verdict::Failed(format!("{error:#}")))],
+        };
+        let mut cases: Vec<Case> = cases
+            .into_iter()
+            .map(|case| Case::new(&format!("{name}.{}", case.name), case.verdict))
+            .collect();
+        // What failed as a whole is not hidden by a choice of something in it.
+        let whole = format!("{name}.all");
+        cases.retain(|case| is_below(&case.name, only) || case.name == whole);
+        if cases.is_empty() {
+            bail!("T={only}: no such test in {name}");
+        }
+        report.add(name, start.elapsed(), cases);
+    }
+    Ok(report.close())
+}
+
+/// What a boot says beside the tests that ran in it: whether it came to its
+/// end, and whether the kernel complained of itself.
+fn around(outcome: &Outcome) -> Vec<Case> {
+    const SIGNS: [&str; 5] = ["WARNING: ", "BUG: ", "Oops: ", "INFO: task ", "UBSAN: "];
+    let log = fs::read(&outcome.kernel_log).unwrap_or_default();
+    let log = String::from_utf8_lossy(&log);
+    let is_sign = |line: &&str| SIGNS.iter().any(|sign| line.contains(sign));
+    let verdict = match log.lines().find(is_sign) {
+        None => Verdict::Passed,
+        Some(line) => Verdict::Failed(format!(
+            "the kernel says: {}\nin {}",
+            line.trim(),
+            outcome.kernel_log.display()
+        )),
+    };
+    let mut cases = vec![Case::new("kernel-log", verdict)];
+    if let Err(error) = outcome.status() {
+        cases.push(Case::new("all", Verdict::Failed(error.to_string())));
+    }
+    cases
+}
