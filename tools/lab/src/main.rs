@@ -7,6 +7,7 @@
 //! names; every one is an option, too.
 
 mod apt;
+mod bench;
 mod boot;
 mod cache;
 mod change;
@@ -118,6 +119,8 @@ enum Task {
         #[arg(long, env = "T", default_value = "")]
         only: String,
     },
+    /// Count what calls cost on idmapped mounts, in both engines.
+    Bench,
     /// Make the kernel tree with our files and patches.
     Tree,
     /// Put our files and patches into a tree of yours.
@@ -167,6 +170,7 @@ fn act(cli: Cli) -> Result<u8> {
         } => exec::exec(&lab, &guest, cmd, timeout),
         Task::Shell { guest } => exec::shell(&lab, &guest),
         Task::Test { only } => Ok(u8::from(!test::run(&lab, &only)?)),
+        Task::Bench => bench::bench(&lab),
         Task::Tree => {
             let tree = tree::get(&lab)?;
             println!("{}", tree.path.display());

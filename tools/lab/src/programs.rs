@@ -12,7 +12,7 @@ use crate::{run, ui};
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// Packages of the workspace, each with a program of the same name.
-const PROGRAMS: &[&str] = &["guest-init", "mount-idmapped", "scenes"];
+const PROGRAMS: &[&str] = &["guest-init", "mount-idmapped", "scenes", "cost", "faults"];
 
 /// Builds the programs; the answer is their names and paths.
 pub(crate) fn build(lab: &Lab) -> Result<Vec<(String, PathBuf)>> {

@@ -318,9 +318,7 @@ mod suite {
                 for uid_map in [true, false] {
                     let ours = fake::statmount(room, |seq| {
                         // SAFETY: The map and the file are valid.
-                        unsafe {
-                            bindings::statmount_mnt_idmap(pair.ours.as_raw(), seq, uid_map)
-                        }
+                        unsafe { bindings::statmount_mnt_idmap(pair.ours.as_raw(), seq, uid_map) }
                     })?;
                     let theirs = fake::statmount(room, |seq| {
                         // SAFETY: The map and the file are valid.
@@ -359,6 +357,30 @@ mod suite {
             if size == MAX_EXTENTS {
                 assert!(2 * ours <= 3 * theirs);
             }
+        }
+        Ok(())
+    }
+
+    /// What a lookup takes, against C, in the same run: the best of many rounds of each.
+    #[test]
+    fn time() -> Result {
+        // Percent of C's time that ours may take at most.
+        for (size, limit) in [(1, 100), (FEW, 70), (MAX_EXTENTS, 40)] {
+            let mut ns = FakeNamespace::new()?;
+            let map = fake::spaced_map(size)?;
+            ns.set::<User>(&map)?;
+            ns.set::<Group>(&map)?;
+            let pair = Pair::new(&ns)?;
+            let ours = fake::best_time(&map, |kuid| {
+                // SAFETY: The map and the namespace are valid.
+                unsafe { bindings::make_vfsuid(pair.ours.as_raw(), INIT, kuid) }
+            });
+            let theirs = fake::best_time(&map, |kuid| {
+                // SAFETY: As above.
+                unsafe { bindings::oracle_make_vfsuid(pair.theirs, INIT, kuid) }
+            });
+            pr_info!("time: {size} ranges: Rust {ours} ps a lookup, C {theirs} ps\n");
+            assert!(ours * 100 <= theirs * limit);
         }
         Ok(())
     }

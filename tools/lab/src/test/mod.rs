@@ -2,11 +2,11 @@
 
 //! `make test`: every test, from quick to whole.
 
+mod guest;
 mod host;
 mod ktap;
 mod kunit;
 mod report;
-mod scenes;
 mod selftests;
 
 use std::fs;
@@ -26,9 +26,11 @@ const STEPS: &[Step] = &[
     ("host", host::run),
     ("kunit.uml", kunit::uml),
     ("kunit.qemu", kunit::qemu),
-    ("scenes.rust", |lab| scenes::run(lab, Engine::Rust)),
+    ("scenes.rust", |lab| guest::scenes(lab, Engine::Rust)),
+    ("faults.rust", |lab| guest::faults(lab, Engine::Rust)),
     ("selftests.rust", |lab| selftests::run(lab, Engine::Rust)),
-    ("scenes.c", |lab| scenes::run(lab, Engine::C)),
+    ("scenes.c", |lab| guest::scenes(lab, Engine::C)),
+    ("faults.c", |lab| guest::faults(lab, Engine::C)),
     ("selftests.c", |lab| selftests::run(lab, Engine::C)),
 ];
 
