@@ -111,7 +111,6 @@ pub(crate) struct Outcome {
     pub(crate) output: Vec<u8>,
     pub(crate) errors: Vec<u8>,
     pub(crate) kernel_log: PathBuf,
-    pub(crate) took: Duration,
 }
 
 impl Outcome {
@@ -186,7 +185,6 @@ pub(crate) fn boot(cache: &Cache, machine: &Machine, options: &Options) -> Resul
         output,
         errors,
         kernel_log,
-        took: start.elapsed(),
     })
 }
 

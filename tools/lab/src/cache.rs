@@ -106,7 +106,7 @@ impl Cache {
     pub(crate) fn need_space(&self, have: u64) -> Result<()> {
         let stat = rustix::fs::statvfs(&self.root)
             .with_context(|| format!("cannot examine {}", self.root.display()))?;
-        let free = stat.f_bavail * stat.f_frsize >> 30;
+        let free = (stat.f_bavail * stat.f_frsize) >> 30;
         let need = WHOLE_GIB.saturating_sub(have);
         if free < need {
             bail!(
@@ -153,6 +153,7 @@ const OURS: &[&str] = &[
     "run",
     "rust-src",
     "selftests",
+    "series",
     "src",
     "target",
     "tree",

@@ -172,7 +172,7 @@ pub(crate) fn digest(change: &Change) -> String {
     let mut text = String::new();
     for (path, wanted) in change {
         let what = match wanted {
-            Some(wanted) => digest::bytes(&wanted.contents) + &&format!(" {:o}", wanted.mode),
+            Some(wanted) => digest::bytes(&wanted.contents) + &format!(" {:o}", wanted.mode),
             None => "removed".to_owned(),
         };
         text.push_str(&format!("{what} {}\n", path.display()));

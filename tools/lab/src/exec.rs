@@ -12,7 +12,7 @@ use crate::boot::{self, End, Job, Machine, Options, Outcome, Output, Share};
 use crate::lab::{Engine, Lab};
 use crate::qemu::Accelerator;
 use crate::toolchain::Toolchain;
-use crate::{GuestArgs, disks, image, kernel, programs, source, tree, ui};
+use crate::{GuestArgs, disks, image, kernel, kvm, programs, source, tree, ui};
 
 /// The exit status of a command that took too long, as timeout(1) has it.
 const TIMED_OUT: u8 = 124;
@@ -25,6 +25,7 @@ pub(crate) fn exec(lab: &Lab, guest: &GuestArgs, command: OsString, seconds: u64
     options.output = Output::Pass;
     options.limit = Some(Duration::from_secs(seconds));
     let machine = machine(lab, guest.engine)?;
+    accelerate(lab, guest, &machine, &mut options)?;
     let outcome = boot::boot(&lab.cache, &machine, &options)?;
     if outcome.end == End::TimedOut {
         ui::say(format!(
@@ -43,7 +44,20 @@ pub(crate) fn shell(lab: &Lab, guest: &GuestArgs) -> Result<u8> {
         options.environment.push(("TERM".to_owned(), terminal));
     }
     let machine = machine(lab, guest.engine)?;
+    accelerate(lab, guest, &machine, &mut options)?;
     ui::say("booting; the guest ends with its shell (exit, or Ctrl-D)");
+    code(&boot::boot(&lab.cache, &machine, &options)?)
+}
+
+/// Shows what idmapped mounts do on our engine, each line checked.
+pub(crate) fn tour(lab: &Lab) -> Result<u8> {
+    let mut options = Options::new(Job::Exec("exec scenes tour".into()), "tour");
+    options.output = Output::Pass;
+    options.disks = disks::parse("ext4 vfat")?;
+    options.limit = Some(Duration::from_secs(600));
+    let machine = machine(lab, Engine::Rust)?;
+    options.accelerator = kvm::best(&lab.cache, &machine)?;
+    ui::say("booting; a guest takes some seconds");
     code(&boot::boot(&lab.cache, &machine, &options)?)
 }
 
@@ -56,13 +70,24 @@ fn code(outcome: &Outcome) -> Result<u8> {
 fn options(guest: &GuestArgs, job: Job, log: &str) -> Result<Options> {
     let mut options = Options::new(job, log);
     options.disks = disks::parse(&guest.disks)?;
-    if guest.icount {
-        options.accelerator = Accelerator::Icount;
-    }
     if let Some(folder) = &guest.share {
         options.shares.push(share(folder)?);
     }
     Ok(options)
+}
+
+/// Chooses how the processor is made.
+fn accelerate(
+    lab: &Lab,
+    guest: &GuestArgs,
+    machine: &Machine,
+    options: &mut Options,
+) -> Result<()> {
+    options.accelerator = match guest.icount {
+        true => Accelerator::Icount,
+        false => kvm::best(&lab.cache, machine)?,
+    };
+    Ok(())
 }
 
 /// The user's folder.

@@ -19,11 +19,6 @@ pub(crate) enum Engine {
     C,
 }
 
-impl Engine {
-    /// Both, ours first.
-    pub(crate) const BOTH: [Engine; 2] = [Engine::Rust, Engine::C];
-}
-
 impl fmt::Display for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

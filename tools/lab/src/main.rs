@@ -11,19 +11,24 @@ mod bench;
 mod boot;
 mod cache;
 mod change;
+mod check;
 mod cpio;
+mod diagnostics;
 mod digest;
 mod disks;
+mod docs;
 mod exec;
 mod image;
 mod kconfig;
 mod kernel;
+mod kvm;
 mod lab;
 mod patches;
 mod programs;
 mod qemu;
 mod run;
 mod scratch;
+mod series;
 mod source;
 mod terminal;
 mod test;
@@ -113,6 +118,22 @@ enum Task {
         #[command(flatten)]
         guest: GuestArgs,
     },
+    /// Boot the Rust engine and show what idmapped mounts do.
+    Run,
+    /// Check formatting, lints, patches and documentation.
+    Check {
+        /// Leave out what builds the kernel.
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Build the documentation.
+    Docs,
+    /// Write the whole change as patches to mail.
+    Series {
+        /// The folder for them.
+        #[arg(long, env = "OUT")]
+        out: Option<PathBuf>,
+    },
     /// Run the tests, from quick to whole.
     Test {
         /// Only those whose name is, or starts with, this.
@@ -169,6 +190,10 @@ fn act(cli: Cli) -> Result<u8> {
             timeout,
         } => exec::exec(&lab, &guest, cmd, timeout),
         Task::Shell { guest } => exec::shell(&lab, &guest),
+        Task::Run => exec::tour(&lab),
+        Task::Check { quick } => Ok(u8::from(!check::run(&lab, quick)?)),
+        Task::Docs => docs::build(&lab).map(|()| 0),
+        Task::Series { out } => series::write(&lab, out).map(|()| 0),
         Task::Test { only } => Ok(u8::from(!test::run(&lab, &only)?)),
         Task::Bench => bench::bench(&lab),
         Task::Tree => {

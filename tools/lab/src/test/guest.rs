@@ -11,7 +11,7 @@ use super::ktap;
 use super::report::Case;
 use crate::boot::{self, Job, Options};
 use crate::lab::{Engine, Lab};
-use crate::{disks, exec};
+use crate::{disks, exec, kvm};
 
 /// What to run, and what it needs.
 struct Program {
@@ -50,6 +50,7 @@ impl Program {
         let mut options = Options::new(Job::Exec(self.command.into()), &log);
         options.limit = Some(self.limit);
         options.disks = disks::parse(self.disks)?;
+        options.accelerator = kvm::best(&lab.cache, &machine)?;
         let outcome = boot::boot(&lab.cache, &machine, &options)?;
         let mut output = String::from_utf8_lossy(&outcome.output).into_owned();
         output.push_str(&String::from_utf8_lossy(&outcome.errors));

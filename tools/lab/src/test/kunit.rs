@@ -13,7 +13,7 @@ use super::report::Case;
 use crate::boot::{self, Job, Machine, Options};
 use crate::lab::{Engine, Lab};
 use crate::toolchain::Toolchain;
-use crate::{kernel, programs, run, source, tree, ui};
+use crate::{kernel, kvm, programs, run, source, tree, ui};
 
 /// The folder in the kernel tree whose `.kunitconfig` names our tests.
 const CONFIG: &str = "rust/kernel/fs";
@@ -93,6 +93,7 @@ pub(crate) fn qemu(lab: &Lab) -> Result<Vec<Case>> {
     let mut options = Options::new(Job::Halt, "kunit-qemu");
     options.parameters.push("kunit.enable=1".to_owned());
     options.limit = Some(LIMIT);
+    options.accelerator = kvm::best(&lab.cache, &machine)?;
     let outcome = boot::boot(&lab.cache, &machine, &options)?;
     let log = fs::read(&outcome.kernel_log)?;
     let mut cases = ktap::parse(&String::from_utf8_lossy(&log));

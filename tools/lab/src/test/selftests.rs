@@ -18,7 +18,7 @@ use crate::boot::{self, Job, Options, Share};
 use crate::lab::{Engine, Lab};
 use crate::toolchain::Toolchain;
 use crate::tree::{self, Tree};
-use crate::{digest, exec, run, ui};
+use crate::{digest, exec, kvm, run, ui};
 
 /// What each test says on the stock kernel.
 const EXPECTED: &str = "tools/lab/expected/selftests.txt";
@@ -75,6 +75,7 @@ fn observe(lab: &Lab, engine: Engine) -> Result<(Vec<Case>, Vec<Case>)> {
         guest: GUEST,
         writable: false,
     });
+    options.accelerator = kvm::best(&lab.cache, &machine)?;
     let outcome = boot::boot(&lab.cache, &machine, &options)?;
     let output = String::from_utf8_lossy(&outcome.output).into_owned();
     fs::write(

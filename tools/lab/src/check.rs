@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `make check`: whether the sources are as they should be.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::change::MIRRORED;
+use crate::lab::{Engine, Lab};
+use crate::toolchain::Toolchain;
+use crate::tree::{self, Tree};
+use crate::{diagnostics, kconfig, kernel, run, source, tools, ui};
+
+/// A file without its tests is not longer than this.
+const LONGEST: usize = 500;
+const LICENSE: &str = "SPDX-License-Identifier: GPL-2.0";
+
+/// What a check found wrong; empty is good.
+type Complaints = String;
+
+/// Runs the checks; `quick` leaves out those that build the kernel. The answer
+/// is whether all is well.
+pub(crate) fn run(lab: &Lab, quick: bool) -> Result<bool> {
+    source::check(lab)?;
+    let _lock = lab.cache.lock()?;
+    tools::ensure_installed(lab)?;
+    let tree = tree::make(lab)?;
+    let files = files(lab)?;
+
+    let mut good = true;
+    let mut check = |name: &str, found: Result<Complaints>| -> Result<()> {
+        let found = found.with_context(|| format!("the check '{name}' could not be made"))?;
+        if found.trim().is_empty() {
+            println!("good: {name}");
+        } else {
+            println!("BAD:  {name}\n{}", found.trim_end());
+            good = false;
+        }
+        Ok(())
+    };
+    check("license lines", licenses(lab, &files))?;
+    check("length of files", lengths(lab, &files))?;
+    check(
+        "formatting of tools",
+        silent(cargo(lab, "fmt").arg("--check")),
+    )?;
+    check(
+        "formatting of the kernel's Rust",
+        rustfmt(lab, &tree, &files),
+    )?;
+    check("checkpatch", checkpatch(lab, &tree, &files))?;
+    check("clippy on tools", clippy(lab))?;
+    if !quick {
+        check("rustdoc of tools", rustdoc(lab))?;
+        let toolchain = Toolchain::find(lab)?;
+        kernel::configure(
+            lab,
+            &tree,
+            &toolchain,
+            &kconfig::Wishes::read(lab, Engine::Rust)?,
+        )?;
+        let mut kernel = |name: &str, arguments: &[&str]| {
+            check(name, on_kernel(lab, &tree, &toolchain, name, arguments))
+        };
+        kernel("clippy on the kernel", &["CLIPPY=1", "rust/kernel.o"])?;
+        kernel("rustdoc of the kernel", &["rustdoc"])?;
+    }
+    Ok(good)
+}
+
+/// The files of the checkout, as git knows them and will know them.
+fn files(lab: &Lab) -> Result<Vec<PathBuf>> {
+    let mut git = run::command("git");
+    git.arg("-C").arg(&lab.checkout).args([
+        "ls-files",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+    ]);
+    let listed = run::output(&mut git)?;
+    let files = listed.lines().map(PathBuf::from);
+    Ok(files
+        .filter(|path| lab.checkout.join(path).is_file())
+        .collect())
+}
+
+/// Whether a file has one of these extensions.
+fn is(path: &Path, extensions: &[&str]) -> bool {
+    path.extension()
+        .is_some_and(|is| extensions.iter().any(|extension| is == *extension))
+}
+
+/// Whether a file goes into the kernel tree.
+fn is_kernel(path: &Path) -> bool {
+    MIRRORED.iter().any(|folder| path.starts_with(folder))
+}
+
+fn licenses(lab: &Lab, files: &[PathBuf]) -> Result<Complaints> {
+    let mut found = String::new();
+    for path in files {
+        let bare = ["COPYING", "tools/Cargo.lock"]
+            .iter()
+            .any(|name| path == Path::new(name));
+        let other = is(path, &["patch", "md", "txt"]);
+        let text = fs::read_to_string(lab.checkout.join(path)).unwrap_or_default();
+        if !bare && !other && !text.lines().take(2).any(|line| line.contains(LICENSE)) {
+            found.push_str(&format!("{}: no '{LICENSE}' at the top\n", path.display()));
+        }
+    }
+    Ok(found)
+}
+
+fn lengths(lab: &Lab, files: &[PathBuf]) -> Result<Complaints> {
+    let mut found = String::new();
+    for path in files.iter().filter(|path| is(path, &["rs", "c", "h"])) {
+        let is_test = path.iter().any(|part| {
+            let part = part.to_string_lossy();
+            part.starts_with("tests") || part == "testing"
+        });
+        let text = fs::read_to_string(lab.checkout.join(path)).unwrap_or_default();
+        let lines = length(&text);
+        if !is_test && lines > LONGEST {
+            found.push_str(&format!(
+                "{}: {lines} lines, at most {LONGEST}\n",
+                path.display()
+            ));
+        }
+    }
+    Ok(found)
+}
+
+/// The lines of a file before its tests.
+fn length(text: &str) -> usize {
+    let is_test =
+        |line: &&str| !line.starts_with("#[cfg(test)]") && !line.starts_with("#[kunit_tests(");
+    text.lines().take_while(is_test).count()
+}
+
+/// What a command prints, if it fails.
+fn silent(command: &mut Command) -> Result<Complaints> {
+    let output = run::finished(command)?;
+    if output.status.success() {
+        return Ok(String::new());
+    }
+    let said = [output.stdout, output.stderr].concat();
+    Ok(format!(
+        "{}\n{}",
+        run::shown(command),
+        String::from_utf8_lossy(&said)
+    ))
+}
+
+fn cargo(lab: &Lab, task: &str) -> Command {
+    let mut cargo = run::command("cargo");
+    cargo
+        .arg(task)
+        .arg("--manifest-path")
+        .arg(lab.checkout.join("tools/Cargo.toml"))
+        .env("CARGO_TARGET_DIR", lab.cache.path("target"));
+    if task == "fmt" {
+        cargo.arg("--all");
+    }
+    cargo
+}
+
+fn rustfmt(lab: &Lab, tree: &Tree, files: &[PathBuf]) -> Result<Complaints> {
+    let ours = files
+        .iter()
+        .filter(|path| is_kernel(path) && is(path, &["rs"]));
+    let mut rustfmt = run::command("rustfmt");
+    rustfmt
+        .current_dir(&lab.checkout)
+        .args(["--check", "--edition", "2021", "--config-path"])
+        .arg(tree.path.join(".rustfmt.toml"))
+        .args(ours);
+    silent(&mut rustfmt)
+}
+
+fn checkpatch(lab: &Lab, tree: &Tree, files: &[PathBuf]) -> Result<Complaints> {
+    let checkpatch = |files: &[&PathBuf], as_file: bool| -> Result<Complaints> {
+        if files.is_empty() {
+            return Ok(String::new());
+        }
+        let mut perl = run::command("perl");
+        perl.current_dir(&lab.checkout)
+            .arg(tree.path.join("scripts/checkpatch.pl"))
+            .arg(format!("--root={}", tree.path.display()))
+            .args(["--strict", "--quiet", "--no-summary", "--show-types"]);
+        if as_file {
+            perl.arg("--file");
+        }
+        silent(perl.args(files))
+    };
+    let patches: Vec<&PathBuf> = files.iter().filter(|path| is(path, &["patch"])).collect();
+    let sources: Vec<&PathBuf> = files
+        .iter()
+        .filter(|path| is_kernel(path) && is(path, &["c", "h"]))
+        .collect();
+    Ok(checkpatch(&patches, false)? + &checkpatch(&sources, true)?)
+}
+
+fn clippy(lab: &Lab) -> Result<Complaints> {
+    let mut clippy = cargo(lab, "clippy");
+    clippy.args([
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "-q",
+        "--",
+        "-D",
+        "warnings",
+    ]);
+    silent(&mut clippy)
+}
+
+fn rustdoc(lab: &Lab) -> Result<Complaints> {
+    let mut doc = cargo(lab, "doc");
+    doc.args(["--workspace", "--no-deps", "--locked", "-q"])
+        .env("RUSTDOCFLAGS", "-D warnings");
+    silent(&mut doc)
+}
+
+/// Builds a target of the kernel; what the compiler says of our files.
+fn on_kernel(
+    lab: &Lab,
+    tree: &Tree,
+    toolchain: &Toolchain,
+    label: &str,
+    arguments: &[&str],
+) -> Result<Complaints> {
+    let log = label.replace(' ', "-");
+    let mut make = toolchain.make(&tree.path, &kernel::build_folder(lab, tree));
+    make.arg(format!("-j{}", Lab::jobs())).args(arguments);
+    let step = ui::Step {
+        cache: &lab.cache,
+        label,
+        log: &log,
+        lines: 100,
+        verbose: lab.verbose,
+    };
+    step.run(make)?;
+    let text = fs::read(lab.cache.log(&log)?)?;
+    let is_ours = |path: &str| {
+        let path = path
+            .strip_prefix(&format!("{}/", tree.path.display()))
+            .unwrap_or(path);
+        lab.checkout.join(path.trim_start_matches("./")).is_file()
+    };
+    Ok(diagnostics::about(&String::from_utf8_lossy(&text), is_ours))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tests_do_not_count_as_length() {
+        assert_eq!(length("a\nb\n#[cfg(test)]\nmod tests {\n"), 2);
+        assert_eq!(length("a\n#[kunit_tests(x)]\nmod tests {\n"), 1);
+    }
+}

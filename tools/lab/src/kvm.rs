@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Whether guests may use the machine's own processor. That /dev/kvm opens
+//! says little: on some machines a guest then hangs. So one is tried.
+
+use std::fs::{self, File};
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::boot::{self, End, Job, Machine, Options};
+use crate::cache::Cache;
+use crate::qemu::Accelerator;
+use crate::ui;
+
+/// A boot takes two seconds with translation, and less with KVM.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// The fastest way that was seen to work on this boot of this machine.
+pub(crate) fn best(cache: &Cache, machine: &Machine) -> Result<Accelerator> {
+    let opens = File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/kvm")
+        .is_ok();
+    if !opens {
+        return Ok(Accelerator::Tcg);
+    }
+    let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let note = cache.path("kvm");
+    let known = fs::read_to_string(&note).unwrap_or_default();
+    let works = match known.strip_prefix(&boot_id) {
+        Some("works") => true,
+        Some("hangs") => false,
+        _ => {
+            let works = probe(cache, machine)?;
+            fs::write(&note, boot_id + if works { "works" } else { "hangs" })?;
+            works
+        }
+    };
+    Ok(if works {
+        Accelerator::Kvm
+    } else {
+        Accelerator::Tcg
+    })
+}
+
+/// Boots a guest that does nothing.
+fn probe(cache: &Cache, machine: &Machine) -> Result<bool> {
+    ui::say("trying KVM (once) ...");
+    let machine = Machine {
+        kernel: machine.kernel.clone(),
+        image: None,
+        programs: machine.programs.clone(),
+    };
+    let mut options = Options::new(Job::Halt, "kvm-probe");
+    options.limit = Some(LIMIT);
+    options.accelerator = Accelerator::Kvm;
+    let works = boot::boot(cache, &machine, &options)?.end == End::Exited(0);
+    ui::say(match works {
+        true => "KVM works: guests use it",
+        false => "/dev/kvm is there, but a guest does not boot with it: not used",
+    });
+    Ok(works)
+}
