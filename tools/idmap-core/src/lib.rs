@@ -14,6 +14,8 @@ pub mod uidgid;
 /// Kernel file systems.
 #[path = "../../../rust/kernel/fs"]
 pub mod fs {
+    pub mod access;
+
     /// Id mappings of mounts.
     pub mod mnt_idmapping {
         mod extent;

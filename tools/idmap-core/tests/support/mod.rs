@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What an id map is, spelt out id by id, to compare the real one with.
+//! What tests share: here, what an id map is, spelt out id by id, to compare the real one with.
 
 #![allow(dead_code)] // Each test program uses its part.
+
+pub(crate) mod c_rules;
+pub(crate) mod world;
 
 use kernel::fs::mnt_idmapping::{Extent, IdInt};
 use std::fmt;

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Who may do what with an object, as it is seen through a mount.
+//!
+//! A filesystem stores owners, a mount shows them under other ids, and a caller is compared with
+//! what is shown. These are the decisions that the kernel takes that way: whether a permission is
+//! granted, who may change attributes, who owns what is made. Each has the name of the C function
+//! whose answer it must equal, and gives it for any caller, object and map that answer the
+//! questions of [`Caller`], [`Owned`] and [`Mapping`].
+//!
+//! | file | decides |
+//! | --- | --- |
+//! | `permission.rs` | [`generic_permission()`], [`inode_permission()`] |
+//! | `acl.rs` | what an ACL grants, and what its entries are called where |
+//! | `owner.rs` | who owns an object, and whose capabilities count for it |
+//! | `create.rs` | who owns a new object, and its set-group-id bit |
+//! | `attr.rs` | `chmod`, `chown` and `utimes` |
+//! | `dir.rs` | making, removing and linking of names, and the protections of sticky directories |
+//! | `caps.rs` | whose root a file's capabilities are for |
+//! | `mount.rs` | who may idmap a mount |
+//!
+//! A decision never sleeps, allocates or logs. It asks its questions as late as it can, and in the
+//! order in which C asks them, since to ask for a capability leaves a trace in the caller and in
+//! the audit log. Like the ids and maps below them, decisions name nothing but `core`, and are
+//! compiled and tested on the host too.
+//!
+//! # What cannot be written
+//!
+//! The id that an inode stores is not compared with a caller; [`Access::i_uid_into_vfsuid`] has to
+//! come between:
+//!
+//! ```compile_fail
+//! use kernel::fs::access::{Caller, Owned};
+//!
+//! fn owns<C: Caller>(caller: C, inode: &impl Owned<C::Namespace>) -> bool {
+//!     inode.stored_owner() == Some(caller.fsuid())
+//! }
+//! ```
+//!
+//! A caller is not asked whether it is in a group that was not mapped:
+//!
+//! ```compile_fail
+//! use kernel::fs::access::{Caller, Owned};
+//!
+//! fn in_group<C: Caller>(caller: C, inode: &impl Owned<C::Namespace>) -> bool {
+//!     inode.stored_group().is_some_and(|group| caller.in_group(group))
+//! }
+//! ```
+//!
+//! [`generic_permission()`]: Access::mapped_generic_permission
+//! [`inode_permission()`]: Access::mapped_inode_permission
+
+mod acl;
+mod bits;
+mod caller;
+mod denied;
+mod object;
+mod owner;
+mod permission;
+
+pub use self::{
+    acl::{
+        Entry,
+        Tag, //
+    },
+    bits::{
+        InodeFlags,
+        Mask,
+        Mode, //
+    },
+    caller::{
+        Caller,
+        Capability,
+        Names,
+        Namespace, //
+    },
+    denied::{
+        Denied,
+        Verdict, //
+    },
+    object::{
+        Guarded,
+        HasNamespace,
+        Mapping,
+        MountMap,
+        Owned, //
+    },
+};
+
+/// A caller at a mount: where all decisions start.
+///
+/// It takes both to say who owns an object, so there is no way to the owner of an object by itself.
+#[derive(Clone, Copy)]
+pub struct Access<'a, C, M: ?Sized> {
+    caller: C,
+    map: &'a M,
+}
+
+impl<'a, C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'a, C, M> {
+    /// Brings a caller and the map of a mount together.
+    ///
+    /// Objects that are decided upon have to be reached through that mount.
+    #[inline(always)]
+    pub const fn new(caller: C, map: &'a M) -> Self {
+        Self { caller, map }
+    }
+}
