@@ -308,6 +308,10 @@ impl MntIdmap {
     /// `fs_userns` is the user namespace of the filesystem (`sb->s_user_ns`).
     ///
     /// Mirrors `make_vfsuid()` and `make_vfsgid()`.
+    #[doc(alias = "make_vfsuid")]
+    #[doc(alias = "make_vfsgid")]
+    #[doc(alias = "i_uid_into_mnt")]
+    #[doc(alias = "kuid_into_mnt")]
     #[inline(always)]
     pub fn to_vfs<K: MappedKind>(
         &self,
@@ -347,6 +351,9 @@ impl MntIdmap {
     /// [`None`] an object with that owner cannot be made, which programs see as `EOVERFLOW`.
     ///
     /// Mirrors `from_vfsuid()` and `from_vfsgid()`.
+    #[doc(alias = "from_vfsuid")]
+    #[doc(alias = "from_vfsgid")]
+    #[doc(alias = "kuid_from_mnt")]
     #[inline(always)]
     pub fn from_vfs<K: MappedKind>(
         &self,
