@@ -1,5 +1,109 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Placeholder.
+//! The acceptance scenes: what users do with idmapped mounts, played with real programs on real
+//! filesystems, and checked by number.
 
-fn main() {}
+mod act;
+mod disk;
+mod play;
+mod report;
+mod scene;
+mod see;
+mod show;
+mod stage;
+mod tree;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::{
+    disk::Filesystem,
+    play::{Form, Round},
+    scene::Scene,
+};
+
+/// Plays the acceptance scenes of idmapped mounts; as root, in the guest.
+///
+/// Everything happens in a mount namespace of its own, and what a scene makes is taken down when
+/// it is over. The exit status is 1 if anything was not as expected.
+#[derive(Parser)]
+#[command(name = "scenes", version, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Shows the scenes, each in full on one filesystem
+    Tour {
+        /// In full on every filesystem
+        #[arg(long)]
+        full: bool,
+    },
+    /// Lists the scenes and the filesystems that each is played on
+    List,
+    /// Plays some scenes, in full
+    Run {
+        /// Which, by their letters
+        #[arg(required = true, value_name = "LETTER", value_parser = scene::find)]
+        scenes: Vec<&'static Scene>,
+        /// Only on this filesystem
+        #[arg(long, value_name = "FILESYSTEM")]
+        on: Option<Filesystem>,
+        /// Prints KTAP
+        #[arg(long)]
+        ktap: bool,
+    },
+    /// Plays every scene on every filesystem, with a line for each
+    All {
+        /// Prints KTAP
+        #[arg(long)]
+        ktap: bool,
+    },
+    /// What the process in the container of a scene does
+    #[command(hide = true)]
+    InContainer { rootfs: PathBuf },
+    /// Prints the real and the effective user
+    #[command(hide = true)]
+    Ids,
+}
+
+fn main() -> ExitCode {
+    // That of users with a group of their own, as in the scenes.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o002));
+    let round = match Arguments::parse().task {
+        Task::Tour { full } => Round::tour(full),
+        Task::Run { scenes, on, ktap } => {
+            let form = if ktap { Form::Ktap } else { Form::Whole };
+            Round::some(&scenes, on, form)
+        }
+        Task::All { ktap } => Round::all(if ktap { Form::Ktap } else { Form::Short }),
+        Task::List => {
+            play::list();
+            return ExitCode::SUCCESS;
+        }
+        Task::InContainer { rootfs } => return told(scene::inside_container(&rootfs)),
+        Task::Ids => {
+            let (real, effective) = (rustix::process::getuid(), rustix::process::geteuid());
+            println!("{} {}", real.as_raw(), effective.as_raw());
+            return ExitCode::SUCCESS;
+        }
+    };
+    match round.play() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(failure) => told(Err(failure)),
+    }
+}
+
+fn told(result: Result<(), report::Failure>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("scenes: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Does single system calls as some user, for their exact answers.
+
+use std::{path::Path, thread};
+
+use rustix::{
+    fs::{AtFlags, CWD, FileType, Mode, OFlags},
+    io::Errno,
+    process::{Gid, Uid},
+    thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid},
+};
+
+use crate::show::Answer;
+
+/// Does something as a user, the group of the same number, and in no other group.
+///
+/// Users belong to threads in Linux, so a thread of its own is all that this takes.
+pub(crate) fn as_user<T: Send>(user: u32, act: impl FnOnce() -> Answer<T> + Send) -> Answer<T> {
+    let become_user = move || -> Answer<()> {
+        set_thread_groups(&[])?;
+        let group = Gid::from_raw(user);
+        set_thread_res_gid(group, group, group)?;
+        let user = Uid::from_raw(user);
+        set_thread_res_uid(user, user, user)
+    };
+    thread::scope(|scope| {
+        let actor = scope.spawn(move || {
+            become_user()?;
+            act()
+        });
+        actor.join().unwrap_or(Err(Errno::CANCELED))
+    })
+}
+
+/// Makes a folder.
+pub(crate) fn mkdir(path: impl AsRef<Path>) -> Answer<()> {
+    rustix::fs::mkdirat(CWD, path.as_ref(), Mode::from_raw_mode(0o755))
+}
+
+/// Makes a file.
+pub(crate) fn create(path: impl AsRef<Path>) -> Answer<()> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    rustix::fs::openat(CWD, path.as_ref(), flags, Mode::from_raw_mode(0o644)).map(drop)
+}
+
+/// Makes a symbolic link.
+pub(crate) fn symlink(target: &str, path: impl AsRef<Path>) -> Answer<()> {
+    rustix::fs::symlinkat(target, CWD, path.as_ref())
+}
+
+/// Makes a named pipe.
+pub(crate) fn fifo(path: impl AsRef<Path>) -> Answer<()> {
+    let mode = Mode::from_raw_mode(0o644);
+    rustix::fs::mknodat(CWD, path.as_ref(), FileType::Fifo, mode, 0)
+}
+
+/// Adds a line to a file that exists.
+pub(crate) fn append(path: impl AsRef<Path>, line: &str) -> Answer<()> {
+    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(CWD, path.as_ref(), flags, Mode::empty())?;
+    rustix::io::write(file, line.as_bytes()).map(drop)
+}
+
+/// Opens a file for reading, no more.
+pub(crate) fn open(path: impl AsRef<Path>) -> Answer<()> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    rustix::fs::openat(CWD, path.as_ref(), flags, Mode::empty()).map(drop)
+}
+
+/// Changes the permission bits.
+pub(crate) fn chmod(path: impl AsRef<Path>, mode: u32) -> Answer<()> {
+    rustix::fs::chmodat(
+        CWD,
+        path.as_ref(),
+        Mode::from_raw_mode(mode),
+        AtFlags::empty(),
+    )
+}
+
+/// Gives an entry to a user and the group of the same number.
+pub(crate) fn chown(path: impl AsRef<Path>, user: u32) -> Answer<()> {
+    let (user, group) = (Uid::from_raw(user), Gid::from_raw(user));
+    let flags = AtFlags::SYMLINK_NOFOLLOW;
+    rustix::fs::chownat(CWD, path.as_ref(), Some(user), Some(group), flags)
+}
+
+/// Removes a file.
+pub(crate) fn unlink(path: impl AsRef<Path>) -> Answer<()> {
+    rustix::fs::unlinkat(CWD, path.as_ref(), AtFlags::empty())
+}
+
+/// Sets both times to some other moment, which only the owner may.
+pub(crate) fn set_times(path: impl AsRef<Path>) -> Answer<()> {
+    let moment = rustix::fs::Timespec {
+        tv_sec: 1_000_000_000,
+        tv_nsec: 0,
+    };
+    let times = rustix::fs::Timestamps {
+        last_access: moment,
+        last_modification: moment,
+    };
+    rustix::fs::utimensat(CWD, path.as_ref(), &times, AtFlags::empty())
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The scenes.
+
+mod container;
+mod home;
+mod layers;
+mod rootfs;
+mod stick;
+
+pub(crate) use container::inside as inside_container;
+
+use crate::{
+    disk::Filesystem::{self, Btrfs, Ext4, Msdos, Overlay, Root, Tmpfs, Vfat, Xfs},
+    report::{Failure, Report},
+    stage::Stage,
+};
+
+/// A scene.
+pub(crate) struct Scene {
+    pub(crate) letter: char,
+    pub(crate) title: &'static str,
+    /// Where it is played; the tour shows the first in full.
+    pub(crate) filesystems: &'static [Filesystem],
+    /// Of these, where the tour plays it.
+    tour: &'static [Filesystem],
+    play: fn(&mut Stage) -> Result<(), Failure>,
+}
+
+/// All of them.
+pub(crate) const SCENES: [Scene; 5] = [
+    Scene {
+        letter: 'A',
+        title: "The home directory of another user",
+        filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Overlay],
+        tour: &[Ext4, Tmpfs, Overlay],
+        play: home::play,
+    },
+    Scene {
+        letter: 'B',
+        title: "A root filesystem in which nothing can be made as root",
+        filesystems: &[Root, Ext4, Xfs, Btrfs, Tmpfs, Overlay],
+        tour: &[Root, Ext4, Tmpfs, Overlay],
+        play: rootfs::play,
+    },
+    Scene {
+        letter: 'C',
+        title: "A USB stick for two users at once",
+        filesystems: &[Vfat, Msdos],
+        tour: &[Vfat, Msdos],
+        play: stick::play,
+    },
+    Scene {
+        letter: 'D',
+        title: "The root filesystem of a container",
+        filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Overlay],
+        tour: &[Ext4, Tmpfs, Overlay],
+        play: container::play,
+    },
+    Scene {
+        letter: 'E',
+        title: "Overlayfs on idmapped layers",
+        filesystems: &[Ext4, Xfs, Btrfs, Tmpfs],
+        tour: &[Ext4, Tmpfs],
+        play: layers::play,
+    },
+];
+
+/// A scene by its letter.
+pub(crate) fn find(letter: &str) -> Result<&'static Scene, String> {
+    let same = |scene: &&Scene| scene.letter.to_string().eq_ignore_ascii_case(letter);
+    SCENES.iter().find(same).ok_or_else(|| {
+        let all: Vec<String> = SCENES
+            .iter()
+            .map(|scene| scene.letter.to_string())
+            .collect();
+        format!("there is no scene '{letter}'; there are {}", all.join(" "))
+    })
+}
+
+impl Scene {
+    /// Whether the tour plays it there.
+    pub(crate) fn is_on_tour(&self, filesystem: Filesystem) -> bool {
+        self.tour.contains(&filesystem)
+    }
+
+    /// Plays it and tells what happened.
+    pub(crate) fn play(&self, filesystem: Filesystem) -> Report {
+        let mut report = Report::new(self.letter, self.title, filesystem.name());
+        if let Some(reason) = filesystem.missing() {
+            report.skip(reason);
+            return report;
+        }
+        match Stage::new(filesystem, report) {
+            Ok(mut stage) => {
+                let played = (self.play)(&mut stage);
+                stage.close(played)
+            }
+            Err(failure) => {
+                let mut report = Report::new(self.letter, self.title, filesystem.name());
+                report.check("set-up", false, failure.to_string(), "a stage".to_owned());
+                report
+            }
+        }
+    }
+}
