@@ -51,9 +51,12 @@
 //! [`inode_permission()`]: Access::mapped_inode_permission
 
 mod acl;
+mod attr;
 mod bits;
 mod caller;
+mod create;
 mod denied;
+mod dir;
 mod object;
 mod owner;
 mod permission;
@@ -63,10 +66,12 @@ pub use self::{
         Entry,
         Tag, //
     },
+    attr::Iattr,
     bits::{
         InodeFlags,
         Mask,
-        Mode, //
+        Mode,
+        Valid, //
     },
     caller::{
         Caller,
@@ -74,9 +79,18 @@ pub use self::{
         Names,
         Namespace, //
     },
+    create::{
+        NewOwner,
+        Ownership, //
+    },
     denied::{
         Denied,
         Verdict, //
+    },
+    dir::{
+        Parent,
+        Protected,
+        StickyCreate, //
     },
     object::{
         Guarded,

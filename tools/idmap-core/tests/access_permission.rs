@@ -8,62 +8,9 @@ use kernel::fs::access::{Access, Denied, Mask};
 use proptest::prelude::*;
 use support::{
     c_rules::{C, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH},
-    world::{ask, cap, entry, traced, Acl, Asked, Inode, Map, Ns, Who, NONE},
+    scenes::{callers, pairs, stored, ways, SEEN},
+    world::{ask, entry, traced, Acl, Asked, Inode, Map, Who, NONE},
 };
-
-/// Ways from a stored owner to a caller: the map and the filesystem's namespace.
-///
-/// In each, 1000 is stored for what is seen as 2000, 1001 for 2001, and 1010 has no name.
-fn ways() -> [(Map, &'static Ns); 3] {
-    let mounted_in = Ns::new(3, vec![[0, 1000, 10]], vec![[0, 1000, 10]], Ns::initial());
-    let shift = || vec![[1000, 2000, 10]];
-    [
-        (Map::Nop, Ns::initial()),
-        (Map::Ranges(shift(), shift()), Ns::initial()),
-        (
-            Map::Ranges(vec![[0, 2000, 10]], vec![[0, 2000, 10]]),
-            mounted_in,
-        ),
-    ]
-}
-
-/// What is stored for an id that is to be seen, or that is to have no name.
-fn stored(map: &Map, seen: Option<u32>) -> u32 {
-    match (map, seen) {
-        (Map::Nop, Some(seen)) => seen,
-        (Map::Nop, None) => NONE,
-        (_, Some(seen)) => seen - 1000,
-        (_, None) => 1010,
-    }
-}
-
-/// Callers with the user id 2000 and each way to be, or not to be, in the group 2000.
-///
-/// Their namespace is the initial one, or has names for 2000 and up to 2001.
-fn callers() -> Vec<Who> {
-    let narrow = Ns::new(1, vec![[0, 2000, 1]], vec![[0, 2000, 2]], Ns::initial());
-    let mut callers = Vec::new();
-    for ns in [Ns::initial(), narrow] {
-        for (fsgid, groups) in [(2000, vec![]), (2002, vec![5, 2000]), (2002, vec![])] {
-            for caps in 0..4 {
-                let mut who = Who {
-                    fsuid: 2000,
-                    fsgid,
-                    groups: groups.clone(),
-                    ns,
-                    caps: [0; 4],
-                };
-                who.caps[ns.number] |= (caps & 1) * cap(CAP_DAC_OVERRIDE);
-                who.caps[ns.number] |= (caps >> 1) * cap(CAP_DAC_READ_SEARCH);
-                callers.push(who);
-            }
-        }
-    }
-    callers
-}
-
-/// Owners or groups: the caller's, another's, and one without a name.
-const SEEN: [Option<u32>; 3] = [Some(2000), Some(2001), None];
 
 fn check_generic(who: &Who, map: &Map, inode: &Inode, mask: u32) {
     let (mine, my_trace) = traced(|| {
@@ -81,8 +28,8 @@ fn check_generic(who: &Who, map: &Map, inode: &Inode, mask: u32) {
 fn every_mode_relation_capability_and_mask() {
     let mut cases = 0u64;
     for (map, ns) in ways() {
-        for who in callers() {
-            for (owner, group) in SEEN.iter().flat_map(|o| SEEN.map(|g| (*o, g))) {
+        for who in callers(&[CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH]) {
+            for (owner, group) in pairs() {
                 for kind in [0o040000, 0o100000, 0o010000] {
                     for permissions in 0..0o1000 {
                         let inode = Inode {
@@ -102,7 +49,7 @@ fn every_mode_relation_capability_and_mask() {
             }
         }
     }
-    assert_eq!(cases, 3 * 24 * 9 * 3 * 512 * 8);
+    assert_eq!(cases, 4 * 24 * 9 * 3 * 512 * 8);
 }
 
 #[test]
@@ -125,8 +72,8 @@ fn every_state_of_the_acl_cache_blocking_or_not() {
         Acl::Error(-13),
     ];
     for (map, ns) in ways() {
-        for who in callers() {
-            for (owner, group) in SEEN.iter().flat_map(|o| SEEN.map(|g| (*o, g))) {
+        for who in callers(&[CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH]) {
+            for (owner, group) in pairs() {
                 for acl in &states {
                     for sb_posixacl in [false, true] {
                         for mode in [0o040000, 0o100000].map(|kind| move |p: u16| kind | p) {
@@ -173,7 +120,11 @@ fn every_acl_in_the_usual_order() {
     let permissions = [0u16, 4, 6, 7];
     let mut cases = 0u64;
     for (map, ns) in ways() {
-        for who in callers().iter().step_by(4).take(3) {
+        for who in callers(&[CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH])
+            .iter()
+            .step_by(4)
+            .take(3)
+        {
             for (owner, group) in [(Some(2001), Some(2000)), (Some(2001), None), (None, None)] {
                 let inode = Inode {
                     ns,
@@ -201,7 +152,7 @@ fn every_acl_in_the_usual_order() {
             }
         }
     }
-    assert_eq!(cases, 3 * 3 * 3 * 18 * 4096 * 4);
+    assert_eq!(cases, 4 * 3 * 3 * 18 * 4096 * 4);
 }
 
 proptest! {
@@ -230,7 +181,7 @@ proptest! {
                 ns,
                 ..Inode::new(0o100660, stored(&map, SEEN[owner]), stored(&map, SEEN[group]))
             };
-            check_acl(&callers()[who], &map, &inode, &acl, want);
+            check_acl(&callers(&[CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH])[who], &map, &inode, &acl, want);
         }
     }
 }
@@ -238,8 +189,8 @@ proptest! {
 #[test]
 fn every_object_that_is_not_written_to() {
     for (map, ns) in ways() {
-        let who = &callers()[0];
-        for (owner, group) in SEEN.iter().flat_map(|o| SEEN.map(|g| (*o, g))) {
+        let who = &callers(&[CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH])[0];
+        for (owner, group) in pairs() {
             for kind in 0..16u16 {
                 for flags in 0..32 {
                     for sb_rdonly in [false, true] {
@@ -281,7 +232,7 @@ fn every_object_that_is_not_written_to() {
 
 #[test]
 fn a_mount_whose_map_is_not_known_has_no_owners() {
-    let who = &callers()[0];
+    let who = &callers(&[CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH])[0];
     let inode = Inode::new(0o100700, 2000, 2000);
     check_generic(who, &Map::Invalid, &inode, 4);
     let denied = Access::new(who, &Map::Invalid).mapped_generic_permission(&inode, Mask::MAY_READ);

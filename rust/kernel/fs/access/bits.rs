@@ -134,6 +134,42 @@ bits! {
         /// Its contents are sealed.
         S_VERITY = 1 << 16;
     }
+
+    /// What of an inode is to be changed, and how: C's `ATTR_...`.
+    Valid: u32 {
+        /// Nothing.
+        EMPTY = 0;
+        /// The mode.
+        ATTR_MODE = 1 << 0;
+        /// The owner.
+        ATTR_UID = 1 << 1;
+        /// The group.
+        ATTR_GID = 1 << 2;
+        /// The size.
+        ATTR_SIZE = 1 << 3;
+        /// The time of the last access, to now.
+        ATTR_ATIME = 1 << 4;
+        /// The time of the last change of the contents, to now.
+        ATTR_MTIME = 1 << 5;
+        /// The time of the last change of anything, to now.
+        ATTR_CTIME = 1 << 6;
+        /// The time of the last access, to one that was given.
+        ATTR_ATIME_SET = 1 << 7;
+        /// The time of the last change of the contents, to one that was given.
+        ATTR_MTIME_SET = 1 << 8;
+        /// Whoever wants it.
+        ATTR_FORCE = 1 << 9;
+        /// The set-user-id bit is to be taken away.
+        ATTR_KILL_SUID = 1 << 11;
+        /// The set-group-id bit is to be taken away.
+        ATTR_KILL_SGID = 1 << 12;
+        /// File capabilities are to be taken away.
+        ATTR_KILL_PRIV = 1 << 14;
+        /// Both times, to ones that were given.
+        ATTR_TIMES_SET = 1 << 16;
+        /// Both times, to now.
+        ATTR_TOUCH = 1 << 17;
+    }
 }
 
 impl Mode {
@@ -181,6 +217,12 @@ impl fmt::Debug for Mask {
 }
 
 impl fmt::Debug for InodeFlags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}", self.0)
+    }
+}
+
+impl fmt::Debug for Valid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:#x}", self.0)
     }

@@ -4,7 +4,10 @@
 
 #![allow(dead_code)] // Each test program uses its part.
 
+pub(crate) mod c_attr;
+pub(crate) mod c_dir;
 pub(crate) mod c_rules;
+pub(crate) mod scenes;
 pub(crate) mod world;
 
 use kernel::fs::mnt_idmapping::{Extent, IdInt};
