@@ -151,7 +151,7 @@ impl Report {
         }
         writeln!(
             out,
-            "  KTAP version 1\n  # Subtest: {name}\n  1..{}",
+            "    KTAP version 1\n    # Subtest: {name}\n    1..{}",
             self.counts().0
         )?;
         for (index, check) in self.checks().enumerate() {
@@ -164,9 +164,9 @@ impl Report {
             // A hash would begin a directive.
             let what = what.replace('#', "no.");
             if !good {
-                writeln!(out, "  # expected {expected}, seen {seen}")?;
+                writeln!(out, "    # expected {expected}, seen {seen}")?;
             }
-            writeln!(out, "  {} {} {what}", verdict(*good), index + 1)?;
+            writeln!(out, "    {} {} {what}", verdict(*good), index + 1)?;
         }
         writeln!(out, "{} {number} {name}", verdict(self.is_good()))
     }
@@ -232,8 +232,8 @@ mod tests {
     fn ktap_has_a_plan_and_a_verdict_for_each() {
         assert_eq!(
             printed(|out| report(false).print_ktap(7, out)),
-            "  KTAP version 1\n  # Subtest: A.ext4\n  1..2\n  ok 1 first\n  \
-             # expected 3, seen 2\n  not ok 2 second no.\nnot ok 7 A.ext4\n"
+            "    KTAP version 1\n    # Subtest: A.ext4\n    1..2\n    ok 1 first\n\
+             \x20   # expected 3, seen 2\n    not ok 2 second no.\nnot ok 7 A.ext4\n"
         );
         let mut skipped = report(true);
         skipped.skip("no disk".to_owned());

@@ -185,7 +185,7 @@ const INSIDE: &[(&str, &str, &str)] = &[
     ("created", "/my-file", "0:0"),
     ("mkdir", "root makes /my-folder", "done"),
     ("chown", "root gives a file to 1000", "done"),
-    ("given", "that file", "1000:1000"),
+    ("given", "the file given away", "1000:1000"),
     (
         "chown-unmapped",
         "root gives a file to 12000, which the container has not",
@@ -194,7 +194,7 @@ const INSIDE: &[(&str, &str, &str)] = &[
     ("shadow", "user 1000 reads /etc/shadow", "EACCES"),
     ("home", "user 1000 makes a file at home", "done"),
     ("own", "user 1000 makes a file in /tmp", "done"),
-    ("own-owner", "that file", "1000:1000"),
+    ("own-owner", "user 1000's file in /tmp", "1000:1000"),
     (
         "sticky",
         "user 1000 removes root's file from /tmp, which is sticky",

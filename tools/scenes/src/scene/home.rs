@@ -26,12 +26,24 @@ pub(crate) fn play(stage: &mut Stage) -> Result<(), Failure> {
     let home = disk.join("ubuntu");
     stage.run(0, &format!("ls -lnA {}", home.display()))?;
     let of = |owner| Census::from([(Owner(owner, owner), ENTRIES)]);
-    stage.check("on disk", see::census(&home), Ok(of(ON_DISK)));
+    stage.check(
+        "the home directory on disk",
+        see::census(&home),
+        Ok(of(ON_DISK)),
+    );
 
     let mount = stage.idmap("b:1000:1001:1", &home, "1001")?;
     stage.run(0, &format!("ls -lnA {}", mount.display()))?;
-    stage.check("through the mount", see::census(&mount), Ok(of(SEEN)));
-    stage.check("on disk, still", see::census(&home), Ok(of(ON_DISK)));
+    stage.check(
+        "the home directory through the mount",
+        see::census(&mount),
+        Ok(of(SEEN)),
+    );
+    stage.check(
+        "the home directory on disk, still",
+        see::census(&home),
+        Ok(of(ON_DISK)),
+    );
 
     let (file, raw) = (mount.join("my-file"), home.join("my-file"));
     create(stage, &file, &raw)?;
@@ -80,7 +92,7 @@ fn create(stage: &mut Stage, file: &Path, raw: &Path) -> Result<(), Failure> {
         Err(Errno::OVERFLOW),
     );
     stage.check(
-        "so does user 1000",
+        "user 1000, whom it leaves out too, makes a folder",
         mkdir(ON_DISK, "u"),
         Err(Errno::OVERFLOW),
     );
@@ -103,7 +115,7 @@ fn set_acl(stage: &mut Stage, file: &Path, raw: &Path) -> Result<(), Failure> {
             Ok(true),
         );
         stage.check(
-            &format!("and mask::rwx {place}"),
+            &format!("getfacl shows mask::rwx {place}"),
             Ok(shown.has_line("mask::rwx")),
             Ok(true),
         );

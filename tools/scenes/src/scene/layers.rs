@@ -73,23 +73,23 @@ fn change(stage: &mut Stage, merged: &Path) -> Result<(), Failure> {
     let m = merged.display();
     stage.succeeds("root makes a file", 0, &format!("touch {m}/A-FILE"))?;
     stage.check(
-        "merged: A-FILE",
+        "merged: A-FILE when made",
         see::owner(merged.join("A-FILE")),
         Ok(Owner(0, 0)),
     );
     stage.succeeds(
-        "root gives it away",
+        "root gives the file away",
         0,
         &format!("chown 1000:1000 {m}/A-FILE"),
     )?;
     stage.check(
-        "merged: A-FILE",
+        "merged: A-FILE given away",
         see::owner(merged.join("A-FILE")),
         Ok(Owner(USER, USER)),
     );
     stage.succeeds("root makes a folder", 0, &format!("mkdir {m}/A-DIR"))?;
     stage.succeeds(
-        "and gives it away",
+        "root gives the folder away",
         0,
         &format!("chown 1000:1000 {m}/A-DIR"),
     )?;
@@ -104,7 +104,7 @@ fn change(stage: &mut Stage, merged: &Path) -> Result<(), Failure> {
     let line = format!("setfacl -m u:1000:rwx {m}/asdf");
     stage.succeeds("root adds to the ACL of a lower file", 0, &line)?;
     stage.succeeds(
-        "user 1000 writes to it",
+        "user 1000 writes to that file",
         USER,
         &format!("cp /proc/self/comm {m}/asdf"),
     )?;
@@ -116,7 +116,7 @@ fn change(stage: &mut Stage, merged: &Path) -> Result<(), Failure> {
     );
     let beyond = act::chown(merged.join("A-FILE"), 20000);
     stage.check(
-        "root gives a file to an id beyond the map",
+        "root gives A-FILE to an id beyond the map",
         beyond,
         Err(Errno::OVERFLOW),
     );

@@ -40,7 +40,7 @@ pub(crate) fn play(stage: &mut Stage) -> Result<(), Failure> {
         );
     }
     stage.check(
-        "the home directory",
+        "the home directory through the mount",
         see::owner(mount.join(HOME)),
         Ok(Owner(USER, USER)),
     );
@@ -66,7 +66,7 @@ fn as_root(stage: &mut Stage, disk: &Path, mount: &Path) -> Result<(), Failure> 
     stage.remove_later(&outside);
     let line = format!("mkdir {}", outside.display());
     stage.succeeds("root makes a folder, not through the mount", 0, &line)?;
-    stage.check("it is root's", see::owner(&outside), Ok(Owner(0, 0)));
+    stage.check("that folder", see::owner(&outside), Ok(Owner(0, 0)));
 
     let before = see::names(disk).doing("listing the disk")?;
     let through = mount.join("AS-ROOT-CANT-CREATE");
@@ -101,7 +101,7 @@ fn as_root(stage: &mut Stage, disk: &Path, mount: &Path) -> Result<(), Failure> 
         Err(Errno::OVERFLOW),
     );
     stage.check(
-        "and on disk",
+        "root's folder in the home directory, on disk",
         see::owner(disk.join(HOME).join("of-root")),
         Err(Errno::NOENT),
     );
@@ -118,12 +118,12 @@ fn as_user_1000(stage: &mut Stage, disk: &Path, mount: &Path) -> Result<(), Fail
         &line,
     )?;
     stage.check(
-        "through the mount",
+        "user 1000's folder through the mount",
         see::owner(mount.join(&name)),
         Ok(Owner(USER, USER)),
     );
     stage.check(
-        "on disk",
+        "user 1000's folder on disk",
         see::owner(disk.join(&name)),
         Ok(Owner(USER, USER)),
     );

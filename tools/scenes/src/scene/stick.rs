@@ -26,7 +26,7 @@ pub(crate) fn play(stage: &mut Stage) -> Result<(), Failure> {
     })?;
     stage.run(0, &format!("ls -ln {}", disk.display()))?;
     let of = |owner| Census::from([(Owner(owner, owner), ENTRIES)]);
-    stage.check("on disk", see::census(&disk), Ok(of(0)));
+    stage.check("the stick on disk", see::census(&disk), Ok(of(0)));
 
     let mut mounts = Vec::new();
     for user in USERS {
@@ -35,10 +35,10 @@ pub(crate) fn play(stage: &mut Stage) -> Result<(), Failure> {
         mounts.push(mount);
     }
     for (user, mount) in USERS.iter().zip(&mounts) {
-        let what = format!("through {}", mount.display());
+        let what = format!("the stick through {}", mount.display());
         stage.check(&what, see::census(mount), Ok(of(*user)));
     }
-    stage.check("on disk, still", see::census(&disk), Ok(of(0)));
+    stage.check("the stick on disk, still", see::census(&disk), Ok(of(0)));
 
     let [first, second] = USERS;
     writes(stage, &disk, first, &mounts[0], &mounts[1])?;
@@ -57,16 +57,20 @@ fn writes(
     let line = format!("touch {}", own.join(&name).display());
     stage.succeeds(&format!("user {user} makes a file"), user, &line)?;
     stage.check(
-        "through the mount",
+        &format!("user {user}'s file through the mount"),
         see::owner(own.join(&name)),
         Ok(Owner(user, user)),
     );
-    stage.check("on disk", see::owner(disk.join(&name)), Ok(Owner(0, 0)));
+    stage.check(
+        &format!("user {user}'s file on disk"),
+        see::owner(disk.join(&name)),
+        Ok(Owner(0, 0)),
+    );
     let before = see::size(disk.join("aaa")).doing("looking at the stick")?;
     let append = |mount: &Path| as_user(user, || act::append(mount.join("aaa"), "more\n"));
     stage.check(&format!("user {user} writes to aaa"), append(own), Ok(()));
     stage.check(
-        "aaa on disk has",
+        &format!("bytes in aaa on disk after user {user} wrote"),
         see::size(disk.join("aaa")),
         Ok(before + 5),
     );
@@ -75,24 +79,24 @@ fn writes(
     let what = format!("user {user} touches a file through the other mount");
     stage.refused(&what, user, &line, "Permission denied")?;
     stage.check(
-        &format!("user {user} writes there"),
+        &format!("user {user} writes through it"),
         append(other),
         Err(Errno::ACCESS),
     );
     let create = as_user(user, || act::create(other.join("not")));
     stage.check(
-        &format!("user {user} makes a file there"),
+        &format!("user {user} makes a file through it"),
         create,
         Err(Errno::OVERFLOW),
     );
     let unlink = as_user(user, || act::unlink(other.join("bbb")));
     stage.check(
-        &format!("user {user} removes a file there"),
+        &format!("user {user} removes a file through it"),
         unlink,
         Err(Errno::ACCESS),
     );
     stage.check(
-        "aaa on disk has",
+        &format!("bytes in aaa on disk after user {user} could not"),
         see::size(disk.join("aaa")),
         Ok(before + 5),
     );
