@@ -26,6 +26,7 @@ fn has_name(ranges: &Vec<[u32; 3]>, id: u32) -> bool {
     up(ranges, id) != NONE
 }
 
+#[allow(clippy::wrong_self_convention)] // The names are those of C.
 impl C<'_> {
     pub(crate) fn from_vfsuid(self, ns: &Ns, vfsuid: u32) -> u32 {
         match self.map {
