@@ -108,7 +108,7 @@ enum Task {
         guest: GuestArgs,
         /// The command, for /bin/sh.
         #[arg(long, env = "CMD")]
-        cmd: OsString,
+        cmd: Option<OsString>,
         /// Seconds after which the guest is ended.
         #[arg(long, env = "TIMEOUT", default_value_t = 600)]
         timeout: u64,
@@ -188,7 +188,10 @@ fn act(cli: Cli) -> Result<u8> {
             guest,
             cmd,
             timeout,
-        } => exec::exec(&lab, &guest, cmd, timeout),
+        } => {
+            let cmd = cmd.context("which command? say CMD='...'")?;
+            exec::exec(&lab, &guest, cmd, timeout)
+        }
         Task::Shell { guest } => exec::shell(&lab, &guest),
         Task::Run => exec::tour(&lab),
         Task::Check { quick } => Ok(u8::from(!check::run(&lab, quick)?)),
