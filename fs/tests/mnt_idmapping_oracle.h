@@ -5,7 +5,7 @@
 #ifndef _FS_TESTS_MNT_IDMAPPING_ORACLE_H
 #define _FS_TESTS_MNT_IDMAPPING_ORACLE_H
 
-#include <linux/mnt_idmapping.h>
+#include <linux/fs.h>
 
 struct seq_file;
 
