@@ -3,6 +3,8 @@
 //! Comparison with the C of `fs/mnt_idmapping.c`, which is compiled beside under other names.
 
 mod fake;
+#[cfg(CONFIG_UML)]
+mod timing;
 
 use super::{
     Extent,
@@ -370,15 +372,15 @@ mod suite {
         // Percent of C's time that ours may take at most.
         for (size, limit) in [(1, 100), (FEW, 70), (MAX_EXTENTS, 40)] {
             let mut ns = FakeNamespace::new()?;
-            let map = fake::spaced_map(size)?;
+            let map = timing::spaced_map(size)?;
             ns.set::<User>(&map)?;
             ns.set::<Group>(&map)?;
             let pair = Pair::new(&ns)?;
-            let ours = fake::best_time(&map, |kuid| {
+            let ours = timing::best_time(&map, |kuid| {
                 // SAFETY: The map and the namespace are valid.
                 unsafe { bindings::make_vfsuid(pair.ours.as_raw(), INIT, kuid) }
             });
-            let theirs = fake::best_time(&map, |kuid| {
+            let theirs = timing::best_time(&map, |kuid| {
                 // SAFETY: As above.
                 unsafe { bindings::oracle_make_vfsuid(pair.theirs, INIT, kuid) }
             });

@@ -13,10 +13,6 @@ use crate::{
         SortedMap, //
     },
     prelude::*,
-    time::{
-        Instant,
-        Monotonic, //
-    },
     user_namespace::NamespaceKind, //
 };
 use core::mem::MaybeUninit;
@@ -257,30 +253,4 @@ pub(super) fn statmount(
         buffer,
         count,
     })
-}
-
-/// A map of `size` ranges of two ids each, with gaps of one.
-pub(super) fn spaced_map(size: usize) -> Result<KVec<Extent>> {
-    let mut map = KVec::with_capacity(size, GFP_KERNEL)?;
-    for index in 0..size as u32 {
-        let extent = Extent::new(1000 + 3 * index, 5000 + 3 * index, 2);
-        map.push(extent.map_err(|_| EINVAL)?, GFP_KERNEL)?;
-    }
-    Ok(map)
-}
-
-/// The least time in picoseconds that a lookup took in any of several rounds over all ranges.
-pub(super) fn best_time<R>(map: &[Extent], lookup: impl Fn(bindings::kuid_t) -> R) -> u64 {
-    const LOOKUPS: u64 = 20_000;
-    let round = |_| {
-        let start = Instant::<Monotonic>::now();
-        for extent in map.iter().cycle().take(LOOKUPS as usize) {
-            core::hint::black_box(lookup(bindings::kuid_t {
-                val: extent.first(),
-            }));
-        }
-        start.elapsed().as_nanos() as u64
-    };
-    let best = (0..50).map(round).min().unwrap_or(0);
-    best * 1000 / LOOKUPS
 }
