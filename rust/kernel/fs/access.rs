@@ -54,15 +54,18 @@ mod acl;
 mod attr;
 mod bits;
 mod caller;
+mod caps;
 mod create;
 mod denied;
 mod dir;
+mod mount;
 mod object;
 mod owner;
 mod permission;
 
 pub use self::{
     acl::{
+        posix_acl_valid,
         Entry,
         Tag, //
     },
@@ -79,6 +82,11 @@ pub use self::{
         Names,
         Namespace, //
     },
+    caps::{
+        CallerCaps,
+        CapsRoot,
+        DiskCaps, //
+    },
     create::{
         NewOwner,
         Ownership, //
@@ -91,6 +99,13 @@ pub use self::{
         Parent,
         Protected,
         StickyCreate, //
+    },
+    mount::{
+        IdmapRequest,
+        MountFacts,
+        NewMap,
+        NoIdmap,
+        UsernsFd, //
     },
     object::{
         Guarded,

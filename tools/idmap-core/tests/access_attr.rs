@@ -7,7 +7,7 @@ mod support;
 use kernel::{
     fs::access::{Access, Denied, Iattr, Mode, Valid, Verdict},
     host,
-    uidgid::{Gid, Id, Kind, Space, Uid},
+    uidgid::{Gid, Uid},
 };
 use support::{
     c_attr::{
@@ -17,12 +17,8 @@ use support::{
     c_dir::S_APPEND,
     c_rules::{C, CAP_FOWNER, CAP_FSETID, S_IMMUTABLE},
     scenes::{callers, pairs, stored, ways, Pick, SEEN},
-    world::{ask, cap, traced, Asked, Inode, Map, Who, NONE},
+    world::{ask, cap, raw, traced, Asked, Inode, Map, Who, NONE},
 };
-
-fn raw<K: Kind, S: Space>(id: Option<Id<K, S>>) -> u32 {
-    id.map_or(NONE, Id::get)
-}
 
 fn iattr(attr: &Attr) -> Iattr {
     Iattr {

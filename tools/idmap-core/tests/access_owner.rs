@@ -7,18 +7,14 @@ mod support;
 use kernel::{
     fs::access::{Access, Capability, Mode, Ownership},
     host,
-    uidgid::{Group, Id, Kind, Space, User},
+    uidgid::{Group, User},
 };
 use support::{
     c_dir::with_ids,
     c_rules::{C, CAP_FOWNER, CAP_FSETID},
     scenes::{callers, pairs, stored, ways},
-    world::{traced, Inode, Map, Ns, Who, NONE},
+    world::{raw, traced, Inode, Map, Ns, Who, NONE},
 };
-
-fn raw<K: Kind, S: Space>(id: Option<Id<K, S>>) -> u32 {
-    id.map_or(NONE, Id::get)
-}
 
 fn plain(ownership: Ownership) -> (u32, u32, u16) {
     (
@@ -49,6 +45,8 @@ fn owners_and_groups_as_seen() {
         let (access, c) = (Access::new(who, map), C { who, map });
         assert_eq!(raw(access.i_uid_into_vfsuid(&inode)), c.vfsuid(&inode));
         assert_eq!(raw(access.i_gid_into_vfsgid(&inode)), c.vfsgid(&inode));
+        let (uid, gid) = access.stat_owner(&inode);
+        assert_eq!((raw(uid), raw(gid)), (c.vfsuid(&inode), c.vfsgid(&inode)));
         assert_eq!(
             access.has_unmapped_id(&inode),
             c.vfsuid(&inode) == NONE || c.vfsgid(&inode) == NONE

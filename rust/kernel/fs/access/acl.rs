@@ -3,13 +3,20 @@
 //! POSIX access control lists.
 
 use super::{
-    bits::Mask,
-    caller::Caller,
+    bits::{
+        Mask,
+        Mode, //
+    },
+    caller::{
+        Caller,
+        Names, //
+    },
     denied::{
         Denied,
         Verdict, //
     },
     object::{
+        HasNamespace,
         MountMap,
         Owned, //
     },
@@ -19,8 +26,10 @@ use crate::uidgid::{
     Filesystem,
     Group,
     Id,
+    Local,
     Space,
-    User, //
+    User,
+    Vfs, //
 };
 
 /// Whom an entry of an ACL speaks of, with ids of one [`Space`].
@@ -78,10 +87,116 @@ impl<S: Space> Clone for Entry<S> {
 impl<S: Space> Copy for Entry<S> {}
 
 impl<S: Space> Entry<S> {
+    /// The same entry with its id in another space.
+    #[inline]
+    fn map<T: Space>(
+        self,
+        user: impl FnOnce(Id<User, S>) -> Option<Id<User, T>>,
+        group: impl FnOnce(Id<Group, S>) -> Option<Id<Group, T>>,
+    ) -> Entry<T> {
+        let tag = match self.tag {
+            Tag::UserObj => Tag::UserObj,
+            Tag::User(id) => Tag::User(id.and_then(user)),
+            Tag::GroupObj => Tag::GroupObj,
+            Tag::Group(id) => Tag::Group(id.and_then(group)),
+            Tag::Mask => Tag::Mask,
+            Tag::Other => Tag::Other,
+            Tag::Unknown => Tag::Unknown,
+        };
+        Entry {
+            tag,
+            perm: self.perm,
+        }
+    }
+
+    /// Whether it names a user or group that is none, or has no tag at all.
+    #[inline]
+    fn is_nobody(&self) -> bool {
+        matches!(self.tag, Tag::User(None) | Tag::Group(None) | Tag::Unknown)
+    }
+
     /// Whether the entry grants all that is wanted, of [`Mask::RWX`].
     #[inline(always)]
     fn grants(&self, want: Mask) -> bool {
         u32::from(self.perm) & want.bits() == want.bits()
+    }
+}
+
+impl Entry<Local> {
+    /// Reads an entry that a filesystem has on disk; `namespace` is that of the filesystem.
+    /// [`Denied::EINVAL`] if it has no such id.
+    ///
+    /// Equals `posix_acl_from_xattr()` where a filesystem calls it.
+    pub fn from_disk(
+        self,
+        namespace: &(impl Names<User> + Names<Group> + ?Sized),
+    ) -> Verdict<Entry<Filesystem>> {
+        let stored = self.map(
+            |user| namespace.named(user).map(Id::cast),
+            |group| namespace.named(group).map(Id::cast),
+        );
+        if stored.is_nobody() {
+            return Err(Denied::EINVAL);
+        }
+        Ok(stored)
+    }
+}
+
+impl Entry<Filesystem> {
+    /// The entry as a filesystem writes it to disk; `namespace` is that of the filesystem.
+    ///
+    /// Equals `posix_acl_to_xattr()` where a filesystem calls it.
+    pub fn to_disk(self, namespace: &(impl Names<User> + Names<Group> + ?Sized)) -> Entry<Local> {
+        self.map(
+            |user| namespace.name_of(user.cast()),
+            |group| namespace.name_of(group.cast()),
+        )
+    }
+}
+
+/// Checks that entries come in the order in which they have to, that a mask is there where one is
+/// needed, and that the filesystem has each id; `namespace` is that of the filesystem.
+///
+/// Equals `posix_acl_valid()`.
+pub fn posix_acl_valid(
+    namespace: &(impl Names<User> + Names<Group> + ?Sized),
+    entries: impl IntoIterator<Item = Entry<Filesystem>>,
+) -> Verdict {
+    /// What may come next.
+    enum Next {
+        UserObj,
+        Users,
+        Groups,
+        Other,
+        Nothing,
+    }
+
+    let mut next = Next::UserObj;
+    let mut needs_mask = false;
+    for entry in entries {
+        if u32::from(entry.perm) & !Mask::RWX.bits() != 0 {
+            return Err(Denied::EINVAL);
+        }
+        next = match (entry.tag, next) {
+            (Tag::UserObj, Next::UserObj) => Next::Users,
+            (Tag::User(Some(user)), Next::Users) if namespace.has(user.cast()) => {
+                needs_mask = true;
+                Next::Users
+            }
+            (Tag::GroupObj, Next::Users) => Next::Groups,
+            (Tag::Group(Some(group)), Next::Groups) if namespace.has(group.cast()) => {
+                needs_mask = true;
+                Next::Groups
+            }
+            (Tag::Mask, Next::Groups) => Next::Other,
+            (Tag::Other, Next::Groups) if !needs_mask => Next::Nothing,
+            (Tag::Other, Next::Other) => Next::Nothing,
+            _ => return Err(Denied::EINVAL),
+        };
+    }
+    match next {
+        Next::Nothing => Ok(()),
+        _ => Err(Denied::EINVAL),
     }
 }
 
@@ -143,6 +258,68 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
         match self.map.to_vfs(inode, user) {
             Some(user) => user == self.caller.fsuid(),
             None => false,
+        }
+    }
+
+    /// Takes an entry that the caller wrote. [`Denied::EINVAL`] if its namespace has no such id.
+    ///
+    /// Equals `posix_acl_from_xattr()` for what `setxattr()` is given.
+    pub fn acl_from_caller(&self, entry: Entry<Local>) -> Verdict<Entry<Vfs>> {
+        let namespace = self.caller.namespace();
+        let seen = entry.map(
+            |user| namespace.named(user).map(Id::from_caller),
+            |group| namespace.named(group).map(Id::from_caller),
+        );
+        if seen.is_nobody() {
+            return Err(Denied::EINVAL);
+        }
+        Ok(seen)
+    }
+
+    /// What is stored for an entry that is seen. An id that the filesystem does not have becomes
+    /// none, which [`posix_acl_valid`] refuses.
+    ///
+    /// Equals `vfs_set_acl_idmapped_mnt()`.
+    pub fn acl_to_fs(
+        &self,
+        fs: &impl HasNamespace<C::Namespace>,
+        entry: Entry<Vfs>,
+    ) -> Entry<Filesystem> {
+        entry.map(
+            |user| self.map.to_fs(fs, Some(user)),
+            |group| self.map.to_fs(fs, Some(group)),
+        )
+    }
+
+    /// What the caller reads of an entry that is stored. An id without a name to the mount or to
+    /// the caller is none.
+    ///
+    /// Equals `vfs_posix_acl_to_xattr()`.
+    pub fn acl_to_caller(
+        &self,
+        fs: &impl HasNamespace<C::Namespace>,
+        entry: Entry<Filesystem>,
+    ) -> Entry<Local> {
+        let namespace = self.caller.namespace();
+        entry
+            .map(
+                |user| self.map.to_vfs(fs, Some(user)),
+                |group| self.map.to_vfs(fs, Some(group)),
+            )
+            .map(
+                |user| namespace.name_of(user.into_kernel()),
+                |group| namespace.name_of(group.into_kernel()),
+            )
+    }
+
+    /// The mode of an object whose access ACL is replaced by one that comes down to `mode`.
+    ///
+    /// Equals what `posix_acl_update_mode()` does with the set-group-id bit.
+    pub fn posix_acl_update_mode(&self, inode: &impl Owned<C::Namespace>, mode: Mode) -> Mode {
+        if self.in_group_or_capable(inode, self.i_gid_into_vfsgid(inode)) {
+            mode
+        } else {
+            mode.without(Mode::S_ISGID)
         }
     }
 }

@@ -169,6 +169,19 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
 
     /// Whether the caller may make `new` the owner. An owner may leave it at that.
     ///
+    /// What is stored is no new owner:
+    ///
+    /// ```compile_fail
+    /// use kernel::fs::access::{Access, Caller, MountMap, Owned};
+    ///
+    /// fn keep<C: Caller, M: MountMap<C::Namespace>>(
+    ///     access: Access<'_, C, M>,
+    ///     inode: &impl Owned<C::Namespace>,
+    /// ) -> bool {
+    ///     access.chown_ok(inode, inode.stored_owner())
+    /// }
+    /// ```
+    ///
     /// Equals `chown_ok()`.
     pub fn chown_ok(&self, inode: &impl Owned<C::Namespace>, new: Option<VfsUid>) -> bool {
         let owner = self.i_uid_into_vfsuid(inode);

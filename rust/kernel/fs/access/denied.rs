@@ -45,6 +45,8 @@ errors! {
     ENOENT = 2;
     /// What was read makes no sense.
     EIO = 5;
+    /// There is no open file of that number.
+    EBADF = 9;
     /// An answer takes waiting, where waiting is not allowed: ask again in another way.
     ECHILD = 10;
     /// There is nothing to decide upon.

@@ -21,7 +21,9 @@ use crate::uidgid::{
     FsUid,
     Group,
     Id,
+    Kgid,
     Kind,
+    Kuid,
     User,
     Vfs,
     VfsGid,
@@ -53,6 +55,18 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     #[inline(always)]
     pub fn i_gid_into_vfsgid(&self, inode: &impl Owned<C::Namespace>) -> Option<VfsGid> {
         self.map.to_vfs(inode, inode.stored_group())
+    }
+
+    /// The owner and group that `stat()` gives, before the caller's namespace names them.
+    ///
+    /// Equals what `generic_fillattr()` puts in `stat->uid` and `stat->gid`.
+    #[doc(alias = "generic_fillattr")]
+    #[inline]
+    pub fn stat_owner(&self, inode: &impl Owned<C::Namespace>) -> (Option<Kuid>, Option<Kgid>) {
+        (
+            Id::cast_any(self.i_uid_into_vfsuid(inode)),
+            Id::cast_any(self.i_gid_into_vfsgid(inode)),
+        )
     }
 
     /// Whether the mount does not know the object's owner or group.

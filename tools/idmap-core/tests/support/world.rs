@@ -13,7 +13,8 @@ use kernel::{
     },
     host,
     uidgid::{
-        Filesystem, FsGid, FsUid, Group, Id, Kernel, Kgid, Kind, Kuid, Local, User, Vfs, VfsGid,
+        Filesystem, FsGid, FsUid, Group, Id, Kernel, Kgid, Kind, Kuid, Local, Space, User, Vfs,
+        VfsGid,
     },
 };
 use std::cell::RefCell;
@@ -115,7 +116,8 @@ pub(crate) enum Map {
     Ranges(Ranges, Ranges),
 }
 
-fn raw<K: Kind, S: kernel::uidgid::Space>(id: Option<Id<K, S>>) -> u32 {
+/// An id as C has it.
+pub(crate) fn raw<K: Kind, S: Space>(id: Option<Id<K, S>>) -> u32 {
     id.map_or(NONE, Id::get)
 }
 
@@ -308,7 +310,7 @@ impl Owned<Ns> for Inode {
 }
 
 /// An ACL's entry as the decisions take it.
-pub(crate) fn entry((tag, perm, id): (u16, u16, u32)) -> Entry<Filesystem> {
+pub(crate) fn entry<S: Space>((tag, perm, id): (u16, u16, u32)) -> Entry<S> {
     let tag = match tag {
         0x01 => Tag::UserObj,
         0x02 => Tag::User(host::id(id)),
@@ -319,6 +321,20 @@ pub(crate) fn entry((tag, perm, id): (u16, u16, u32)) -> Entry<Filesystem> {
         _ => Tag::Unknown,
     };
     Entry { tag, perm }
+}
+
+/// And back; the entries that name nobody have no id.
+pub(crate) fn plain_entry<S: Space>(entry: Entry<S>) -> (u16, u16, u32) {
+    let (tag, id) = match entry.tag {
+        Tag::UserObj => (0x01, NONE),
+        Tag::User(user) => (0x02, raw(user)),
+        Tag::GroupObj => (0x04, NONE),
+        Tag::Group(group) => (0x08, raw(group)),
+        Tag::Mask => (0x10, NONE),
+        Tag::Other => (0x20, NONE),
+        Tag::Unknown => (0, NONE),
+    };
+    (tag, entry.perm, id)
 }
 
 impl Guarded<Ns> for Inode {
