@@ -151,11 +151,7 @@ fn every_root() {
                                 .map(|caps| plain(caps.0))
                                 .map_err(Denied::to_errno)
                         });
-                        assert_eq!(
-                            written,
-                            traced(|| c.written(&inode, caps_root)),
-                            "{what}"
-                        );
+                        assert_eq!(written, traced(|| c.written(&inode, caps_root)), "{what}");
                         outcomes[0] += usize::from(executed.is_ok());
                         outcomes[1] += usize::from(shown.is_ok());
                         outcomes[2] += usize::from(written.0.is_ok());
