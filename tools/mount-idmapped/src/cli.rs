@@ -3,49 +3,16 @@
 //! The command line.
 
 use std::{
-    convert::Infallible,
     ffi::{OsStr, OsString},
     path::PathBuf,
-    str::FromStr,
 };
 
-use clap::Parser;
-use mount_idmapped::{Range, RangeError};
+use clap::{Args, Parser, Subcommand};
+use mount_idmapped::{IdMaps, MapsError, Range, RangeError};
 
-const EXAMPLES: &str = "\
-A map is KIND:FROM:TO:RANGE: the RANGE ids from FROM on, as on disk, are seen as TO and those after
-it through the mount, and what is created there as TO is stored as FROM. KIND is b (or both) for
-users and groups, u (or uid) for users, g (or gid) for groups. The option may be repeated, for up to
-340 ranges each for users and for groups. Ids that no range has are seen as 65534 (nobody), and
-nothing can be created as one of them. The kernel wants both users and groups to be mapped: where
-only the one are to change, leave the others as they are with u:0:0:4294967295 or g:0:0:4294967295.
+use crate::options::Options;
 
-Examples:
-  Give the files of user 1000 to user 1001, in another place:
-    mount-idmapped --map-mount=b:1000:1001:1 /home/ubuntu /mnt
-
-  The root file system, in which nothing can be made as root:
-    mount-idmapped --map-mount=b:1:1:65536 / /mnt
-
-  A USB stick, which knows no owners, for two users at once:
-    mount-idmapped --map-mount=b:0:1001:1 /media/stick /home/u1001/stick
-    mount-idmapped --map-mount=b:0:5000:1 /media/stick /home/u5000/stick
-
-  An image owned by 20000 and up as the root of a container whose user namespace
-  maps 0 to 10000:
-    mount-idmapped --map-mount=b:20000:10000:100000 /var/lib/lxc/f2/rootfs /mnt
-
-  The map of a container that runs:
-    mount-idmapped --map-mount=/proc/1234/ns/user /srv/data /mnt
-
-  A shell that is root in a user namespace of its own, and a mount that fits it:
-    mount-idmapped --map-caller=b:0:10000:10000 --map-mount=b:0:10000:10000 /srv/data /mnt
-
-Exit status:
-  0  the mount was made
-  1  it was not; nothing is left of it
-  2  the command line was wrong; nothing was tried
-  with --map-caller, that of COMMAND, or 128 and the number of the signal that ended it";
+const EXAMPLES: &str = include_str!("examples.txt");
 
 /// Mounts SOURCE on TARGET with other owners than on disk.
 #[derive(Debug, Parser)]
@@ -55,7 +22,8 @@ Exit status:
     after_help = EXAMPLES,
     infer_long_args = true,
     override_usage = "mount-idmapped [--recursive] [--map-mount=MAP]... [--map-caller=MAP]... \
-                      SOURCE TARGET [COMMAND [ARGUMENT]...]"
+                      SOURCE TARGET [COMMAND [ARGUMENT]...]\n       \
+                      mount-idmapped TASK ..."
 )]
 pub(crate) struct Arguments {
     /// The map of the mount: KIND:FROM:TO:RANGE, or the path of a user namespace
@@ -85,7 +53,96 @@ pub(crate) struct Arguments {
     pub(crate) command: Vec<OsString>,
 }
 
-/// The argument of `--map-mount` and `--map-caller`.
+/// The tasks beside that of the plain command line.
+#[derive(Debug, Parser)]
+#[command(name = "mount-idmapped", version, infer_long_args = true)]
+pub(crate) struct Tasks {
+    #[command(subcommand)]
+    pub(crate) task: Task,
+}
+
+/// A task.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Task {
+    /// Makes an idmapped mount, with more choices
+    Mount(MountArguments),
+    /// Removes an idmapped mount; others are left alone
+    Umount {
+        /// At once, with what is mounted below it; files in use stay usable
+        #[arg(long)]
+        lazy: bool,
+        /// Where it is mounted
+        target: PathBuf,
+    },
+    /// Lists the idmapped mounts and their maps
+    List {
+        /// Prints JSON
+        #[arg(long)]
+        json: bool,
+        /// Only the mount that this is on, idmapped or not
+        path: Option<PathBuf>,
+    },
+    /// Tells whether what is at PATH can be mounted idmapped by you, and if not, why
+    Check {
+        /// A folder or a file
+        path: PathBuf,
+    },
+    /// Finds the map that shows an image to a container, and prints or mounts it
+    Shift {
+        /// The container: a process id, or its maps as in /proc/PID/uid_map, 'b:0:100000:65536'
+        #[arg(long = "for", value_name = "PID|MAP", value_parser = Container::parse)]
+        container: Container,
+        /// The root of the image
+        image: PathBuf,
+        /// Where to mount it; otherwise the map is printed
+        target: Option<PathBuf>,
+    },
+    /// Prints the map that is the same as FIRST and then NEXT
+    Compose {
+        /// Ranges with blanks between them
+        #[arg(value_parser = parse_maps)]
+        first: IdMaps,
+        /// One or more
+        #[arg(required = true, value_parser = parse_maps)]
+        next: Vec<IdMaps>,
+    },
+    /// Prints the map that leads back
+    Invert {
+        /// Ranges with blanks between them
+        #[arg(value_parser = parse_maps)]
+        map: IdMaps,
+    },
+}
+
+/// What `mount` is told.
+#[derive(Args, Debug)]
+pub(crate) struct MountArguments {
+    /// The map: KIND:FROM:TO:RANGE, or the path of a user namespace
+    #[arg(long, value_name = "MAP", value_parser = Map::parse, conflicts_with_all = ["pid", "like"])]
+    pub(crate) map: Vec<Map>,
+    /// The map of the user namespace of this process
+    #[arg(long)]
+    pub(crate) pid: Option<u32>,
+    /// The map of the mount that this is on
+    #[arg(long, value_name = "PATH", conflicts_with = "pid")]
+    pub(crate) like: Option<PathBuf>,
+    /// As for mount(8), with commas between them: X-mount.idmap=MAP, ro, nosuid, nodev, noexec,
+    /// nosymfollow, private, shared, slave, unbindable, bind, rbind
+    #[arg(short, long, value_name = "LIST", value_parser = Options::parse)]
+    pub(crate) options: Vec<Options>,
+    /// Takes what is mounted below SOURCE along
+    #[arg(long)]
+    pub(crate) recursive: bool,
+    /// SOURCE may have a map, which gives way to this one, or to none if none is given
+    #[arg(long)]
+    pub(crate) replace: bool,
+    /// What is to be seen in another place
+    pub(crate) source: PathBuf,
+    /// Where
+    pub(crate) target: PathBuf,
+}
+
+/// The argument of `--map-mount` and its like.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Map {
     Ranges(Vec<Range>),
@@ -94,25 +151,66 @@ pub(crate) enum Map {
 
 impl Map {
     /// Ranges with blanks between them, or whatever has a slash as the path of a namespace.
-    fn parse(text: &str) -> Result<Self, RangeError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, RangeError> {
         if text.contains('/') {
-            let Ok(path) = PathBuf::from_str(text) as Result<_, Infallible>;
-            return Ok(Self::Namespace(path));
+            return Ok(Self::Namespace(PathBuf::from(text)));
         }
-        if text.trim().is_empty() {
+        let mut words = text.split_ascii_whitespace().peekable();
+        if words.peek().is_none() {
             // For its message.
-            return Err(text.parse::<Range>().expect_err("blanks are no range"));
+            return text.parse().map(|range| Self::Ranges(vec![range]));
         }
-        text.split_ascii_whitespace()
+        words
             .map(str::parse)
             .collect::<Result<_, _>>()
             .map(Self::Ranges)
     }
 }
 
+/// The container that `shift` is for.
+#[derive(Clone, Debug)]
+pub(crate) enum Container {
+    Process(u32),
+    Maps(IdMaps),
+}
+
+impl Container {
+    fn parse(text: &str) -> Result<Self, MapsError> {
+        match text.parse() {
+            Ok(pid) => Ok(Self::Process(pid)),
+            Err(_) => parse_maps(text).map(Self::Maps),
+        }
+    }
+}
+
+fn parse_maps(text: &str) -> Result<IdMaps, MapsError> {
+    text.parse()
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub(crate) enum Line {
+    Plain(Arguments),
+    Task(Task),
+}
+
 /// Reads the command line; after one that is wrong, or asks for help, the program ends.
-pub(crate) fn read(arguments: impl Iterator<Item = OsString>) -> Arguments {
-    Arguments::parse_from(arguments.map(two_dashes))
+pub(crate) fn read(arguments: impl Iterator<Item = OsString>) -> Line {
+    let arguments: Vec<OsString> = arguments.collect();
+    try_read(arguments).unwrap_or_else(|error| error.exit())
+}
+
+fn try_read(arguments: Vec<OsString>) -> Result<Line, clap::Error> {
+    // A source that is named like a task is written with a path, ./list.
+    let first = arguments
+        .get(1)
+        .and_then(|word| word.to_str())
+        .unwrap_or_default();
+    if Task::has_subcommand(first) || first == "help" {
+        Tasks::try_parse_from(arguments).map(|tasks| Line::Task(tasks.task))
+    } else {
+        Arguments::try_parse_from(arguments.into_iter().map(two_dashes)).map(Line::Plain)
+    }
 }
 
 /// Long options may begin with a single dash, as they always could for this tool.
@@ -136,14 +234,22 @@ mod tests {
     use super::*;
     use clap::CommandFactory;
 
-    fn try_read(line: &str) -> Result<Arguments, String> {
-        let words = line.split('|').map(OsString::from).map(two_dashes);
-        Arguments::try_parse_from(words).map_err(|error| error.to_string())
+    fn words(line: &str) -> Result<Line, String> {
+        let words = line.split('|').map(OsString::from).collect();
+        super::try_read(words).map_err(|error| error.to_string())
+    }
+
+    fn plain(line: &str) -> Result<Arguments, String> {
+        words(line).map(|line| match line {
+            Line::Plain(arguments) => arguments,
+            Line::Task(task) => panic!("{task:?}"),
+        })
     }
 
     #[test]
-    fn the_description_is_consistent() {
+    fn the_descriptions_are_consistent() {
         Arguments::command().debug_assert();
+        Tasks::command().debug_assert();
     }
 
     #[test]
@@ -154,7 +260,7 @@ mod tests {
             "m|/a|/b|--map-mount|u:1:2:3|--map-mount|g:4:5:6",
             "m|-map-mount=u:1:2:3|-map-mount|g:4:5:6|/a|/b",
         ] {
-            let read = try_read(line).unwrap();
+            let read = plain(line).unwrap();
             let range = |text: &str| Map::Ranges(vec![text.parse().unwrap()]);
             assert_eq!(
                 read.map_mount,
@@ -168,35 +274,55 @@ mod tests {
 
     #[test]
     fn a_path_is_a_namespace() {
-        let read = try_read("m|--map-mount=/proc/1/ns/user|--recursive|/a|/b").unwrap();
+        let read = plain("m|--map-mount=/proc/1/ns/user|--recursive|/a|/b").unwrap();
         assert_eq!(read.map_mount, [Map::Namespace("/proc/1/ns/user".into())]);
         assert!(read.recursive);
     }
 
     #[test]
     fn a_command_needs_a_map_of_the_caller() {
-        let read = try_read("m|--map-caller=b:0:1:1|/a|/b|ls|-l").unwrap();
+        let read = plain("m|--map-caller=b:0:1:1|/a|/b|ls|-l").unwrap();
         assert_eq!(read.command, ["ls", "-l"]);
-        assert!(try_read("m|/a|/b|ls").unwrap_err().contains("--map-caller"));
+        assert!(plain("m|/a|/b|ls").unwrap_err().contains("--map-caller"));
     }
 
     #[test]
     fn what_is_wrong_is_named() {
-        assert!(try_read("m|/a").unwrap_err().contains("<TARGET>"));
+        assert!(plain("m|/a").unwrap_err().contains("<TARGET>"));
         assert!(
-            try_read("m|--map-mount=x:1:2:3|/a|/b")
+            plain("m|--map-mount=x:1:2:3|/a|/b")
                 .unwrap_err()
                 .contains("'x' is not a kind")
         );
         assert!(
-            try_read("m|--map-mount= |/a|/b")
+            plain("m|--map-mount= |/a|/b")
                 .unwrap_err()
                 .contains("is not a kind")
         );
         assert!(
-            try_read("m|--map-moun=b:1:2|/a|/b")
+            plain("m|--map-moun=b:1:2|/a|/b")
                 .unwrap_err()
                 .contains("three numbers")
         );
+        assert!(
+            words("m|invert|u:0:0:1")
+                .unwrap_err()
+                .contains("no ranges for groups")
+        );
+        assert!(words("m|mount|--pid=1|--map=b:0:0:1|/a|/b").is_err());
+        assert!(words("m|shift|/image").unwrap_err().contains("--for"));
+    }
+
+    #[test]
+    fn tasks_are_found_by_their_names() {
+        assert!(matches!(
+            words("m|list|--json"),
+            Ok(Line::Task(Task::List { json: true, .. }))
+        ));
+        assert!(matches!(words("m|./list|/b"), Ok(Line::Plain(_))));
+        let Ok(Line::Task(Task::Shift { container, .. })) = words("m|shift|--for=12|/i") else {
+            panic!();
+        };
+        assert!(matches!(container, Container::Process(12)));
     }
 }

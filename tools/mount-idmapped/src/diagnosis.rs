@@ -2,18 +2,30 @@
 
 //! The likely cause of an error number, from the rules of the kernel and a look at the system.
 //!
-//! Each function is for one step. Nothing here changes anything, and where the cause cannot be
+//! Each function is for one step. Nothing here changes anything that lasts, and where the cause cannot be
 //! told there is [`None`].
 
 use std::{
     fs,
-    os::{fd::BorrowedFd, unix::fs::MetadataExt},
+    os::{
+        fd::{AsFd, AsRawFd, BorrowedFd},
+        unix::fs::MetadataExt,
+    },
     path::Path,
 };
 
-use rustix::{fs::FileType, io::Errno, param::page_size};
+use rustix::{
+    fs::{CWD, FileType},
+    io::Errno,
+    mount::{OpenTreeFlags, open_tree},
+    param::page_size,
+};
 
-use crate::mountinfo;
+use crate::{
+    mountinfo,
+    sys::{self, MountAttr},
+    userns::UserNs,
+};
 
 const NOT_ADMIN: &str = "this needs CAP_SYS_ADMIN in the user namespace of the mount namespace: \
                          run it as root";
@@ -92,6 +104,7 @@ pub(crate) fn copy_mount(errno: Errno, source: &Path, recursive: bool) -> Option
 pub(crate) fn set_attributes(
     errno: Errno,
     source: &Path,
+    recursive: bool,
     userns: Option<BorrowedFd<'_>>,
 ) -> Option<String> {
     let userns = userns?;
@@ -118,13 +131,49 @@ pub(crate) fn set_attributes(
             "the map's user namespace is that of the filesystem itself, which changes nothing"
                 .to_owned()
         }
-        Errno::INVAL => format!(
-            "{filesystem} (or, with --recursive, one mounted below) does not support idmapped \
-             mounts, or the map's user namespace has no map of users or of groups yet"
-        ),
+        Errno::INVAL => match (takes_a_map(source, false)?, takes_a_map(source, recursive)?) {
+            (false, _) => format!("{filesystem} does not support idmapped mounts"),
+            (true, false) => {
+                "a filesystem mounted below does not support idmapped mounts".to_owned()
+            }
+            (true, true) => {
+                "the map's user namespace has no map of users or none of groups yet".to_owned()
+            }
+        },
         Errno::BUSY => "a file is open for writing through the copy".to_owned(),
         _ => return None,
     })
+}
+
+/// Whether a mount would take a map that is surely good; the mount vanishes at once.
+fn takes_a_map(source: &Path, recursive: bool) -> Option<bool> {
+    let userns = UserNs::new(&"b:0:0:1".parse().ok()?).ok()?;
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    if recursive {
+        flags |= OpenTreeFlags::AT_RECURSIVE;
+    }
+    let copy = open_tree(CWD, source, flags).ok()?;
+    let attr = MountAttr {
+        set: sys::ATTR_IDMAP,
+        userns_fd: userns.as_fd().as_raw_fd() as u64,
+        ..MountAttr::default()
+    };
+    Some(sys::mount_setattr(copy.as_fd(), recursive, &attr).is_ok())
+}
+
+/// `open_tree_attr(OPEN_TREE_CLONE)`.
+pub(crate) fn copy_with_attributes(
+    errno: Errno,
+    source: &Path,
+    recursive: bool,
+    userns: Option<BorrowedFd<'_>>,
+) -> Option<String> {
+    match errno {
+        Errno::NOSYS => Some("another map in place of one came with Linux 6.15".to_owned()),
+        Errno::NOENT => Some("there is no such source".to_owned()),
+        Errno::PERM if userns.is_none() => Some(NOT_ADMIN.to_owned()),
+        _ => set_attributes(errno, source, recursive, userns),
+    }
 }
 
 /// `move_mount()` of the copy, of which `copy` is the root.
@@ -160,9 +209,21 @@ pub(crate) fn attach(errno: Errno, copy: BorrowedFd<'_>, target: &Path) -> Optio
 pub(crate) fn unmount(errno: Errno) -> Option<String> {
     Some(match errno {
         Errno::INVAL => "nothing is mounted there, or it may not be uncovered".to_owned(),
+        Errno::BUSY => {
+            "files of it are in use, or something is mounted below it (--lazy)".to_owned()
+        }
         Errno::PERM => NOT_ADMIN.to_owned(),
         _ => return None,
     })
+}
+
+/// `listmount()` and `statmount()`.
+pub(crate) fn look(errno: Errno) -> Option<String> {
+    match errno {
+        Errno::NOENT => Some("there is no such file, or it is on no mount of ours".to_owned()),
+        Errno::NOSYS => Some("this came with Linux 6.8".to_owned()),
+        _ => None,
+    }
 }
 
 /// The number by which `/proc/PID/ns/user` shows the initial user namespace, `PROC_USER_INIT_INO`.

@@ -26,6 +26,14 @@ pub enum Step {
     Attach,
     /// Removing a mount, `umount2()`.
     Unmount,
+    /// Listing mounts, `listmount()` or `/proc/self/mountinfo`.
+    ListMounts,
+    /// Looking at a mount, `statmount()`.
+    LookAtMount,
+    /// Reading the map of a process.
+    ReadMap,
+    /// Looking at the files of a tree.
+    ReadTree,
 }
 
 impl Step {
@@ -40,6 +48,10 @@ impl Step {
             Self::SetAttributes => "setting the map and attributes of the copy of",
             Self::Attach => "mounting the copy on",
             Self::Unmount => "unmounting",
+            Self::ListMounts => "listing the mounts",
+            Self::LookAtMount => "looking at the mount of",
+            Self::ReadMap => "reading the map of",
+            Self::ReadTree => "looking at",
         }
     }
 }

@@ -23,6 +23,7 @@
 //! system tree and vanishes with the last reference to it, and the process that a user namespace is
 //! made with is gone when the function returns.
 
+mod compose;
 mod diagnosis;
 mod error;
 mod helper;
@@ -30,7 +31,10 @@ mod maps;
 mod mount;
 mod mountinfo;
 mod range;
+mod shift;
+mod statmount;
 mod sys;
+mod table;
 mod userns;
 
 pub use self::{
@@ -38,5 +42,7 @@ pub use self::{
     maps::{IdMaps, MapsError},
     mount::{Attribute, Detached, IdmappedMount, Propagation, unmount},
     range::{Kind, Range, RangeError},
+    shift::{Image, ShiftError, Span},
+    table::{Mount, MountMap, mount_of, mounts},
     userns::UserNs,
 };

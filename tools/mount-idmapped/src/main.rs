@@ -1,19 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The tool: makes an idmapped mount from the command line.
+//! The tool: idmapped mounts from the command line.
 
 mod cli;
+mod list;
+mod options;
 mod run;
+mod task;
 
 use std::process::ExitCode;
 
+use cli::Line;
+
 fn main() -> ExitCode {
-    let arguments = cli::read(std::env::args_os());
-    match run::run(&arguments) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("mount-idmapped: {error}");
-            ExitCode::from(error.code())
-        }
-    }
+    let result = match cli::read(std::env::args_os()) {
+        Line::Plain(arguments) => run::run(&arguments),
+        Line::Task(task) => task::run(&task).map(|()| ExitCode::SUCCESS),
+    };
+    result.unwrap_or_else(|failure| {
+        eprintln!("mount-idmapped: {failure}");
+        ExitCode::from(failure.code())
+    })
 }

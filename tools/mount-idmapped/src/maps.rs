@@ -27,8 +27,8 @@ use crate::range::{Kind, Range, RangeError};
 /// ```
 #[derive(Clone, Debug)]
 pub struct IdMaps {
-    users: IdMap<Vec<Extent>>,
-    groups: IdMap<Vec<Extent>>,
+    pub(crate) users: IdMap<Vec<Extent>>,
+    pub(crate) groups: IdMap<Vec<Extent>>,
 }
 
 /// Why ranges are no [`IdMaps`].
@@ -39,7 +39,9 @@ pub enum MapsError {
     /// There is no range for these ids.
     Missing(Kind),
     /// There are too many ranges for these ids.
-    TooMany(Kind, usize),
+    TooMany(Kind, Option<usize>),
+    /// No id is mapped by both of two maps.
+    NothingShared(Kind),
     /// Two ranges map the same id on disk.
     FromOverlap(Range, Range),
     /// Two ranges map to the same id seen through the mount.
@@ -64,9 +66,16 @@ impl fmt::Display for MapsError {
                      u: or g: maps both alike"
                 )
             }
-            Self::TooMany(kind, count) => write!(
+            Self::TooMany(kind, count) => {
+                let count = count.map_or_else(|| "too many".to_owned(), |count| count.to_string());
+                write!(
+                    f,
+                    "the map has {count} ranges for {kind}; the kernel takes up to {MAX_EXTENTS}"
+                )
+            }
+            Self::NothingShared(kind) => write!(
                 f,
-                "the map has {count} ranges for {kind}; the kernel takes up to {MAX_EXTENTS}"
+                "of {kind}, no id that the first map shows is one that the second map has in FROM"
             ),
             Self::FromOverlap(a, b) => {
                 write!(
@@ -157,7 +166,7 @@ fn map_of(
     let count = extents.len();
     IdMap::from_storage(extents).map_err(|error| match error {
         MapError::Empty => MapsError::Missing(kind),
-        MapError::TooMany => MapsError::TooMany(kind, count),
+        MapError::TooMany => MapsError::TooMany(kind, Some(count)),
         MapError::FirstOverlap(a, b) => MapsError::FromOverlap(mine[a], mine[b]),
         MapError::LowerOverlap(a, b) => MapsError::ToOverlap(mine[a], mine[b]),
         // A `Range` is a valid extent, and vectors have room.

@@ -3,12 +3,15 @@
 //! Makes mounts: copy, map, attach.
 
 use std::{
+    ffi::CString,
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
 
 use rustix::{
     fs::CWD,
+    io::Errno,
     mount::{MoveMountFlags, OpenTreeFlags, UnmountFlags, move_mount, open_tree},
 };
 
@@ -82,6 +85,8 @@ pub struct IdmappedMount<'a> {
     source: PathBuf,
     recursive: bool,
     userns: Option<BorrowedFd<'a>>,
+    /// Whether a map that the source has gives way.
+    replace: bool,
     set: u64,
     propagation: u64,
 }
@@ -93,6 +98,7 @@ impl<'a> IdmappedMount<'a> {
             source: source.into(),
             recursive: false,
             userns: None,
+            replace: false,
             set: 0,
             propagation: 0,
         }
@@ -101,6 +107,15 @@ impl<'a> IdmappedMount<'a> {
     /// Takes the map of this user namespace.
     pub fn map(mut self, userns: &'a UserNs) -> Self {
         self.userns = Some(userns.as_fd());
+        self
+    }
+
+    /// Whether the map that the source itself may have gives way to this mount's map, or, without
+    /// one, to none. Otherwise an idmapped source is refused with `EPERM`.
+    ///
+    /// Needs Linux 6.15.
+    pub fn replace(mut self, replace: bool) -> Self {
+        self.replace = replace;
         self
     }
 
@@ -124,10 +139,6 @@ impl<'a> IdmappedMount<'a> {
 
     /// Makes the mount, attached nowhere yet.
     pub fn detached(&self) -> Result<Detached, Error> {
-        let fd = open_tree(CWD, &self.source, self.open_flags()).map_err(|errno| {
-            Error::new(Step::CopyMount, self.source.display().to_string(), errno)
-                .because(diagnosis::copy_mount(errno, &self.source, self.recursive))
-        })?;
         let mut attr = MountAttr {
             set: self.set,
             propagation: self.propagation,
@@ -137,6 +148,13 @@ impl<'a> IdmappedMount<'a> {
             attr.set |= sys::ATTR_IDMAP;
             attr.userns_fd = userns.as_raw_fd() as u64;
         }
+        if self.replace {
+            return self.detached_anew(attr);
+        }
+        let fd = open_tree(CWD, &self.source, self.open_flags()).map_err(|errno| {
+            Error::new(Step::CopyMount, self.source.display().to_string(), errno)
+                .because(diagnosis::copy_mount(errno, &self.source, self.recursive))
+        })?;
         if attr.set != 0 || attr.propagation != 0 {
             sys::mount_setattr(fd.as_fd(), self.recursive, &attr).map_err(|errno| {
                 Error::new(
@@ -147,10 +165,25 @@ impl<'a> IdmappedMount<'a> {
                 .because(diagnosis::set_attributes(
                     errno,
                     &self.source,
+                    self.recursive,
                     self.userns,
                 ))
             })?;
         }
+        Ok(Detached(fd))
+    }
+
+    /// Makes the mount with no regard to the map of the source.
+    fn detached_anew(&self, mut attr: MountAttr) -> Result<Detached, Error> {
+        attr.clear |= sys::ATTR_IDMAP;
+        let fail = |errno| {
+            let cause =
+                diagnosis::copy_with_attributes(errno, &self.source, self.recursive, self.userns);
+            Error::new(Step::CopyMount, self.source.display().to_string(), errno).because(cause)
+        };
+        let path = CString::new(self.source.as_os_str().as_bytes());
+        let path = path.map_err(|_| fail(Errno::INVAL))?;
+        let fd = sys::open_tree_attr(&path, self.open_flags().bits(), &attr).map_err(fail)?;
         Ok(Detached(fd))
     }
 
@@ -192,10 +225,17 @@ impl AsFd for Detached {
     }
 }
 
-/// Removes the mount at `target` and those below it; those in use go as soon as they are not.
-pub fn unmount(target: impl AsRef<Path>) -> Result<(), Error> {
+/// Removes the mount at `target`, if nothing is mounted below it and no file of it is in use.
+///
+/// If `lazily` it is removed at once with all that is mounted below, and files in use stay usable.
+pub fn unmount(target: impl AsRef<Path>, lazily: bool) -> Result<(), Error> {
     let target = target.as_ref();
-    rustix::mount::unmount(target, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW).map_err(|errno| {
+    let flags = if lazily {
+        UnmountFlags::DETACH
+    } else {
+        UnmountFlags::empty()
+    };
+    rustix::mount::unmount(target, flags | UnmountFlags::NOFOLLOW).map_err(|errno| {
         Error::new(Step::Unmount, target.display().to_string(), errno)
             .because(diagnosis::unmount(errno))
     })

@@ -1,67 +1,124 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What `/proc/self/mountinfo` tells of the mount that a path is on.
+//! What `/proc/self/mountinfo` tells of mounts.
 
-use std::{fs, path::Path};
+use std::{
+    ffi::OsString,
+    fs,
+    os::unix::ffi::OsStringExt,
+    path::{Path, PathBuf},
+};
 
 use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 
-/// The mount of some path.
+/// A line of it.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct MountInfo {
-    /// The type of its filesystem.
-    pub(crate) filesystem: String,
-    /// Whether it has a map.
+pub(crate) struct Line {
+    pub(crate) id: u64,
+    pub(crate) root: PathBuf,
+    pub(crate) target: PathBuf,
+    /// Whether the mount has a map.
     pub(crate) idmapped: bool,
+    /// The type of the filesystem.
+    pub(crate) filesystem: String,
+    pub(crate) source: String,
 }
 
-/// The mount that a path is on, if that can be told.
-pub(crate) fn of(path: &Path) -> Option<MountInfo> {
-    let flags = AtFlags::NO_AUTOMOUNT;
-    let status = statx(CWD, path, flags, StatxFlags::MNT_ID).ok()?;
+/// The line of the mount that a path is on, if that can be told.
+pub(crate) fn of(path: &Path) -> Option<Line> {
+    let status = statx(CWD, path, AtFlags::NO_AUTOMOUNT, StatxFlags::MNT_ID).ok()?;
     if status.stx_mask & StatxFlags::MNT_ID.bits() == 0 {
         return None;
     }
-    let table = fs::read_to_string("/proc/self/mountinfo").ok()?;
-    find(&table, status.stx_mnt_id)
+    let table = fs::read("/proc/self/mountinfo").ok()?;
+    lines(&table).find(|line| line.id == status.stx_mnt_id)
 }
 
-/// Finds a mount by its id.
-fn find(table: &str, id: u64) -> Option<MountInfo> {
-    let id = id.to_string();
-    let line = table
-        .lines()
-        .find(|line| line.split(' ').next() == Some(&id))?;
-    // The sixth field has the mount's options; a lone dash ends the optional fields after it.
-    let options = line.split(' ').nth(5)?;
-    let filesystem = line.split_once(" - ")?.1.split(' ').next()?;
-    Some(MountInfo {
-        filesystem: filesystem.to_owned(),
-        idmapped: options.split(',').any(|option| option == "idmapped"),
+/// All lines that can be read.
+pub(crate) fn lines(table: &[u8]) -> impl Iterator<Item = Line> {
+    table.split(|byte| *byte == b'\n').filter_map(read)
+}
+
+fn read(line: &[u8]) -> Option<Line> {
+    let mut fields = line.split(|byte| *byte == b' ');
+    let id = std::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
+    let root = path(fields.nth(2)?);
+    let target = path(fields.next()?);
+    let idmapped = fields
+        .next()?
+        .split(|byte| *byte == b',')
+        .any(|option| option == b"idmapped");
+    // A lone dash ends the optional fields.
+    let mut rest = fields.skip_while(|field| *field != b"-").skip(1);
+    let text = |field: &[u8]| String::from_utf8_lossy(&unescape(field)).into_owned();
+    Some(Line {
+        id,
+        root,
+        target,
+        idmapped,
+        filesystem: text(rest.next()?),
+        source: text(rest.next()?),
     })
+}
+
+fn path(field: &[u8]) -> PathBuf {
+    OsString::from_vec(unescape(field)).into()
+}
+
+/// Blanks and the like are written as three octal digits after a backslash.
+fn unescape(mut field: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(field.len());
+    while let Some((&byte, rest)) = field.split_first() {
+        let digits = rest
+            .get(..3)
+            .and_then(|digits| std::str::from_utf8(digits).ok());
+        match digits.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            Some(escaped) if byte == b'\\' => {
+                text.push(escaped);
+                field = &rest[3..];
+            }
+            _ => {
+                text.push(byte);
+                field = rest;
+            }
+        }
+    }
+    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const TABLE: &str = "\
+    const TABLE: &[u8] = b"\
 22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
 31 22 254:16 /d /d rw,relatime,idmapped - xfs /dev/vdb rw
-3 22 0:20 / /a\\040-\\040b rw,nosuid - proc proc rw
+3 22 0:20 / /a\\040-\\134b rw,nosuid master:2 propagate_from:1 - proc proc rw
+not a line
 ";
 
     #[test]
-    fn a_mount_is_found_by_its_id() {
-        let found = |id| find(TABLE, id).map(|mount| (mount.filesystem, mount.idmapped));
-        assert_eq!(found(22), Some(("ext4".to_owned(), false)));
-        assert_eq!(found(31), Some(("xfs".to_owned(), true)));
-        assert_eq!(found(3), Some(("proc".to_owned(), false)));
-        assert_eq!(found(2), None);
+    fn lines_are_read() {
+        let lines: Vec<Line> = lines(TABLE).collect();
+        assert_eq!(lines.len(), 3);
+        assert_eq!(
+            lines[1],
+            Line {
+                id: 31,
+                root: "/d".into(),
+                target: "/d".into(),
+                idmapped: true,
+                filesystem: "xfs".to_owned(),
+                source: "/dev/vdb".to_owned(),
+            }
+        );
+        assert!(!lines[0].idmapped);
+        assert_eq!(lines[2].target, Path::new("/a -\\b"));
+        assert_eq!(lines[2].filesystem, "proc");
     }
 
     #[test]
-    fn the_root_has_one() {
+    fn the_mount_of_a_path_is_found() {
         assert_eq!(of(Path::new("/proc/self/stat")).unwrap().filesystem, "proc");
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Does what the command line asks for.
+//! Does what the plain command line asks for.
 
 use std::{
     env,
@@ -11,7 +11,7 @@ use std::{
     process::{Command, ExitCode, ExitStatus},
 };
 
-use mount_idmapped::{IdMaps, IdmappedMount, MapsError, Range, UserNs, unmount};
+use mount_idmapped::{IdMaps, IdmappedMount, MapsError, Range, ShiftError, UserNs, unmount};
 
 use crate::cli::{Arguments, Map};
 
@@ -22,6 +22,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// The kernel refused.
     Mount(mount_idmapped::Error),
+    /// What is asked for does not fit what there is.
+    Unfit(String),
     /// The command for the caller could not be started.
     Command(OsString, std::io::Error),
 }
@@ -31,7 +33,7 @@ impl Failure {
     pub(crate) fn code(&self) -> u8 {
         match self {
             Self::Usage(_) => 2,
-            Self::Mount(_) | Self::Command(..) => 1,
+            Self::Mount(_) | Self::Unfit(_) | Self::Command(..) => 1,
         }
     }
 }
@@ -39,7 +41,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage(text) => f.write_str(text),
+            Self::Usage(text) | Self::Unfit(text) => f.write_str(text),
             Self::Mount(error) => error.fmt(f),
             Self::Command(program, error) => write!(
                 f,
@@ -54,6 +56,18 @@ impl fmt::Display for Failure {
 impl From<mount_idmapped::Error> for Failure {
     fn from(error: mount_idmapped::Error) -> Self {
         Self::Mount(error)
+    }
+}
+
+impl From<MapsError> for Failure {
+    fn from(error: MapsError) -> Self {
+        Self::Unfit(error.to_string())
+    }
+}
+
+impl From<ShiftError> for Failure {
+    fn from(error: ShiftError) -> Self {
+        Self::Unfit(error.to_string())
     }
 }
 
@@ -78,7 +92,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 }
 
 /// The user namespace that an option's arguments describe, if it was given.
-fn namespace(option: &str, maps: &[Map]) -> Result<Option<UserNs>, Failure> {
+pub(crate) fn namespace(option: &str, maps: &[Map]) -> Result<Option<UserNs>, Failure> {
     match maps {
         [] => Ok(None),
         [Map::Namespace(path)] => Ok(Some(UserNs::open(path)?)),
@@ -120,7 +134,7 @@ fn run_command(mut command: Command, target: &Path) -> Result<ExitCode, Failure>
     match command.status() {
         Ok(status) => Ok(ExitCode::from(code(status))),
         Err(error) => {
-            unmount(target)?;
+            unmount(target, true)?;
             Err(Failure::Command(command.get_program().to_owned(), error))
         }
     }

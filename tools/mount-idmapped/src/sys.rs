@@ -3,10 +3,10 @@
 //! The system calls that no library has yet; every `unsafe` of this crate is here.
 
 use std::{
-    ffi::c_long,
+    ffi::{CStr, c_long},
     io,
     os::{
-        fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+        fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
         unix::process::CommandExt,
     },
     process::Command,
@@ -23,6 +23,10 @@ use rustix::{
 
 /// `mount_setattr()`, the same number on every architecture but Alpha.
 const MOUNT_SETATTR: c_long = 442;
+/// `statmount()`, `listmount()` and `open_tree_attr()`, likewise.
+const STATMOUNT: c_long = 457;
+const LISTMOUNT: c_long = 458;
+const OPEN_TREE_ATTR: c_long = 467;
 /// `NS_GET_NSTYPE` of `linux/nsfs.h`.
 const NS_GET_NSTYPE: libc::Ioctl = 0xb703;
 
@@ -69,6 +73,77 @@ pub(crate) fn mount_setattr(
         )
     })
     .map(drop)
+}
+
+/// Copies the mount or tree of mounts at `path` and changes the attributes of the copy, of which
+/// the map may be another one than before.
+pub(crate) fn open_tree_attr(path: &CStr, flags: u32, attr: &MountAttr) -> Result<OwnedFd, Errno> {
+    // SAFETY: `attr` has the layout and the size that are passed along, and it and the path live
+    // until the call returns.
+    let fd = check(unsafe {
+        libc::syscall(
+            OPEN_TREE_ATTR,
+            libc::AT_FDCWD,
+            path.as_ptr(),
+            flags,
+            std::ptr::from_ref(attr),
+            size_of::<MountAttr>(),
+        )
+    })?;
+    // SAFETY: The call has just made this descriptor, so that nobody else has it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
+/// `struct mnt_id_req` of `linux/mount.h`, in its first version.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MountRequest {
+    size: u32,
+    spare: u32,
+    mount: u64,
+    param: u64,
+}
+
+impl MountRequest {
+    pub(crate) fn new(mount: u64, param: u64) -> Self {
+        Self {
+            size: size_of::<Self>() as u32,
+            spare: 0,
+            mount,
+            param,
+        }
+    }
+}
+
+/// Fills `buffer` with what is asked for about a mount.
+pub(crate) fn statmount(request: &MountRequest, buffer: &mut [u8]) -> Result<(), Errno> {
+    // SAFETY: The request has the layout and the size that it says, and the kernel writes no more
+    // than the length of the buffer; both live until the call returns.
+    check(unsafe {
+        libc::syscall(
+            STATMOUNT,
+            std::ptr::from_ref(request),
+            buffer.as_mut_ptr(),
+            buffer.len(),
+            0,
+        )
+    })
+    .map(drop)
+}
+
+/// Fills `ids` with the ids of the mounts that are asked for, and returns their number.
+pub(crate) fn listmount(request: &MountRequest, ids: &mut [u64]) -> Result<usize, Errno> {
+    // SAFETY: As for `statmount()`; the length is in numbers.
+    check(unsafe {
+        libc::syscall(
+            LISTMOUNT,
+            std::ptr::from_ref(request),
+            ids.as_mut_ptr(),
+            ids.len(),
+            0,
+        )
+    })
+    .map(|count| count as usize)
 }
 
 /// The `CLONE_NEW...` flag of the namespace that `fd` refers to; an error if it is no namespace.

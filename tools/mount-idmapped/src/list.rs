@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Prints mounts and their maps.
+
+use std::fmt::Write;
+
+use kernel::fs::mnt_idmapping::Extent;
+use mount_idmapped::{Mount, MountMap};
+
+/// As a table for people; a long map is cut.
+pub(crate) fn table(mounts: &[Mount]) -> String {
+    let mut rows = vec![["TARGET", "FILESYSTEM", "SOURCE", "MAP"].map(str::to_owned)];
+    rows.extend(mounts.iter().map(|mount| {
+        let root = mount.root.display();
+        let source = match mount.root.as_os_str().is_empty() || mount.root.as_os_str() == "/" {
+            true => mount.source.clone(),
+            false => format!("{}[{root}]", mount.source),
+        };
+        let target = mount.target.display().to_string();
+        [target, mount.filesystem.clone(), source, map(&mount.map)]
+    }));
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+    let widths = [0, 1, 2].map(|column| width(column).unwrap_or_default());
+    let mut text = String::new();
+    for [target, filesystem, source, map] in &rows {
+        let [a, b, c] = widths;
+        let line = format!("{target:a$}  {filesystem:b$}  {source:c$}  {map}");
+        text += line.trim_end();
+        text.push('\n');
+    }
+    text
+}
+
+fn map(map: &MountMap) -> String {
+    const SHOWN: usize = 4;
+    match map {
+        MountMap::None => "none".to_owned(),
+        MountMap::Hidden => "not shown".to_owned(),
+        MountMap::Maps(maps) => {
+            let text = maps.to_string();
+            let ranges: Vec<&str> = text.split(' ').collect();
+            match ranges.get(..SHOWN) {
+                Some(first) if ranges.len() > SHOWN => {
+                    format!("{} ... ({} ranges)", first.join(" "), ranges.len())
+                }
+                _ => text,
+            }
+        }
+    }
+}
+
+/// As JSON, on a line for each mount.
+pub(crate) fn json(mounts: &[Mount]) -> String {
+    let lines: Vec<String> = mounts.iter().map(object).collect();
+    format!(
+        "{{\"mounts\":[{}{}]}}\n",
+        newline(&lines),
+        lines.join(",\n")
+    )
+}
+
+fn newline(lines: &[String]) -> &'static str {
+    if lines.is_empty() { "" } else { "\n" }
+}
+
+fn object(mount: &Mount) -> String {
+    let (users, groups) = match &mount.map {
+        MountMap::Maps(maps) => (
+            ranges(maps.users().extents()),
+            ranges(maps.groups().extents()),
+        ),
+        MountMap::None | MountMap::Hidden => ("null".to_owned(), "null".to_owned()),
+    };
+    format!(
+        "{{\"id\":{},\"target\":{},\"filesystem\":{},\"source\":{},\"root\":{},\
+         \"idmapped\":{},\"users\":{users},\"groups\":{groups}}}",
+        mount.id,
+        string(&mount.target.to_string_lossy()),
+        string(&mount.filesystem),
+        string(&mount.source),
+        string(&mount.root.to_string_lossy()),
+        mount.map.is_some()
+    )
+}
+
+fn ranges(extents: &[Extent]) -> String {
+    let range = |extent: &Extent| {
+        let (from, to, range) = (extent.first(), extent.lower_first(), extent.count());
+        format!("{{\"from\":{from},\"to\":{to},\"range\":{range}}}")
+    };
+    format!(
+        "[{}]",
+        extents.iter().map(range).collect::<Vec<_>>().join(",")
+    )
+}
+
+fn string(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => quoted.extend(['\\', letter]),
+            '\0'..='\x1f' => {
+                // Writing to a string cannot fail.
+                let _ = write!(quoted, "\\u{:04x}", u32::from(letter));
+            }
+            _ => quoted.push(letter),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mount(map: MountMap) -> Mount {
+        Mount {
+            id: 7,
+            target: "/a \"b\"\n".into(),
+            root: "/home".into(),
+            filesystem: "ext4".to_owned(),
+            source: "/dev/vda".to_owned(),
+            map,
+        }
+    }
+
+    #[test]
+    fn json_is_escaped_and_has_both_maps() {
+        let maps = MountMap::Maps("u:0:1:2 g:3:4:5".parse().unwrap());
+        assert_eq!(
+            json(&[mount(maps)]),
+            "{\"mounts\":[\n{\"id\":7,\"target\":\"/a \\\"b\\\"\\u000a\",\"filesystem\":\"ext4\",\
+             \"source\":\"/dev/vda\",\"root\":\"/home\",\"idmapped\":true,\
+             \"users\":[{\"from\":0,\"to\":1,\"range\":2}],\
+             \"groups\":[{\"from\":3,\"to\":4,\"range\":5}]}]}\n"
+        );
+        assert_eq!(json(&[]), "{\"mounts\":[]}\n");
+        assert!(json(&[mount(MountMap::Hidden)]).contains("\"idmapped\":true,\"users\":null"));
+    }
+
+    #[test]
+    fn a_long_map_is_cut() {
+        let text: String = (0..9).map(|n| format!("b:{n}:{n}:1 ")).collect();
+        let maps = MountMap::Maps(text.parse().unwrap());
+        assert_eq!(map(&maps), "b:0:0:1 b:1:1:1 b:2:2:1 b:3:3:1 ... (9 ranges)");
+        let table = table(&[mount(maps)]);
+        assert!(table.starts_with("TARGET"));
+        assert!(
+            table.contains("ext4        /dev/vda[/home]  b:0:0:1"),
+            "{table}"
+        );
+    }
+}

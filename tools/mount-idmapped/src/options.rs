@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Options in the manner of mount(8).
+
+use std::fmt;
+
+use mount_idmapped::{Attribute, IdmappedMount, Propagation, RangeError};
+
+use crate::cli::Map;
+
+/// A list of options.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    /// `X-mount.idmap=`.
+    pub(crate) map: Option<Map>,
+    attributes: Vec<Attribute>,
+    propagation: Option<Propagation>,
+    recursive: bool,
+}
+
+/// Why a text is no list of options.
+#[derive(Debug)]
+pub(crate) enum OptionsError {
+    Map(RangeError),
+    Unknown(String),
+}
+
+impl fmt::Display for OptionsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Map(error) => error.fmt(f),
+            Self::Unknown(word) => write!(
+                f,
+                "'{word}' is no option of an idmapped mount; there are X-mount.idmap=MAP, ro, \
+                 nosuid, nodev, noexec, nosymfollow, private, shared, slave, unbindable, bind, rbind"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for OptionsError {}
+
+impl Options {
+    /// Reads options with commas between them.
+    pub(crate) fn parse(text: &str) -> Result<Self, OptionsError> {
+        let mut options = Self::default();
+        for word in text.split(',').filter(|word| !word.is_empty()) {
+            if let Some(map) = word.strip_prefix("X-mount.idmap=") {
+                let map = map.trim_matches('"');
+                options.map = Some(Map::parse(map).map_err(OptionsError::Map)?);
+                continue;
+            }
+            match word {
+                "ro" => options.attributes.push(Attribute::ReadOnly),
+                "nosuid" => options.attributes.push(Attribute::NoSuid),
+                "nodev" => options.attributes.push(Attribute::NoDev),
+                "noexec" => options.attributes.push(Attribute::NoExec),
+                "nosymfollow" => options.attributes.push(Attribute::NoSymfollow),
+                "private" => options.propagation = Some(Propagation::Private),
+                "shared" => options.propagation = Some(Propagation::Shared),
+                "slave" => options.propagation = Some(Propagation::Slave),
+                "unbindable" => options.propagation = Some(Propagation::Unbindable),
+                "bind" => {}
+                "rbind" => options.recursive = true,
+                _ => return Err(OptionsError::Unknown(word.to_owned())),
+            }
+        }
+        Ok(options)
+    }
+
+    /// Asks a mount for all but the map.
+    pub(crate) fn apply<'a>(&self, mut mount: IdmappedMount<'a>) -> IdmappedMount<'a> {
+        for attribute in &self.attributes {
+            mount = mount.set(*attribute);
+        }
+        if let Some(propagation) = self.propagation {
+            mount = mount.propagation(propagation);
+        }
+        if self.recursive {
+            mount.recursive(true)
+        } else {
+            mount
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_read() {
+        let options = Options::parse("rbind,ro,nosuid,X-mount.idmap=\"b:0:1:1 u:5:6:7\",slave");
+        let options = options.unwrap();
+        assert_eq!(options.attributes, [Attribute::ReadOnly, Attribute::NoSuid]);
+        assert_eq!(options.propagation, Some(Propagation::Slave));
+        assert!(options.recursive);
+        let ranges = ["b:0:1:1", "u:5:6:7"].map(|range| range.parse().unwrap());
+        assert_eq!(options.map, Some(Map::Ranges(ranges.to_vec())));
+    }
+
+    #[test]
+    fn what_is_no_option_is_named() {
+        let error = |text| Options::parse(text).unwrap_err().to_string();
+        assert!(error("ro,loud").contains("'loud' is no option"));
+        assert!(error("X-mount.idmap=b:0:1").contains("three numbers"));
+    }
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The mounts that there are, and their maps.
+
+use std::{
+    ffi::OsString,
+    fs,
+    os::unix::ffi::OsStringExt,
+    path::{Path, PathBuf},
+};
+
+use rustix::{
+    fs::{AtFlags, CWD, StatxFlags, statx},
+    io::Errno,
+};
+
+use crate::{
+    diagnosis,
+    error::{Error, Step},
+    maps::IdMaps,
+    mountinfo, statmount,
+};
+
+/// A mount.
+#[derive(Clone, Debug)]
+pub struct Mount {
+    /// Its id, which is never given to another one; from a kernel before 6.8 the one in
+    /// `/proc/self/mountinfo`, which may be.
+    pub id: u64,
+    /// Where it is mounted.
+    pub target: PathBuf,
+    /// Which part of the filesystem it shows.
+    pub root: PathBuf,
+    /// The type of the filesystem.
+    pub filesystem: String,
+    /// What the filesystem was mounted from.
+    pub source: String,
+    /// Its map.
+    pub map: MountMap,
+}
+
+/// The map of a [`Mount`].
+#[derive(Clone, Debug)]
+pub enum MountMap {
+    /// It has none: owners are seen as they are on disk.
+    None,
+    /// These, as this process's user namespace counts ids; a range in which it has not all ids is
+    /// left out.
+    Maps(IdMaps),
+    /// It has one that the kernel does not show: it is older than 6.15, or the map has no range
+    /// in this process's user namespace.
+    Hidden,
+}
+
+impl MountMap {
+    /// Whether there is one.
+    pub fn is_some(&self) -> bool {
+        !matches!(self, Self::None)
+    }
+}
+
+/// All mounts of this process's mount namespace below its root.
+pub fn mounts() -> Result<Vec<Mount>, Error> {
+    let fail = |errno| Error::new(Step::ListMounts, "", errno).because(diagnosis::look(errno));
+    let ids = match statmount::list() {
+        // Forbidden by a filter of system calls amounts to the same.
+        Err(Errno::NOSYS | Errno::PERM) => return mounts_of_old().map_err(fail),
+        ids => ids.map_err(fail)?,
+    };
+    let mut mounts = Vec::with_capacity(ids.len());
+    for id in ids {
+        match mount_by_id(id) {
+            Ok(mount) => mounts.push(mount),
+            // It was unmounted meanwhile.
+            Err(Errno::NOENT) => {}
+            Err(errno) => return Err(fail(errno)),
+        }
+    }
+    Ok(mounts)
+}
+
+/// The mount that a path is on.
+pub fn mount_of(path: impl AsRef<Path>) -> Result<Mount, Error> {
+    /// `STATX_MNT_ID_UNIQUE`, since Linux 6.8.
+    const MNT_ID_UNIQUE: StatxFlags = StatxFlags::from_bits_retain(0x4000);
+    let path = path.as_ref();
+    let fail = |errno| {
+        let cause = diagnosis::look(errno);
+        Error::new(Step::LookAtMount, path.display().to_string(), errno).because(cause)
+    };
+    let status = statx(CWD, path, AtFlags::NO_AUTOMOUNT, MNT_ID_UNIQUE).map_err(fail)?;
+    if status.stx_mask & MNT_ID_UNIQUE.bits() == 0 {
+        return Err(fail(Errno::NOSYS));
+    }
+    mount_by_id(status.stx_mnt_id).map_err(fail)
+}
+
+fn mount_by_id(id: u64) -> Result<Mount, Errno> {
+    let answer = statmount::Answer::about(id)?;
+    let [target, root, filesystem, source] = answer.names();
+    let map = if !answer.is_idmapped() {
+        MountMap::None
+    } else {
+        let maps = answer
+            .maps()
+            .and_then(|(users, groups)| IdMaps::from_proc(&users, &groups).ok());
+        maps.map_or(MountMap::Hidden, MountMap::Maps)
+    };
+    Ok(Mount {
+        id,
+        target: OsString::from_vec(target).into(),
+        root: OsString::from_vec(root).into(),
+        filesystem: String::from_utf8_lossy(&filesystem).into_owned(),
+        source: String::from_utf8_lossy(&source).into_owned(),
+        map,
+    })
+}
+
+/// From `/proc/self/mountinfo`, for kernels without `listmount()`.
+fn mounts_of_old() -> Result<Vec<Mount>, Errno> {
+    let table = fs::read("/proc/self/mountinfo")
+        .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+    Ok(mountinfo::lines(&table)
+        .map(|line| Mount {
+            id: line.id,
+            target: line.target,
+            root: line.root,
+            filesystem: line.filesystem,
+            source: line.source,
+            map: if line.idmapped {
+                MountMap::Hidden
+            } else {
+                MountMap::None
+            },
+        })
+        .collect())
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The tasks beside that of the plain command line.
+
+use std::path::Path;
+
+use mount_idmapped::{IdMaps, IdmappedMount, Image, MountMap, UserNs, mount_of, mounts, unmount};
+
+use crate::{
+    cli::{Container, MountArguments, Task},
+    list,
+    run::{Failure, namespace},
+};
+
+/// Does a task.
+pub(crate) fn run(task: &Task) -> Result<(), Failure> {
+    match task {
+        Task::Mount(arguments) => mount(arguments),
+        Task::Umount { lazy, target } => umount(target, *lazy),
+        Task::List { json, path } => {
+            let mounts = match path {
+                Some(path) => vec![mount_of(path)?],
+                None => mounts()?
+                    .into_iter()
+                    .filter(|mount| mount.map.is_some())
+                    .collect(),
+            };
+            print!(
+                "{}",
+                if *json {
+                    list::json(&mounts)
+                } else {
+                    list::table(&mounts)
+                }
+            );
+            Ok(())
+        }
+        Task::Check { path } => check(path),
+        Task::Shift {
+            container,
+            image,
+            target,
+        } => shift(container, image, target.as_deref()),
+        Task::Compose { first, next } => {
+            let all = next
+                .iter()
+                .try_fold(first.clone(), |maps, next| maps.then(next))?;
+            println!("{all}");
+            Ok(())
+        }
+        Task::Invert { map } => {
+            println!("{}", map.clone().inverse());
+            Ok(())
+        }
+    }
+}
+
+fn mount(arguments: &MountArguments) -> Result<(), Failure> {
+    let in_options = arguments
+        .options
+        .iter()
+        .filter_map(|options| options.map.as_ref());
+    let maps: Vec<_> = arguments.map.iter().chain(in_options).cloned().collect();
+    let userns = match (&arguments.pid, &arguments.like) {
+        (None, None) => namespace("--map", &maps)?,
+        _ if !maps.is_empty() => {
+            let text = "X-mount.idmap= and --pid or --like are two maps; give one";
+            return Err(Failure::Usage(text.to_owned()));
+        }
+        (Some(pid), _) => Some(UserNs::of_process(*pid)?),
+        (None, Some(path)) => Some(UserNs::new(&maps_of_mount(path)?)?),
+    };
+    if userns.is_none() && !arguments.replace {
+        let text =
+            "no map: give --map, -o X-mount.idmap=, --pid or --like (or --replace, for none)";
+        return Err(Failure::Usage(text.to_owned()));
+    }
+    let mut mount = IdmappedMount::of(&arguments.source)
+        .recursive(arguments.recursive)
+        .replace(arguments.replace);
+    for options in &arguments.options {
+        mount = options.apply(mount);
+    }
+    if let Some(userns) = &userns {
+        mount = mount.map(userns);
+    }
+    Ok(mount.attach(&arguments.target)?)
+}
+
+fn maps_of_mount(path: &Path) -> Result<IdMaps, Failure> {
+    match mount_of(path)?.map {
+        MountMap::Maps(maps) => Ok(maps),
+        MountMap::None => Err(Failure::Unfit(format!(
+            "{} is on no idmapped mount",
+            path.display()
+        ))),
+        MountMap::Hidden => Err(Failure::Unfit(format!(
+            "the map of the mount of {} is not shown: that came with Linux 6.15, and only \
+             ranges that this user namespace has are",
+            path.display()
+        ))),
+    }
+}
+
+fn umount(target: &Path, lazy: bool) -> Result<(), Failure> {
+    let mount = mount_of(target)?;
+    let same = target
+        .canonicalize()
+        .is_ok_and(|target| target == mount.target);
+    if !same {
+        return Err(Failure::Unfit(format!(
+            "nothing is mounted at {}: it is on the mount at {}",
+            target.display(),
+            mount.target.display()
+        )));
+    }
+    if !mount.map.is_some() {
+        return Err(Failure::Unfit(format!(
+            "the mount at {} has no map, so it is left alone: umount(8) removes it",
+            target.display()
+        )));
+    }
+    Ok(unmount(target, lazy)?)
+}
+
+/// Makes such a mount and lets it vanish.
+fn check(path: &Path) -> Result<(), Failure> {
+    let userns = UserNs::new(&"b:0:0:1".parse()?)?;
+    IdmappedMount::of(path).map(&userns).detached()?;
+    println!("{} can be mounted idmapped", path.display());
+    Ok(())
+}
+
+fn shift(container: &Container, image: &Path, target: Option<&Path>) -> Result<(), Failure> {
+    let container = match container {
+        Container::Process(pid) => IdMaps::of_process(*pid)?,
+        Container::Maps(maps) => maps.clone(),
+    };
+    let maps = Image::read(image)?.for_container(&container)?;
+    let Some(target) = target else {
+        println!("{maps}");
+        return Ok(());
+    };
+    Ok(IdmappedMount::of(image)
+        .map(&UserNs::new(&maps)?)
+        .attach(target)?)
+}
