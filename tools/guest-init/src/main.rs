@@ -44,7 +44,7 @@ impl<T, E: fmt::Display> Doing<T> for Result<T, E> {
 /// Everything from the bare initramfs to the end of the job.
 fn start() -> Result<(), Failure> {
     let job = Job::read()?;
-    mounts::kernel_filesystems("")?;
+    mounts::kernel_filesystems()?;
     let mut ports = Ports::open()?;
     let ended = prepare(&job).and_then(|()| run::run(&job, &mut ports));
     match ended {
@@ -59,7 +59,6 @@ fn prepare(job: &Job) -> Result<(), Failure> {
         return Ok(());
     }
     mounts::enter_image()?;
-    mounts::kernel_filesystems("")?;
     mounts::rest()?;
     for share in &job.shares {
         mounts::share(share)?;

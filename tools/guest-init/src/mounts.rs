@@ -36,22 +36,13 @@ pub(crate) fn mount_at(
     mount(source, target, kind, flags, data.as_c_str()).doing(what)
 }
 
-/// Whether something of this kind is mounted at `target` already.
-fn is_mounted(target: &str, kind: &str) -> bool {
-    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    mounts.lines().any(|line| {
-        let mut fields = line.split(' ').skip(1);
-        fields.next() == Some(target) && fields.next() == Some(kind)
-    })
-}
+/// What is needed before there is an image, and moves into it later.
+const KERNELS: [(&str, &str); 3] = [("proc", "/proc"), ("sysfs", "/sys"), ("devtmpfs", "/dev")];
 
-/// Mounts /proc, /sys and /dev below `root`.
-pub(crate) fn kernel_filesystems(root: &str) -> Result<(), Failure> {
-    for (kind, folder) in [("proc", "/proc"), ("sysfs", "/sys"), ("devtmpfs", "/dev")] {
-        let target = format!("{root}{folder}");
-        if !is_mounted(&target, kind) {
-            mount_at(kind, &target, kind, MountFlags::empty(), "")?;
-        }
+/// Mounts /proc, /sys and /dev.
+pub(crate) fn kernel_filesystems() -> Result<(), Failure> {
+    for (kind, target) in KERNELS {
+        mount_at(kind, target, kind, MountFlags::empty(), "")?;
     }
     Ok(())
 }
@@ -72,6 +63,12 @@ pub(crate) fn enter_image() -> Result<(), Failure> {
     copy_programs(Path::new(PROGRAMS), Path::new(&programs))
         .doing(|| format!("copying {PROGRAMS}"))?;
 
+    for (_, target) in KERNELS {
+        let moved = format!("{IMAGE}{target}");
+        fs::create_dir_all(&moved)
+            .and_then(|()| Ok(mount_move(target, &moved)?))
+            .doing(|| format!("moving {target}"))?;
+    }
     // The initramfs itself cannot be pivoted away, only be covered.
     let what = || "making the image the root".to_owned();
     rustix::process::chdir(IMAGE).doing(what)?;

@@ -91,7 +91,7 @@ pub(crate) fn compute(
     for path in change.keys() {
         ensure!(
             !base.join(path).exists(),
-            "{} is a file of Linux {version}: a change to it belongs into patches/",
+            "{} is there in Linux {version} already: a change to it belongs into patches/",
             path.display()
         );
     }
@@ -254,7 +254,7 @@ pub(crate) mod tests {
         assert!(
             error
                 .to_string()
-                .contains("fs/Makefile is a file of Linux 7.3.4")
+                .contains("fs/Makefile is there in Linux 7.3.4")
         );
     }
 }
