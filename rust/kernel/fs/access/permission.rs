@@ -36,20 +36,39 @@ fn granted_by(mode: u32, want: u32) -> Verdict {
     }
 }
 
+/// Whether everybody is granted what is wanted, and there is no ACL to say otherwise: the common
+/// case, in which neither the caller nor the owner matters.
+#[inline(always)]
+fn everybody_may<N: ?Sized>(inode: &impl Guarded<N>, mode: Mode, mask: Mask) -> bool {
+    // Multiplying spreads what is wanted out to all three classes.
+    let missing = (mask.only(Mask::RWX).bits() * 0o111) & !u32::from(mode.bits());
+    // To ask whether the filesystem has ACLs comes last: it takes a look at the superblock.
+    missing == 0 && (inode.no_acl() || !inode.is_posixacl())
+}
+
 impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Whether permission bits and ACL grant what is wanted.
     ///
     /// Equals `acl_permission_check()`.
     #[inline]
-    pub fn acl_permission_check(&self, inode: &impl Guarded<C::Namespace>, mask: Mask) -> Verdict {
-        let mode = u32::from(inode.mode().bits());
-        let want = mask.only(Mask::RWX).bits();
-
-        // Mostly everybody may. Multiplying spreads what is wanted out to all three classes. To
-        // ask whether the filesystem has ACLs comes last: it takes a look at the superblock.
-        if (want * 0o111) & !mode == 0 && (inode.no_acl() || !inode.is_posixacl()) {
+    pub fn acl_permission_check(self, inode: &impl Guarded<C::Namespace>, mask: Mask) -> Verdict {
+        let mode = inode.mode();
+        if everybody_may(inode, mode, mask) {
             return Ok(());
         }
+        self.class_permission(inode, mode, mask)
+    }
+
+    /// Whether the class that the caller is in grants what is wanted: owner, ACL, group or others.
+    #[inline(always)]
+    fn class_permission(
+        self,
+        inode: &impl Guarded<C::Namespace>,
+        mode: Mode,
+        mask: Mask,
+    ) -> Verdict {
+        let mode = u32::from(mode.bits());
+        let want = mask.only(Mask::RWX).bits();
 
         // For the owner an ACL does not matter.
         if self.is_owner(inode) {
@@ -77,7 +96,8 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// Equals `check_acl()`, with [`None`] for its `-EAGAIN`. Reading an ACL that ends with that
     /// error counts as no ACL there too.
-    fn check_acl(&self, inode: &impl Guarded<C::Namespace>, mask: Mask) -> Option<Verdict> {
+    #[inline(never)]
+    fn check_acl(self, inode: &impl Guarded<C::Namespace>, mask: Mask) -> Option<Verdict> {
         match inode.with_acl(mask, |entries| {
             self.posix_acl_permission(inode, entries, mask)
         }) {
@@ -96,18 +116,31 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     #[doc(alias = "generic_permission")]
     #[inline]
     pub fn mapped_generic_permission(
-        &self,
+        self,
         inode: &impl Guarded<C::Namespace>,
         mask: Mask,
     ) -> Verdict {
-        match self.acl_permission_check(inode, mask) {
+        let mode = inode.mode();
+        if everybody_may(inode, mode, mask) {
+            return Ok(());
+        }
+        self.some_may(inode, mode, mask)
+    }
+
+    /// [`Access::mapped_generic_permission`] where not everybody may.
+    ///
+    /// A function of its own, so that the other case needs no stack frame.
+    #[inline(never)]
+    fn some_may(self, inode: &impl Guarded<C::Namespace>, mode: Mode, mask: Mask) -> Verdict {
+        match self.class_permission(inode, mode, mask) {
             Err(Denied::EACCES) => self.override_permission(inode, mask),
             verdict => verdict,
         }
     }
 
     /// Whether a capability grants what permission bits and ACL do not.
-    fn override_permission(&self, inode: &impl Owned<C::Namespace>, mask: Mask) -> Verdict {
+    #[inline(never)]
+    fn override_permission(self, inode: &impl Owned<C::Namespace>, mask: Mask) -> Verdict {
         let capable = |capability| self.capable_wrt_inode_uidgid(inode, capability);
         let mode = inode.mode();
         let (search, overrides) = if mode.is_dir() {

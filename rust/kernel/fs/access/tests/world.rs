@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A caller, an object, and a mount, put together at random.
+
+use crate::{
+    alloc::flags::{
+        __GFP_ZERO,
+        GFP_KERNEL, //
+    },
+    bindings,
+    fs::mnt_idmapping::{
+        tests::fake::{
+            FakeNamespace,
+            Random, //
+        },
+        Extent,
+        MntIdmap, //
+    },
+    prelude::*,
+    sync::aref::ARef,
+    uidgid::{
+        Group,
+        User, //
+    },
+    user_namespace::UserNamespace, //
+};
+use core::{
+    fmt,
+    mem::MaybeUninit,
+    ptr, //
+};
+
+/// What the caller's user and group are.
+const CALLER: u32 = 1000;
+
+/// Ids as they are stored: the caller's own as seen through the mount, somebody else's, and one
+/// that is not seen.
+struct Stored {
+    ids: [u32; 3],
+}
+
+/// A caller, an object, and a mount.
+///
+/// The caller is the thread that runs the test, with credentials of its own until this is dropped.
+pub(super) struct World {
+    random: Random,
+    inode: KBox<MaybeUninit<bindings::inode>>,
+    sb: KBox<MaybeUninit<bindings::super_block>>,
+    /// Namespaces that the caller may be in, the initial one being no fake.
+    namespaces: [FakeNamespace; 2],
+    /// A map that shows 2000 as 1000 and 3000 as 5000.
+    mapped: ARef<MntIdmap>,
+    acls: KVec<*mut bindings::posix_acl>,
+    cred: *mut bindings::cred,
+    /// What the credentials had before.
+    user_ns: *mut bindings::user_namespace,
+    map: usize,
+    not_block: c_int,
+}
+
+impl World {
+    /// The number of relations of a caller to an object: for owner and group, its own, somebody
+    /// else's, unmapped.
+    pub(super) const RELATIONS: u32 = 9;
+
+    pub(super) fn new(seed: u64) -> Result<Self> {
+        let namespace = |ranges: &[(u32, u32, u32)]| -> Result<FakeNamespace> {
+            let mut extents = KVec::new();
+            for (first, lower, count) in ranges {
+                let extent = Extent::new(*first, *lower, *count).map_err(|_| EINVAL)?;
+                extents.push(extent, GFP_KERNEL)?;
+            }
+            let mut ns = FakeNamespace::new()?;
+            ns.set::<User>(&extents)?;
+            ns.set::<Group>(&extents)?;
+            Ok(ns)
+        };
+        let map = namespace(&[(2000, CALLER, 1), (3000, 5000, 1)])?;
+        // SAFETY: The namespace is as valid as making a map of it needs, and the credentials are
+        // made for this thread only.
+        let (mapped, cred, user_ns) = unsafe {
+            let mapped = MntIdmap::new(UserNamespace::from_raw(map.as_ptr()))?;
+            let cred = bindings::prepare_creds();
+            if cred.is_null() {
+                return Err(ENOMEM);
+            }
+            let user_ns = (*cred).user_ns;
+            (*cred).fsuid.val = CALLER;
+            (*cred).fsgid.val = CALLER;
+            bindings::commit_creds(cred);
+            (mapped, cred, user_ns)
+        };
+        Ok(Self {
+            random: Random::new(seed),
+            inode: KBox::new_uninit(GFP_KERNEL | __GFP_ZERO)?,
+            sb: KBox::new_uninit(GFP_KERNEL | __GFP_ZERO)?,
+            namespaces: [
+                namespace(&[(0, CALLER, 1)])?,
+                namespace(&[(0, CALLER, 10000)])?,
+            ],
+            mapped,
+            acls: KVec::new(),
+            cred,
+            user_ns,
+            map: 0,
+            not_block: 0,
+        })
+    }
+
+    /// Sets the relation and the mode as told, and all else at random.
+    pub(super) fn shuffle(&mut self, relation: u32, mode: u16) -> Result {
+        self.map = self.random.below(3) as usize;
+        let stored = self.stored();
+        let capabilities = [
+            0,
+            1 << bindings::CAP_DAC_OVERRIDE,
+            1 << bindings::CAP_DAC_READ_SEARCH,
+            1 << bindings::CAP_FOWNER,
+            u64::MAX,
+        ][self.random.below(5) as usize];
+        let user_ns = match self.random.below(4) {
+            0 => self.namespaces[0].as_ptr(),
+            1 => self.namespaces[1].as_ptr(),
+            _ => self.user_ns,
+        };
+        self.not_block = [0, bindings::MAY_NOT_BLOCK as c_int][self.random.below(2) as usize];
+        let posixacl = [0, bindings::SB_POSIXACL as usize][self.random.below(2) as usize];
+        let acl = match self.random.below(2) {
+            0 => ptr::null_mut(),
+            _ => self.any_acl(&stored)?,
+        };
+        let (inode, sb) = (self.inode(), self.sb.as_mut_ptr());
+        // SAFETY: The objects are memory of the right size that nobody else uses, and the
+        // credentials are those of this thread only. A task's own namespace is compared by address
+        // and read for its maps.
+        unsafe {
+            (*sb).s_user_ns = &raw mut bindings::init_user_ns;
+            (*sb).s_flags = posixacl as _;
+            (*inode).i_sb = sb;
+            (*inode).i_mode = mode;
+            (*inode).i_uid.val = stored.ids[relation as usize / 3];
+            (*inode).i_gid.val = stored.ids[relation as usize % 3];
+            (*inode).i_acl = acl;
+            (*self.cred).cap_effective.val = capabilities;
+            (*self.cred).user_ns = user_ns;
+        }
+        Ok(())
+    }
+
+    /// What the filesystem stores for the three relations, depending on the map.
+    fn stored(&self) -> Stored {
+        let ids = match self.map {
+            // Not idmapped.
+            0 => [CALLER, 5000, u32::MAX],
+            // 4000 has no place in the map.
+            1 => [2000, 3000, 4000],
+            // The map of nothing.
+            _ => [CALLER, 5000, 0],
+        };
+        Stored { ids }
+    }
+
+    /// One of some random ACLs, made when it is asked for.
+    fn any_acl(&mut self, stored: &Stored) -> Result<*mut bindings::posix_acl> {
+        if self.acls.len() < 200 {
+            let acl = self.new_acl(stored)?;
+            self.acls.push(acl, GFP_KERNEL)?;
+            return Ok(acl);
+        }
+        Ok(self.acls[self.random.below(200) as usize])
+    }
+
+    fn new_acl(&mut self, stored: &Stored) -> Result<*mut bindings::posix_acl> {
+        let mut tags = KVec::new();
+        tags.push(bindings::ACL_USER_OBJ, GFP_KERNEL)?;
+        for _ in 0..self.random.below(3) {
+            tags.push(bindings::ACL_USER, GFP_KERNEL)?;
+        }
+        tags.push(bindings::ACL_GROUP_OBJ, GFP_KERNEL)?;
+        for _ in 0..self.random.below(3) {
+            tags.push(bindings::ACL_GROUP, GFP_KERNEL)?;
+        }
+        if tags.len() > 2 || self.random.below(2) == 0 {
+            tags.push(bindings::ACL_MASK, GFP_KERNEL)?;
+        }
+        tags.push(bindings::ACL_OTHER, GFP_KERNEL)?;
+        // SAFETY: The flags are those of `kmalloc()`.
+        let acl =
+            unsafe { bindings::posix_acl_alloc(tags.len() as u32, bindings::GFP_KERNEL) };
+        if acl.is_null() {
+            return Err(ENOMEM);
+        }
+        for (index, tag) in tags.iter().enumerate() {
+            let id = stored.ids[self.random.below(3) as usize];
+            let perm = self.random.below(8) as u16;
+            // SAFETY: The ACL has as many entries as there are tags.
+            unsafe {
+                let first = (&raw mut (*acl).a_entries).cast::<bindings::posix_acl_entry>();
+                let entry = first.add(index);
+                (*entry).e_tag = *tag as i16;
+                (*entry).e_perm = perm;
+                (*entry).__bindgen_anon_1.e_uid.val = id;
+            }
+        }
+        Ok(acl)
+    }
+
+    pub(super) fn inode(&self) -> *mut bindings::inode {
+        self.inode.as_ptr().cast_mut()
+    }
+
+    pub(super) fn may_not_block(&self) -> c_int {
+        self.not_block
+    }
+
+    pub(super) fn idmap(&self) -> *mut bindings::mnt_idmap {
+        match self.map {
+            0 => &raw mut bindings::nop_mnt_idmap,
+            1 => self.mapped.as_raw(),
+            _ => &raw mut bindings::invalid_mnt_idmap,
+        }
+    }
+}
+
+impl fmt::Display for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // SAFETY: The objects are valid.
+        unsafe {
+            let inode = self.inode();
+            write!(
+                f,
+                "mode {:o} owner {} group {} acl {} map {} caps {:x} mask|{:x}",
+                (*inode).i_mode,
+                (*inode).i_uid.val,
+                (*inode).i_gid.val,
+                !(*inode).i_acl.is_null(),
+                self.map,
+                (*self.cred).cap_effective.val,
+                self.not_block,
+            )
+        }
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        // SAFETY: The credentials are those of this thread, whose end gives back what they held;
+        // the ACLs were made by this object.
+        unsafe {
+            (*self.cred).user_ns = self.user_ns;
+            for acl in &self.acls {
+                bindings::posix_acl_release(*acl);
+            }
+        }
+    }
+}
