@@ -205,7 +205,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// Equals `posix_acl_permission()`.
     pub fn posix_acl_permission(
-        &self,
+        self,
         inode: &impl Owned<C::Namespace>,
         entries: impl IntoIterator<Item = Entry<Filesystem>>,
         want: Mask,
@@ -250,11 +250,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     }
 
     /// Whether the caller is a user that the filesystem stores.
-    fn is_user(
-        &self,
-        inode: &impl Owned<C::Namespace>,
-        user: Option<Id<User, Filesystem>>,
-    ) -> bool {
+    fn is_user(self, inode: &impl Owned<C::Namespace>, user: Option<Id<User, Filesystem>>) -> bool {
         match self.map.to_vfs(inode, user) {
             Some(user) => user == self.caller.fsuid(),
             None => false,
@@ -264,7 +260,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Takes an entry that the caller wrote. [`Denied::EINVAL`] if its namespace has no such id.
     ///
     /// Equals `posix_acl_from_xattr()` for what `setxattr()` is given.
-    pub fn acl_from_caller(&self, entry: Entry<Local>) -> Verdict<Entry<Vfs>> {
+    pub fn acl_from_caller(self, entry: Entry<Local>) -> Verdict<Entry<Vfs>> {
         let namespace = self.caller.namespace();
         let seen = entry.map(
             |user| namespace.named(user).map(Id::from_caller),
@@ -281,7 +277,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// Equals `vfs_set_acl_idmapped_mnt()`.
     pub fn acl_to_fs(
-        &self,
+        self,
         fs: &impl HasNamespace<C::Namespace>,
         entry: Entry<Vfs>,
     ) -> Entry<Filesystem> {
@@ -296,7 +292,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// Equals `vfs_posix_acl_to_xattr()`.
     pub fn acl_to_caller(
-        &self,
+        self,
         fs: &impl HasNamespace<C::Namespace>,
         entry: Entry<Filesystem>,
     ) -> Entry<Local> {
@@ -315,7 +311,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// The mode of an object whose access ACL is replaced by one that comes down to `mode`.
     ///
     /// Equals what `posix_acl_update_mode()` does with the set-group-id bit.
-    pub fn posix_acl_update_mode(&self, inode: &impl Owned<C::Namespace>, mode: Mode) -> Mode {
+    pub fn posix_acl_update_mode(self, inode: &impl Owned<C::Namespace>, mode: Mode) -> Mode {
         if self.in_group_or_capable(inode, self.i_gid_into_vfsgid(inode)) {
             mode
         } else {

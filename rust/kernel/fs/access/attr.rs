@@ -120,7 +120,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// Equals `i_uid_needs_update()`.
     #[inline]
-    pub fn i_uid_needs_update(&self, inode: &impl Owned<C::Namespace>, attr: &Iattr) -> bool {
+    pub fn i_uid_needs_update(self, inode: &impl Owned<C::Namespace>, attr: &Iattr) -> bool {
         attr.valid.has(Valid::ATTR_UID) && !vfsid_eq(attr.vfsuid, self.i_uid_into_vfsuid(inode))
     }
 
@@ -128,7 +128,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// Equals `i_gid_needs_update()`.
     #[inline]
-    pub fn i_gid_needs_update(&self, inode: &impl Owned<C::Namespace>, attr: &Iattr) -> bool {
+    pub fn i_gid_needs_update(self, inode: &impl Owned<C::Namespace>, attr: &Iattr) -> bool {
         attr.valid.has(Valid::ATTR_GID) && !vfsid_eq(attr.vfsgid, self.i_gid_into_vfsgid(inode))
     }
 
@@ -136,7 +136,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// Equals `i_uid_update()`.
     #[inline]
-    pub fn i_uid_update(&self, inode: &impl Owned<C::Namespace>, attr: &Iattr) -> Option<FsUid> {
+    pub fn i_uid_update(self, inode: &impl Owned<C::Namespace>, attr: &Iattr) -> Option<FsUid> {
         if attr.valid.has(Valid::ATTR_UID) {
             self.map.to_fs(inode, attr.vfsuid)
         } else {
@@ -148,7 +148,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// Equals `i_gid_update()`.
     #[inline]
-    pub fn i_gid_update(&self, inode: &impl Owned<C::Namespace>, attr: &Iattr) -> Option<FsGid> {
+    pub fn i_gid_update(self, inode: &impl Owned<C::Namespace>, attr: &Iattr) -> Option<FsGid> {
         if attr.valid.has(Valid::ATTR_GID) {
             self.map.to_fs(inode, attr.vfsgid)
         } else {
@@ -159,7 +159,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Whether the caller has `CAP_CHOWN` over the object; over all of the filesystem if `id`, which
     /// is its owner or its group, has no name.
     fn capable_chown<K: Kind>(
-        &self,
+        self,
         inode: &impl Owned<C::Namespace>,
         id: Option<Id<K, Vfs>>,
     ) -> bool {
@@ -183,7 +183,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// ```
     ///
     /// Equals `chown_ok()`.
-    pub fn chown_ok(&self, inode: &impl Owned<C::Namespace>, new: Option<VfsUid>) -> bool {
+    pub fn chown_ok(self, inode: &impl Owned<C::Namespace>, new: Option<VfsUid>) -> bool {
         let owner = self.i_uid_into_vfsuid(inode);
         owner.is_some_and(|owner| owner == self.caller.fsuid() && new == Some(owner))
             || self.capable_chown(inode, owner)
@@ -192,7 +192,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Whether the caller may make `new` the group. An owner may, if it is in that group.
     ///
     /// Equals `chgrp_ok()`.
-    pub fn chgrp_ok(&self, inode: &impl Owned<C::Namespace>, new: Option<VfsGid>) -> bool {
+    pub fn chgrp_ok(self, inode: &impl Owned<C::Namespace>, new: Option<VfsGid>) -> bool {
         let group = self.i_gid_into_vfsgid(inode);
         self.is_owner(inode) && (vfsid_eq(new, group) || self.vfsgid_in_group_p(new))
             || self.capable_chown(inode, group)
@@ -203,7 +203,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// Equals `setattr_should_drop_sgid()`.
     #[inline]
-    pub fn setattr_should_drop_sgid(&self, inode: &impl Owned<C::Namespace>) -> Valid {
+    pub fn setattr_should_drop_sgid(self, inode: &impl Owned<C::Namespace>) -> Valid {
         let mode = inode.mode();
         if mode.has(Mode::S_ISGID)
             && (mode.has(Mode::S_IXGRP)
@@ -220,7 +220,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// Equals `setattr_should_drop_suidgid()`.
     #[inline]
-    pub fn setattr_should_drop_suidgid(&self, inode: &impl Owned<C::Namespace>) -> Valid {
+    pub fn setattr_should_drop_suidgid(self, inode: &impl Owned<C::Namespace>) -> Valid {
         let mode = inode.mode();
         let mut kill = self.setattr_should_drop_sgid(inode);
         if mode.has(Mode::S_ISUID) {
@@ -239,7 +239,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// Equals `may_setattr()`.
     pub fn may_setattr(
-        &self,
+        self,
         inode: &impl Owned<C::Namespace>,
         valid: Valid,
         permission: impl FnOnce(Mask) -> Verdict,
@@ -268,7 +268,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// one as it is. [`Denied::EINVAL`] if its namespace has no such id.
     ///
     /// Equals the first part of `chown_common()`.
-    pub fn chown_attr(&self, user: Option<Uid>, group: Option<Gid>) -> Verdict<Iattr> {
+    pub fn chown_attr(self, user: Option<Uid>, group: Option<Gid>) -> Verdict<Iattr> {
         let mut attr = Iattr {
             valid: Valid::ATTR_CTIME,
             mode: Mode::EMPTY,
@@ -287,7 +287,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     }
 
     /// What the caller calls so, as it is seen through the mount.
-    fn named<K: Kind>(&self, name: Id<K, Local>) -> Verdict<Id<K, Vfs>>
+    fn named<K: Kind>(self, name: Id<K, Local>) -> Verdict<Id<K, Vfs>>
     where
         C::Namespace: Names<K>,
     {
@@ -298,7 +298,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// What else `chown()` changes: who gets a file does not get what it may do as its owner.
     ///
     /// Equals what `chown_common()` adds to `ia_valid`.
-    pub fn chown_kill(&self, inode: &impl Owned<C::Namespace>) -> Valid {
+    pub fn chown_kill(self, inode: &impl Owned<C::Namespace>) -> Valid {
         if inode.mode().is_dir() {
             return Valid::EMPTY;
         }
@@ -310,7 +310,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Whether the filesystem has the new owners, and the mount knows those that stay.
     ///
     /// Equals what `notify_change()` asks before the security modules.
-    pub fn notify_change_ids(&self, inode: &impl Owned<C::Namespace>, attr: &Iattr) -> Verdict {
+    pub fn notify_change_ids(self, inode: &impl Owned<C::Namespace>, attr: &Iattr) -> Verdict {
         let user = attr.valid.has(Valid::ATTR_UID);
         let group = attr.valid.has(Valid::ATTR_GID);
         if user && !self.has_fsmapping(inode, attr.vfsuid)
@@ -331,7 +331,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// Equals `setattr_prepare()`.
     pub fn setattr_prepare(
-        &self,
+        self,
         inode: &impl Owned<C::Namespace>,
         attr: &mut Iattr,
         new_size: impl FnOnce() -> Verdict,
@@ -353,7 +353,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     }
 
     /// The part of [`Access::setattr_prepare`] that [`Valid::ATTR_FORCE`] leaves out.
-    fn may_change(&self, inode: &impl Owned<C::Namespace>, attr: &mut Iattr) -> Verdict {
+    fn may_change(self, inode: &impl Owned<C::Namespace>, attr: &mut Iattr) -> Verdict {
         if attr.valid.has(Valid::ATTR_UID) && !self.chown_ok(inode, attr.vfsuid) {
             return Err(Denied::EPERM);
         }
@@ -387,7 +387,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Whether the caller may give the set-group-id bit is decided for the new owner and group.
     ///
     /// Equals `setattr_copy()`, but for the times.
-    pub fn setattr_copy(&self, inode: &impl Owned<C::Namespace>, attr: &Iattr) -> Ownership {
+    pub fn setattr_copy(self, inode: &impl Owned<C::Namespace>, attr: &Iattr) -> Ownership {
         let changed = Changed {
             inode,
             owner: self.i_uid_update(inode, attr),

@@ -156,7 +156,7 @@ fn kuid_root_in_ns(user: Kuid, namespace: &(impl Namespace + ?Sized)) -> bool {
 
 impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// The root of an attribute on disk as the mount shows it.
-    fn seen_root(&self, fs: &impl HasNamespace<C::Namespace>, caps: DiskCaps) -> Option<VfsUid> {
+    fn seen_root(self, fs: &impl HasNamespace<C::Namespace>, caps: DiskCaps) -> Option<VfsUid> {
         let root = Names::<User>::named(fs.namespace(), caps.0.root()?)?;
         self.map.to_vfs(fs, Some(root.cast()))
     }
@@ -164,7 +164,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Whether a root that is seen is the caller's, or that of a namespace above.
     ///
     /// Equals `vfsuid_root_in_currentns()`.
-    fn vfsuid_root_in_currentns(&self, root: Option<VfsUid>) -> bool {
+    fn vfsuid_root_in_currentns(self, root: Option<VfsUid>) -> bool {
         root.is_some_and(|root| kuid_root_in_ns(root.into_kernel(), self.caller.namespace()))
     }
 
@@ -173,7 +173,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// Equals what `get_vfs_caps_from_disk()` puts in `rootid`.
     pub fn caps_to_execute(
-        &self,
+        self,
         fs: &impl HasNamespace<C::Namespace>,
         caps: DiskCaps,
     ) -> Verdict<Kuid> {
@@ -189,7 +189,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// Equals `cap_inode_getsecurity()`.
     pub fn caps_to_caller(
-        &self,
+        self,
         fs: &impl HasNamespace<C::Namespace>,
         caps: DiskCaps,
     ) -> Verdict<CallerCaps> {
@@ -212,7 +212,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// Equals `cap_convert_nscap()`.
     pub fn caps_from_caller(
-        &self,
+        self,
         inode: &impl Owned<C::Namespace>,
         caps: CallerCaps,
     ) -> Verdict<DiskCaps> {

@@ -110,7 +110,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Equals `fsuidgid_has_mapping()`, which says whether there are any.
     #[doc(alias = "fsuidgid_has_mapping")]
     #[inline]
-    pub fn new_owner(&self, fs: &impl HasNamespace<C::Namespace>) -> Verdict<NewOwner> {
+    pub fn new_owner(self, fs: &impl HasNamespace<C::Namespace>) -> Verdict<NewOwner> {
         let (Some(owner), Some(group)) = (self.mapped_fsuid(fs), self.mapped_fsgid(fs)) else {
             return Err(Denied::EOVERFLOW);
         };
@@ -133,7 +133,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Equals `inode_init_owner()`.
     #[inline]
     pub fn inode_init_owner(
-        &self,
+        self,
         fs: &impl HasNamespace<C::Namespace>,
         dir: Option<&impl Owned<C::Namespace>>,
         mode: Mode,
@@ -146,7 +146,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// Equals `mode_strip_sgid()`.
     #[inline]
-    pub fn mode_strip_sgid(&self, dir: Option<&impl Owned<C::Namespace>>, mode: Mode) -> Mode {
+    pub fn mode_strip_sgid(self, dir: Option<&impl Owned<C::Namespace>>, mode: Mode) -> Mode {
         if !mode.has(Mode::S_ISGID.with(Mode::S_IXGRP)) || mode.is_dir() {
             return mode;
         }
@@ -169,7 +169,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// Equals `vfs_prepare_mode()`.
     pub fn vfs_prepare_mode(
-        &self,
+        self,
         dir: &impl Guarded<C::Namespace>,
         mode: Mode,
         allowed: Mode,

@@ -81,7 +81,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Equals `check_sticky()`.
     #[inline]
     pub fn check_sticky(
-        &self,
+        self,
         dir: &impl Owned<C::Namespace>,
         inode: &impl Owned<C::Namespace>,
     ) -> bool {
@@ -93,7 +93,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Equals `__check_sticky()`.
     #[doc(alias = "__check_sticky")]
     pub fn owns_neither(
-        &self,
+        self,
         dir: &impl Owned<C::Namespace>,
         inode: &impl Owned<C::Namespace>,
     ) -> bool {
@@ -108,7 +108,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// Equals `may_delete_dentry()` up to where that compares kinds of objects.
     pub fn may_delete(
-        &self,
+        self,
         dir: &impl Owned<C::Namespace>,
         inode: &impl Owned<C::Namespace>,
         dir_permission: impl FnOnce() -> Verdict,
@@ -138,7 +138,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// Equals `may_create_dentry()`.
     pub fn may_create(
-        &self,
+        self,
         dir: &impl Owned<C::Namespace>,
         exists: bool,
         dir_permission: impl FnOnce() -> Verdict,
@@ -157,7 +157,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Equals the ownership part of `may_o_create()` and of `vfs_tmpfile()`.
     #[doc(alias = "vfs_tmpfile")]
     pub fn may_o_create(
-        &self,
+        self,
         dir: &impl Owned<C::Namespace>,
         dir_permission: impl FnOnce() -> Verdict,
     ) -> Verdict<NewOwner> {
@@ -171,7 +171,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// Equals `may_write_xattr()`, and what `vfs_link()` asks of its source.
     #[doc(alias = "vfs_link")]
-    pub fn may_write_xattr(&self, inode: &impl Owned<C::Namespace>) -> Verdict {
+    pub fn may_write_xattr(self, inode: &impl Owned<C::Namespace>) -> Verdict {
         let kept = InodeFlags::S_IMMUTABLE.with(InodeFlags::S_APPEND);
         if inode.flags().has_any(kept) || self.has_unmapped_id(inode) {
             return Err(Denied::EPERM);
@@ -186,7 +186,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// Equals `safe_hardlink_source()`.
     pub fn safe_hardlink_source(
-        &self,
+        self,
         inode: &impl Owned<C::Namespace>,
         permission: impl FnOnce(Mask) -> Verdict,
     ) -> bool {
@@ -203,7 +203,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// Equals `may_linkat()`.
     pub fn may_linkat(
-        &self,
+        self,
         inode: &impl Owned<C::Namespace>,
         protected: bool,
         permission: impl FnOnce(Mask) -> Verdict,
@@ -232,7 +232,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// Equals `may_follow_link()`.
     pub fn may_follow_link(
-        &self,
+        self,
         link: &impl Owned<C::Namespace>,
         parent: Parent,
         protected: bool,
@@ -259,7 +259,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// Equals `may_create_in_sticky()`.
     pub fn may_create_in_sticky(
-        &self,
+        self,
         inode: &impl Owned<C::Namespace>,
         parent: Parent,
         protected: Protected,

@@ -88,7 +88,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
 
     /// Whether the caller is in a group that is seen, if there is one.
     #[inline(always)]
-    pub(super) fn vfsgid_in_group_p(&self, group: Option<VfsGid>) -> bool {
+    pub(super) fn vfsgid_in_group_p(self, group: Option<VfsGid>) -> bool {
         group.is_some_and(|group| self.caller.in_group(group))
     }
 
@@ -97,7 +97,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Equals `privileged_wrt_inode_uidgid()`.
     #[inline]
     pub fn privileged_wrt_inode_uidgid(
-        &self,
+        self,
         namespace: &(impl Names<User> + Names<Group> + ?Sized),
         inode: &impl Owned<C::Namespace>,
     ) -> bool {
@@ -113,7 +113,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Equals `capable_wrt_inode_uidgid()`.
     #[inline]
     pub fn capable_wrt_inode_uidgid(
-        &self,
+        self,
         inode: &impl Owned<C::Namespace>,
         capability: Capability,
     ) -> bool {
@@ -144,7 +144,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Equals `in_group_or_capable()`.
     #[inline]
     pub fn in_group_or_capable(
-        &self,
+        self,
         inode: &impl Owned<C::Namespace>,
         group: Option<VfsGid>,
     ) -> bool {
@@ -156,7 +156,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Equals `mapped_fsuid()`, which is also what `inode_fsuid_set()` stores.
     #[doc(alias("fsuid_into_mnt", "inode_fsuid_set"))]
     #[inline]
-    pub fn mapped_fsuid(&self, fs: &impl HasNamespace<C::Namespace>) -> Option<FsUid> {
+    pub fn mapped_fsuid(self, fs: &impl HasNamespace<C::Namespace>) -> Option<FsUid> {
         let owner = Id::from_caller(self.caller.fsuid());
         self.map.to_fs(fs, Some(owner))
     }
@@ -166,7 +166,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Equals `mapped_fsgid()`, which is also what `inode_fsgid_set()` stores.
     #[doc(alias("fsgid_into_mnt", "inode_fsgid_set"))]
     #[inline]
-    pub fn mapped_fsgid(&self, fs: &impl HasNamespace<C::Namespace>) -> Option<FsGid> {
+    pub fn mapped_fsgid(self, fs: &impl HasNamespace<C::Namespace>) -> Option<FsGid> {
         let group = Id::from_caller(self.caller.fsgid());
         self.map.to_fs(fs, Some(group))
     }
@@ -177,7 +177,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     #[doc(alias("vfsuid_has_fsmapping", "vfsgid_has_fsmapping"))]
     #[inline]
     pub fn has_fsmapping<K: Kind>(
-        &self,
+        self,
         fs: &impl HasNamespace<C::Namespace>,
         id: Option<Id<K, Vfs>>,
     ) -> bool

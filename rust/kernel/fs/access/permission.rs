@@ -174,7 +174,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     #[doc(alias = "inode_permission")]
     #[inline]
     pub fn mapped_inode_permission(
-        &self,
+        self,
         inode: &impl Guarded<C::Namespace>,
         mask: Mask,
         rest: impl FnOnce() -> Verdict,
@@ -187,7 +187,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
 
     /// Whether an object is one that is written to, whoever wants to.
     #[inline]
-    fn may_write_at_all(&self, inode: &impl Guarded<C::Namespace>) -> Verdict {
+    fn may_write_at_all(self, inode: &impl Guarded<C::Namespace>) -> Verdict {
         // What is behind a device node or a pipe is not on the filesystem.
         let mode = inode.mode();
         if inode.is_read_only() && (mode.is_reg() || mode.is_dir() || mode.is_lnk()) {

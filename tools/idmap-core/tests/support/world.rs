@@ -215,7 +215,7 @@ impl Who {
     }
 }
 
-impl Caller for Who {
+impl Caller for &Who {
     type Namespace = Ns;
 
     fn fsuid(&self) -> Kuid {
