@@ -3,6 +3,10 @@
 //! The kernel's pure id mapping code, compiled on the host.
 //!
 //! The files are those of `rust/kernel/`, at the paths that they have in the `kernel` crate.
+//!
+//! Examples of what must not compile are tried here only. They are marked to be left out for the
+//! targets that kernels are built for: the kernel's own build takes every example for one that
+//! compiles.
 
 #![no_std]
 // What only the kernel's glue to C calls.

@@ -196,7 +196,7 @@ fn every_order_of_up_to_six_entries() {
         (0x02, 6, 5),
         (0x04, 5, NONE),
         (0x08, 4, 1009),
-        (0x08, 4, NONE),
+        (0x08, 4, 5),
         (0x10, 3, NONE),
         (0x20, 0, NONE),
         (0x20, 8, NONE),
