@@ -65,6 +65,9 @@ enum Task {
     /// What the process in the container of a scene does
     #[command(hide = true)]
     InContainer { rootfs: PathBuf },
+    /// What a process in a container answers
+    #[command(hide = true)]
+    Answer { what: String, path: PathBuf },
     /// Prints the real and the effective user
     #[command(hide = true)]
     Ids,
@@ -85,6 +88,10 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Task::InContainer { rootfs } => return told(scene::inside_container(&rootfs)),
+        Task::Answer { what, path } => {
+            println!("{}", scene::answer(&what, &path));
+            return ExitCode::SUCCESS;
+        }
         Task::Ids => {
             let (real, effective) = (rustix::process::getuid(), rustix::process::geteuid());
             println!("{} {}", real.as_raw(), effective.as_raw());

@@ -4,11 +4,15 @@
 
 mod container;
 mod home;
+mod images;
 mod layers;
+mod maps;
 mod rootfs;
 mod stick;
+mod tool;
 
 pub(crate) use container::inside as inside_container;
+pub(crate) use images::answer;
 
 use crate::{
     disk::Filesystem::{self, Btrfs, Ext4, Msdos, Overlay, Root, Tmpfs, Vfat, Xfs},
@@ -28,7 +32,7 @@ pub(crate) struct Scene {
 }
 
 /// All of them.
-pub(crate) const SCENES: [Scene; 5] = [
+pub(crate) const SCENES: [Scene; 8] = [
     Scene {
         letter: 'A',
         title: "The home directory of another user",
@@ -63,6 +67,27 @@ pub(crate) const SCENES: [Scene; 5] = [
         filesystems: &[Ext4, Xfs, Btrfs, Tmpfs],
         tour: &[Ext4, Tmpfs],
         play: layers::play,
+    },
+    Scene {
+        letter: 'F',
+        title: "One image for many containers",
+        filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Overlay],
+        tour: &[],
+        play: images::play,
+    },
+    Scene {
+        letter: 'R',
+        title: "Random maps",
+        filesystems: &[Tmpfs],
+        tour: &[],
+        play: maps::play,
+    },
+    Scene {
+        letter: 'T',
+        title: "The tool: what it refuses, and its options",
+        filesystems: &[Ext4, Tmpfs],
+        tour: &[],
+        play: tool::play,
     },
 ];
 

@@ -135,6 +135,13 @@ fn xattr(path: &Path, name: &str) -> Answer<Vec<u8>> {
 
 /// Whether the mount at `target` has a map, by the kernel's table of mounts.
 pub(crate) fn is_idmapped(target: impl AsRef<Path>) -> Answer<bool> {
+    Ok(mount_options(target)?
+        .split(',')
+        .any(|option| option == "idmapped"))
+}
+
+/// The options of the mount at `target`, without those of its filesystem.
+pub(crate) fn mount_options(target: impl AsRef<Path>) -> Answer<String> {
     let table = fs::read_to_string("/proc/self/mountinfo")
         .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
     let target = target.as_ref().to_str().ok_or(Errno::INVAL)?;
@@ -142,10 +149,9 @@ pub(crate) fn is_idmapped(target: impl AsRef<Path>) -> Answer<bool> {
     let line = table
         .lines()
         .rfind(|line| line.split(' ').nth(4) == Some(target));
-    let options = line
-        .and_then(|line| line.split(' ').nth(5))
-        .ok_or(Errno::NOENT)?;
-    Ok(options.split(',').any(|option| option == "idmapped"))
+    line.and_then(|line| line.split(' ').nth(5))
+        .map(str::to_owned)
+        .ok_or(Errno::NOENT)
 }
 
 /// What is mounted at or below a folder, the last mounted first.

@@ -46,7 +46,7 @@ pub(crate) fn new_mount_namespace() -> Answer<()> {
 pub(crate) struct Ran {
     pub(crate) status: i32,
     pub(crate) output: String,
-    errors: String,
+    pub(crate) errors: String,
 }
 
 impl Ran {
