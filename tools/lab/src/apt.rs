@@ -8,9 +8,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::cache::{self, Cache};
+use crate::scratch::Scratch;
 use crate::{run, ui};
 
 /// The keys that sign the releases we use.
@@ -130,10 +131,15 @@ impl<'a> Apt<'a> {
         Ok(listed.lines().map(str::to_owned).collect())
     }
 
-    /// Downloads one package, verifies it, and unpacks it into `target`.
-    pub(crate) fn unpack(&self, package: &str, version: &str, target: &Path) -> Result<()> {
-        let folder = self.cache.path("download");
-        fs::create_dir_all(&folder)?;
+    /// Downloads one package, verifies it, and unpacks what matches `pattern`
+    /// into `target`.
+    pub(crate) fn unpack(
+        &self,
+        (package, version): (&str, &str),
+        pattern: &str,
+        target: &Path,
+    ) -> Result<()> {
+        let folder = Scratch::below(&self.cache.path("download"))?;
         let step = ui::Step {
             cache: self.cache,
             label: &format!("downloading {package} {version}"),
@@ -143,34 +149,20 @@ impl<'a> Apt<'a> {
         };
         let mut download = self.ready("apt-get");
         download
-            .current_dir(&folder)
+            .current_dir(folder.path())
             .args(["download", &format!("{package}={version}")]);
         step.run(download)?;
-        let file = deb_file(&folder, package, version)?;
         fs::create_dir_all(target)?;
-        run::output(run::command("dpkg-deb").arg("-x").arg(&file).arg(target))?;
-        cache::remove(&file)
+        let script = "set -e -o pipefail; \
+                      dpkg-deb --fsys-tarfile \"$1\"/*.deb | tar -x -C \"$2\" --wildcards \"$3\"";
+        let mut unpack = run::command("bash");
+        unpack
+            .args(["-c", script, "bash"])
+            .args([folder.path(), target])
+            .arg(pattern);
+        run::output(&mut unpack).with_context(|| format!("cannot unpack {package}"))?;
+        Ok(())
     }
-}
-
-/// The file that `apt-get download` made.
-fn deb_file(folder: &Path, package: &str, version: &str) -> Result<PathBuf> {
-    // apt writes the colon of an epoch as %3a.
-    let start = format!("{package}_{}_", version.replace(':', "%3a"));
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if name
-            .to_str()
-            .is_some_and(|name| name.starts_with(&start) && name.ends_with(".deb"))
-        {
-            return Ok(entry.path());
-        }
-    }
-    bail!(
-        "apt-get download left no {start}*.deb in {}",
-        folder.display()
-    )
 }
 
 /// The versions in the output of `apt-cache madison`, newest first.

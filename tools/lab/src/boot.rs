@@ -19,7 +19,7 @@ use crate::cache::Cache;
 use crate::cpio::Archive;
 use crate::disks::{self, Disk};
 use crate::qemu::{self, Accelerator};
-use crate::scratch::Scratch;
+use crate::scratch::{self, Scratch};
 use crate::terminal;
 
 const TICK: Duration = Duration::from_millis(10);
@@ -134,7 +134,7 @@ impl Outcome {
 pub(crate) fn boot(cache: &Cache, machine: &Machine, options: &Options) -> Result<Outcome> {
     let start = Instant::now();
     let runs = cache.path("run");
-    sweep(&runs);
+    scratch::sweep(&runs);
     let folder = Scratch::below(&runs)
         .with_context(|| format!("cannot make a folder in {}", runs.display()))?;
     let folder = folder.path();
@@ -186,17 +186,6 @@ pub(crate) fn boot(cache: &Cache, machine: &Machine, options: &Options) -> Resul
         errors,
         kernel_log,
     })
-}
-
-/// Removes what runs left behind that were killed.
-fn sweep(runs: &Path) {
-    for entry in fs::read_dir(runs).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let pid = name.to_str().and_then(|name| name.split('-').next());
-        if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
-            let _ = fs::remove_dir_all(entry.path());
-        }
-    }
 }
 
 /// QEMU; it does not outlive its owner.
@@ -389,4 +378,48 @@ fn initramfs(machine: &Machine, options: &Options) -> Result<Vec<u8>> {
         archive.file("job/window", format!("{rows}\t{columns}\n").as_bytes());
     }
     Ok(archive.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::process::ExitStatusExt;
+
+    fn ended() -> Option<ExitStatus> {
+        Some(ExitStatus::from_raw(0))
+    }
+
+    #[test]
+    fn the_guest_says_how_it_ended() {
+        let end = verdict(ended(), "ready\nexit 143\n", "", "");
+        assert_eq!(end, End::Exited(143));
+        let end = verdict(ended(), "failed mkfs.xfs: too small\n", "", "");
+        assert_eq!(end, End::Failed("mkfs.xfs: too small".to_owned()));
+        assert_eq!(verdict(None, "ready\n", "", ""), End::TimedOut);
+    }
+
+    #[test]
+    fn a_panic_is_shown_from_its_first_sign() {
+        let log = "[1.0] fine\n[2.0] BUG: unable to handle\n[2.1] RIP: x\n\
+                   [2.2] Kernel panic - not syncing: Fatal exception\n";
+        let End::Panicked(lines) = verdict(ended(), "ready\n", log, "") else {
+            panic!("not taken for a panic");
+        };
+        assert!(lines.starts_with("  [2.0] BUG") && lines.contains("Kernel panic"));
+        // Whatever came before the panic, the job had ended well.
+        assert_eq!(verdict(ended(), "exit 0\n", log, ""), End::Exited(0));
+        // A sign alone is a complaint, not an end.
+        let log = "[2.0] BUG: sleeping function\n";
+        assert_eq!(verdict(None, "", log, ""), End::TimedOut);
+    }
+
+    #[test]
+    fn a_guest_that_says_nothing_is_a_failure() {
+        let end = verdict(ended(), "", "guest-init: /dev/vda did not appear\n", "");
+        assert_eq!(end, End::Failed("/dev/vda did not appear".to_owned()));
+        let End::Failed(why) = verdict(ended(), "", "", "no such accelerator\n") else {
+            panic!("not taken for a failure");
+        };
+        assert!(why.contains("no such accelerator"));
+    }
 }

@@ -11,8 +11,8 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::ui;
 
-/// What a whole set of sources, build trees and images takes.
-const WHOLE_GIB: u64 = 12;
+/// What takes space, in GiB, with some to spare.
+const PARTS: &[(&str, u64)] = &[("src", 2), ("build", 2), ("image", 1), ("target", 1)];
 
 /// The cache folder.
 pub(crate) struct Cache {
@@ -60,6 +60,7 @@ impl Cache {
             flock(&file, FlockOperation::LockExclusive)
                 .with_context(|| format!("cannot lock {}", path.display()))?;
         }
+        crate::scratch::sweep(&self.path("download"));
         Ok(Lock(file))
     }
 
@@ -101,16 +102,16 @@ impl Cache {
         Ok(path)
     }
 
-    /// Fails if a long step would run out of space. `have` is what the cache
-    /// holds of the whole already, in GiB.
-    pub(crate) fn need_space(&self, have: u64) -> Result<()> {
+    /// Fails if what is still to be made would not fit.
+    pub(crate) fn need_space(&self) -> Result<()> {
         let stat = rustix::fs::statvfs(&self.root)
             .with_context(|| format!("cannot examine {}", self.root.display()))?;
         let free = (stat.f_bavail * stat.f_frsize) >> 30;
-        let need = WHOLE_GIB.saturating_sub(have);
+        let missing = PARTS.iter().filter(|(part, _)| !self.path(part).exists());
+        let need = 1 + missing.map(|(_, size)| size).sum::<u64>();
         if free < need {
             bail!(
-                "{} has {free} GiB free and about {need} GiB are needed; \
+                "{} has {free} GiB free and {need} GiB are needed; \
                  free some space, or name a folder on another disk: make ... CACHE=/path",
                 self.root.display()
             );

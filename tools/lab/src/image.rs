@@ -35,7 +35,6 @@ const SIZE: &str = "1G";
 /// The image, made if it is not there. The caller holds the lock.
 pub(crate) fn root(cache: &Cache, verbose: bool) -> Result<PathBuf> {
     cache.make(&format!("image/{}.ext4", name()), |image| {
-        cache.need_space(8)?;
         let tar = image.with_extension("tar");
         let made = bootstrap(cache, &tar, verbose).and_then(|()| format(cache, &tar, image));
         let _ = fs::remove_file(&tar);

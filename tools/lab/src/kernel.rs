@@ -69,7 +69,6 @@ pub(crate) fn configure(
     wishes: &Wishes,
 ) -> Result<()> {
     let build = build_folder(lab, tree);
-    lab.cache.need_space(if build.exists() { 11 } else { 4 })?;
     fs::create_dir_all(&build)?;
     let all = build.join("wishes.config");
     fs::write(&all, wishes.text())?;

@@ -7,6 +7,9 @@ use std::process::{Command, Output};
 
 use anyhow::{Context, Result, bail};
 
+/// How many lines are shown of what a failed command said.
+const SHOWN: usize = 12;
+
 /// What would change the meaning of the commands that we run: the front
 /// door's own variables (make exports them), and those of kbuild.
 const NOT_INHERITED: &[&str] = &[
@@ -86,7 +89,8 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     let output = finished(command)?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        bail!("{}: {}\n{}", shown(command), output.status, said.trim_end());
+        let said: Vec<&str> = said.lines().take(SHOWN).collect();
+        bail!("{}: {}\n{}", shown(command), output.status, said.join("\n"));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -118,7 +118,6 @@ fn newest(folder: &Path, series: &str) -> Option<PathBuf> {
 
 /// Downloads and unpacks `linux-source-<series>`.
 fn fetch(lab: &Lab, series: &str) -> Result<PathBuf> {
-    lab.cache.need_space(1)?;
     let apt = Apt::open(&lab.cache)?;
     let package = format!("linux-source-{series}");
     let versions = apt.versions(&package)?;
@@ -129,9 +128,10 @@ fn fetch(lab: &Lab, series: &str) -> Result<PathBuf> {
     let level = apt::upstream(version);
     lab.cache.make(&format!("src/linux-{level}"), |path| {
         let scratch = Scratch::below(&lab.cache.path("download"))?;
-        apt.unpack(&package, version, scratch.path())?;
+        let file = format!("usr/src/{package}.tar.xz");
+        apt.unpack((&package, version), &format!("./{file}"), scratch.path())?;
         fs::create_dir(path)?;
-        let tar = scratch.path().join(format!("usr/src/{package}.tar.xz"));
+        let tar = scratch.path().join(file);
         let mut command = run::command("tar");
         command
             .arg("-xJf")
@@ -159,7 +159,6 @@ fn copied(lab: &Lab, kdir: &Path) -> Result<Source> {
         kdir.display(),
         kdir.display()
     );
-    lab.cache.need_space(1)?;
     let kdir = kdir.canonicalize()?;
     let hash = digest::text(&kdir.to_string_lossy());
     let key = format!("kdir-{}", &hash[..8]);

@@ -142,10 +142,13 @@ fn fetch_library(lab: &Lab, release: &str) -> Result<PathBuf> {
             );
         };
         let scratch = Scratch::below(&lab.cache.path("download"))?;
-        apt.unpack("rust-src", version, scratch.path())?;
-        let library = scratch
-            .path()
-            .join(format!("usr/src/rustc-{release}/library"));
+        let library = format!("usr/src/rustc-{release}/library");
+        apt.unpack(
+            ("rust-src", version),
+            &format!("./{library}"),
+            scratch.path(),
+        )?;
+        let library = scratch.path().join(library);
         fs::create_dir(path)?;
         fs::rename(&library, path.join("library"))
             .with_context(|| format!("rust-src {version} has no library in it"))

@@ -50,12 +50,13 @@ const NEEDS: &[(Need, &str)] = &[
     (File(apt::KEYRING), "debian-archive-keyring"),
 ];
 
-/// Makes sure that everything is there.
+/// Makes sure that everything is there, and space for what will be made.
 pub(crate) fn ensure_installed(lab: &Lab) -> Result<()> {
     ensure!(
         cfg!(target_arch = "x86_64"),
         "this works on x86-64 machines only"
     );
+    lab.cache.need_space()?;
     let missing = missing();
     if missing.is_empty() {
         return Ok(());
