@@ -175,11 +175,12 @@ pub(crate) enum Container {
 }
 
 impl Container {
-    fn parse(text: &str) -> Result<Self, MapsError> {
-        match text.parse() {
-            Ok(pid) => Ok(Self::Process(pid)),
-            Err(_) => parse_maps(text).map(Self::Maps),
+    fn parse(text: &str) -> Result<Self, String> {
+        if let Ok(pid) = text.parse() {
+            return Ok(Self::Process(pid));
         }
+        let maps = parse_maps(text).map(Self::Maps);
+        maps.map_err(|error| format!("neither the id of a process nor a map: {error}"))
     }
 }
 

@@ -2,7 +2,10 @@
 
 //! The tasks beside that of the plain command line.
 
-use std::path::Path;
+use std::{
+    io::{ErrorKind, Write, stdout},
+    path::Path,
+};
 
 use mount_idmapped::{IdMaps, IdmappedMount, Image, MountMap, UserNs, mount_of, mounts, unmount};
 
@@ -45,13 +48,19 @@ pub(crate) fn run(task: &Task) -> Result<(), Failure> {
             let all = next
                 .iter()
                 .try_fold(first.clone(), |maps, next| maps.then(next))?;
-            println!("{all}");
-            Ok(())
+            print(&format!("{all}\n"))
         }
-        Task::Invert { map } => {
-            println!("{}", map.clone().inverse());
-            Ok(())
+        Task::Invert { map } => print(&format!("{}\n", map.clone().inverse())),
+    }
+}
+
+/// Writes to the standard output; that nobody reads on is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    match stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::Unfit(format!("writing the answer: {error}")))
         }
+        _ => Ok(()),
     }
 }
 
@@ -127,8 +136,7 @@ fn umount(target: &Path, lazy: bool) -> Result<(), Failure> {
 fn check(path: &Path) -> Result<(), Failure> {
     let userns = UserNs::new(&"b:0:0:1".parse()?)?;
     IdmappedMount::of(path).map(&userns).detached()?;
-    println!("{} can be mounted idmapped", path.display());
-    Ok(())
+    print(&format!("{} can be mounted idmapped\n", path.display()))
 }
 
 fn shift(container: &Container, image: &Path, target: Option<&Path>) -> Result<(), Failure> {
@@ -138,8 +146,7 @@ fn shift(container: &Container, image: &Path, target: Option<&Path>) -> Result<(
     };
     let maps = Image::read(image)?.for_container(&container)?;
     let Some(target) = target else {
-        println!("{maps}");
-        return Ok(());
+        return print(&format!("{maps}\n"));
     };
     Ok(IdmappedMount::of(image)
         .map(&UserNs::new(&maps)?)
