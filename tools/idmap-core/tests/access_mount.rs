@@ -40,10 +40,9 @@ fn can_idmap_mount(facts: &MountFacts, controls: bool) -> i32 {
 fn every_mount() {
     let mut reasons = Vec::new();
     for number in 0..128 {
-        let [map_is_the_filesystems, replace, is_idmapped, allows, refuses, is_anonymous, controls] =
-            bits(number);
+        let [own_map, replace, is_idmapped, allows, refuses, is_anonymous, controls] = bits(number);
         let facts = MountFacts {
-            map_is_the_filesystems,
+            map_is_the_filesystems: own_map,
             replace,
             is_idmapped,
             allows,
@@ -65,7 +64,7 @@ fn every_mount() {
         if let Err(reason) = mine {
             // The reason is so.
             assert!(match reason {
-                NoIdmap::FilesystemsNamespace => map_is_the_filesystems,
+                NoIdmap::FilesystemsNamespace => own_map,
                 NoIdmap::AlreadyIdmapped => is_idmapped && !replace,
                 NoIdmap::KindNotSupported => !allows,
                 NoIdmap::FilesystemRefuses => refuses,

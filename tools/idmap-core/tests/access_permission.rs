@@ -156,7 +156,11 @@ fn every_acl_in_the_usual_order() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 20_000,
+        failure_persistence: None,
+        ..Default::default()
+    })]
 
     #[test]
     fn acls_in_any_order_and_with_any_tag(
@@ -181,7 +185,8 @@ proptest! {
                 ns,
                 ..Inode::new(0o100660, stored(&map, SEEN[owner]), stored(&map, SEEN[group]))
             };
-            check_acl(&callers(&[CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH])[who], &map, &inode, &acl, want);
+            let who = &callers(&[CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH])[who];
+            check_acl(who, &map, &inode, &acl, want);
         }
     }
 }

@@ -156,8 +156,8 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
         }
     }
 
-    /// Whether the caller has `CAP_CHOWN` over the object; over all of the filesystem if `id`, which
-    /// is its owner or its group, has no name.
+    /// Whether the caller has `CAP_CHOWN` over the object; over all of the filesystem if `id`,
+    /// which is its owner or its group, has no name.
     fn capable_chown<K: Kind>(
         self,
         inode: &impl Owned<C::Namespace>,

@@ -113,7 +113,8 @@ bits! {
         MAY_OPEN = 0x20;
         /// Asked by `chdir()`.
         MAY_CHDIR = 0x40;
-        /// Asked in RCU walk: where an answer takes waiting it is [`ECHILD`](super::Denied::ECHILD).
+        /// Asked in RCU walk: where an answer takes waiting it is
+        /// [`ECHILD`](super::Denied::ECHILD).
         MAY_NOT_BLOCK = 0x80;
         /// What the permission bits of a mode speak of.
         RWX = 7;

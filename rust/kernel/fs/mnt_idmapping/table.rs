@@ -85,8 +85,8 @@ impl<T: IdInt, E, D> Table<T, E, D> {
     pub fn few(map: &SortedMap<impl Deref<Target = [Extent<T>]>>) -> Result<Self, MapError> {
         let at = |i: usize| map.extents().get(i).copied().unwrap_or(Extent::EMPTY);
         // INVARIANT: The ranges of a sorted map ascend, so what comes before the head is below its
-        // end, and what comes after it is not. The outer one of each side comes first: it is the one that a map written in ascending
-        // order ends with.
+        // end, and what comes after it is not. The outer one of each side comes first: it is the one
+        // that a map written in ascending order ends with.
         let (head, low, high) = match map.extents().len() {
             0..=2 => (at(0), [Extent::EMPTY; 2], [at(1), Extent::EMPTY]),
             3 => (at(1), [at(0), Extent::EMPTY], [at(2), Extent::EMPTY]),

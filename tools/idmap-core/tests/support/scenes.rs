@@ -44,8 +44,8 @@ pub(crate) fn pairs() -> impl Iterator<Item = (Option<u32>, Option<u32>)> {
 
 /// Callers with the user id 2000 and each way to be, or not to be, in the group 2000.
 ///
-/// Their namespace is the initial one, or has names for the user 2000 and the group 2000 only. There
-/// they have every choice of the capabilities.
+/// Their namespace is the initial one, or has names for the user 2000 and the group 2000 only.
+/// There they have every choice of the capabilities.
 pub(crate) fn callers(capabilities: &[i32]) -> Vec<Who> {
     let narrow = Ns::new(1, vec![[0, 2000, 1]], vec![[0, 2000, 1]], Ns::initial());
     let mut callers = Vec::new();

@@ -218,12 +218,12 @@ impl Who {
 impl Caller for &Who {
     type Namespace = Ns;
 
-    fn fsuid(&self) -> Kuid {
-        host::id(self.fsuid).unwrap()
+    fn fsuid(&self) -> Option<Kuid> {
+        host::id(self.fsuid)
     }
 
-    fn fsgid(&self) -> Kgid {
-        host::id(self.fsgid).unwrap()
+    fn fsgid(&self) -> Option<Kgid> {
+        host::id(self.fsgid)
     }
 
     fn in_group(&self, group: VfsGid) -> bool {
