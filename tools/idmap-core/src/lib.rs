@@ -11,6 +11,8 @@
 #![no_std]
 // What only the kernel's glue to C calls.
 #![allow(dead_code)]
+// The kernel's configuration, of which none is set here.
+#![allow(unexpected_cfgs)]
 
 #[path = "../../../rust/kernel/uidgid.rs"]
 pub mod uidgid;
