@@ -28,15 +28,11 @@ pub(crate) fn run(task: &Task) -> Result<(), Failure> {
                     .filter(|mount| mount.map.is_some())
                     .collect(),
             };
-            print!(
-                "{}",
-                if *json {
-                    list::json(&mounts)
-                } else {
-                    list::table(&mounts)
-                }
-            );
-            Ok(())
+            print(&if *json {
+                list::json(&mounts)
+            } else {
+                list::table(&mounts)
+            })
         }
         Task::Check { path } => check(path),
         Task::Shift {
