@@ -99,7 +99,7 @@ fn removing() {
 #[test]
 fn making() {
     every(|map, ns, who, dir| {
-        for fsuid in [0, 1000, 2000, 2010] {
+        for fsuid in [0, 1000, 2000, 2010, NONE] {
             for fsgid in [0, 1000, 2000, 2010] {
                 let who = &with_ids(who, fsuid, fsgid);
                 for exists in [false, true] {

@@ -98,7 +98,7 @@ fn whose_capabilities_count() {
 
 #[test]
 fn who_owns_what_is_made() {
-    let ids = [0, 1000, 1009, 2000, 2009, 2010];
+    let ids = [0, 1000, 1009, 2000, 2009, 2010, NONE];
     let mut refused = 0;
     every(&[], |map, who, dir| {
         for (fsuid, fsgid) in ids.iter().flat_map(|u| ids.map(|g| (*u, g))) {

@@ -7,6 +7,7 @@ mod support;
 use kernel::fs::access::{Access, Denied, Mask};
 use proptest::prelude::*;
 use support::{
+    c_dir::with_ids,
     c_rules::{C, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH},
     scenes::{callers, pairs, stored, ways, SEEN},
     world::{ask, entry, traced, Acl, Asked, Inode, Map, Who, NONE},
@@ -242,4 +243,26 @@ fn a_mount_whose_map_is_not_known_has_no_owners() {
     check_generic(who, &Map::Invalid, &inode, 4);
     let denied = Access::new(who, &Map::Invalid).mapped_generic_permission(&inode, Mask::MAY_READ);
     assert_eq!(denied, Err(Denied::EACCES));
+}
+
+#[test]
+fn a_caller_that_is_nobody_owns_nothing() {
+    for (map, ns) in ways() {
+        let who = &with_ids(&callers(&[])[0], NONE, 2002);
+        for (owner, group) in pairs() {
+            for permissions in 0..0o1000 {
+                let inode = Inode {
+                    ns,
+                    ..Inode::new(
+                        0o100000 | permissions,
+                        stored(&map, owner),
+                        stored(&map, group),
+                    )
+                };
+                for mask in 0..8 {
+                    check_generic(who, &map, &inode, mask);
+                }
+            }
+        }
+    }
 }
