@@ -10,7 +10,7 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use rustix::mount::{MountFlags, mount, mount_move};
+use rustix::mount::{MountFlags, UnmountFlags, mount, mount_move, unmount};
 
 use crate::job::Share;
 use crate::{Doing, Failure};
@@ -69,11 +69,12 @@ pub(crate) fn enter_image() -> Result<(), Failure> {
             .and_then(|()| Ok(mount_move(target, &moved)?))
             .doing(|| format!("moving {target}"))?;
     }
-    // The initramfs itself cannot be pivoted away, only be covered.
+    // The old root comes to lie on the new one, from where it is taken away:
+    // it would still be counted by those who list all mounts.
     let what = || "making the image the root".to_owned();
     rustix::process::chdir(IMAGE).doing(what)?;
-    mount_move(".", "/").doing(what)?;
-    rustix::process::chroot(".").doing(what)?;
+    rustix::process::pivot_root(".", ".").doing(what)?;
+    unmount(".", UnmountFlags::DETACH).doing(what)?;
     rustix::process::chdir("/").doing(what)
 }
 
