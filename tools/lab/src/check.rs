@@ -27,6 +27,7 @@ pub(crate) fn run(lab: &Lab, quick: bool) -> Result<bool> {
     source::check(lab)?;
     let _lock = lab.cache.lock()?;
     tools::ensure_installed(lab)?;
+    tools::ensure_checkers_installed(lab)?;
     let tree = tree::make(lab)?;
     let files = files(lab)?;
 

@@ -50,6 +50,12 @@ const NEEDS: &[(Need, &str)] = &[
     (File(apt::KEYRING), "debian-archive-keyring"),
 ];
 
+/// What the checks need besides.
+const NEEDS_OF_CHECKS: &[(Need, &str)] = &[
+    (Program("rustfmt"), "rustfmt"),
+    (Program("cargo-clippy"), "rust-clippy"),
+];
+
 /// Makes sure that everything is there, and space for what will be made.
 pub(crate) fn ensure_installed(lab: &Lab) -> Result<()> {
     ensure!(
@@ -57,7 +63,17 @@ pub(crate) fn ensure_installed(lab: &Lab) -> Result<()> {
         "this works on x86-64 machines only"
     );
     lab.cache.need_space()?;
-    let missing = missing();
+    install_missing(lab, missing)
+}
+
+/// Makes sure that what the checks need is there.
+pub(crate) fn ensure_checkers_installed(lab: &Lab) -> Result<()> {
+    install_missing(lab, || missing_of(NEEDS_OF_CHECKS))
+}
+
+/// Installs what is missing, if this is a machine where that can be done.
+fn install_missing(lab: &Lab, look: fn() -> Vec<String>) -> Result<()> {
+    let missing = look();
     if missing.is_empty() {
         return Ok(());
     }
@@ -69,7 +85,7 @@ pub(crate) fn ensure_installed(lab: &Lab) -> Result<()> {
         bail!("as root, please: apt-get install {list}");
     };
     install(lab, &root, &missing)?;
-    let still = self::missing();
+    let still = look();
     ensure!(
         still.is_empty(),
         "apt-get installed the packages, and yet this is missing: {}",
@@ -78,16 +94,19 @@ pub(crate) fn ensure_installed(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
+/// The packages of those needs that are not met.
+fn missing_of(needs: &[(Need, &str)]) -> Vec<String> {
+    let is_missing = |need: &Need| match need {
+        Program(name) => !run::on_path(name),
+        File(path) => !Path::new(path).exists(),
+    };
+    let missing = needs.iter().filter(|(need, _)| is_missing(need));
+    missing.map(|(_, package)| (*package).to_owned()).collect()
+}
+
 /// The packages to install.
 fn missing() -> Vec<String> {
-    let mut packages: Vec<String> = NEEDS
-        .iter()
-        .filter(|(need, _)| match need {
-            Program(name) => !run::on_path(name),
-            File(path) => !Path::new(path).exists(),
-        })
-        .map(|(_, package)| (*package).to_owned())
-        .collect();
+    let mut packages = missing_of(NEEDS);
     if llvm().is_none() {
         for package in ["clang", "lld", "llvm"] {
             packages.push(format!("{package}-{LLVM}"));
