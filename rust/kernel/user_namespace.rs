@@ -65,8 +65,9 @@ impl UserNamespace {
         f(unsafe { Self::from_raw(bindings::current_user_ns()) })
     }
 
+    /// The pointer that C knows the namespace by.
     #[inline(always)]
-    fn as_ptr(&self) -> *mut bindings::user_namespace {
+    pub(crate) fn as_ptr(&self) -> *mut bindings::user_namespace {
         self.0.get()
     }
 

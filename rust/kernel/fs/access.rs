@@ -63,6 +63,13 @@ mod object;
 mod owner;
 mod permission;
 
+#[cfg(CONFIG_RUST_MNT_IDMAPPING)]
+mod export;
+#[cfg(CONFIG_RUST_MNT_IDMAPPING)]
+mod kernel;
+#[cfg(CONFIG_RUST_MNT_IDMAPPING_KUNIT_TEST)]
+mod tests;
+
 pub use self::{
     acl::{
         posix_acl_valid,

@@ -37,7 +37,7 @@ mod export;
 #[cfg(CONFIG_RUST_MNT_IDMAPPING)]
 mod object;
 #[cfg(CONFIG_RUST_MNT_IDMAPPING_KUNIT_TEST)]
-mod tests;
+pub(crate) mod tests;
 
 pub use self::{
     extent::{
@@ -61,4 +61,7 @@ pub use self::{
 };
 
 #[cfg(CONFIG_RUST_MNT_IDMAPPING)]
-pub use self::object::MntIdmap;
+pub use self::object::{
+    MappedKind,
+    MntIdmap, //
+};

@@ -61,10 +61,12 @@ pub trait Caller: Copy {
     type Namespace: Namespace + ?Sized;
 
     /// The user that it acts on files as: `current_fsuid()`.
-    fn fsuid(&self) -> Kuid;
+    ///
+    /// [`None`] is a caller inside the kernel that acts as nobody, and owns nothing.
+    fn fsuid(&self) -> Option<Kuid>;
 
     /// The group that it acts on files as: `current_fsgid()`.
-    fn fsgid(&self) -> Kgid;
+    fn fsgid(&self) -> Option<Kgid>;
 
     /// Whether it is in a group that is seen through a mount: `vfsgid_in_group_p()`.
     fn in_group(&self, group: VfsGid) -> bool;

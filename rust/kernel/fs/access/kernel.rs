@@ -35,13 +35,11 @@ use crate::{
         Filesystem,
         FsGid,
         FsUid,
-        Group,
         Id,
         Kernel,
         Kgid,
         Kuid,
         Local,
-        User,
         Vfs,
         VfsGid, //
     },
@@ -89,17 +87,15 @@ impl Caller for Current<'_> {
     type Namespace = UserNamespace;
 
     #[inline(always)]
-    fn fsuid(&self) -> Kuid {
+    fn fsuid(&self) -> Option<Kuid> {
         // SAFETY: By the type invariants `cred` is valid; credentials in use do not change.
-        let raw = unsafe { (*self.cred).fsuid.val };
-        Id::from_c(raw).unwrap_or(Kuid::OVERFLOW)
+        Id::from_c(unsafe { (*self.cred).fsuid.val })
     }
 
     #[inline(always)]
-    fn fsgid(&self) -> Kgid {
+    fn fsgid(&self) -> Option<Kgid> {
         // SAFETY: As in `fsuid()`.
-        let raw = unsafe { (*self.cred).fsgid.val };
-        Id::from_c(raw).unwrap_or(Kgid::OVERFLOW)
+        Id::from_c(unsafe { (*self.cred).fsgid.val })
     }
 
     #[inline]
@@ -163,6 +159,18 @@ impl<K: MappedKind> Mapping<K, UserNamespace> for MntIdmap {
             return Id::cast_any(id);
         }
         MntIdmap::to_vfs(self, fs.namespace(), id)
+    }
+
+    #[inline(always)]
+    fn to_vfs_quick(
+        &self,
+        fs: &impl HasNamespace<UserNamespace>,
+        id: Option<Id<K, Filesystem>>,
+    ) -> Option<Option<Id<K, Vfs>>> {
+        if self.is_nop() {
+            return Some(Id::cast_any(id));
+        }
+        MntIdmap::to_vfs_quick(self, fs.namespace(), id)
     }
 
     #[inline(always)]
@@ -237,7 +245,7 @@ impl Owned<UserNamespace> for Inode {
 }
 
 /// The entries of an ACL in memory.
-pub(super) struct Entries<'a>(core::slice::Iter<'a, bindings::posix_acl_entry>);
+pub struct Entries<'a>(core::slice::Iter<'a, bindings::posix_acl_entry>);
 
 impl Iterator for Entries<'_> {
     type Item = Entry<Filesystem>;
@@ -276,12 +284,12 @@ impl Guarded<UserNamespace> for Inode {
 
     #[inline(always)]
     fn is_posixacl(&self) -> bool {
-        cfg!(CONFIG_FS_POSIX_ACL) && self.super_flags() & bindings::SB_POSIXACL as usize != 0
+        cfg!(CONFIG_FS_POSIX_ACL) && self.super_flags() & bindings::SB_POSIXACL != 0
     }
 
     #[inline(always)]
     fn is_read_only(&self) -> bool {
-        self.super_flags() & bindings::SB_RDONLY as usize != 0
+        self.super_flags() & bindings::SB_RDONLY != 0
     }
 
     #[cfg(CONFIG_FS_POSIX_ACL)]
@@ -338,6 +346,12 @@ unsafe fn entries<'a>(acl: *const bindings::posix_acl) -> Entries<'a> {
     // SAFETY: By the requirements above; `a_count` is the length of `a_entries`.
     unsafe {
         let first = (&raw const (*acl).a_entries).cast();
-        Entries(core::slice::from_raw_parts(first, (*acl).a_count as usize).iter())
+        Entries(
+            core::slice::from_raw_parts(
+                first,
+                (*acl).__bindgen_anon_1.__bindgen_anon_1.a_count as usize,
+            )
+            .iter(),
+        )
     }
 }

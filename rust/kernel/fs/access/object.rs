@@ -82,6 +82,18 @@ pub trait Mapping<K: Kind, N: ?Sized> {
         id: Option<Id<K, Filesystem>>,
     ) -> Option<Id<K, Vfs>>;
 
+    /// [`Mapping::to_vfs`] if that is quickly told, else [`None`].
+    ///
+    /// For the most frequent of decisions, which is then made without a function call.
+    #[inline(always)]
+    fn to_vfs_quick(
+        &self,
+        fs: &impl HasNamespace<N>,
+        id: Option<Id<K, Filesystem>>,
+    ) -> Option<Option<Id<K, Vfs>>> {
+        Some(self.to_vfs(fs, id))
+    }
+
     /// What the filesystem stores for an id that the mount shows: `from_vfsuid()`,
     /// `from_vfsgid()`.
     fn to_fs(&self, fs: &impl HasNamespace<N>, id: Option<Id<K, Vfs>>)

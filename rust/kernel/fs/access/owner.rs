@@ -21,6 +21,7 @@ use crate::uidgid::{
     FsUid,
     Group,
     Id,
+    Kernel,
     Kgid,
     Kind,
     Kuid,
@@ -35,7 +36,13 @@ use crate::uidgid::{
 /// An id that is not there equals nothing, itself included.
 #[inline(always)]
 pub(super) fn vfsid_eq<K: Kind>(a: Option<Id<K, Vfs>>, b: Option<Id<K, Vfs>>) -> bool {
-    a.is_some() && a == b
+    a.is_some() && Id::to_c(a) == Id::to_c(b)
+}
+
+/// Whether an id that is seen is that of a caller: `vfsuid_eq_kuid()`, `vfsgid_eq_kgid()`.
+#[inline(always)]
+pub(super) fn is_caller<K: Kind>(seen: Option<Id<K, Vfs>>, caller: Option<Id<K, Kernel>>) -> bool {
+    vfsid_eq(seen, Id::cast_any(caller))
 }
 
 impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
@@ -80,10 +87,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Whether the caller is the owner.
     #[inline(always)]
     pub(super) fn is_owner(self, inode: &impl Owned<C::Namespace>) -> bool {
-        match self.i_uid_into_vfsuid(inode) {
-            Some(owner) => owner == self.caller.fsuid(),
-            None => false,
-        }
+        is_caller(self.i_uid_into_vfsuid(inode), self.caller.fsuid())
     }
 
     /// Whether the caller is in a group that is seen, if there is one.
@@ -157,8 +161,8 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     #[doc(alias("fsuid_into_mnt", "inode_fsuid_set"))]
     #[inline]
     pub fn mapped_fsuid(self, fs: &impl HasNamespace<C::Namespace>) -> Option<FsUid> {
-        let owner = Id::from_caller(self.caller.fsuid());
-        self.map.to_fs(fs, Some(owner))
+        let owner = self.caller.fsuid().map(Id::from_caller);
+        self.map.to_fs(fs, owner)
     }
 
     /// What the filesystem stores as the group of objects that the caller makes.
@@ -167,8 +171,8 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     #[doc(alias("fsgid_into_mnt", "inode_fsgid_set"))]
     #[inline]
     pub fn mapped_fsgid(self, fs: &impl HasNamespace<C::Namespace>) -> Option<FsGid> {
-        let group = Id::from_caller(self.caller.fsgid());
-        self.map.to_fs(fs, Some(group))
+        let group = self.caller.fsgid().map(Id::from_caller);
+        self.map.to_fs(fs, group)
     }
 
     /// Whether the filesystem can store an id that is seen.

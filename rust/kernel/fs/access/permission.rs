@@ -20,11 +20,14 @@ use super::{
     },
     object::{
         Guarded,
+        Mapping,
         MountMap,
         Owned, //
     },
+    owner::is_caller,
     Access, //
 };
+use crate::uidgid::User;
 
 /// Whether the lowest three bits of `mode` grant all that is wanted, of [`Mask::RWX`].
 #[inline(always)]
@@ -121,15 +124,24 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
         mask: Mask,
     ) -> Verdict {
         let mode = inode.mode();
-        if everybody_may(inode, mode, mask) {
+        if everybody_may(inode, mode, mask) || self.owner_may(inode, mode, mask) {
             return Ok(());
         }
         self.some_may(inode, mode, mask)
     }
 
-    /// [`Access::mapped_generic_permission`] where not everybody may.
+    /// Whether the caller is the owner, and may; not if that is not quickly told.
+    #[inline(always)]
+    fn owner_may(self, inode: &impl Guarded<C::Namespace>, mode: Mode, mask: Mask) -> bool {
+        let missing = mask.only(Mask::RWX).bits() & !(u32::from(mode.bits()) >> 6);
+        let owner = Mapping::<User, _>::to_vfs_quick(self.map, inode, inode.stored_owner());
+        missing == 0 && owner.is_some_and(|owner| is_caller(owner, self.caller.fsuid()))
+    }
+
+    /// [`Access::mapped_generic_permission`] where neither everybody nor the owner may, or that is
+    /// not quickly told.
     ///
-    /// A function of its own, so that the other case needs no stack frame.
+    /// A function of its own, so that the other cases need no stack frame.
     #[inline(never)]
     fn some_may(self, inode: &impl Guarded<C::Namespace>, mode: Mode, mask: Mask) -> Verdict {
         match self.class_permission(inode, mode, mask) {

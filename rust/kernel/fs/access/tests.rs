@@ -75,9 +75,8 @@ mod suite {
                             let mask = want | world.may_not_block();
                             let (idmap, inode) = (world.idmap(), world.inode());
                             // SAFETY: All of the world is valid.
-                            let ours = ask(|| unsafe {
-                                bindings::generic_permission(idmap, inode, mask)
-                            });
+                            let ours =
+                                ask(|| unsafe { bindings::generic_permission(idmap, inode, mask) });
                             // SAFETY: As above.
                             let theirs = ask(|| unsafe {
                                 bindings::oracle_generic_permission(idmap, inode, mask)
@@ -106,9 +105,8 @@ mod suite {
                 world.shuffle(relation, 0o100644)?;
                 let (idmap, inode) = (world.idmap(), world.inode());
                 // SAFETY: All of the world is valid.
-                let ours = ask(|| unsafe {
-                    c_int::from(bindings::inode_owner_or_capable(idmap, inode))
-                });
+                let ours =
+                    ask(|| unsafe { c_int::from(bindings::inode_owner_or_capable(idmap, inode)) });
                 // SAFETY: As above.
                 let theirs = ask(|| unsafe {
                     c_int::from(bindings::oracle_inode_owner_or_capable(idmap, inode))

@@ -120,8 +120,12 @@ unsafe extern "C" fn from_vfsgid(
 }
 
 /// Whether the caller is in a group that is seen through a mount: 1 if so, else 0.
+///
+/// # Safety
+///
+/// None: it is `unsafe` only because what C declares is, and has to be the same type.
 #[export]
-extern "C" fn vfsgid_in_group_p(vfsgid: bindings::vfsgid_t) -> c_int {
+unsafe extern "C" fn vfsgid_in_group_p(vfsgid: bindings::vfsgid_t) -> c_int {
     // SAFETY: `in_group_p()` reads the credentials of the current task only.
     unsafe { bindings::in_group_p(bindings::kgid_t { val: vfsgid.val }) }
 }

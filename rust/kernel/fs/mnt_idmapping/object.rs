@@ -328,6 +328,20 @@ impl MntIdmap {
         }
     }
 
+    /// [`MntIdmap::to_vfs`] if that takes no function call, which it hardly ever does.
+    #[inline(always)]
+    pub(crate) fn to_vfs_quick<K: MappedKind>(
+        &self,
+        fs_userns: &UserNamespace,
+        id: Option<Id<K, Filesystem>>,
+    ) -> Option<Option<Id<K, Vfs>>> {
+        if !fs_userns.is_initial() {
+            return None;
+        }
+        let [down, _] = K::tables(self);
+        down.get_quick(Id::to_c(id)).map(Id::from_c)
+    }
+
     /// [`MntIdmap::to_vfs`] for a filesystem that was mounted in a user namespace of its own.
     #[cold]
     #[inline(never)]

@@ -139,27 +139,30 @@ where
     /// Maps an id, to [`IdInt::NONE`] if it has no mapping; [`IdInt::NONE`] itself has none.
     #[inline(always)]
     pub fn get(&self, id: T) -> T {
-        match self.head.down(id) {
+        match self.get_quick(id) {
             Some(id) => id,
-            None => self.get_rest(id),
+            None => self.search(id),
         }
     }
 
-    /// Finds an id that the head does not have.
+    /// [`Table::get`] if that takes no search, which it hardly ever does.
     ///
-    /// Written so that a hit needs no stack frame, and no more loads than it uses.
+    /// Written so that it needs no stack frame, and no more loads than it uses.
     #[inline(always)]
-    fn get_rest(&self, id: T) -> T {
+    pub fn get_quick(&self, id: T) -> Option<T> {
+        if let Some(id) = self.head.down(id) {
+            return Some(id);
+        }
         match &self.rest {
             Rest::Few { split, low, high } => {
                 let [outer, inner] = if id < *split { low } else { high };
                 if let Some(id) = outer.down(id) {
-                    return id;
+                    return Some(id);
                 }
                 if let Some(id) = inner.down(id) {
-                    return id;
+                    return Some(id);
                 }
-                T::NONE
+                Some(T::NONE)
             }
             Rest::Many {
                 scale,
@@ -168,28 +171,30 @@ where
             } => {
                 let bucket = bucket(id.wrapping_sub(self.head.first()), *scale);
                 let nearest = usize::from(directory[bucket]);
-                match extents.extents().get(nearest).and_then(|e| e.down(id)) {
-                    Some(id) => id,
-                    None => search(extents, directory, id, bucket),
-                }
+                extents.extents().get(nearest).and_then(|e| e.down(id))
             }
         }
     }
-}
 
-/// Finds an id in a part of the span whose first range does not have it.
-#[cold]
-#[inline(never)]
-fn search<T, E>(extents: &SortedMap<E>, directory: &Directory, id: T, bucket: usize) -> T
-where
-    T: IdInt,
-    E: Deref<Target = [Extent<T>]>,
-{
-    let at = |bucket: usize| directory.get(bucket).map(|index| usize::from(*index));
-    let from = at(bucket).unwrap_or(0);
-    // The first range that reaches into the next part may begin in this one.
-    let to = at(bucket.wrapping_add(1)).unwrap_or(extents.extents().len().wrapping_sub(1));
-    extents.find(id, from, to).unwrap_or(T::NONE)
+    /// Finds an id in a part of the span whose first range does not have it.
+    #[cold]
+    #[inline(never)]
+    fn search(&self, id: T) -> T {
+        let Rest::Many {
+            scale,
+            extents,
+            directory,
+        } = &self.rest
+        else {
+            return T::NONE;
+        };
+        let bucket = bucket(id.wrapping_sub(self.head.first()), *scale);
+        let at = |bucket: usize| directory.get(bucket).map(|index| usize::from(*index));
+        let from = at(bucket).unwrap_or(0);
+        // The first range that reaches into the next part may begin in this one.
+        let to = at(bucket.wrapping_add(1)).unwrap_or(extents.extents().len().wrapping_sub(1));
+        extents.find(id, from, to).unwrap_or(T::NONE)
+    }
 }
 
 /// The part of the span that an id is in, by its distance from the lowest id.

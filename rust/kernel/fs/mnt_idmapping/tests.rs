@@ -2,7 +2,7 @@
 
 //! Comparison with the C of `fs/mnt_idmapping.c`, which is compiled beside under other names.
 
-mod fake;
+pub(crate) mod fake;
 #[cfg(CONFIG_UML)]
 mod timing;
 

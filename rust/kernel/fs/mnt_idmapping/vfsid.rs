@@ -126,3 +126,12 @@ impl<K: Kind> PartialEq<Id<K, Vfs>> for Id<K, Kernel> {
         other == self
     }
 }
+
+/// The same for a caller that may act as nobody, who owns nothing.
+impl<K: Kind> PartialEq<Option<Id<K, Kernel>>> for Id<K, Vfs> {
+    #[inline(always)]
+    fn eq(&self, other: &Option<Id<K, Kernel>>) -> bool {
+        // Nobody is `u32::MAX` here, which no owner is.
+        self.get() == Id::to_c(*other)
+    }
+}

@@ -8,6 +8,7 @@ use crate::{
         GFP_KERNEL, //
     },
     bindings,
+    fmt,
     fs::mnt_idmapping::{
         tests::fake::{
             FakeNamespace,
@@ -25,7 +26,6 @@ use crate::{
     user_namespace::UserNamespace, //
 };
 use core::{
-    fmt,
     mem::MaybeUninit,
     ptr, //
 };
@@ -124,7 +124,7 @@ impl World {
             _ => self.user_ns,
         };
         self.not_block = [0, bindings::MAY_NOT_BLOCK as c_int][self.random.below(2) as usize];
-        let posixacl = [0, bindings::SB_POSIXACL as usize][self.random.below(2) as usize];
+        let posixacl = [0, bindings::SB_POSIXACL][self.random.below(2) as usize];
         let acl = match self.random.below(2) {
             0 => ptr::null_mut(),
             _ => self.any_acl(&stored)?,
@@ -185,8 +185,7 @@ impl World {
         }
         tags.push(bindings::ACL_OTHER, GFP_KERNEL)?;
         // SAFETY: The flags are those of `kmalloc()`.
-        let acl =
-            unsafe { bindings::posix_acl_alloc(tags.len() as u32, bindings::GFP_KERNEL) };
+        let acl = unsafe { bindings::posix_acl_alloc(tags.len() as u32, bindings::GFP_KERNEL) };
         if acl.is_null() {
             return Err(ENOMEM);
         }

@@ -18,14 +18,14 @@ use crate::{
 use core::mem::MaybeUninit;
 
 /// A xorshift generator: the same numbers for the same seed.
-pub(super) struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
-    pub(super) fn next(&mut self) -> u32 {
+    pub(crate) fn next(&mut self) -> u32 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -33,13 +33,13 @@ impl Random {
     }
 
     /// A number below `limit`, which must not be zero.
-    pub(super) fn below(&mut self, limit: u32) -> u32 {
+    pub(crate) fn below(&mut self, limit: u32) -> u32 {
         ((u64::from(self.next()) * u64::from(limit)) >> 32) as u32
     }
 }
 
 /// Enough of a user namespace for its maps to be read.
-pub(super) struct FakeNamespace {
+pub(crate) struct FakeNamespace {
     ns: KBox<MaybeUninit<bindings::user_namespace>>,
     /// What the maps of more than five ranges point to.
     arrays: KVec<KVec<bindings::uid_gid_extent>>,
@@ -49,7 +49,7 @@ pub(super) struct FakeNamespace {
 
 impl FakeNamespace {
     /// A namespace in which no map has been written.
-    pub(super) fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         Ok(Self {
             ns: KBox::new_uninit(GFP_KERNEL | __GFP_ZERO)?,
             arrays: KVec::new(),
@@ -59,19 +59,19 @@ impl FakeNamespace {
     }
 
     /// A namespace with random maps of `size` ranges.
-    pub(super) fn random(random: &mut Random, size: usize) -> Result<Self> {
+    pub(crate) fn random(random: &mut Random, size: usize) -> Result<Self> {
         let mut ns = Self::new()?;
         ns.set::<crate::uidgid::User>(&random_map(random, size)?)?;
         ns.set::<crate::uidgid::Group>(&random_map(random, size)?)?;
         Ok(ns)
     }
 
-    pub(super) fn as_ptr(&self) -> *mut bindings::user_namespace {
+    pub(crate) fn as_ptr(&self) -> *mut bindings::user_namespace {
         self.ns.as_ptr().cast_mut()
     }
 
     /// Writes a map, in the form in which `map_write()` leaves it.
-    pub(super) fn set<K: NamespaceKind>(&mut self, extents: &[Extent]) -> Result {
+    pub(crate) fn set<K: NamespaceKind>(&mut self, extents: &[Extent]) -> Result {
         let range = |extent: &Extent| bindings::uid_gid_extent {
             first: extent.first(),
             lower_first: extent.lower_first(),
@@ -125,7 +125,7 @@ impl FakeNamespace {
     }
 
     /// The ranges of a map, in the order in which the kernel shows them.
-    pub(super) fn extents<K: NamespaceKind>(&self) -> &[Extent] {
+    pub(crate) fn extents<K: NamespaceKind>(&self) -> &[Extent] {
         if K::NAME == "uid" {
             &self.users
         } else {
@@ -134,7 +134,7 @@ impl FakeNamespace {
     }
 
     /// A random id of either side of a map.
-    pub(super) fn any_id<K: NamespaceKind>(&self, random: &mut Random) -> u32 {
+    pub(crate) fn any_id<K: NamespaceKind>(&self, random: &mut Random) -> u32 {
         let extents = self.extents::<K>();
         let index = random.below(extents.len() as u32) as usize;
         let offset = random.below(extents[index].count());
@@ -144,7 +144,7 @@ impl FakeNamespace {
 
     /// A map in which a namespace may see this one: it maps the lower ids of up to `count` of the
     /// ranges, some of them only in part.
-    pub(super) fn inner_ranges<K: NamespaceKind>(&self, count: usize) -> Result<KVec<Extent>> {
+    pub(crate) fn inner_ranges<K: NamespaceKind>(&self, count: usize) -> Result<KVec<Extent>> {
         let mut ranges = KVec::new();
         let mut first = 0;
         for (index, extent) in self.extents::<K>().iter().take(count).enumerate() {
@@ -222,20 +222,20 @@ fn place(random: &mut Random, counts: &[u32], order: &[usize], slack: u32) -> Re
 }
 
 /// What a function wrote to a `seq_file`.
-pub(super) struct Written {
-    pub(super) result: c_int,
+pub(crate) struct Written {
+    pub(crate) result: c_int,
     buffer: KVec<u8>,
     count: usize,
 }
 
 impl Written {
-    pub(super) fn text(&self) -> &[u8] {
+    pub(crate) fn text(&self) -> &[u8] {
         &self.buffer[..self.count]
     }
 }
 
 /// Lets a function write to a `seq_file` with a buffer of `room` bytes.
-pub(super) fn statmount(
+pub(crate) fn statmount(
     room: usize,
     write: impl FnOnce(*mut bindings::seq_file) -> c_int,
 ) -> Result<Written> {
