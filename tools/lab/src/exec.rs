@@ -112,6 +112,6 @@ pub(crate) fn machine(lab: &Lab, engine: Engine) -> Result<Machine> {
     Ok(Machine {
         kernel: kernel.join("bzImage"),
         image: Some(image::root(&lab.cache, lab.verbose)?),
-        programs: programs::build(lab)?,
+        programs: programs::build(lab, programs::ALL)?,
     })
 }

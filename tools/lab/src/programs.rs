@@ -11,11 +11,13 @@ use crate::lab::Lab;
 use crate::{run, ui};
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
+/// The one that a guest which does nothing needs.
+pub(crate) const INIT: &[&str] = &["guest-init"];
 /// Packages of the workspace, each with a program of the same name.
-const PROGRAMS: &[&str] = &["guest-init", "mount-idmapped", "scenes", "cost", "faults"];
+pub(crate) const ALL: &[&str] = &["guest-init", "mount-idmapped", "scenes", "cost", "faults"];
 
 /// Builds the programs; the answer is their names and paths.
-pub(crate) fn build(lab: &Lab) -> Result<Vec<(String, PathBuf)>> {
+pub(crate) fn build(lab: &Lab, programs: &[&str]) -> Result<Vec<(String, PathBuf)>> {
     let target = lab.cache.path("target");
     let mut cargo = run::command("cargo");
     cargo
@@ -24,7 +26,7 @@ pub(crate) fn build(lab: &Lab) -> Result<Vec<(String, PathBuf)>> {
         .arg(lab.checkout.join("tools/Cargo.toml"))
         .env("CARGO_TARGET_DIR", &target)
         .env("RUSTFLAGS", "-C target-feature=+crt-static");
-    for program in PROGRAMS {
+    for program in programs {
         cargo.args(["-p", program]);
     }
     let step = ui::Step {
@@ -36,7 +38,7 @@ pub(crate) fn build(lab: &Lab) -> Result<Vec<(String, PathBuf)>> {
     };
     step.run(cargo)?;
     let folder = target.join(TARGET).join("release");
-    Ok(PROGRAMS
+    Ok(programs
         .iter()
         .map(|&name| (name.to_owned(), folder.join(name)))
         .collect())

@@ -38,11 +38,12 @@ impl Open {
 /// The results of every innermost test; names are joined with dots. A test
 /// that stopped early, or none at all, is a failure.
 pub(crate) fn parse(text: &str) -> Vec<Case> {
+    let unit = unit(text);
     let mut stack: Vec<Open> = Vec::new();
     for line in text.lines() {
         let line = bare(line);
         let content = line.trim_start_matches(' ');
-        let depth = (line.len() - content.len()) / 4;
+        let depth = (line.len() - content.len()) / unit;
         if content.starts_with("KTAP version ") || content.starts_with("TAP version ") {
             // Anything deeper that is still open has died.
             close_to(&mut stack, depth);
@@ -80,6 +81,17 @@ pub(crate) fn parse(text: &str) -> Vec<Case> {
             vec![Case::new("all", Verdict::Failed(why))]
         }
     }
+}
+
+/// By how much a level is indented: two blanks says the description, four
+/// does KUnit.
+fn unit(text: &str) -> usize {
+    let indents = text.lines().map(bare).filter_map(|line| {
+        let content = line.trim_start_matches(' ');
+        let indent = line.len() - content.len();
+        (indent > 0 && content.starts_with("KTAP version ")).then_some(indent)
+    });
+    indents.min().unwrap_or(4)
 }
 
 /// Closes what is open below a depth, as nothing more will come of it.
@@ -184,7 +196,10 @@ impl<'a> Line<'a> {
 
     fn verdict(&self, comments: &[String]) -> Verdict {
         if let Some(reason) = self.directive.strip_prefix("SKIP") {
-            return Verdict::Skipped(reason.trim().to_owned());
+            return Verdict::Skipped(match reason.trim() {
+                "" => "no reason given".to_owned(),
+                reason => reason.to_owned(),
+            });
         }
         match self.ok {
             true => Verdict::Passed,
@@ -279,6 +294,13 @@ ok 3 fixture.three # SKIP only for the basic case
             seen(text),
             ["P fixture.one", "F fixture.two", "S fixture.three"]
         );
+    }
+
+    #[test]
+    fn levels_may_be_two_blanks_apart() {
+        let text = "KTAP version 1\n1..1\n  KTAP version 1\n  1..2\n  ok 1 a\n  \
+                    ok 2 b\nok 1 s\n";
+        assert_eq!(seen(text), ["P s.a", "P s.b"]);
     }
 
     #[test]

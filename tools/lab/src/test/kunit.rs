@@ -89,7 +89,7 @@ pub(crate) fn qemu(lab: &Lab) -> Result<Vec<Case>> {
         Machine {
             kernel: kernel.join("bzImage"),
             image: None,
-            programs: programs::build(lab)?,
+            programs: programs::build(lab, programs::INIT)?,
         }
     };
     let mut options = Options::new(Job::Halt, "kunit-qemu");
