@@ -66,7 +66,7 @@ impl Tree {
 
 impl Drop for Tree {
     fn drop(&mut self) {
-        let _ = unmount(DISK);
+        let _ = unmount(DISK, false);
     }
 }
 
@@ -84,6 +84,6 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        let _ = unmount(SEEN);
+        let _ = unmount(SEEN, false);
     }
 }

@@ -57,7 +57,7 @@ fn run(ranges: u32) -> Result<Outcome, Box<dyn Error>> {
     fs::create_dir_all(DIR)?;
     mount("tmpfs", DIR, "tmpfs", MountFlags::empty(), None)?;
     let outcome = inject(ranges);
-    unmount(DIR)?;
+    unmount(DIR, false)?;
     outcome
 }
 

@@ -6,7 +6,6 @@ use super::{
     Access,
     Caller,
     Capability,
-    Denied,
     Entry,
     Guarded,
     HasNamespace,
@@ -303,7 +302,7 @@ impl Guarded<UserNamespace> for Inode {
             }
             // What is odd is a mark that the ACL is not cached: `is_uncached_acl()`.
             if acl.addr() & 1 != 0 {
-                return Err(Denied::ECHILD);
+                return Err(super::Denied::ECHILD);
             }
             // SAFETY: The ACL is valid until the end of the critical section.
             return Ok(Some(judge(unsafe { entries(acl) })));
@@ -313,7 +312,7 @@ impl Guarded<UserNamespace> for Inode {
         // SAFETY: This only looks at the pointer's value.
         if unsafe { bindings::IS_ERR(acl.cast()) } {
             // An error pointer is a small negative number.
-            return match Denied::from_errno(acl.addr() as i32) {
+            return match super::Denied::from_errno(acl.addr() as i32) {
                 Some(denied) => Err(denied),
                 None => Ok(None),
             };
