@@ -188,14 +188,15 @@ fn checkpatch(lab: &Lab, tree: &Tree, files: &[PathBuf]) -> Result<Complaints> {
             return Ok(String::new());
         }
         let mut perl = run::command("perl");
-        perl.current_dir(&lab.checkout)
+        // In a checkout it takes a patch that git knows for a source file.
+        perl.current_dir(&tree.path)
             .arg(tree.path.join("scripts/checkpatch.pl"))
             .arg(format!("--root={}", tree.path.display()))
             .args(["--strict", "--quiet", "--no-summary", "--show-types"]);
         if as_file {
             perl.arg("--file");
         }
-        silent(perl.args(files))
+        silent(perl.args(files.iter().map(|file| lab.checkout.join(file))))
     };
     let patches: Vec<&PathBuf> = files.iter().filter(|path| is(path, &["patch"])).collect();
     let sources: Vec<&PathBuf> = files
