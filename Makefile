@@ -8,8 +8,12 @@
 
 tasks := run test shell exec bench check docs tree apply unapply series clean
 
-# Only those that are set reach the environment.
-export CACHE KERNEL KDIR ENGINE SHARE CMD DISKS TIMEOUT ICOUNT T OUT V
+variables := CACHE KERNEL KDIR ENGINE SHARE CMD DISKS TIMEOUT ICOUNT T OUT V
+
+# Those that are set reach the environment, as they were typed: a $ in CMD is
+# the guest's, not make's.
+$(foreach name,$(variables),$(if $(filter-out undefined,$(origin $(name))),\
+	$(eval override export $(name) := $$(value $(name)))))
 
 .PHONY: help $(tasks)
 

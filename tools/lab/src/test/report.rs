@@ -94,13 +94,12 @@ impl Report {
     }
 }
 
-/// A name as a shell and make take it.
+/// A name as a shell takes it.
 fn quoted(name: &str) -> String {
-    let name = name.replace('$', "$$");
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:/".contains(c);
     match name.chars().all(plain) {
-        true => name,
-        false => format!("'{name}'"),
+        true => name.to_owned(),
+        false => format!("'{}'", name.replace('\'', r"'\''")),
     }
 }
 
@@ -147,5 +146,6 @@ mod tests {
     fn names_with_blanks_are_quoted() {
         assert_eq!(quoted("a.b::c"), "a.b::c");
         assert_eq!(quoted("a (line 3)"), "'a (line 3)'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
     }
 }
