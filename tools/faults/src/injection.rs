@@ -3,22 +3,40 @@
 //! Fault injection, as in `Documentation/fault-injection/fault-injection.rst`.
 
 use rustix::mount::{MountFlags, mount};
-use std::{fs, io, path::Path, sync::Once};
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::FileExt,
+    path::Path,
+};
 
 const DEBUGFS: &str = "/sys/kernel/debug";
-const FAIL_NTH: &str = "/proc/thread-self/fail-nth";
 
-/// Runs `call` with its `nth` allocation failing; says as well whether it came to that.
-pub(crate) fn fail_nth<R>(nth: u32, call: impl FnOnce() -> R) -> io::Result<(R, bool)> {
-    static READY: Once = Once::new();
-    let mut ready = Ok(());
-    READY.call_once(|| ready = prepare());
-    ready?;
-    fs::write(FAIL_NTH, nth.to_string())?;
-    let result = call();
-    let left = fs::read_to_string(FAIL_NTH)?;
-    fs::write(FAIL_NTH, "0")?;
-    Ok((result, left.trim() == "0"))
+/// What makes allocations of this thread fail.
+pub(crate) struct Injection {
+    /// Held open, since to open it needs memory as well.
+    fail_nth: File,
+}
+
+impl Injection {
+    pub(crate) fn new() -> io::Result<Self> {
+        prepare()?;
+        let fail_nth = File::options()
+            .read(true)
+            .write(true)
+            .open("/proc/thread-self/fail-nth")?;
+        Ok(Self { fail_nth })
+    }
+
+    /// Runs `call` with its `nth` allocation failing; says as well whether it came to that.
+    pub(crate) fn fail_nth<R>(&self, nth: u32, call: impl FnOnce() -> R) -> io::Result<(R, bool)> {
+        self.fail_nth.write_at(nth.to_string().as_bytes(), 0)?;
+        let result = call();
+        let mut left = [0; 16];
+        let length = self.fail_nth.read_at(&mut left, 0)?;
+        self.fail_nth.write_at(b"0", 0)?;
+        Ok((result, left[..length].trim_ascii() == b"0"))
+    }
 }
 
 /// Has allocations that may sleep fail as well, and no call traces in the log.

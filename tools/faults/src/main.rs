@@ -10,6 +10,7 @@
 mod injection;
 mod slab;
 
+use injection::Injection;
 use mount_idmapped::{IdMaps, IdmappedMount, UserNs, unmount};
 use rustix::{
     io::Errno,
@@ -68,12 +69,13 @@ fn inject(ranges: u32) -> Result<Outcome, Box<dyn Error>> {
     let userns = UserNs::new(&IdMaps::from_proc(&map, &map)?)?;
     let make = || IdmappedMount::of(DIR).map(&userns).detached();
     make()?;
+    let injection = Injection::new()?;
 
     let mut outcome = Outcome::default();
     for nth in 1.. {
         let before = slab::objects()?;
         for _ in 0..REPEAT {
-            let (made, injected) = injection::fail_nth(nth, make)?;
+            let (made, injected) = injection.fail_nth(nth, make)?;
             match made {
                 Ok(_) if !injected => return check(ranges, outcome),
                 Ok(_) => (),

@@ -153,7 +153,7 @@ fn cargo(lab: &Lab, task: &str) -> Command {
         .arg(task)
         .arg("--manifest-path")
         .arg(lab.checkout.join("tools/Cargo.toml"))
-        .env("CARGO_TARGET_DIR", lab.cache.path("target"));
+        .env("CARGO_TARGET_DIR", &lab.target);
     cargo
 }
 

@@ -25,7 +25,7 @@ pub(crate) fn build(lab: &Lab) -> Result<()> {
             "--manifest-path",
         ])
         .arg(lab.checkout.join("tools/Cargo.toml"))
-        .env("CARGO_TARGET_DIR", lab.cache.path("target"));
+        .env("CARGO_TARGET_DIR", &lab.target);
     step(lab, "documentation of tools", "docs-tools").run(cargo)?;
 
     toolchain.check(lab, &tree.path)?;
@@ -44,7 +44,7 @@ pub(crate) fn build(lab: &Lab) -> Result<()> {
         tree.path
             .join("Documentation/filesystems/rust-idmapping.rst"),
         build.join("Documentation/output/rust/rustdoc/kernel/index.html"),
-        lab.cache.path("target/doc/mount_idmapped/index.html"),
+        lab.target.join("doc/mount_idmapped/index.html"),
     ] {
         println!("{}", index.display());
     }

@@ -31,6 +31,8 @@ impl fmt::Display for Engine {
 /// The state of one run of the program.
 pub(crate) struct Lab {
     pub(crate) cache: Cache,
+    /// Where cargo builds the tools of this checkout.
+    pub(crate) target: PathBuf,
     /// The checkout of this project.
     pub(crate) checkout: PathBuf,
     /// The kernel asked for: "7.3".

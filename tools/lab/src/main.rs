@@ -72,6 +72,9 @@ struct Common {
     /// Print the output of every step.
     #[arg(long, env = "V", global = true, value_parser = FalseyValueParser::new())]
     verbose: bool,
+    /// Where cargo builds the tools.
+    #[arg(long, env = "CARGO_TARGET_DIR", global = true, hide = true)]
+    target: Option<PathBuf>,
     /// The checkout of this project.
     #[arg(
         long,
@@ -162,8 +165,10 @@ impl Common {
             .checkout
             .canonicalize()
             .with_context(|| format!("no checkout at {}", self.checkout.display()))?;
+        let cache = Cache::open(root)?;
         Ok(Lab {
-            cache: Cache::open(root)?,
+            target: self.target.unwrap_or_else(|| cache.path("target")),
+            cache,
             checkout,
             kernel: self.kernel,
             kdir: self.kdir,

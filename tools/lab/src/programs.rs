@@ -18,13 +18,13 @@ pub(crate) const ALL: &[&str] = &["guest-init", "mount-idmapped", "scenes", "cos
 
 /// Builds the programs; the answer is their names and paths.
 pub(crate) fn build(lab: &Lab, programs: &[&str]) -> Result<Vec<(String, PathBuf)>> {
-    let target = lab.cache.path("target");
+    let target = &lab.target;
     let mut cargo = run::command("cargo");
     cargo
         .args(["build", "--locked", "--release", "--target", TARGET])
         .arg("--manifest-path")
         .arg(lab.checkout.join("tools/Cargo.toml"))
-        .env("CARGO_TARGET_DIR", &target)
+        .env("CARGO_TARGET_DIR", target)
         .env("RUSTFLAGS", "-C target-feature=+crt-static");
     for program in programs {
         cargo.args(["-p", program]);

@@ -181,7 +181,7 @@ impl<K: MappedKind> Mapping<K, UserNamespace> for MntIdmap {
         if self.is_nop() {
             return Id::cast_any(id);
         }
-        self.from_vfs(fs.namespace(), id)
+        MntIdmap::to_fs(self, fs.namespace(), id)
     }
 }
 
@@ -207,7 +207,7 @@ impl Inode {
     fn super_flags(&self) -> usize {
         let sb = read_once!(self, i_sb);
         // SAFETY: An inode's superblock is valid as long as the inode is.
-        unsafe { (&raw const (*sb).s_flags).read_volatile() as usize }
+        unsafe { (&raw const (*sb).s_flags).read_volatile() }
     }
 }
 

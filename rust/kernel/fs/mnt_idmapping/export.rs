@@ -25,11 +25,11 @@ use core::ptr::NonNull;
 ///
 /// It is known by its address; what is in it is never looked at.
 #[no_mangle]
-static nop_mnt_idmap: MntIdmap = MntIdmap::EMPTY;
+static nop_mnt_idmap: MntIdmap = MntIdmap::empty();
 
 /// The map of a mount whose map is not known: no id has a name.
 #[no_mangle]
-static invalid_mnt_idmap: MntIdmap = MntIdmap::EMPTY;
+static invalid_mnt_idmap: MntIdmap = MntIdmap::empty();
 
 /// Maps the owner that an inode stores to what is seen through the mount.
 ///
@@ -93,7 +93,7 @@ unsafe extern "C" fn from_vfsuid(
             UserNamespace::from_raw(fs_userns),
         )
     };
-    let id = idmap.from_vfs::<User>(fs_userns, Id::from_c(vfsuid.val));
+    let id = idmap.to_fs::<User>(fs_userns, Id::from_c(vfsuid.val));
     bindings::kuid_t { val: Id::to_c(id) }
 }
 
@@ -115,7 +115,7 @@ unsafe extern "C" fn from_vfsgid(
             UserNamespace::from_raw(fs_userns),
         )
     };
-    let id = idmap.from_vfs::<Group>(fs_userns, Id::from_c(vfsgid.val));
+    let id = idmap.to_fs::<Group>(fs_userns, Id::from_c(vfsgid.val));
     bindings::kgid_t { val: Id::to_c(id) }
 }
 

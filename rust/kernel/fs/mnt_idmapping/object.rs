@@ -219,11 +219,13 @@ unsafe impl Sync for MntIdmap {}
 
 impl MntIdmap {
     /// A map of nothing, for the two static ones.
-    pub(super) const EMPTY: Self = Self {
-        users: KindMap::EMPTY,
-        groups: KindMap::EMPTY,
-        count: new_count(),
-    };
+    pub(super) const fn empty() -> Self {
+        Self {
+            users: KindMap::EMPTY,
+            groups: KindMap::EMPTY,
+            count: new_count(),
+        }
+    }
 
     /// Makes the map of a mount from a user namespace.
     ///
@@ -369,7 +371,7 @@ impl MntIdmap {
     #[doc(alias = "from_vfsgid")]
     #[doc(alias = "kuid_from_mnt")]
     #[inline(always)]
-    pub fn from_vfs<K: MappedKind>(
+    pub fn to_fs<K: MappedKind>(
         &self,
         fs_userns: &UserNamespace,
         id: Option<Id<K, Vfs>>,
@@ -380,14 +382,14 @@ impl MntIdmap {
         if fs_userns.is_initial() {
             Id::cast_any(self.up(id))
         } else {
-            self.from_vfs_in(fs_userns, id)
+            self.to_fs_in(fs_userns, id)
         }
     }
 
-    /// [`MntIdmap::from_vfs`] for a filesystem that was mounted in a user namespace of its own.
+    /// [`MntIdmap::to_fs`] for a filesystem that was mounted in a user namespace of its own.
     #[cold]
     #[inline(never)]
-    fn from_vfs_in<K: MappedKind>(
+    fn to_fs_in<K: MappedKind>(
         &self,
         fs_userns: &UserNamespace,
         id: Option<Id<K, Vfs>>,

@@ -255,10 +255,8 @@ mod suite {
             unsafe { bindings::oracle_mnt_idmap_get(theirs) };
             drop(pair);
             // SAFETY: `second` is a reference.
-            let pair = Pair {
-                ours: ARef::from(unsafe { MntIdmap::from_raw(second) }),
-                theirs,
-            };
+            let ours = ARef::from(unsafe { MntIdmap::from_raw(second) });
+            let pair = Pair { ours, theirs };
             // SAFETY: `second` is a reference, given back here.
             unsafe { bindings::mnt_idmap_put(second) };
             for id in edges(ns.extents::<User>()) {

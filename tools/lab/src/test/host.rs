@@ -26,7 +26,7 @@ pub(crate) fn run(lab: &Lab) -> Result<Vec<Case>> {
         // The kernel's documentation marks examples that must not compile so that its own test
         // builder passes them by; rustdoc tries them.
         .args(["--", "--include-ignored"])
-        .env("CARGO_TARGET_DIR", lab.cache.path("target"));
+        .env("CARGO_TARGET_DIR", &lab.target);
     let step = ui::Step {
         cache: &lab.cache,
         label: "host tests",

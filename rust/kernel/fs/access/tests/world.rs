@@ -135,7 +135,7 @@ impl World {
         // and read for its maps.
         unsafe {
             (*sb).s_user_ns = &raw mut bindings::init_user_ns;
-            (*sb).s_flags = posixacl as _;
+            (*sb).s_flags = posixacl;
             (*inode).i_sb = sb;
             (*inode).i_mode = mode;
             (*inode).i_uid.val = stored.ids[relation as usize / 3];
