@@ -121,18 +121,21 @@ impl Cache {
 
     /// Removes everything that this program made.
     pub(crate) fn clean(&self) -> Result<()> {
-        let entries = fs::read_dir(&self.root)?;
-        for entry in entries {
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(&self.root)? {
             let entry = entry?;
             let name = entry.file_name();
             let ours = name.to_str().is_some_and(|name| OURS.contains(&name));
             ensure!(
                 ours,
-                "{} is not something this program made: nothing more is removed",
+                "{} is not something this program made: nothing is removed",
                 entry.path().display()
             );
-            // The programs that run now stay until the end.
-            if name != "target" && name != "lock" {
+            entries.push(entry);
+        }
+        for entry in entries {
+            // The program that runs now stays until the end.
+            if entry.file_name() != "target" && entry.file_name() != "lock" {
                 remove(&entry.path())?;
             }
         }
@@ -195,8 +198,13 @@ mod tests {
     fn clean_refuses_what_it_does_not_know() {
         let scratch = Scratch::new();
         fs::write(scratch.path().join("thesis"), "").unwrap();
+        fs::create_dir(scratch.path().join("src")).unwrap();
         let cache = Cache::open(scratch.path().to_owned()).unwrap();
         assert!(cache.clean().unwrap_err().to_string().contains("thesis"));
         assert!(scratch.path().join("thesis").exists());
+        assert!(scratch.path().join("src").exists());
+        fs::remove_file(scratch.path().join("thesis")).unwrap();
+        cache.clean().unwrap();
+        assert!(!scratch.path().join("src").exists());
     }
 }
