@@ -45,13 +45,12 @@ impl Pair {
         };
         match (ours, theirs) {
             (Ok(ours), Ok(theirs)) => Ok(Self { ours, theirs }),
-            (Err(ours), Err(theirs)) => {
-                assert_eq!(ours.to_errno(), theirs.to_errno());
-                Err(ours)
-            }
+            (Err(ours), Err(theirs)) if ours == theirs => Err(ours),
+            // Only in the tests themselves does a failed assertion fail the test.
             (ours, theirs) => {
-                assert_eq!(ours.is_ok(), theirs.is_ok());
-                Err(EINVAL)
+                let (ours, theirs) = (ours.map(|_| ()), theirs.map(|_| ()));
+                pr_err!("making a map: Rust says {ours:?}, C says {theirs:?}\n");
+                Err(EDOM)
             }
         }
     }
