@@ -171,7 +171,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// What is stored is no new owner:
     ///
-    /// ```ignore-target,ignore-none,compile_fail
+    /// ```ignore,compile_fail
     /// use kernel::fs::access::{Access, Caller, MountMap, Owned};
     ///
     /// fn keep<C: Caller, M: MountMap<C::Namespace>>(

@@ -32,7 +32,7 @@ use crate::uidgid::{
 /// Whatever makes an object takes one, so no caller without a name there becomes an owner that
 /// nobody is:
 ///
-/// ```ignore-target,ignore-none,compile_fail
+/// ```ignore,compile_fail
 /// use kernel::fs::access::NewOwner;
 ///
 /// fn nobody() -> NewOwner {
