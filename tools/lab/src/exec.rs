@@ -9,10 +9,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use crate::boot::{self, End, Job, Machine, Options, Outcome, Output, Share};
+use crate::image::{self, Image};
 use crate::lab::{Engine, Lab};
 use crate::qemu::Accelerator;
 use crate::toolchain::Toolchain;
-use crate::{GuestArgs, disks, image, kernel, kvm, programs, source, tree, ui};
+use crate::{GuestArgs, disks, kernel, kvm, programs, source, tree, ui};
 
 /// The exit status of a command that took too long, as timeout(1) has it.
 const TIMED_OUT: u8 = 124;
@@ -61,6 +62,26 @@ pub(crate) fn tour(lab: &Lab) -> Result<u8> {
     code(&boot::boot(&lab.cache, &machine, &options)?)
 }
 
+/// Plays some scenes in full; the answer is 1 if something was not as expected.
+pub(crate) fn scene(lab: &Lab, engine: Engine, scenes: &str, on: Option<&str>) -> Result<u8> {
+    let mut command = format!("exec scenes run {scenes}");
+    if let Some(filesystem) = on {
+        command += &format!(" --on {filesystem}");
+    }
+    // It goes through a shell.
+    let plain = |c: char| c.is_ascii_alphanumeric() || " -_".contains(c);
+    ensure!(
+        command.chars().all(plain),
+        "S and ON are names, such as S='A B' ON=ext4"
+    );
+    let mut options = Options::new(Job::Exec(command.into()), "scene");
+    options.output = Output::Pass;
+    options.limit = Some(Duration::from_secs(900));
+    let machine = machine(lab, engine)?;
+    options.accelerator = kvm::best(&lab.cache, &machine)?;
+    code(&boot::boot(&lab.cache, &machine, &options)?)
+}
+
 /// The status of the job as our own.
 fn code(outcome: &Outcome) -> Result<u8> {
     Ok(u8::try_from(outcome.status()?).unwrap_or(u8::MAX))
@@ -104,6 +125,11 @@ fn share(folder: &Path) -> Result<Share> {
 
 /// Everything that a guest of this engine is booted from, made if need be.
 pub(crate) fn machine(lab: &Lab, engine: Engine) -> Result<Machine> {
+    machine_with(lab, engine, &image::USUAL)
+}
+
+/// Likewise, with a root filesystem of its own.
+pub(crate) fn machine_with(lab: &Lab, engine: Engine, image: &Image) -> Result<Machine> {
     source::check(lab)?;
     let _lock = lab.cache.lock()?;
     let toolchain = Toolchain::find(lab)?;
@@ -111,7 +137,7 @@ pub(crate) fn machine(lab: &Lab, engine: Engine) -> Result<Machine> {
     let kernel = kernel::build(lab, &tree, &toolchain, engine)?;
     Ok(Machine {
         kernel: kernel.join("bzImage"),
-        image: Some(image::root(&lab.cache, lab.verbose)?),
+        image: Some(image.get(&lab.cache, lab.verbose)?),
         programs: programs::build(lab, programs::ALL)?,
     })
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The guest's root filesystem: a small Debian, made once.
+//! The guest's root filesystems: small Debians, each made once when it is first asked for.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::{apt, run, ui};
 
 /// The release in the guest.
 const SUITE: &str = "trixie";
-/// What is in it besides the essential packages.
+/// What is in each of them besides the essential packages.
 const PACKAGES: &[&str] = &[
     "acl",
     "attr",
@@ -29,70 +29,97 @@ const PACKAGES: &[&str] = &[
     "util-linux",
     "xfsprogs",
 ];
-/// Of the image, not of its contents: the file is sparse.
-const SIZE: &str = "1G";
 
-/// The image, made if it is not there. The caller holds the lock.
-pub(crate) fn root(cache: &Cache, verbose: bool) -> Result<PathBuf> {
-    cache.make(&format!("image/{}.ext4", name()), |image| {
-        let tar = image.with_extension("tar");
-        let made = bootstrap(cache, &tar, verbose).and_then(|()| format(cache, &tar, image));
-        let _ = fs::remove_file(&tar);
+/// A root filesystem.
+pub(crate) struct Image {
+    /// What it is for, in file names and messages.
+    name: &'static str,
+    /// What is in it besides what is in all of them.
+    packages: &'static [&'static str],
+    /// Of the image, not of its contents: the file is sparse.
+    size: &'static str,
+}
+
+/// What guests have unless they need more.
+pub(crate) const USUAL: Image = Image {
+    name: "guest",
+    packages: &[],
+    size: "1G",
+};
+
+impl Image {
+    /// The image, made if it is not there. The caller holds the lock.
+    pub(crate) fn get(&self, cache: &Cache, verbose: bool) -> Result<PathBuf> {
+        cache.make(&format!("image/{}.ext4", self.file_name()), |image| {
+            let tar = image.with_extension("tar");
+            let made = self
+                .bootstrap(cache, &tar, verbose)
+                .and_then(|()| self.format(cache, &tar, image));
+            let _ = fs::remove_file(&tar);
+            made
+        })
+    }
+
+    fn packages(&self) -> Vec<&'static str> {
+        [PACKAGES, self.packages].concat()
+    }
+
+    /// A name that changes with the contents.
+    fn file_name(&self) -> String {
+        let contents = format!("{SUITE} {:?} {}", self.packages(), self.size);
+        let kind = match self.packages {
+            [] => SUITE.to_owned(),
+            _ => format!("{SUITE}-{}", self.name),
+        };
+        format!("{kind}-{}", &crate::digest::text(&contents)[..8])
+    }
+
+    /// Installs the packages into an archive.
+    fn bootstrap(&self, cache: &Cache, tar: &Path, verbose: bool) -> Result<()> {
+        let mirror = apt::mirror()?;
+        let mut command = run::command("mmdebstrap");
+        command
+            .args(["--variant=minbase", "--format=tar"])
+            .arg(format!("--include={}", self.packages().join(",")))
+            .arg("--aptopt=Acquire::Retries \"3\"")
+            .arg(SUITE)
+            .arg(tar)
+            .arg(format!(
+                "deb [signed-by={}] {mirror} {SUITE} main",
+                apt::KEYRING
+            ));
+        let step = ui::Step {
+            cache,
+            label: &format!("{} image: packages", self.name),
+            log: &format!("image-{}", self.name),
+            lines: 500,
+            verbose,
+        };
+        step.run(command)
+    }
+
+    /// Turns the archive into a filesystem, with owners that need no rights.
+    fn format(&self, cache: &Cache, tar: &Path, image: &Path) -> Result<()> {
+        let folder = image.with_extension("root");
+        crate::cache::remove(&folder)?;
+        fs::create_dir(&folder)?;
+        // The guest has a devtmpfs, and making device files needs rights.
+        let script = "tar -C \"$1\" -xf \"$2\" --exclude='./dev/*' && \
+                      PATH=$PATH:/usr/sbin:/sbin mke2fs -q -t ext4 -L guest -d \"$1\" \"$3\" \"$4\"";
+        let mut command = run::command("fakeroot");
+        command
+            .args(["sh", "-c", script, "sh"])
+            .args([&folder, tar, image])
+            .arg(self.size);
+        let step = ui::Step {
+            cache,
+            label: &format!("{} image: filesystem", self.name),
+            log: &format!("image-{}-format", self.name),
+            lines: 1,
+            verbose: false,
+        };
+        let made = step.run(command);
+        crate::cache::remove(&folder)?;
         made
-    })
-}
-
-/// A name that changes with the contents.
-fn name() -> String {
-    let contents = format!("{SUITE} {PACKAGES:?} {SIZE}");
-    format!("{SUITE}-{}", &crate::digest::text(&contents)[..8])
-}
-
-/// Installs the packages into an archive.
-fn bootstrap(cache: &Cache, tar: &Path, verbose: bool) -> Result<()> {
-    let mirror = apt::mirror()?;
-    let mut command = run::command("mmdebstrap");
-    command
-        .args(["--variant=minbase", "--format=tar"])
-        .arg(format!("--include={}", PACKAGES.join(",")))
-        .arg("--aptopt=Acquire::Retries \"3\"")
-        .arg(SUITE)
-        .arg(tar)
-        .arg(format!(
-            "deb [signed-by={}] {mirror} {SUITE} main",
-            apt::KEYRING
-        ));
-    let step = ui::Step {
-        cache,
-        label: "guest image: packages",
-        log: "image",
-        lines: 500,
-        verbose,
-    };
-    step.run(command)
-}
-
-/// Turns the archive into a filesystem, with owners that need no rights.
-fn format(cache: &Cache, tar: &Path, image: &Path) -> Result<()> {
-    let folder = image.with_extension("root");
-    crate::cache::remove(&folder)?;
-    fs::create_dir(&folder)?;
-    // The guest has a devtmpfs, and making device files needs rights.
-    let script = "tar -C \"$1\" -xf \"$2\" --exclude='./dev/*' && \
-                  PATH=$PATH:/usr/sbin:/sbin mke2fs -q -t ext4 -L guest -d \"$1\" \"$3\" \"$4\"";
-    let mut command = run::command("fakeroot");
-    command
-        .args(["sh", "-c", script, "sh"])
-        .args([&folder, tar, image])
-        .arg(SIZE);
-    let step = ui::Step {
-        cache,
-        label: "guest image: filesystem",
-        log: "image-format",
-        lines: 1,
-        verbose: false,
-    };
-    let made = step.run(command);
-    crate::cache::remove(&folder)?;
-    made
+    }
 }

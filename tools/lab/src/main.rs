@@ -123,6 +123,18 @@ enum Task {
     },
     /// Boot the Rust engine and show what idmapped mounts do.
     Run,
+    /// Boot and play some of the acceptance scenes in full.
+    Scene {
+        /// Which, by their names: "E", or "A B".
+        #[arg(long, env = "S")]
+        scenes: Option<String>,
+        /// Only on this filesystem.
+        #[arg(long, env = "ON")]
+        on: Option<String>,
+        /// Which implementation answers.
+        #[arg(long, env = "ENGINE", value_enum, default_value = "rust")]
+        engine: Engine,
+    },
     /// Check formatting, lints, patches and documentation.
     Check {
         /// Leave out what builds the kernel.
@@ -199,6 +211,11 @@ fn act(cli: Cli) -> Result<u8> {
         }
         Task::Shell { guest } => exec::shell(&lab, &guest),
         Task::Run => exec::tour(&lab),
+        Task::Scene { scenes, on, engine } => {
+            let scenes =
+                scenes.context("which scene? say S=E; 'scenes list' in the guest tells")?;
+            exec::scene(&lab, engine, &scenes, on.as_deref())
+        }
         Task::Check { quick } => Ok(u8::from(!check::run(&lab, quick)?)),
         Task::Docs => docs::build(&lab).map(|()| 0),
         Task::Series { out } => series::write(&lab, out).map(|()| 0),

@@ -26,6 +26,8 @@ const NOT_INHERITED: &[&str] = &[
     "TIMEOUT",
     "ICOUNT",
     "T",
+    "S",
+    "ON",
     "V",
     "O",
     "ARCH",
