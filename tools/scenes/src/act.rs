@@ -2,7 +2,7 @@
 
 //! Does single system calls as some user, for their exact answers.
 
-use std::{path::Path, thread};
+use std::{os::fd::AsRawFd, path::Path, thread};
 
 use rustix::{
     fs::{AtFlags, CWD, FileType, Mode, OFlags},
@@ -54,6 +54,28 @@ pub(crate) fn fifo(path: impl AsRef<Path>) -> Answer<()> {
     let mode = Mode::from_raw_mode(0o644);
     rustix::fs::mknodat(CWD, path.as_ref(), FileType::Fifo, mode, 0)
 }
+
+/// Makes a file that has no name until its contents are there, as careful programs do.
+pub(crate) fn tmpfile(path: impl AsRef<Path>) -> Answer<()> {
+    let path = path.as_ref();
+    let folder = path.parent().ok_or(Errno::INVAL)?;
+    let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(CWD, folder, flags, Mode::from_raw_mode(0o644))?;
+    let nameless = format!("/proc/thread-self/fd/{}", file.as_raw_fd());
+    rustix::fs::linkat(CWD, nameless, CWD, path, AtFlags::SYMLINK_FOLLOW)
+}
+
+/// Makes something new at a path.
+type Maker = fn(&Path) -> Answer<()>;
+
+/// The system calls that make something new at a path, by name.
+pub(crate) const MAKERS: [(&str, Maker); 5] = [
+    ("mkdir()", |path| mkdir(path)),
+    ("open(O_CREAT)", |path| create(path)),
+    ("open(O_TMPFILE)", |path| tmpfile(path)),
+    ("symlink()", |path| symlink("nowhere", path)),
+    ("mknod()", |path| fifo(path)),
+];
 
 /// Adds a line to a file that exists.
 pub(crate) fn append(path: impl AsRef<Path>, line: &str) -> Answer<()> {

@@ -46,8 +46,8 @@ enum Task {
     List,
     /// Plays some scenes, in full
     Run {
-        /// Which, by their letters
-        #[arg(required = true, value_name = "LETTER", value_parser = scene::find)]
+        /// Which, by their names
+        #[arg(required = true, value_name = "NAME", value_parser = scene::find)]
         scenes: Vec<&'static Scene>,
         /// Only on this filesystem
         #[arg(long, value_name = "FILESYSTEM")]

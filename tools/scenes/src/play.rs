@@ -136,7 +136,7 @@ fn summary(reports: &[Report]) -> String {
     {
         text += &format!(
             "once more: scenes run {} --on {}\n",
-            report.letter, report.filesystem
+            report.name, report.filesystem
         );
     }
     text
@@ -146,6 +146,6 @@ fn summary(reports: &[Report]) -> String {
 pub(crate) fn list() {
     for scene in &SCENES {
         let names: Vec<&str> = scene.filesystems.iter().map(|it| it.name()).collect();
-        println!("{}  {}  [{}]", scene.letter, scene.title, names.join(" "));
+        println!("{}  {}  [{}]", scene.name, scene.title, names.join(" "));
     }
 }

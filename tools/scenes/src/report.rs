@@ -40,7 +40,7 @@ struct Check {
 
 /// A scene on one filesystem.
 pub(crate) struct Report {
-    pub(crate) letter: char,
+    pub(crate) name: &'static str,
     pub(crate) title: &'static str,
     pub(crate) filesystem: &'static str,
     lines: Vec<Line>,
@@ -49,9 +49,9 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    pub(crate) fn new(letter: char, title: &'static str, filesystem: &'static str) -> Self {
+    pub(crate) fn new(name: &'static str, title: &'static str, filesystem: &'static str) -> Self {
         Self {
-            letter,
+            name,
             title,
             filesystem,
             lines: Vec::new(),
@@ -104,7 +104,7 @@ impl Report {
         writeln!(
             out,
             "{}  {}  [{}]\n",
-            self.letter, self.title, self.filesystem
+            self.name, self.title, self.filesystem
         )?;
         if let Some(reason) = &self.skipped {
             writeln!(out, "  - left out: {reason}\n")?;
@@ -127,7 +127,7 @@ impl Report {
 
     /// Prints a line, and what was not as expected.
     pub(crate) fn print_short(&self, out: &mut impl Write) -> io::Result<()> {
-        let name = format!("{}  {}  [{}]", self.letter, self.title, self.filesystem);
+        let name = format!("{}  {}  [{}]", self.name, self.title, self.filesystem);
         if let Some(reason) = &self.skipped {
             return writeln!(out, "- {name}: left out: {reason}");
         }
@@ -145,7 +145,7 @@ impl Report {
 
     /// Prints it as a subtest in KTAP and its result, as test `number`.
     pub(crate) fn print_ktap(&self, number: usize, out: &mut impl Write) -> io::Result<()> {
-        let name = format!("{}.{}", self.letter, self.filesystem);
+        let name = format!("{}.{}", self.name, self.filesystem);
         if let Some(reason) = &self.skipped {
             return writeln!(out, "ok {number} {name} # SKIP {reason}");
         }
@@ -200,7 +200,7 @@ mod tests {
     use super::*;
 
     fn report(good: bool) -> Report {
-        let mut report = Report::new('A', "A title", "ext4");
+        let mut report = Report::new("A", "A title", "ext4");
         report.text("$ true");
         report.check("first", true, "1".to_owned(), "1".to_owned());
         report.check("second #", good, "2".to_owned(), "3".to_owned());
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_report_without_checks_is_not_good() {
-        assert!(!Report::new('A', "A title", "ext4").is_good());
+        assert!(!Report::new("A", "A title", "ext4").is_good());
     }
 
     #[test]

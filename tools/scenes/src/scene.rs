@@ -7,7 +7,9 @@ mod home;
 mod images;
 mod layers;
 mod maps;
+mod portable;
 mod rootfs;
+mod service;
 mod stick;
 mod tool;
 
@@ -22,7 +24,8 @@ use crate::{
 
 /// A scene.
 pub(crate) struct Scene {
-    pub(crate) letter: char,
+    /// A letter for what users do, a word for what a program does.
+    pub(crate) name: &'static str,
     pub(crate) title: &'static str,
     /// Where it is played; the tour shows the first in full.
     pub(crate) filesystems: &'static [Filesystem],
@@ -32,58 +35,72 @@ pub(crate) struct Scene {
 }
 
 /// All of them.
-pub(crate) const SCENES: [Scene; 8] = [
+pub(crate) const SCENES: [Scene; 10] = [
     Scene {
-        letter: 'A',
+        name: "A",
         title: "The home directory of another user",
         filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Overlay],
         tour: &[Ext4, Tmpfs, Overlay],
         play: home::play,
     },
     Scene {
-        letter: 'B',
+        name: "B",
         title: "A root filesystem in which nothing can be made as root",
         filesystems: &[Root, Ext4, Xfs, Btrfs, Tmpfs, Overlay],
         tour: &[Root, Ext4, Tmpfs, Overlay],
         play: rootfs::play,
     },
     Scene {
-        letter: 'C',
+        name: "C",
         title: "A USB stick for two users at once",
         filesystems: &[Vfat, Msdos],
         tour: &[Vfat, Msdos],
         play: stick::play,
     },
     Scene {
-        letter: 'D',
+        name: "D",
         title: "The root filesystem of a container",
         filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Overlay],
         tour: &[Ext4, Tmpfs, Overlay],
         play: container::play,
     },
     Scene {
-        letter: 'E',
+        name: "E",
         title: "Overlayfs on idmapped layers",
         filesystems: &[Ext4, Xfs, Btrfs, Tmpfs],
         tour: &[Ext4, Tmpfs],
         play: layers::play,
     },
     Scene {
-        letter: 'F',
+        name: "F",
         title: "One image for many containers",
         filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Overlay],
         tour: &[],
         play: images::play,
     },
     Scene {
-        letter: 'R',
+        name: "I",
+        title: "A home directory that belongs to whoever logs in",
+        filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Overlay],
+        tour: &[],
+        play: portable::play,
+    },
+    Scene {
+        name: "J",
+        title: "The files of a service, without root or without the service",
+        filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Overlay],
+        tour: &[],
+        play: service::play,
+    },
+    Scene {
+        name: "R",
         title: "Random maps",
         filesystems: &[Tmpfs],
         tour: &[],
         play: maps::play,
     },
     Scene {
-        letter: 'T',
+        name: "T",
         title: "The tool: what it refuses, and its options",
         filesystems: &[Ext4, Tmpfs],
         tour: &[],
@@ -91,15 +108,12 @@ pub(crate) const SCENES: [Scene; 8] = [
     },
 ];
 
-/// A scene by its letter.
-pub(crate) fn find(letter: &str) -> Result<&'static Scene, String> {
-    let same = |scene: &&Scene| scene.letter.to_string().eq_ignore_ascii_case(letter);
+/// A scene by its name.
+pub(crate) fn find(name: &str) -> Result<&'static Scene, String> {
+    let same = |scene: &&Scene| scene.name.eq_ignore_ascii_case(name);
     SCENES.iter().find(same).ok_or_else(|| {
-        let all: Vec<String> = SCENES
-            .iter()
-            .map(|scene| scene.letter.to_string())
-            .collect();
-        format!("there is no scene '{letter}'; there are {}", all.join(" "))
+        let all: Vec<&str> = SCENES.iter().map(|scene| scene.name).collect();
+        format!("there is no scene '{name}'; there are {}", all.join(" "))
     })
 }
 
@@ -111,7 +125,7 @@ impl Scene {
 
     /// Plays it and tells what happened.
     pub(crate) fn play(&self, filesystem: Filesystem) -> Report {
-        let mut report = Report::new(self.letter, self.title, filesystem.name());
+        let mut report = Report::new(self.name, self.title, filesystem.name());
         if let Some(reason) = filesystem.missing() {
             report.skip(reason);
             return report;
@@ -122,7 +136,7 @@ impl Scene {
                 stage.close(played)
             }
             Err(failure) => {
-                let mut report = Report::new(self.letter, self.title, filesystem.name());
+                let mut report = Report::new(self.name, self.title, filesystem.name());
                 report.check("set-up", false, failure.to_string(), "a stage".to_owned());
                 report
             }

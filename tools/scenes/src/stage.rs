@@ -178,7 +178,11 @@ impl Stage {
         let target = self.path(name);
         fs::create_dir_all(&target).doing(format_args!("making {}", target.display()))?;
         let (from, to) = (source.display(), target.display());
-        self.prepare(&format!("mount-idmapped --map-mount={map} {from} {to}"))?;
+        let maps: String = map
+            .split(' ')
+            .map(|range| format!("--map-mount={range} "))
+            .collect();
+        self.prepare(&format!("mount-idmapped {maps}{from} {to}"))?;
         self.check(
             &format!("{to} has a map, says the kernel"),
             see::is_idmapped(&target),

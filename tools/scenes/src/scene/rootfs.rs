@@ -75,13 +75,7 @@ fn as_root(stage: &mut Stage, disk: &Path, mount: &Path) -> Result<(), Failure> 
     let line = format!("mkdir {}", through.display());
     let words = "Value too large for defined data type";
     stage.refused("root makes one through the mount", 0, &line, words)?;
-    type Call = fn(&Path) -> rustix::io::Result<()>;
-    for (call, make) in [
-        ("mkdir()", (|path| act::mkdir(path)) as Call),
-        ("open(O_CREAT)", |path| act::create(path)),
-        ("symlink()", |path| act::symlink("nowhere", path)),
-        ("mknod()", |path| act::fifo(path)),
-    ] {
+    for (call, make) in act::MAKERS {
         stage.check(
             &format!("root's {call}"),
             make(&through),
