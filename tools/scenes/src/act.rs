@@ -5,7 +5,7 @@
 use std::{os::fd::AsRawFd, path::Path, thread};
 
 use rustix::{
-    fs::{AtFlags, CWD, FileType, Mode, OFlags},
+    fs::{AtFlags, CWD, FileType, Mode, OFlags, makedev},
     io::Errno,
     process::{Gid, Uid},
     thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid},
@@ -63,6 +63,12 @@ pub(crate) fn tmpfile(path: impl AsRef<Path>) -> Answer<()> {
     let file = rustix::fs::openat(CWD, folder, flags, Mode::from_raw_mode(0o644))?;
     let nameless = format!("/proc/thread-self/fd/{}", file.as_raw_fd());
     rustix::fs::linkat(CWD, nameless, CWD, path, AtFlags::SYMLINK_FOLLOW)
+}
+
+/// Makes a file for a device, /dev/null's.
+pub(crate) fn device(path: impl AsRef<Path>) -> Answer<()> {
+    let (mode, device) = (Mode::from_raw_mode(0o666), makedev(1, 3));
+    rustix::fs::mknodat(CWD, path.as_ref(), FileType::CharacterDevice, mode, device)
 }
 
 /// Makes something new at a path.

@@ -5,6 +5,7 @@
 
 mod act;
 mod disk;
+mod inside;
 mod play;
 mod report;
 mod scene;
@@ -67,10 +68,17 @@ enum Task {
     InContainer { rootfs: PathBuf },
     /// What a process in a container answers
     #[command(hide = true)]
-    Answer { what: String, path: PathBuf },
+    Answer {
+        user: u32,
+        what: String,
+        path: PathBuf,
+    },
     /// Prints the real and the effective user
     #[command(hide = true)]
     Ids,
+    /// Prints the effective capabilities
+    #[command(hide = true)]
+    Capabilities,
 }
 
 fn main() -> ExitCode {
@@ -88,8 +96,8 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Task::InContainer { rootfs } => return told(scene::inside_container(&rootfs)),
-        Task::Answer { what, path } => {
-            println!("{}", scene::answer(&what, &path));
+        Task::Answer { user, what, path } => {
+            println!("{}", inside::answer(user, &what, &path));
             return ExitCode::SUCCESS;
         }
         Task::Ids => {
@@ -97,6 +105,7 @@ fn main() -> ExitCode {
             println!("{} {}", real.as_raw(), effective.as_raw());
             return ExitCode::SUCCESS;
         }
+        Task::Capabilities => return told(see::capabilities().map(|set| println!("{set}"))),
     };
     match round.play() {
         Ok(true) => ExitCode::SUCCESS,

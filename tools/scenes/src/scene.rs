@@ -10,11 +10,11 @@ mod maps;
 mod portable;
 mod rootfs;
 mod service;
+mod shifting;
 mod stick;
 mod tool;
 
 pub(crate) use container::inside as inside_container;
-pub(crate) use images::answer;
 
 use crate::{
     disk::Filesystem::{self, Btrfs, Ext4, Msdos, Overlay, Root, Tmpfs, Vfat, Xfs},
@@ -35,7 +35,7 @@ pub(crate) struct Scene {
 }
 
 /// All of them.
-pub(crate) const SCENES: [Scene; 10] = [
+pub(crate) const SCENES: [Scene; 11] = [
     Scene {
         name: "A",
         title: "The home directory of another user",
@@ -77,6 +77,13 @@ pub(crate) const SCENES: [Scene; 10] = [
         filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Overlay],
         tour: &[],
         play: images::play,
+    },
+    Scene {
+        name: "G",
+        title: "An image that fake root may write to",
+        filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Overlay],
+        tour: &[],
+        play: shifting::play,
     },
     Scene {
         name: "I",

@@ -9,7 +9,10 @@ use rustix::{
     io::Errno,
 };
 
-use crate::show::{Answer, Census, Mode, Owner, Show};
+use crate::{
+    report::{Doing, Failure},
+    show::{Answer, Census, Mode, Owner, Show},
+};
 
 /// Who owns an entry; a symbolic link is not followed.
 pub(crate) fn owner(path: impl AsRef<Path>) -> Answer<Owner> {
@@ -131,6 +134,14 @@ fn xattr(path: &Path, name: &str) -> Answer<Vec<u8>> {
     let length = lgetxattr(path, name, &mut value[..])?;
     value.truncate(length);
     Ok(value)
+}
+
+/// The effective capabilities of this process, as the kernel prints them.
+pub(crate) fn capabilities() -> Result<String, Failure> {
+    let status = fs::read_to_string("/proc/self/status").doing("reading /proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    line.map(|set| set.trim().to_owned())
+        .ok_or_else(|| Failure("/proc/self/status has no CapEff".to_owned()))
 }
 
 /// Whether the mount at `target` has a map, by the kernel's table of mounts.

@@ -102,20 +102,28 @@ impl Stage {
         } else {
             format!("{user}$")
         };
-        self.report.text(format!("{prompt} {line}"));
-        let mut words = line.split(' ');
-        let program = words.next().unwrap_or_default();
-        let mut command = Command::new(program);
-        command
-            .args(words)
-            .env("LC_ALL", "C")
-            .current_dir("/")
-            .stdin(Stdio::null());
+        let mut command = Command::new(line.split(' ').next().unwrap_or_default());
         if user != 0 {
             // As root, std leaves all other groups.
             command.uid(user).gid(user);
         }
-        let output = command.output().doing(format_args!("running {program}"))?;
+        self.run_in(&prompt, line, command)
+    }
+
+    /// Runs a program, which begins the line, in some surroundings that a prompt tells of.
+    pub(crate) fn run_in(
+        &mut self,
+        prompt: &str,
+        line: &str,
+        mut command: Command,
+    ) -> Result<Ran, Failure> {
+        self.report.text(format!("{prompt} {line}"));
+        command
+            .args(line.split(' ').skip(1))
+            .env("LC_ALL", "C")
+            .current_dir("/")
+            .stdin(Stdio::null());
+        let output = command.output().doing(format_args!("running {line}"))?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
         let ran = Ran {
             status: output.status.code().unwrap_or(-1),
@@ -131,10 +139,15 @@ impl Stage {
     /// Runs a program that must succeed, which is a check.
     pub(crate) fn succeeds(&mut self, what: &str, user: u32, line: &str) -> Result<Ran, Failure> {
         let ran = self.run(user, line)?;
+        self.check_success(what, &ran);
+        Ok(ran)
+    }
+
+    /// Checks that a program has succeeded.
+    pub(crate) fn check_success(&mut self, what: &str, ran: &Ran) {
         let seen = format!("exit status {}", ran.status);
         self.report
             .check(what, ran.status == 0, seen, "exit status 0".to_owned());
-        Ok(ran)
     }
 
     /// Runs a program that must be refused with these words, which is a check.
@@ -146,6 +159,12 @@ impl Stage {
         words: &str,
     ) -> Result<(), Failure> {
         let ran = self.run(user, line)?;
+        self.check_refusal(what, ran, words);
+        Ok(())
+    }
+
+    /// Checks that a program was refused with these words.
+    pub(crate) fn check_refusal(&mut self, what: &str, ran: Ran, words: &str) {
         let good = ran.status != 0 && ran.errors.contains(words);
         let seen = match ran.status {
             0 => "exit status 0".to_owned(),
@@ -153,7 +172,6 @@ impl Stage {
             _ => ran.errors,
         };
         self.report.check(what, good, seen, words.to_owned());
-        Ok(())
     }
 
     /// Runs a program that the scene cannot do without.

@@ -2,16 +2,13 @@
 
 //! Scene F: one image on disk, shown to two containers with different ids at once.
 
-use std::{
-    path::Path,
-    process::{Child, Command, Stdio},
-};
+use std::path::Path;
 
-use mount_idmapped::{IdMaps, UserNs};
 use rustix::io::Errno;
 
 use crate::{
     act,
+    inside::Container,
     report::{Doing, Failure},
     see,
     show::{Answer, Owner, Show},
@@ -25,7 +22,8 @@ pub(crate) fn play(stage: &mut Stage) -> Result<(), Failure> {
     stage.say("An image in which all ids begin with 300000:");
     let disk = stage.disk(fill)?.join("image");
     stage.run(0, &format!("ls -ln {}", disk.display()))?;
-    let containers = [Container::start(100_000)?, Container::start(500_000)?];
+    let start = |first| Container::start(first, 100_000);
+    let containers = [start(100_000)?, start(500_000)?];
 
     let mut mounts = Vec::new();
     for container in &containers {
@@ -106,64 +104,4 @@ fn fill(root: &Path) -> Result<(), Failure> {
         make(root, name, &entry, DISK + id, mode)?;
     }
     Ok(())
-}
-
-/// A container with a process that does nothing.
-struct Container {
-    first: u32,
-    userns: UserNs,
-    process: Child,
-}
-
-impl Container {
-    fn start(first: u32) -> Result<Self, Failure> {
-        let maps: IdMaps = format!("b:0:{first}:100000")
-            .parse()
-            .doing("a container's map")?;
-        let userns = UserNs::new(&maps).doing("making a container's user namespace")?;
-        let mut command = userns.command("sleep").doing("entering a container")?;
-        let process = command
-            .arg("600")
-            .stdin(Stdio::null())
-            .spawn()
-            .doing("starting sleep")?;
-        Ok(Self {
-            first,
-            userns,
-            process,
-        })
-    }
-
-    fn pid(&self) -> u32 {
-        self.process.id()
-    }
-
-    /// Has a process in the container do something and tell the answer.
-    fn ask(&self, what: &str, path: &Path) -> Result<String, Failure> {
-        let program = self
-            .userns
-            .command("/proc/self/exe")
-            .doing("entering a container");
-        let mut command: Command = program?;
-        let output = command.arg("answer").arg(what).arg(path).output();
-        let output = output.doing("asking a container")?;
-        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    }
-}
-
-impl Drop for Container {
-    fn drop(&mut self) {
-        // It is ours and has not been waited for, so it is there.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// What a process in the container answers.
-pub(crate) fn answer(what: &str, path: &Path) -> String {
-    match what {
-        "owner" => see::owner(path).show(),
-        "create" => act::create(path).show(),
-        _ => format!("'{what}' is nothing to ask for"),
-    }
 }
