@@ -83,6 +83,16 @@ pub(crate) const MAKERS: [(&str, Maker); 5] = [
     ("mknod()", |path| fifo(path)),
 ];
 
+/// Gives a file a second name.
+pub(crate) fn link(path: impl AsRef<Path>, second: impl AsRef<Path>) -> Answer<()> {
+    rustix::fs::linkat(CWD, path.as_ref(), CWD, second.as_ref(), AtFlags::empty())
+}
+
+/// Gives an entry another name.
+pub(crate) fn rename(path: impl AsRef<Path>, other: impl AsRef<Path>) -> Answer<()> {
+    rustix::fs::renameat(CWD, path.as_ref(), CWD, other.as_ref())
+}
+
 /// Adds a line to a file that exists.
 pub(crate) fn append(path: impl AsRef<Path>, line: &str) -> Answer<()> {
     let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CLOEXEC;
@@ -116,6 +126,11 @@ pub(crate) fn chown(path: impl AsRef<Path>, user: u32) -> Answer<()> {
 /// Removes a file.
 pub(crate) fn unlink(path: impl AsRef<Path>) -> Answer<()> {
     rustix::fs::unlinkat(CWD, path.as_ref(), AtFlags::empty())
+}
+
+/// Removes an empty folder.
+pub(crate) fn rmdir(path: impl AsRef<Path>) -> Answer<()> {
+    rustix::fs::unlinkat(CWD, path.as_ref(), AtFlags::REMOVEDIR)
 }
 
 /// Sets both times to some other moment, which only the owner may.

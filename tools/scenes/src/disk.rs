@@ -98,7 +98,7 @@ impl Stage {
                 }
                 fill(&lower)?;
                 let disk = self.folder("disk")?;
-                self.overlay(&lower, &upper, &work, &disk)?;
+                self.overlay(&lower, &upper, &work, "", &disk)?;
                 Ok(disk)
             }
             _ => {
@@ -109,16 +109,17 @@ impl Stage {
         }
     }
 
-    /// Mounts overlayfs on `target`.
+    /// Mounts overlayfs on `target`; further options begin with a comma.
     pub(crate) fn overlay(
         &mut self,
         lower: &Path,
         upper: &Path,
         work: &Path,
+        options: &str,
         target: &Path,
     ) -> Result<(), Failure> {
         self.prepare(&format!(
-            "mount -t overlay -o lowerdir={},upperdir={},workdir={} overlay {}",
+            "mount -t overlay -o lowerdir={},upperdir={},workdir={}{options} overlay {}",
             lower.display(),
             upper.display(),
             work.display(),

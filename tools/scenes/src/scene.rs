@@ -7,6 +7,7 @@ mod home;
 mod images;
 mod layers;
 mod maps;
+mod matrix;
 mod portable;
 mod rootfs;
 mod service;
@@ -35,7 +36,7 @@ pub(crate) struct Scene {
 }
 
 /// All of them.
-pub(crate) const SCENES: [Scene; 11] = [
+pub(crate) const SCENES: [Scene; 12] = [
     Scene {
         name: "A",
         title: "The home directory of another user",
@@ -84,6 +85,13 @@ pub(crate) const SCENES: [Scene; 11] = [
         filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Overlay],
         tour: &[],
         play: shifting::play,
+    },
+    Scene {
+        name: "H",
+        title: "Overlayfs with and without metacopy and maps",
+        filesystems: &[Ext4, Xfs, Btrfs],
+        tour: &[],
+        play: matrix::play,
     },
     Scene {
         name: "I",

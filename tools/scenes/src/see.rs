@@ -129,6 +129,15 @@ pub(crate) fn capability_root(path: impl AsRef<Path>) -> Answer<u32> {
     }
 }
 
+/// Whether an entry has this attribute.
+pub(crate) fn has_xattr(path: impl AsRef<Path>, name: &str) -> Answer<bool> {
+    match xattr(path.as_ref(), name) {
+        Ok(_) => Ok(true),
+        Err(Errno::NODATA) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
 fn xattr(path: &Path, name: &str) -> Answer<Vec<u8>> {
     let mut value = vec![0; 4096];
     let length = lgetxattr(path, name, &mut value[..])?;

@@ -94,6 +94,7 @@ pub(crate) fn name(errno: Errno) -> String {
         Errno::EXIST => "EEXIST".to_owned(),
         Errno::INVAL => "EINVAL".to_owned(),
         Errno::NODATA => "ENODATA".to_owned(),
+        Errno::NOTEMPTY => "ENOTEMPTY".to_owned(),
         Errno::NOENT => "ENOENT".to_owned(),
         Errno::OPNOTSUPP => "EOPNOTSUPP".to_owned(),
         Errno::OVERFLOW => "EOVERFLOW".to_owned(),

@@ -32,7 +32,13 @@ pub(crate) fn play(stage: &mut Stage) -> Result<(), Failure> {
         stage.prepare(&format!("mkdir {}", upper.join(name).display()))?;
     }
     let merged = stage.folder("merged")?;
-    stage.overlay(&lower, &upper.join("upper"), &upper.join("work"), &merged)?;
+    stage.overlay(
+        &lower,
+        &upper.join("upper"),
+        &upper.join("work"),
+        "",
+        &merged,
+    )?;
     stage.say("Overlayfs has mounts of its own by now:");
     for mount in [&lower, &upper] {
         stage.prepare(&format!("umount {}", mount.display()))?;
