@@ -78,9 +78,21 @@ impl Container {
 
     /// Runs a program as its root, with a line such as a user types.
     pub(crate) fn run(&self, stage: &mut Stage, line: &str) -> Result<Ran, Failure> {
-        let program = line.split(' ').next().unwrap_or_default();
-        let prompt = format!("root of {}#", self.first);
-        stage.run_in(&prompt, line, self.command(program)?)
+        let mut words = line.split(' ');
+        let mut command = self.command(words.next().unwrap_or_default())?;
+        command.args(words);
+        stage.run_in(&self.prompt(), line, command)
+    }
+
+    /// Runs lines of a shell as its root, in a mount namespace of its own.
+    pub(crate) fn script(&self, stage: &mut Stage, lines: &str) -> Result<Ran, Failure> {
+        let mut command = self.command("unshare")?;
+        command.args(["--mount", "sh", "-e", "-c", lines]);
+        stage.run_in(&self.prompt(), lines, command)
+    }
+
+    fn prompt(&self) -> String {
+        format!("root of {}#", self.first)
     }
 
     /// Runs a program as its root that must succeed, which is a check.
@@ -124,6 +136,7 @@ pub(crate) fn answer(user: u32, what: &str, path: &Path) -> String {
     let number = || u32::from_str_radix(number, if verb == "chmod" { 8 } else { 10 });
     match verb {
         "owner" => see::owner(path).show(),
+        "capability" => see::capability_root(path).show(),
         "create" => call(&|| act::create(path)),
         "mkdir" => call(&|| act::mkdir(path)),
         "device" => call(&|| act::device(path)),

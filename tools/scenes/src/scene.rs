@@ -9,6 +9,7 @@ mod layers;
 mod maps;
 mod matrix;
 mod portable;
+mod reports;
 mod rootfs;
 mod service;
 mod shifting;
@@ -36,7 +37,7 @@ pub(crate) struct Scene {
 }
 
 /// All of them.
-pub(crate) const SCENES: [Scene; 12] = [
+pub(crate) const SCENES: [Scene; 16] = [
     Scene {
         name: "A",
         title: "The home directory of another user",
@@ -106,6 +107,34 @@ pub(crate) const SCENES: [Scene; 12] = [
         filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Overlay],
         tour: &[],
         play: service::play,
+    },
+    Scene {
+        name: "K",
+        title: "An ACL of a lower layer, seen by a container",
+        filesystems: &[Ext4, Xfs, Btrfs, Tmpfs],
+        tour: &[],
+        play: reports::acl::play,
+    },
+    Scene {
+        name: "L",
+        title: "A map for a part of what has a map",
+        filesystems: &[Ext4, Xfs, Btrfs, Tmpfs],
+        tour: &[],
+        play: reports::nested::play,
+    },
+    Scene {
+        name: "M",
+        title: "A place to mount on, made by those whom the map leaves out",
+        filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Overlay],
+        tour: &[],
+        play: reports::target::play,
+    },
+    Scene {
+        name: "N",
+        title: "Capabilities of a file that are for unknown namespaces",
+        filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Overlay],
+        tour: &[],
+        play: reports::capability::play,
     },
     Scene {
         name: "R",

@@ -102,7 +102,9 @@ impl Stage {
         } else {
             format!("{user}$")
         };
-        let mut command = Command::new(line.split(' ').next().unwrap_or_default());
+        let mut words = line.split(' ');
+        let mut command = Command::new(words.next().unwrap_or_default());
+        command.args(words);
         if user != 0 {
             // As root, std leaves all other groups.
             command.uid(user).gid(user);
@@ -110,16 +112,17 @@ impl Stage {
         self.run_in(&prompt, line, command)
     }
 
-    /// Runs a program, which begins the line, in some surroundings that a prompt tells of.
+    /// Runs a command that was made from a line, in some surroundings that a prompt tells of.
     pub(crate) fn run_in(
         &mut self,
         prompt: &str,
         line: &str,
         mut command: Command,
     ) -> Result<Ran, Failure> {
-        self.report.text(format!("{prompt} {line}"));
+        for line in line.lines() {
+            self.report.text(format!("{prompt} {line}"));
+        }
         command
-            .args(line.split(' ').skip(1))
             .env("LC_ALL", "C")
             .current_dir("/")
             .stdin(Stdio::null());
