@@ -13,13 +13,14 @@ use std::{
 const DEBUGFS: &str = "/sys/kernel/debug";
 
 /// What makes allocations of this thread fail.
-pub(crate) struct Injection {
+pub struct Injection {
     /// Held open, since to open it needs memory as well.
     fail_nth: File,
 }
 
 impl Injection {
-    pub(crate) fn new() -> io::Result<Self> {
+    /// Prepares this thread; needs root, and debugfs, which is mounted if it is not.
+    pub fn new() -> io::Result<Self> {
         prepare()?;
         let fail_nth = File::options()
             .read(true)
@@ -29,7 +30,7 @@ impl Injection {
     }
 
     /// Runs `call` with its `nth` allocation failing; says as well whether it came to that.
-    pub(crate) fn fail_nth<R>(&self, nth: u32, call: impl FnOnce() -> R) -> io::Result<(R, bool)> {
+    pub fn fail_nth<R>(&self, nth: u32, call: impl FnOnce() -> R) -> io::Result<(R, bool)> {
         self.fail_nth.write_at(nth.to_string().as_bytes(), 0)?;
         let result = call();
         let mut left = [0; 16];

@@ -7,10 +7,7 @@
 //! without the memory, and nothing may be left behind: repeated often enough, a leak shows in
 //! `/proc/slabinfo`. Prints KTAP.
 
-mod injection;
-mod slab;
-
-use injection::Injection;
+use faults::{injection::Injection, slab};
 use mount_idmapped::{IdMaps, IdmappedMount, UserNs, unmount};
 use rustix::{
     io::Errno,

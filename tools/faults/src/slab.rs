@@ -5,10 +5,10 @@
 use std::{collections::BTreeMap, fs, io};
 
 /// The number of objects in use in each cache.
-pub(crate) type Objects = BTreeMap<String, usize>;
+pub type Objects = BTreeMap<String, usize>;
 
 /// Reads the counts of the caches that mounts and their maps are in.
-pub(crate) fn objects() -> io::Result<Objects> {
+pub fn objects() -> io::Result<Objects> {
     let text = fs::read_to_string("/proc/slabinfo")?;
     let counts = text.lines().filter_map(|line| {
         let mut words = line.split_ascii_whitespace();
@@ -23,7 +23,7 @@ pub(crate) fn objects() -> io::Result<Objects> {
 /// Tells a cache that has grown by about an object for each of `times` calls.
 ///
 /// The counts are those of whole slabs where a CPU has one to itself, so they are off by some.
-pub(crate) fn leaked(before: &Objects, after: &Objects, times: usize) -> Result<(), String> {
+pub fn leaked(before: &Objects, after: &Objects, times: usize) -> Result<(), String> {
     for (name, count) in after {
         let old = before.get(name).copied().unwrap_or(0);
         if count.saturating_sub(old) >= times * 9 / 10 {

@@ -14,7 +14,14 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// The one that a guest which does nothing needs.
 pub(crate) const INIT: &[&str] = &["guest-init"];
 /// Packages of the workspace, each with a program of the same name.
-pub(crate) const ALL: &[&str] = &["guest-init", "mount-idmapped", "scenes", "cost", "faults"];
+pub(crate) const ALL: &[&str] = &[
+    "guest-init",
+    "mount-idmapped",
+    "scenes",
+    "cost",
+    "faults",
+    "posix",
+];
 
 /// Builds the programs; the answer is their names and paths.
 pub(crate) fn build(lab: &Lab, programs: &[&str]) -> Result<Vec<(String, PathBuf)>> {

@@ -43,6 +43,17 @@ pub(crate) fn faults(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
     program.run(lab, engine)
 }
 
+/// Tries every call on the filesystems that keep their files in memory.
+pub(crate) fn posix(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
+    let program = Program {
+        name: "posix",
+        command: "exec posix run tmpfs",
+        disks: "",
+        limit: Duration::from_secs(600),
+    };
+    program.run(lab, engine)
+}
+
 impl Program {
     fn run(&self, lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
         let machine = exec::machine(lab, engine)?;

@@ -28,9 +28,11 @@ const STEPS: &[Step] = &[
     ("kunit.qemu", kunit::qemu),
     ("scenes.rust", |lab| guest::scenes(lab, Engine::Rust)),
     ("faults.rust", |lab| guest::faults(lab, Engine::Rust)),
+    ("posix.rust", |lab| guest::posix(lab, Engine::Rust)),
     ("selftests.rust", |lab| selftests::run(lab, Engine::Rust)),
     ("scenes.c", |lab| guest::scenes(lab, Engine::C)),
     ("faults.c", |lab| guest::faults(lab, Engine::C)),
+    ("posix.c", |lab| guest::posix(lab, Engine::C)),
     ("selftests.c", |lab| selftests::run(lab, Engine::C)),
 ];
 
