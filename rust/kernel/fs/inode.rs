@@ -2,11 +2,34 @@
 
 //! Inodes.
 //!
+//! Three types say what is known of one, from the least to the most:
+//!
+//! - [`Inode`] is an inode of any filesystem, perhaps without a reference, in RCU walk.
+//! - [`Live`] is one of a known filesystem, with a reference: it has the filesystem's data.
+//! - [`New`] is one that nobody else knows yet, and that has to be given a name or is gone again.
+//!
+//! [`Locked`] is a [`Live`] one whose lock the caller has, as for changing a directory.
+//!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
+
+mod live;
+mod new;
+pub(super) mod slot;
 
 use crate::{
     bindings,
     types::Opaque, //
+};
+
+pub use self::{
+    live::{
+        Live,
+        Locked, //
+    },
+    new::{
+        New,
+        NewOwner, //
+    },
 };
 
 /// An inode.

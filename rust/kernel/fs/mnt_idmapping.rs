@@ -36,6 +36,8 @@ mod vfsid;
 mod export;
 #[cfg(CONFIG_RUST_MNT_IDMAPPING)]
 mod object;
+#[cfg(not(CONFIG_RUST_MNT_IDMAPPING))]
+mod opaque;
 #[cfg(CONFIG_RUST_MNT_IDMAPPING_KUNIT_TEST)]
 pub(crate) mod tests;
 
@@ -65,3 +67,6 @@ pub use self::object::{
     MappedKind,
     MntIdmap, //
 };
+
+#[cfg(not(CONFIG_RUST_MNT_IDMAPPING))]
+pub use self::opaque::MntIdmap;

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0
+
+/* What filesystems use of <linux/fs.h> and its neighbours that is inline. */
+
+#include <linux/cred.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/posix_acl.h>
+#include <linux/security.h>
+#include <linux/slab.h>
+
+__rust_helper struct kmem_cache *
+rust_helper_kmem_cache_create(const char *name, unsigned int size,
+			      unsigned int align, slab_flags_t flags,
+			      void (*ctor)(void *))
+{
+	return kmem_cache_create(name, size, align, flags, ctor);
+}
+
+__rust_helper void rust_helper_kmem_cache_free(struct kmem_cache *cache,
+					       void *object)
+{
+	kmem_cache_free(cache, object);
+}
+
+__rust_helper void *rust_helper_alloc_inode_sb(struct super_block *sb,
+					       struct kmem_cache *cache,
+					       gfp_t gfp)
+{
+	return alloc_inode_sb(sb, cache, gfp);
+}
+
+__rust_helper kuid_t rust_helper_current_fsuid(void)
+{
+	return current_fsuid();
+}
+
+__rust_helper kgid_t rust_helper_current_fsgid(void)
+{
+	return current_fsgid();
+}
+
+__rust_helper vfsuid_t rust_helper_i_uid_into_vfsuid(struct mnt_idmap *idmap,
+						     const struct inode *inode)
+{
+	return i_uid_into_vfsuid(idmap, inode);
+}
+
+__rust_helper vfsgid_t rust_helper_i_gid_into_vfsgid(struct mnt_idmap *idmap,
+						     const struct inode *inode)
+{
+	return i_gid_into_vfsgid(idmap, inode);
+}
+
+__rust_helper bool rust_helper_fsuidgid_has_mapping(struct super_block *sb,
+						    struct mnt_idmap *idmap)
+{
+	return fsuidgid_has_mapping(sb, idmap);
+}
+
+__rust_helper loff_t rust_helper_i_size_read(const struct inode *inode)
+{
+	return i_size_read(inode);
+}
+
+__rust_helper void rust_helper_i_size_write(struct inode *inode, loff_t size)
+{
+	i_size_write(inode, size);
+}
+
+__rust_helper void rust_helper_inode_lock(struct inode *inode)
+{
+	inode_lock(inode);
+}
+
+__rust_helper void rust_helper_inode_unlock(struct inode *inode)
+{
+	inode_unlock(inode);
+}
+
+__rust_helper void rust_helper_insert_inode_hash(struct inode *inode)
+{
+	insert_inode_hash(inode);
+}
+
+__rust_helper void
+rust_helper_inode_set_mtime_to_ts(struct inode *inode, struct timespec64 time)
+{
+	inode_set_mtime_to_ts(inode, time);
+}
+
+__rust_helper void rust_helper_inode_set_cached_link(struct inode *inode,
+						     char *link, int len)
+{
+	inode_set_cached_link(inode, link, len);
+}
+
+__rust_helper void rust_helper_cache_no_acl(struct inode *inode)
+{
+	cache_no_acl(inode);
+}
+
+__rust_helper int rust_helper_finish_open_simple(struct file *file, int error)
+{
+	return finish_open_simple(file, error);
+}
+
+__rust_helper void rust_helper_folio_lock(struct folio *folio)
+{
+	folio_lock(folio);
+}
+
+__rust_helper void rust_helper_folio_put(struct folio *folio)
+{
+	folio_put(folio);
+}
+
+__rust_helper struct folio *rust_helper_page_folio(struct page *page)
+{
+	return page_folio(page);
+}
+
+__rust_helper bool rust_helper_folio_test_private(const struct folio *folio)
+{
+	return folio_test_private(folio);
+}
+
+__rust_helper bool rust_helper_folio_test_uptodate(const struct folio *folio)
+{
+	return folio_test_uptodate(folio);
+}
+
+__rust_helper void rust_helper_folio_attach_private(struct folio *folio,
+						    void *data)
+{
+	folio_attach_private(folio, data);
+}
+
+__rust_helper void *rust_helper_folio_detach_private(struct folio *folio)
+{
+	return folio_detach_private(folio);
+}
+
+__rust_helper void *rust_helper_folio_change_private(struct folio *folio,
+						     void *data)
+{
+	return folio_change_private(folio, data);
+}
+
+__rust_helper void *rust_helper_folio_get_private(struct folio *folio)
+{
+	return folio_get_private(folio);
+}
+
+__rust_helper struct inode *rust_helper_folio_inode(struct folio *folio)
+{
+	return folio_inode(folio);
+}
+
+__rust_helper unsigned long rust_helper_totalram_pages(void)
+{
+	return totalram_pages();
+}
+
+__rust_helper size_t rust_helper_folio_size(const struct folio *folio)
+{
+	return folio_size(folio);
+}
+
+#ifndef CONFIG_SECURITY
+__rust_helper int
+rust_helper_security_inode_init_security(struct inode *inode, struct inode *dir,
+					 const struct qstr *name,
+					 const initxattrs set, void *data)
+{
+	return security_inode_init_security(inode, dir, name, set, data);
+}
+#endif

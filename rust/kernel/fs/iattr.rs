@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Changing attributes: `chmod()`, `chown()`, `truncate()`, `utimes()`.
+//!
+//! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
+
+use super::{
+    access::Mode,
+    dentry::Positive,
+    mnt_idmapping::MntIdmap,
+    registration::FileSystem, //
+};
+use crate::{
+    bindings,
+    error::to_result,
+    prelude::*,
+    types::NotThreadSafe, //
+};
+use core::marker::PhantomData;
+
+/// What is to be changed, not yet allowed.
+///
+/// # Examples
+///
+/// All that a filesystem in memory has to do:
+///
+/// ```
+/// use kernel::fs::{
+///     dentry::Positive, iattr::Iattr, mnt_idmapping::MntIdmap, registration::FileSystem,
+/// };
+/// use kernel::prelude::*;
+///
+/// fn setattr<T: FileSystem>(
+///     idmap: &MntIdmap,
+///     entry: &Positive<T>,
+///     attr: Iattr<'_>,
+/// ) -> Result {
+///     attr.prepare(idmap, entry)?.commit()
+/// }
+/// ```
+///
+/// # Invariants
+///
+/// `attr` is valid for `'a`, and nobody else has it.
+pub struct Iattr<'a> {
+    attr: *mut bindings::iattr,
+    borrowed: PhantomData<&'a mut bindings::iattr>,
+    _not_send: NotThreadSafe,
+}
+
+impl<'a> Iattr<'a> {
+    /// Takes what C wants to be changed.
+    ///
+    /// # Safety
+    ///
+    /// The type invariants must hold, and the inode that it is for must be locked, until the result
+    /// and what it turns into are dropped.
+    pub(super) unsafe fn from_raw(attr: *mut bindings::iattr) -> Self {
+        // INVARIANT: By the requirements above.
+        Self {
+            attr,
+            borrowed: PhantomData,
+            _not_send: NotThreadSafe,
+        }
+    }
+
+    /// Asks whether the caller may change all this through the mount with a map.
+    ///
+    /// Mirrors `setattr_prepare()`.
+    ///
+    /// # Errors
+    ///
+    /// [`EPERM`] if not, [`EOVERFLOW`] if the filesystem cannot store an owner, [`EFBIG`] and others
+    /// for a size.
+    pub fn prepare<'b, T: FileSystem>(
+        self,
+        idmap: &'b MntIdmap,
+        entry: &'b Positive<T>,
+    ) -> Result<Allowed<'b, T>>
+    where
+        'a: 'b,
+    {
+        // SAFETY: All are valid.
+        to_result(unsafe { bindings::setattr_prepare(idmap.as_raw(), entry.as_ptr(), self.attr) })?;
+        // INVARIANT: It said yes.
+        Ok(Allowed {
+            attr: self,
+            idmap,
+            entry,
+        })
+    }
+}
+
+/// What is to be changed, and may be.
+///
+/// # Invariants
+///
+/// `setattr_prepare()` said yes, and the inode is locked.
+pub struct Allowed<'a, T: FileSystem> {
+    attr: Iattr<'a>,
+    idmap: &'a MntIdmap,
+    entry: &'a Positive<T>,
+}
+
+impl<T: FileSystem> Allowed<'_, T> {
+    /// The new size in bytes, if it is to change.
+    pub fn size(&self) -> Option<i64> {
+        // SAFETY: By the type invariants.
+        let attr = unsafe { &*self.attr.attr };
+        (attr.ia_valid & bindings::ATTR_SIZE != 0).then_some(attr.ia_size)
+    }
+
+    /// Changes it: the size with the page cache, the attributes, and the ACL where it follows the
+    /// permissions.
+    ///
+    /// Mirrors `simple_setattr()`, and `posix_acl_chmod()` after it.
+    pub fn commit(self) -> Result {
+        let inode = self.entry.inode();
+        let (attr, raw) = (self.attr.attr, inode.as_ptr());
+        let before = inode.size();
+        if let Some(size) = self.size() {
+            // SAFETY: The inode is valid and locked.
+            unsafe { bindings::truncate_setsize(raw, size) };
+            if size != before {
+                // SAFETY: The inode is valid and locked.
+                unsafe {
+                    bindings::inode_set_mtime_to_ts(raw, bindings::inode_set_ctime_current(raw))
+                };
+            }
+        }
+        // SAFETY: All are valid, the inode is locked, and the change was allowed.
+        let valid = unsafe {
+            bindings::setattr_copy(self.idmap.as_raw(), raw, attr);
+            (*attr).ia_valid
+        };
+        if valid & bindings::ATTR_MODE == 0 {
+            return Ok(());
+        }
+        let mode: Mode = inode.mode();
+        #[cfg(CONFIG_FS_POSIX_ACL)]
+        // SAFETY: All are valid, and the inode is locked.
+        to_result(unsafe {
+            bindings::posix_acl_chmod(self.idmap.as_raw(), self.entry.as_ptr(), mode.bits())
+        })?;
+        let _ = mode;
+        Ok(())
+    }
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Filesystem types: what a filesystem is made of, and how the kernel gets to know it.
+//!
+//! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
+
+use super::{
+    context::{
+        ContextOperations,
+        ContextTable, //
+    },
+    inode::slot::SlotCache,
+    super_block::kill_sb,
+    super_ops::SuperOperations, //
+};
+use crate::{
+    bindings,
+    error::to_result,
+    module::this_module,
+    prelude::*,
+    types::Opaque, //
+};
+
+/// What a filesystem asks of the VFS, C's `FS_...` flags.
+#[derive(Clone, Copy)]
+pub struct Flags(u32);
+
+impl Flags {
+    /// Nothing.
+    pub const NONE: Self = Self(0);
+    /// Its mounts may be idmapped: every operation goes by the map that it is given.
+    pub const ALLOW_IDMAP: Self = Self(bindings::FS_ALLOW_IDMAP);
+    /// Whoever is privileged in a user namespace may mount it there.
+    pub const USERNS_MOUNT: Self = Self(bindings::FS_USERNS_MOUNT);
+    /// Times are as fine as whoever asks for them needs.
+    pub const MGTIME: Self = Self(bindings::FS_MGTIME);
+
+    /// Both.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// A type of filesystem.
+///
+/// The types here are what it keeps for each mount that is being made, for each superblock and for
+/// each inode. What it does is in traits of their own: [`ContextOperations`], [`SuperOperations`],
+/// and an [`InodeOperations`](super::inode_ops::InodeOperations) for each kind of inode.
+#[vtable]
+pub trait FileSystem: Sized + 'static {
+    /// Its name, as in `mount -t`. A name with a dot is refused when the filesystem is registered.
+    const NAME: &'static CStr;
+
+    /// What it asks of the VFS.
+    const FLAGS: Flags = Flags::NONE;
+
+    /// The mount options that were given so far.
+    type Options: Send + 'static;
+
+    /// What it keeps for each superblock.
+    type Data: Send + Sync + 'static;
+
+    /// What it keeps for each inode.
+    type InodeData: Send + Sync + 'static;
+}
+
+/// A filesystem that the kernel knows.
+///
+/// [`module_filesystem!`](crate::module_filesystem) makes one that lives as long as its module.
+///
+/// # Invariants
+///
+/// `fs_type` is registered, and `slots` is where the inodes of its superblocks come from.
+#[repr(C)]
+#[pin_data(PinnedDrop)]
+pub struct Registration<T: FileSystem> {
+    #[pin]
+    fs_type: Opaque<bindings::file_system_type>,
+    slots: SlotCache<T>,
+}
+
+// SAFETY: Registering and unregistering may happen on different threads, and nothing else is done
+// with a registration by its owner.
+unsafe impl<T: FileSystem> Send for Registration<T> {}
+
+// SAFETY: A shared reference has nothing to offer but the cache, which is thread safe.
+unsafe impl<T: FileSystem> Sync for Registration<T> {}
+
+impl<T: ContextOperations + SuperOperations> Registration<T> {
+    /// Registers a filesystem.
+    ///
+    /// # Errors
+    ///
+    /// [`EBUSY`] if there is a filesystem of that name, [`EINVAL`] if the name has a dot,
+    /// [`ENOMEM`].
+    ///
+    /// # Safety
+    ///
+    /// The registration must be a part of what `module!` makes for the module that `T`'s
+    /// implementation of [`FileSystem`] is in, so that it is in static memory (where lockdep wants
+    /// its keys) and is dropped by nothing but the module's end. That is when no superblock of the
+    /// type is left, since each holds the module.
+    ///
+    /// It must also be the last thing that the module initializes, because the first mount may
+    /// happen before this has returned.
+    pub unsafe fn new() -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            slots: SlotCache::new(T::NAME)?,
+            fs_type <- Opaque::try_ffi_init(|slot: *mut bindings::file_system_type| {
+                // `register_filesystem()` takes it for a bug.
+                if T::NAME.to_bytes().contains(&b'.') {
+                    return Err(EINVAL);
+                }
+                // SAFETY: `slot` is valid for writes. All zeroes is what C starts with, too.
+                let fs_type = unsafe {
+                    slot.write(pin_init::zeroed());
+                    &mut *slot
+                };
+                fs_type.name = T::NAME.as_char_ptr();
+                fs_type.fs_flags = T::FLAGS.0 as i32;
+                fs_type.init_fs_context = Some(ContextTable::<T>::init_fs_context);
+                fs_type.parameters = ContextTable::<T>::PARAMETERS.as_ptr();
+                fs_type.kill_sb = Some(kill_sb::<T>);
+                fs_type.owner = this_module::<<T as FileSystem>::OwnerModule>().as_ptr();
+                // SAFETY: `fs_type` is complete, pinned, and stays valid until it is unregistered.
+                //
+                // INVARIANT: It is registered if this is no error.
+                to_result(unsafe { bindings::register_filesystem(slot) })
+            }),
+        }? Error)
+    }
+}
+
+impl<T: FileSystem> Registration<T> {
+    /// The cache that the inodes of a superblock come from.
+    ///
+    /// # Safety
+    ///
+    /// `fs_type` must be that of a [`Registration`] of `T` that stays valid for `'a`.
+    pub(super) unsafe fn slots<'a>(fs_type: *mut bindings::file_system_type) -> &'a SlotCache<T> {
+        let fs_type: *mut Opaque<bindings::file_system_type> = fs_type.cast();
+        // SAFETY: By the requirements above.
+        unsafe { &(*crate::container_of!(fs_type, Self, fs_type)).slots }
+    }
+}
+
+#[pinned_drop]
+impl<T: FileSystem> PinnedDrop for Registration<T> {
+    fn drop(self: Pin<&mut Self>) {
+        // SAFETY: By the type invariants it is registered.
+        unsafe { bindings::unregister_filesystem(self.fs_type.get()) };
+        // Inodes are given back to the cache after a grace period, by a function that is compiled
+        // into the module.
+        //
+        // SAFETY: Nothing is asked of the caller but that it may sleep.
+        unsafe { bindings::rcu_barrier() };
+    }
+}
+
+/// Declares a module that is one filesystem.
+///
+/// # Examples
+///
+/// ```ignore
+/// struct MyFs;
+///
+/// kernel::module_filesystem! {
+///     type: MyFs,
+///     name: "my_fs",
+///     authors: ["Author name"],
+///     description: "A filesystem",
+///     license: "GPL",
+/// }
+/// ```
+#[macro_export]
+macro_rules! module_filesystem {
+    (type: $type:ty, $($f:tt)*) => {
+        #[$crate::prelude::pin_data]
+        struct FileSystemModule {
+            #[pin]
+            _registration: $crate::fs::registration::Registration<$type>,
+        }
+
+        impl $crate::InPlaceModule for FileSystemModule {
+            fn init(
+                _module: &'static $crate::ThisModule
+            ) -> impl ::pin_init::PinInit<Self, $crate::error::Error> {
+                $crate::try_pin_init!(Self {
+                    // SAFETY: `module!` below has the one instance, in static memory, and drops it
+                    // when the module ends. There is nothing else in it.
+                    _registration <- unsafe { $crate::fs::registration::Registration::new() },
+                })
+            }
+        }
+
+        $crate::prelude::module! {
+            type: FileSystemModule,
+            $($f)*
+        }
+    };
+}

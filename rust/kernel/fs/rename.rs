@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Renaming.
+//!
+//! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
+
+use super::{
+    dentry::{
+        Mark,
+        Name,
+        Positive, //
+    },
+    inode::{
+        Live,
+        Locked,
+        New, //
+    },
+    libfs::{
+        self,
+        Move, //
+    },
+    registration::FileSystem, //
+};
+use crate::{
+    bindings,
+    prelude::*, //
+};
+use core::marker::PhantomData;
+
+/// What a rename is asked to do besides.
+#[derive(Clone, Copy)]
+pub struct Flags(u32);
+
+impl Flags {
+    /// The new name must be free. The VFS has made sure of that.
+    pub const NOREPLACE: Self = Self(bindings::RENAME_NOREPLACE);
+    /// Both names change places.
+    pub const EXCHANGE: Self = Self(bindings::RENAME_EXCHANGE);
+    /// A whiteout is left at the old name.
+    pub const WHITEOUT: Self = Self(bindings::RENAME_WHITEOUT);
+
+    /// Whether one of `flags` is asked for.
+    pub const fn has(self, flags: Self) -> bool {
+        self.0 & flags.0 != 0
+    }
+
+    /// Whether nothing is asked for but what is in `flags`.
+    pub const fn only(self, flags: &[Self]) -> bool {
+        let mut rest = self.0;
+        let mut i = 0;
+        while i < flags.len() {
+            rest &= !flags[i].0;
+            i += 1;
+        }
+        rest == 0
+    }
+}
+
+/// Something that is to get another name.
+///
+/// That it did is told by the [`Renamed`] that this turns into.
+///
+/// # Invariants
+///
+/// Both dentries are valid and in their directories, which the current task has locked; `old` is
+/// positive.
+pub struct Rename<'d, T: FileSystem> {
+    old_dir: Locked<'d, T>,
+    old: &'d Positive<T>,
+    new_dir: Locked<'d, T>,
+    new: *mut bindings::dentry,
+    flags: Flags,
+    mark: Mark<'d>,
+}
+
+/// The proof that something was renamed.
+pub struct Renamed<'d>(Mark<'d>);
+
+impl<'d, T: FileSystem> Rename<'d, T> {
+    /// Takes what C wants to be renamed.
+    ///
+    /// # Safety
+    ///
+    /// The type invariants must hold for `'d`, which must be of nothing else, and all must be of a
+    /// superblock of `T`.
+    #[inline(always)]
+    pub(super) unsafe fn from_raw(to: Move, flags: u32) -> Self {
+        // INVARIANT: By the requirements above.
+        //
+        // SAFETY: By the requirements above.
+        unsafe {
+            Self {
+                old_dir: Locked::from_raw(to.old_dir),
+                old: Positive::from_raw(to.old),
+                new_dir: Locked::from_raw(to.new_dir),
+                new: to.new,
+                flags: Flags(flags),
+                mark: PhantomData,
+            }
+        }
+    }
+
+    /// What is asked for besides.
+    pub fn flags(&self) -> Flags {
+        self.flags
+    }
+
+    /// The directory that it is in.
+    pub fn old_dir(&self) -> &Locked<'d, T> {
+        &self.old_dir
+    }
+
+    /// What is renamed.
+    pub fn inode(&self) -> &'d Live<T> {
+        self.old.inode()
+    }
+
+    /// The name that it has.
+    pub fn name(&self) -> &Name {
+        // SAFETY: By the type invariants.
+        unsafe { self.old.name() }
+    }
+
+    /// The directory that it gets to.
+    pub fn new_dir(&self) -> &Locked<'d, T> {
+        &self.new_dir
+    }
+
+    /// What has the new name, if something does.
+    pub fn target(&self) -> Option<&'d Live<T>> {
+        // SAFETY: The dentry is valid, and the lock of its directory keeps it as it is.
+        let inode = unsafe { (*self.new).d_inode };
+        // SAFETY: The dentry holds its inode.
+        (!inode.is_null()).then(|| unsafe { Live::from_raw(inode) })
+    }
+
+    fn as_move(&self) -> Move {
+        Move {
+            old_dir: self.old_dir.as_ptr(),
+            old: self.old.as_ptr(),
+            new_dir: self.new_dir.as_ptr(),
+            new: self.new,
+        }
+    }
+
+    /// Gives it the new name, which is removed from what had it.
+    ///
+    /// # Errors
+    ///
+    /// [`ENOTEMPTY`] if that is a directory with names in it, [`ENOSPC`], [`ENOMEM`]; then all is
+    /// as it was, and the whiteout is gone.
+    pub fn replace(self, whiteout: Option<New<T>>) -> Result<Renamed<'d>> {
+        // SAFETY: By the type invariants; each directory of `T` has offsets. The whiteout's
+        // reference is given away, and given back if it was not taken.
+        unsafe {
+            let whiteout = whiteout.map_or(core::ptr::null_mut(), New::publish);
+            if let Err(error) = libfs::replace(self.as_move(), whiteout) {
+                if !whiteout.is_null() {
+                    bindings::iput(whiteout);
+                }
+                return Err(error);
+            }
+        }
+        Ok(Renamed(self.mark))
+    }
+
+    /// Has both names change places.
+    ///
+    /// # Errors
+    ///
+    /// [`ENOENT`] if nothing has the new name; the VFS has made sure of that. [`ENOMEM`].
+    pub fn exchange(self) -> Result<Renamed<'d>> {
+        if self.target().is_none() {
+            return Err(ENOENT);
+        }
+        // SAFETY: By the type invariants; each directory of `T` has offsets, and `new` is positive.
+        unsafe { libfs::exchange(self.as_move())? };
+        Ok(Renamed(self.mark))
+    }
+}
