@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is done with directories, that is with names.
+
+use crate::{
+    node::{
+        self,
+        Leaf, //
+    },
+    Node,
+    RustIdmapFs, //
+};
+use kernel::{
+    fs::{
+        access::Mode,
+        dentry::{
+            Entry,
+            Filled,
+            Negative,
+            Positive,
+            Removed,
+            Unnamed, //
+        },
+        iattr::Iattr,
+        inode::{
+            Live,
+            New, //
+        },
+        inode_ops::InodeOperations,
+        kstat::{
+            Kstat,
+            Request, //
+        },
+        mnt_idmapping::MntIdmap,
+        posix_acl::{
+            simple_set_acl,
+            AclKind,
+            PosixAcl, //
+        },
+        rename::{
+            Flags,
+            Rename,
+            Renamed, //
+        },
+        xattr::NameList, //
+    },
+    prelude::*, //
+};
+
+/// A directory.
+pub(crate) struct Dir;
+
+/// Gives back what a further name of an inode counted for, if the name that goes is one.
+fn give_back_name(inode: &Live<RustIdmapFs>) {
+    if inode.nlink() > 1 && !inode.mode().is_dir() {
+        inode.super_block().data().limits.give_back_name();
+    }
+}
+
+#[vtable]
+impl InodeOperations for Dir {
+    type FileSystem = RustIdmapFs;
+
+    fn create<'d>(
+        idmap: &MntIdmap,
+        name: Negative<'d, RustIdmapFs>,
+        mode: Mode,
+    ) -> Result<Filled<'d>> {
+        let data = Node::new(name.dir().super_block())?;
+        let owner = name.dir().new_owner(idmap)?;
+        let new = New::file::<Leaf>(&owner, Some(name.name()), mode, data)?;
+        name.instantiate(new)
+    }
+
+    fn mkdir<'d>(
+        idmap: &MntIdmap,
+        name: Negative<'d, RustIdmapFs>,
+        mode: Mode,
+    ) -> Result<Filled<'d>> {
+        let data = Node::new(name.dir().super_block())?;
+        let owner = name.dir().new_owner(idmap)?;
+        let new = New::directory::<Dir>(&owner, name.name(), mode, data)?;
+        name.instantiate(new)
+    }
+
+    fn mknod<'d>(
+        idmap: &MntIdmap,
+        name: Negative<'d, RustIdmapFs>,
+        mode: Mode,
+        device: u32,
+    ) -> Result<Filled<'d>> {
+        let data = Node::new(name.dir().super_block())?;
+        let owner = name.dir().new_owner(idmap)?;
+        let new = if mode.is_reg() {
+            New::file::<Leaf>(&owner, Some(name.name()), mode, data)?
+        } else {
+            New::special::<Leaf>(&owner, name.name(), mode, device, data)?
+        };
+        name.instantiate(new)
+    }
+
+    fn symlink<'d>(
+        idmap: &MntIdmap,
+        name: Negative<'d, RustIdmapFs>,
+        target: &CStr,
+    ) -> Result<Filled<'d>> {
+        let data = Node::new(name.dir().super_block())?;
+        let owner = name.dir().new_owner(idmap)?;
+        let new = New::symlink::<Leaf>(&owner, name.name(), target, data)?;
+        name.instantiate(new)
+    }
+
+    fn tmpfile<'d>(
+        idmap: &MntIdmap,
+        dir: &Live<RustIdmapFs>,
+        file: Unnamed<'d, RustIdmapFs>,
+        mode: Mode,
+    ) -> Result<Filled<'d>> {
+        let data = Node::new(dir.super_block())?;
+        let owner = dir.new_owner(idmap)?;
+        file.finish(New::file::<Leaf>(&owner, None, mode, data)?)
+    }
+
+    fn link<'d>(
+        old: &Positive<RustIdmapFs>,
+        name: Negative<'d, RustIdmapFs>,
+    ) -> Result<Filled<'d>> {
+        let inode = old.inode();
+        let limits = &inode.super_block().data().limits;
+        // The first name of a file that was made without one counts with the inode.
+        let further = inode.nlink() > 0;
+        if further {
+            limits.take_name()?;
+        }
+        name.link(old).inspect_err(|_| {
+            if further {
+                limits.give_back_name();
+            }
+        })
+    }
+
+    fn unlink<'d>(entry: Entry<'d, RustIdmapFs>) -> Result<Removed<'d>> {
+        give_back_name(entry.inode());
+        Ok(entry.unlink())
+    }
+
+    fn rmdir<'d>(entry: Entry<'d, RustIdmapFs>) -> Result<Removed<'d>> {
+        entry.rmdir()
+    }
+
+    fn rename<'d>(idmap: &MntIdmap, rename: Rename<'d, RustIdmapFs>) -> Result<Renamed<'d>> {
+        let flags = rename.flags();
+        if !flags.only(&[Flags::NOREPLACE, Flags::EXCHANGE, Flags::WHITEOUT]) {
+            return Err(EINVAL);
+        }
+        if flags.has(Flags::EXCHANGE) {
+            return rename.exchange();
+        }
+        let whiteout = if flags.has(Flags::WHITEOUT) {
+            let dir = rename.old_dir();
+            let data = Node::new(dir.super_block())?;
+            let owner = dir.new_owner(idmap)?;
+            Some(New::whiteout::<Leaf>(&owner, rename.name(), data)?)
+        } else {
+            None
+        };
+        let super_block = rename.inode().super_block();
+        let counted = rename
+            .target()
+            .is_some_and(|target| target.nlink() > 1 && !target.mode().is_dir());
+        let renamed = rename.replace(whiteout)?;
+        if counted {
+            super_block.data().limits.give_back_name();
+        }
+        Ok(renamed)
+    }
+
+    fn setattr(idmap: &MntIdmap, entry: &Positive<RustIdmapFs>, attr: Iattr<'_>) -> Result {
+        node::setattr(idmap, entry, attr)
+    }
+
+    fn getattr(
+        idmap: &MntIdmap,
+        inode: &Live<RustIdmapFs>,
+        stat: &mut Kstat,
+        request: Request,
+    ) -> Result {
+        node::getattr(idmap, inode, stat, request)
+    }
+
+    fn listxattr(inode: &Live<RustIdmapFs>, list: &mut NameList) -> Result {
+        inode.data().xattrs.list(inode, list)
+    }
+
+    fn set_acl(
+        idmap: &MntIdmap,
+        entry: &Positive<RustIdmapFs>,
+        acl: Option<&PosixAcl>,
+        kind: AclKind,
+    ) -> Result {
+        simple_set_acl(idmap, entry, acl, kind)
+    }
+}
