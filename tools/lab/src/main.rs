@@ -7,6 +7,7 @@
 //! names; every one is an option, too.
 
 mod apt;
+mod battery;
 mod bench;
 mod boot;
 mod cache;
@@ -46,6 +47,7 @@ use anyhow::{Context, Result};
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand};
 
+use battery::Wanted;
 use cache::Cache;
 use lab::{Engine, Lab};
 
@@ -155,6 +157,18 @@ enum Task {
         #[arg(long, env = "T", default_value = "")]
         only: String,
     },
+    /// Let random users do random things, the same with both engines.
+    Battery {
+        /// What everything follows from.
+        #[arg(long, env = "SEED", default_value_t = 1)]
+        seed: u64,
+        /// How many operations.
+        #[arg(long, env = "OPS", default_value_t = 200_000)]
+        ops: u64,
+        /// Only this one of the worlds in which they are done.
+        #[arg(long, env = "WORLD")]
+        world: Option<u64>,
+    },
     /// Count what calls cost on idmapped mounts, in both engines.
     Bench,
     /// Make the kernel tree with our files and patches.
@@ -220,6 +234,7 @@ fn act(cli: Cli) -> Result<u8> {
         Task::Docs => docs::build(&lab).map(|()| 0),
         Task::Series { out } => series::write(&lab, out).map(|()| 0),
         Task::Test { only } => Ok(u8::from(!test::run(&lab, &only)?)),
+        Task::Battery { seed, ops, world } => battery::battery(&lab, Wanted { seed, ops, world }),
         Task::Bench => bench::bench(&lab),
         Task::Tree => {
             let tree = tree::get(&lab)?;

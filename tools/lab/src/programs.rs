@@ -21,6 +21,7 @@ pub(crate) const ALL: &[&str] = &[
     "cost",
     "faults",
     "posix",
+    "battery",
 ];
 
 /// Builds the programs; the answer is their names and paths.

@@ -2,6 +2,7 @@
 
 //! `make test`: every test, from quick to whole.
 
+mod battery;
 mod guest;
 mod host;
 mod ktap;
@@ -34,6 +35,8 @@ const STEPS: &[Step] = &[
     ("faults.c", |lab| guest::faults(lab, Engine::C)),
     ("posix.c", |lab| guest::posix(lab, Engine::C)),
     ("selftests.c", |lab| selftests::run(lab, Engine::C)),
+    // Last, when there is a kernel of each engine.
+    ("battery", battery::run),
 ];
 
 /// Runs the tests below a name; the answer is whether all passed.

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `make battery`: random operations by random users, which must come to the
+//! same with either engine.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::boot::{self, Job, Options, Outcome};
+use crate::lab::{Engine, Lab};
+use crate::{disks, exec, kvm, ui};
+
+/// What the guest program `battery` is to do.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted {
+    /// What all operations follow from.
+    pub(crate) seed: u64,
+    /// How many there are.
+    pub(crate) ops: u64,
+    /// Only one of the worlds in which they are done.
+    pub(crate) world: Option<u64>,
+}
+
+/// Of so many operations every result in [`SEEN`] must be seen.
+pub(crate) const ENOUGH: u64 = 20_000;
+
+/// What one engine did.
+pub(crate) struct Run {
+    pub(crate) trace: String,
+    pub(crate) outcome: Outcome,
+}
+
+/// Runs both engines; the answer is 1 unless they did the same.
+pub(crate) fn battery(lab: &Lab, wanted: Wanted) -> Result<u8> {
+    let rust = run(lab, Engine::Rust, wanted)?;
+    let c = run(lab, Engine::C, wanted)?;
+    if let Some(difference) = difference(&rust.trace, &c.trace, wanted.seed) {
+        println!("{difference}");
+        return Ok(1);
+    }
+    let counts = counts(&rust.trace);
+    let total: u64 = counts.values().sum();
+    println!(
+        "seed {}: {total} operations, {} kinds of results, the same with both engines",
+        wanted.seed,
+        counts.len()
+    );
+    let unseen = unseen(&rust.trace, wanted);
+    for result in &unseen {
+        println!("never seen: {result}");
+    }
+    Ok(u8::from(!unseen.is_empty()))
+}
+
+/// Runs the program in a guest with one engine, and keeps its trace as a log.
+pub(crate) fn run(lab: &Lab, engine: Engine, wanted: Wanted) -> Result<Run> {
+    let machine = exec::machine(lab, engine)?;
+    let log = format!("battery-{engine}");
+    let Wanted { seed, ops, world } = wanted;
+    let only = world.map_or(String::new(), |world| format!("--world {world} "));
+    let command = format!(
+        "exec battery --seed {seed} --ops {ops} {only}--on tmpfs,ext4,vfat,overlay \
+         --ext4 $DISK1 --vfat $DISK2_DEV"
+    );
+    let mut options = Options::new(Job::Exec(command.into()), &log);
+    options.disks = disks::parse("ext4 vfat")?;
+    // Far more than it takes on any machine seen so far.
+    options.limit = Some(Duration::from_secs(300 + ops / 50));
+    options.accelerator = kvm::best(&lab.cache, &machine)?;
+    let label = format!("{ops} random operations, engine {engine}");
+    let outcome = ui::timed(&label, || boot::boot(&lab.cache, &machine, &options))?;
+    let trace = String::from_utf8_lossy(&outcome.output).into_owned();
+    let kept = lab.cache.log(&format!("{log}-trace"))?;
+    fs::write(&kept, &trace).with_context(|| format!("cannot write {}", kept.display()))?;
+    let status = outcome.status()?;
+    let errors = String::from_utf8_lossy(&outcome.errors);
+    ensure!(
+        status == 0,
+        "battery ended with status {status}: {errors}; its trace: {}",
+        kept.display()
+    );
+    Ok(Run { trace, outcome })
+}
+
+/// The first line in which two traces differ, and how to see it again.
+pub(crate) fn difference(rust: &str, c: &str, seed: u64) -> Option<String> {
+    if rust == c {
+        return None;
+    }
+    let (mut ours, mut theirs) = (rust.lines(), c.lines());
+    let mut world = "";
+    for number in 1.. {
+        let (our, their) = (ours.next(), theirs.next());
+        if our == their {
+            our?;
+            if let Some(next) = our.and_then(|line| line.strip_prefix("world ")) {
+                world = next;
+            }
+            continue;
+        }
+        let end = "the end of the trace";
+        let world_number = world.split(' ').next().unwrap_or_default();
+        return Some(format!(
+            "seed {seed}, world {world}, line {number} of the trace:\n\
+             \x20 rust: {}\n  c:    {}\n\
+             only this world again: make battery SEED={seed} WORLD={world_number}",
+            our.unwrap_or(end),
+            their.unwrap_or(end),
+        ));
+    }
+    None
+}
+
+/// How often each kind of operation had each result: "chown EPERM".
+fn counts(trace: &str) -> BTreeMap<String, u64> {
+    let lines = trace.lines().filter_map(|line| line.strip_prefix("count "));
+    lines
+        .filter_map(|line| {
+            let (what, count) = line.rsplit_once(' ')?;
+            Some((what.to_owned(), count.parse().ok()?))
+        })
+        .collect()
+}
+
+/// The results that were not seen, although there were operations enough.
+pub(crate) fn unseen(trace: &str, wanted: Wanted) -> Vec<String> {
+    if wanted.ops < ENOUGH || wanted.world.is_some() {
+        return Vec::new();
+    }
+    let counts = counts(trace);
+    let mut unseen = Vec::new();
+    for (kind, results) in SEEN {
+        for result in results.split(' ') {
+            let what = format!("{kind} {result}");
+            if !counts.contains_key(&what) {
+                unseen.push(what);
+            }
+        }
+    }
+    unseen
+}
+
+/// The results of each kind of operation that say something about it.
+const SEEN: &[(&str, &str)] = &[
+    ("access", "EACCES ok"),
+    ("bind", "EACCES EPERM ok"),
+    ("chattr", "EACCES EPERM EROFS ok"),
+    ("chmod", "EACCES EOVERFLOW EPERM EROFS ok"),
+    ("chown", "EACCES EOVERFLOW EPERM EROFS ok"),
+    ("connect", "EACCES ECONNREFUSED"),
+    ("create", "EACCES EOVERFLOW EPERM ok"),
+    ("eaccess", "EACCES ok"),
+    ("exec", "EACCES ok"),
+    ("getcap", "EACCES ENODATA EOVERFLOW ok"),
+    ("getfacl", "EACCES ENODATA ok"),
+    ("getxattr", "EACCES ENODATA ok"),
+    ("lchown", "EACCES EOVERFLOW EPERM EROFS ok"),
+    ("lease", "EACCES ok"),
+    ("link", "EACCES EOVERFLOW EPERM ok"),
+    ("listxattr", "EACCES ok"),
+    ("lstat", "EACCES ok"),
+    ("mkdir", "EACCES EOVERFLOW ok"),
+    ("mknod", "EACCES EOVERFLOW EPERM ok"),
+    ("open", "EACCES EPERM ok"),
+    ("readdir", "EACCES ok"),
+    ("readlink", "EACCES"),
+    ("removexattr", "EACCES ENODATA EPERM ok"),
+    ("rename", "EACCES EOVERFLOW EPERM EROFS EXDEV ok"),
+    ("rmdir", "EACCES EOVERFLOW EPERM EROFS"),
+    ("setcap", "EACCES EPERM EROFS ok"),
+    ("setfacl", "EACCES EPERM ok"),
+    ("setxattr", "EACCES EPERM EROFS ok"),
+    ("stat", "EACCES ok"),
+    ("symlink", "EACCES EOVERFLOW EPERM ok"),
+    ("tmpfile", "EACCES EOVERFLOW EROFS ok"),
+    ("truncate", "EACCES ok"),
+    ("unlink", "EACCES EOVERFLOW EPERM EROFS ok"),
+    ("utimes", "EACCES EOVERFLOW EPERM ok"),
+    ("write", "EACCES ok"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_difference_is_named() {
+        let rust = "world 7 on Ext4\n1 chown = ok\n2 chown = ok\n";
+        assert_eq!(difference(rust, rust, 5), None);
+        let c = "world 7 on Ext4\n1 chown = ok\n2 chown = EPERM\n";
+        let text = difference(rust, c, 5).unwrap();
+        assert!(text.contains("seed 5, world 7 on Ext4, line 3"), "{text}");
+        assert!(text.contains("c:    2 chown = EPERM"), "{text}");
+        assert!(text.ends_with("make battery SEED=5 WORLD=7"), "{text}");
+        let short = "world 7 on Ext4\n1 chown = ok\n";
+        let text = difference(rust, short, 5).unwrap();
+        assert!(text.contains("c:    the end of the trace"), "{text}");
+    }
+
+    #[test]
+    fn what_was_never_seen_is_named() {
+        let wanted = Wanted {
+            seed: 1,
+            ops: ENOUGH,
+            world: None,
+        };
+        let all: String = SEEN
+            .iter()
+            .flat_map(|(kind, results)| {
+                let line = move |result| format!("count {kind} {result} 1\n");
+                results.split(' ').map(line)
+            })
+            .collect();
+        assert_eq!(unseen(&all, wanted), Vec::<String>::new());
+        let less = all.replace("count chown EPERM 1\n", "");
+        assert_eq!(unseen(&less, wanted), ["chown EPERM"]);
+        let few = Wanted { ops: 500, ..wanted };
+        assert!(unseen("", few).is_empty());
+    }
+}
