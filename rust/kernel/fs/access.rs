@@ -67,6 +67,8 @@ mod permission;
 mod export;
 #[cfg(CONFIG_RUST_MNT_IDMAPPING)]
 mod kernel;
+#[cfg(CONFIG_RUST_MNT_IDMAPPING)]
+mod known;
 #[cfg(all(CONFIG_RUST_MNT_IDMAPPING_KUNIT_TEST, CONFIG_FS_POSIX_ACL))]
 mod tests;
 

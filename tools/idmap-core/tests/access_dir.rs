@@ -5,7 +5,7 @@
 mod support;
 
 use kernel::{
-    fs::access::{Access, Denied, NewOwner, Parent, Protected, StickyCreate, Verdict},
+    fs::access::{Access, Denied, NewOwner, Parent, Protected, Verdict},
     host,
 };
 use support::{
@@ -224,7 +224,7 @@ fn opening_what_others_put_there() {
                         );
                         let mine = mine.err();
                         assert_eq!(
-                            mine.map(StickyCreate::operation),
+                            mine.map(|why| why.operation().to_str().unwrap()),
                             expected,
                             "{who:?} {map:?} {inode:?}"
                         );

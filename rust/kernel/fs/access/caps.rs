@@ -123,6 +123,16 @@ impl CapsRoot {
         }
     }
 
+    /// The number of bytes of an attribute of this revision.
+    #[inline]
+    pub const fn size(self) -> usize {
+        match self {
+            Self::V1 => SIZE_1,
+            Self::V2 => SIZE_2,
+            Self::V3(_) => SIZE_3,
+        }
+    }
+
     /// The root as the attribute has it.
     #[inline]
     fn root(self) -> Option<Uid> {

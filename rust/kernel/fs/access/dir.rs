@@ -25,6 +25,7 @@ use super::{
     Access, //
 };
 use crate::uidgid::VfsUid;
+use core::ffi::CStr;
 
 /// What a path walk keeps of the directory that it came through, as its mount showed it.
 ///
@@ -60,11 +61,11 @@ pub enum StickyCreate {
 
 impl StickyCreate {
     /// What the audit log calls it.
-    pub const fn operation(self) -> &'static str {
+    pub const fn operation(self) -> &'static CStr {
         match self {
-            Self::World => "sticky_create",
-            Self::GroupFifo => "sticky_create_fifo",
-            Self::GroupRegular => "sticky_create_regular",
+            Self::World => c"sticky_create",
+            Self::GroupFifo => c"sticky_create_fifo",
+            Self::GroupRegular => c"sticky_create_regular",
         }
     }
 }

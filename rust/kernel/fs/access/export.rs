@@ -2,24 +2,140 @@
 
 //! What C calls: the bodies of functions whose names and exports stay in C.
 //!
-//! C header: `fs/rust_access.h`
+//! C header: [`include/linux/rust_access.h`](srctree/include/linux/rust_access.h)
 
-use super::{
-    kernel::{
-        Current,
-        Task, //
-    },
-    Denied,
-    Mask, //
+/// Makes a function for C, whose first argument is a map and whose last is `current_cred()`.
+///
+/// The decision is compiled three times. Where a mount is not idmapped, all that is left is what
+/// C's inline functions leave. Where it is, the filesystem is mostly one that was mounted in the
+/// initial user namespace, and then a lookup takes no function call. Each is a function of its own,
+/// so that it does not save what only another uses.
+///
+/// `in` says how to find an object of the filesystem.
+macro_rules! decision {
+    (
+        $(#[$meta:meta])*
+        fn $name:ident($idmap:ident $(, $arg:ident: $type:ty)*) $(-> $returned:ty)?, in $fs:expr;
+        |$task:ident| $decision:expr
+    ) => {
+        $(#[$meta])*
+        #[export]
+        unsafe extern "C" fn $name(
+            $idmap: *mut bindings::mnt_idmap,
+            $($arg: $type,)*
+            cred: *const bindings::cred,
+        ) $(-> $returned)? {
+            use $crate::{
+                fs::{
+                    access::{
+                        export::parts,
+                        kernel::Current,
+                        known::{
+                            Idmapped,
+                            Plain, //
+                        },
+                        Access,
+                        HasNamespace,
+                        MountMap, //
+                    },
+                    mnt_idmapping::MntIdmap, //
+                },
+                user_namespace::UserNamespace, //
+            };
+
+            /// # Safety
+            ///
+            /// As for the function for C.
+            #[inline(always)]
+            #[allow(unused_variables)]
+            unsafe fn decide<M: MountMap<UserNamespace>>(
+                $task: Access<'_, Current<'_>, M>,
+                $idmap: *mut bindings::mnt_idmap,
+                $($arg: $type,)*
+            ) $(-> $returned)? {
+                // SAFETY: By the requirements of the function for C.
+                unsafe { $decision }
+            }
+
+            /// # Safety
+            ///
+            /// As for the function for C.
+            #[inline(never)]
+            unsafe extern "C" fn idmapped(
+                $idmap: *mut bindings::mnt_idmap,
+                $($arg: $type,)*
+                cred: *const bindings::cred,
+            ) $(-> $returned)? {
+                // SAFETY: By the requirements of the function for C.
+                unsafe {
+                    let (current, map) = parts($idmap, cred);
+                    if !HasNamespace::namespace($fs).is_initial() {
+                        return elsewhere($idmap, $($arg,)* cred);
+                    }
+                    decide(Access::new(current, Idmapped::new(map)), $idmap, $($arg,)*)
+                }
+            }
+
+            /// # Safety
+            ///
+            /// As for the function for C.
+            #[cold]
+            #[inline(never)]
+            unsafe extern "C" fn elsewhere(
+                $idmap: *mut bindings::mnt_idmap,
+                $($arg: $type,)*
+                cred: *const bindings::cred,
+            ) $(-> $returned)? {
+                // SAFETY: By the requirements of the function for C.
+                unsafe {
+                    let (current, map) = parts($idmap, cred);
+                    decide(Access::<_, MntIdmap>::new(current, map), $idmap, $($arg,)*)
+                }
+            }
+
+            // SAFETY: By the requirements of this function.
+            unsafe {
+                let (current, map) = parts($idmap, cred);
+                if !map.is_nop() {
+                    return idmapped($idmap, $($arg,)* cred);
+                }
+                decide(Access::new(current, &Plain), $idmap, $($arg,)*)
+            }
+        }
+    };
+}
+
+mod acl;
+mod attr;
+mod caps;
+mod create;
+mod dir;
+mod mount;
+mod owner;
+mod permission;
+
+use super::kernel::{
+    Current,
+    Task, //
 };
 use crate::{
     bindings,
-    fs::{
-        inode::Inode,
-        mnt_idmapping::MntIdmap, //
-    },
-    prelude::*, //
+    fs::mnt_idmapping::MntIdmap, //
 };
+
+/// The current task and a map.
+///
+/// # Safety
+///
+/// As for [`task`].
+#[inline(always)]
+unsafe fn parts<'a>(
+    idmap: *mut bindings::mnt_idmap,
+    cred: *const bindings::cred,
+) -> (Current<'a>, &'a MntIdmap) {
+    // SAFETY: By the requirements above.
+    unsafe { (Current::from_cred(cred), MntIdmap::from_raw(idmap)) }
+}
 
 /// Brings the current task and a mount together.
 ///
@@ -29,38 +145,6 @@ use crate::{
 #[inline(always)]
 unsafe fn task<'a>(idmap: *mut bindings::mnt_idmap, cred: *const bindings::cred) -> Task<'a> {
     // SAFETY: By the requirements above.
-    unsafe { Task::new(Current::from_cred(cred), MntIdmap::from_raw(idmap)) }
-}
-
-/// The body of `generic_permission()`.
-///
-/// # Safety
-///
-/// `idmap` and `inode` must be valid, and `cred` must be `current_cred()`.
-#[export]
-unsafe extern "C" fn rust_generic_permission(
-    idmap: *mut bindings::mnt_idmap,
-    inode: *mut bindings::inode,
-    mask: c_int,
-    cred: *const bindings::cred,
-) -> c_int {
-    // SAFETY: By the requirements above.
-    let (task, inode) = unsafe { (task(idmap, cred), Inode::from_raw(inode)) };
-    Denied::to_c(task.mapped_generic_permission(inode, Mask::new(mask as u32)))
-}
-
-/// The body of `inode_owner_or_capable()`.
-///
-/// # Safety
-///
-/// `idmap` and `inode` must be valid, and `cred` must be `current_cred()`.
-#[export]
-unsafe extern "C" fn rust_inode_owner_or_capable(
-    idmap: *mut bindings::mnt_idmap,
-    inode: *const bindings::inode,
-    cred: *const bindings::cred,
-) -> bool {
-    // SAFETY: By the requirements above.
-    let (task, inode) = unsafe { (task(idmap, cred), Inode::from_raw(inode)) };
-    task.inode_owner_or_capable(inode)
+    let (current, map) = unsafe { parts(idmap, cred) };
+    Task::new(current, map)
 }

@@ -29,6 +29,7 @@ use crate::{
             MntIdmap, //
         },
     },
+    prelude::*,
     types::NotThreadSafe,
     uidgid::{
         Filesystem,
@@ -39,6 +40,7 @@ use crate::{
         Kgid,
         Kuid,
         Local,
+        Space,
         Vfs,
         VfsGid, //
     },
@@ -80,6 +82,13 @@ impl Current<'_> {
             _not_send: NotThreadSafe,
         }
     }
+
+    /// Asks `ns_capable()` for a capability of any number.
+    #[inline]
+    pub(super) fn has(&self, namespace: &UserNamespace, capability: c_int) -> bool {
+        // SAFETY: The namespace is valid; the rest is the current task.
+        unsafe { bindings::ns_capable(namespace.as_ptr(), capability) }
+    }
 }
 
 impl Caller for Current<'_> {
@@ -118,8 +127,7 @@ impl Caller for Current<'_> {
 
     #[inline]
     fn ns_capable(&self, namespace: &UserNamespace, capability: Capability) -> bool {
-        // SAFETY: The namespace is valid; the rest is the current task.
-        unsafe { bindings::ns_capable(namespace.as_ptr(), capability as i32) }
+        self.has(namespace, capability as i32)
     }
 }
 
@@ -132,6 +140,14 @@ impl<K: NamespaceKind> Names<K> for UserNamespace {
     #[inline]
     fn named(&self, name: Id<K, Local>) -> Option<Id<K, Kernel>> {
         Id::cast_any(self.to_stored(Some(name)))
+    }
+}
+
+/// A filesystem of which no more than its namespace is known.
+impl HasNamespace<UserNamespace> for UserNamespace {
+    #[inline(always)]
+    fn namespace(&self) -> &UserNamespace {
+        self
     }
 }
 
@@ -251,7 +267,15 @@ impl Iterator for Entries<'_> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let entry = self.0.next()?;
+        self.0.next().map(Entry::from_c)
+    }
+}
+
+impl<S: Space> Entry<S> {
+    /// Reads C's entry, which has ids of any space in the same field: whoever has an entry has to
+    /// know of which they are.
+    #[inline]
+    pub(super) fn from_c(entry: &bindings::posix_acl_entry) -> Self {
         // SAFETY: Both members of the union are one integer, which is valid for each tag.
         let id = unsafe { entry.__bindgen_anon_1.e_uid.val };
         let tag = match u32::from(entry.e_tag as u16) {
@@ -263,10 +287,20 @@ impl Iterator for Entries<'_> {
             bindings::ACL_OTHER => Tag::Other,
             _ => Tag::Unknown,
         };
-        Some(Entry {
+        Entry {
             tag,
             perm: entry.e_perm,
-        })
+        }
+    }
+
+    /// The number of the user or group that the entry names, [`None`] if it names none.
+    #[inline]
+    pub(super) fn id_to_c(&self) -> Option<u32> {
+        match self.tag {
+            Tag::User(id) => Some(Id::to_c(id)),
+            Tag::Group(id) => Some(Id::to_c(id)),
+            _ => None,
+        }
     }
 }
 

@@ -324,10 +324,20 @@ impl MntIdmap {
             return Id::cast_any(id);
         }
         if fs_userns.is_initial() {
-            self.down(Id::cast_any(id))
+            self.to_vfs_initial(id)
         } else {
             self.to_vfs_in(fs_userns, id)
         }
+    }
+
+    /// [`MntIdmap::to_vfs`] where it is known that the mount is idmapped and the filesystem was
+    /// mounted in the initial user namespace.
+    #[inline(always)]
+    pub(crate) fn to_vfs_initial<K: MappedKind>(
+        &self,
+        id: Option<Id<K, Filesystem>>,
+    ) -> Option<Id<K, Vfs>> {
+        self.down(Id::cast_any(id))
     }
 
     /// [`MntIdmap::to_vfs`] if that takes no function call, which it hardly ever does.
@@ -380,10 +390,20 @@ impl MntIdmap {
             return Id::cast_any(id);
         }
         if fs_userns.is_initial() {
-            Id::cast_any(self.up(id))
+            self.to_fs_initial(id)
         } else {
             self.to_fs_in(fs_userns, id)
         }
+    }
+
+    /// [`MntIdmap::to_fs`] where it is known that the mount is idmapped and the filesystem was
+    /// mounted in the initial user namespace.
+    #[inline(always)]
+    pub(crate) fn to_fs_initial<K: MappedKind>(
+        &self,
+        id: Option<Id<K, Vfs>>,
+    ) -> Option<Id<K, Filesystem>> {
+        Id::cast_any(self.up(id))
     }
 
     /// [`MntIdmap::to_fs`] for a filesystem that was mounted in a user namespace of its own.

@@ -45,6 +45,9 @@ struct Stored {
 pub(super) struct World {
     random: Random,
     inode: KBox<MaybeUninit<bindings::inode>>,
+    dir: KBox<MaybeUninit<bindings::inode>>,
+    /// The name of the inode in the directory, and that of the directory.
+    names: [KBox<MaybeUninit<bindings::dentry>>; 2],
     sb: KBox<MaybeUninit<bindings::super_block>>,
     /// Namespaces that the caller may be in, the initial one being no fake.
     namespaces: [FakeNamespace; 2],
@@ -93,6 +96,11 @@ impl World {
         Ok(Self {
             random: Random::new(seed),
             inode: KBox::new_uninit(GFP_KERNEL | __GFP_ZERO)?,
+            dir: KBox::new_uninit(GFP_KERNEL | __GFP_ZERO)?,
+            names: [
+                KBox::new_uninit(GFP_KERNEL | __GFP_ZERO)?,
+                KBox::new_uninit(GFP_KERNEL | __GFP_ZERO)?,
+            ],
             sb: KBox::new_uninit(GFP_KERNEL | __GFP_ZERO)?,
             namespaces: [
                 namespace(&[(0, CALLER, 1)])?,
@@ -113,11 +121,13 @@ impl World {
         let stored = self.stored();
         let capabilities = [
             0,
+            1 << bindings::CAP_CHOWN,
             1 << bindings::CAP_DAC_OVERRIDE,
             1 << bindings::CAP_DAC_READ_SEARCH,
             1 << bindings::CAP_FOWNER,
+            1 << bindings::CAP_FSETID,
             u64::MAX,
-        ][self.random.below(5) as usize];
+        ][self.random.below(7) as usize];
         let user_ns = match self.random.below(4) {
             0 => self.namespaces[0].as_ptr(),
             1 => self.namespaces[1].as_ptr(),
@@ -129,7 +139,15 @@ impl World {
             0 => ptr::null_mut(),
             _ => self.any_acl(&stored)?,
         };
-        let (inode, sb) = (self.inode(), self.sb.as_mut_ptr());
+        let (dir_flags, inode_flags) = (self.any_flags(), self.any_flags());
+        let (dir_mode, dir_relation) = (self.random.below(0o10000), self.random.below(9));
+        let (inode, dir, sb) = (self.inode(), self.dir(), self.sb.as_mut_ptr());
+        let [name, dir_name] = self.names.each_mut().map(|name| name.as_mut_ptr());
+        let name_type = if u32::from(mode) & bindings::S_IFMT == bindings::S_IFDIR {
+            bindings::dentry_flags_DCACHE_DIRECTORY_TYPE
+        } else {
+            bindings::dentry_flags_DCACHE_REGULAR_TYPE
+        };
         // SAFETY: The objects are memory of the right size that nobody else uses, and the
         // credentials are those of this thread only. A task's own namespace is compared by address
         // and read for its maps.
@@ -141,10 +159,76 @@ impl World {
             (*inode).i_uid.val = stored.ids[relation as usize / 3];
             (*inode).i_gid.val = stored.ids[relation as usize % 3];
             (*inode).i_acl = acl;
+            (*inode).i_flags = inode_flags;
+            // No question goes to a filesystem or a security module: there is none.
+            (*inode).i_opflags = bindings::IOP_FASTPERM as u16;
+            (*inode).i_size = 100;
+            (*sb).s_maxbytes = 1000;
+            (*dir).i_sb = sb;
+            (*dir).i_mode = (bindings::S_IFDIR | dir_mode) as u16;
+            (*dir).i_uid.val = stored.ids[dir_relation as usize / 3];
+            (*dir).i_gid.val = stored.ids[dir_relation as usize % 3];
+            (*dir).i_flags = dir_flags;
+            (*dir).i_opflags = bindings::IOP_FASTPERM as u16;
+            (*name).d_flags = name_type;
+            (*name).d_inode = inode;
+            (*name).d_parent = dir_name;
+            (*dir_name).d_inode = dir;
             (*self.cred).cap_effective.val = capabilities;
             (*self.cred).user_ns = user_ns;
         }
         Ok(())
+    }
+
+    /// Flags of an inode, mostly none but that of inodes that security modules keep out of.
+    fn any_flags(&mut self) -> u32 {
+        let flag = [
+            bindings::S_APPEND,
+            bindings::S_IMMUTABLE,
+            bindings::S_DEAD,
+            bindings::S_SWAPFILE,
+            bindings::S_VERITY,
+            0,
+            0,
+            0,
+            0,
+            0,
+        ][self.random.below(10) as usize];
+        flag | bindings::S_PRIVATE
+    }
+
+    /// A change of attributes, with new owners that may be unknown to the mount.
+    pub(super) fn any_change(&mut self) -> bindings::iattr {
+        let seen = [CALLER, 5000, 3000, u32::MAX];
+        let mut any = |from: &[u32]| from[self.random.below(from.len() as u32) as usize];
+        let valid = [
+            bindings::ATTR_MODE,
+            bindings::ATTR_UID,
+            bindings::ATTR_GID,
+            bindings::ATTR_SIZE,
+            bindings::ATTR_MTIME_SET,
+            bindings::ATTR_TIMES_SET,
+            bindings::ATTR_TOUCH,
+            bindings::ATTR_FORCE,
+            bindings::ATTR_KILL_PRIV,
+        ];
+        bindings::iattr {
+            ia_valid: any(&valid) | any(&valid) | any(&valid) & any(&[0, u32::MAX]),
+            ia_mode: any(&[0o644, 0o755, 0o2755, 0o2644, 0o4755, 0o6777]) as u16,
+            __bindgen_anon_1: bindings::iattr__bindgen_ty_1 {
+                ia_vfsuid: bindings::vfsuid_t { val: any(&seen) },
+            },
+            __bindgen_anon_2: bindings::iattr__bindgen_ty_2 {
+                ia_vfsgid: bindings::vfsgid_t { val: any(&seen) },
+            },
+            ia_size: i64::from(any(&[0, 100, 500, 5000])),
+            ..Default::default()
+        }
+    }
+
+    /// A number below `limit`.
+    pub(super) fn below(&mut self, limit: u32) -> u32 {
+        self.random.below(limit)
     }
 
     /// What the filesystem stores for the three relations, depending on the map.
@@ -208,6 +292,33 @@ impl World {
         self.inode.as_ptr().cast_mut()
     }
 
+    /// The directory that the inode is in.
+    pub(super) fn dir(&self) -> *mut bindings::inode {
+        self.dir.as_ptr().cast_mut()
+    }
+
+    /// The name of the inode.
+    pub(super) fn name(&self) -> *mut bindings::dentry {
+        self.names[0].as_ptr().cast_mut().cast()
+    }
+
+    /// An ACL, if one was made.
+    pub(super) fn acl(&self) -> *mut bindings::posix_acl {
+        // SAFETY: The inode is valid.
+        unsafe { (*self.inode()).i_acl }
+    }
+
+    /// A user namespace, and the one that the caller is in.
+    pub(super) fn namespaces(&self) -> [*mut bindings::user_namespace; 2] {
+        // SAFETY: The credentials are valid.
+        [self.namespaces[1].as_ptr(), unsafe { (*self.cred).user_ns }]
+    }
+
+    /// The caller's credentials.
+    pub(super) fn cred(&self) -> *const bindings::cred {
+        self.cred
+    }
+
     pub(super) fn may_not_block(&self) -> c_int {
         self.not_block
     }
@@ -228,14 +339,18 @@ impl fmt::Display for World {
             let inode = self.inode();
             write!(
                 f,
-                "mode {:o} owner {} group {} acl {} map {} caps {:x} mask|{:x}",
+                "mode {:o} owner {} group {} flags {:x} acl {} dir {:o} {} {} {:x} map {} caps {:x}",
                 (*inode).i_mode,
                 (*inode).i_uid.val,
                 (*inode).i_gid.val,
+                (*inode).i_flags,
                 !(*inode).i_acl.is_null(),
+                (*self.dir()).i_mode,
+                (*self.dir()).i_uid.val,
+                (*self.dir()).i_gid.val,
+                (*self.dir()).i_flags,
                 self.map,
                 (*self.cred).cap_effective.val,
-                self.not_block,
             )
         }
     }

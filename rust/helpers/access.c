@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/audit.h>
+#include <linux/fs.h>
+#include <linux/posix_acl.h>
+#include <linux/rust_access.h>
+#include <linux/security.h>
+#include <linux/user_namespace.h>
+
+__rust_helper void rust_helper_posix_acl_release(struct posix_acl *acl)
+{
+	posix_acl_release(acl);
+}
+
+__rust_helper void rust_helper_audit_inode_child(struct inode *parent,
+						 const struct dentry *dentry,
+						 const unsigned char type)
+{
+	audit_inode_child(parent, dentry, type);
+}
+
+__rust_helper struct user_namespace *
+rust_helper_get_user_ns(struct user_namespace *ns)
+{
+	return get_user_ns(ns);
+}
+
+#ifndef CONFIG_SECURITY
+__rust_helper int rust_helper_security_inode_killpriv(struct mnt_idmap *idmap,
+						      struct dentry *dentry)
+{
+	return security_inode_killpriv(idmap, dentry);
+}
+#endif
+
+#ifdef CONFIG_RUST_MNT_IDMAPPING_KUNIT_TEST
+__rust_helper bool rust_helper_fsuidgid_has_mapping(struct super_block *sb,
+						    struct mnt_idmap *idmap)
+{
+	return fsuidgid_has_mapping(sb, idmap);
+}
+#endif
