@@ -13,7 +13,7 @@ use rustix::{
     io::Errno,
     mount::{MountFlags, mount},
 };
-use std::{error::Error, fs, process::ExitCode, thread, time::Duration};
+use std::{error::Error, fs, process::ExitCode};
 
 const DIR: &str = "/run/faults";
 
@@ -85,23 +85,10 @@ fn inject(ranges: u32) -> Result<Outcome, Box<dyn Error>> {
             }
         }
         outcome.injected += 1;
-        settled(&before.unwrap_or_default())
+        slab::settled(&before.unwrap_or_default(), REPEAT)
             .map_err(|leak| format!("after failing allocation {nth} {REPEAT} times: {leak}"))?;
     }
     Err("there is always one more allocation".into())
-}
-
-/// Waits until what was freed after a grace period is gone too, for some seconds at most.
-fn settled(before: &slab::Objects) -> Result<(), Box<dyn Error>> {
-    let mut tries = 50;
-    loop {
-        match slab::leaked(before, &slab::objects()?, REPEAT) {
-            Err(leak) if tries == 0 => return Err(leak.into()),
-            Err(_) => thread::sleep(Duration::from_millis(100)),
-            Ok(()) => return Ok(()),
-        }
-        tries -= 1;
-    }
 }
 
 /// Failing nothing, or fewer than the map itself needs, would be a test of nothing.

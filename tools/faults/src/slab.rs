@@ -2,12 +2,12 @@
 
 //! Counts of the slab allocator.
 
-use std::{collections::BTreeMap, fs, io};
+use std::{collections::BTreeMap, fs, io, thread, time::Duration};
 
 /// The number of objects in use in each cache.
 pub type Objects = BTreeMap<String, usize>;
 
-/// Reads the counts of the caches that mounts and their maps are in.
+/// The counts of the caches that mounts and their maps are in, from `/proc/slabinfo`.
 pub fn objects() -> io::Result<Objects> {
     let text = fs::read_to_string("/proc/slabinfo")?;
     let counts = text.lines().filter_map(|line| {
@@ -31,4 +31,36 @@ pub fn leaked(before: &Objects, after: &Objects, times: usize) -> Result<(), Str
         }
     }
     Ok(())
+}
+
+/// Tells a cache that has grown by about an object for each of `times` calls, and stays so.
+///
+/// Waits until what is freed after a grace period is gone too, for some seconds at most.
+pub fn settled(before: &Objects, times: usize) -> Result<(), String> {
+    let mut tries = 50;
+    loop {
+        let after = objects().map_err(|error| format!("/proc/slabinfo: {error}"))?;
+        match leaked(before, &after, times) {
+            Err(leak) if tries == 0 => return Err(leak),
+            Err(_) => thread::sleep(Duration::from_millis(100)),
+            Ok(()) => return Ok(()),
+        }
+        tries -= 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_growth_by_about_the_calls_is_a_leak() {
+        let before = Objects::from([("mnt_cache".to_owned(), 100)]);
+        let after = |count| Objects::from([("mnt_cache".to_owned(), count)]);
+        assert!(leaked(&before, &after(250), 200).is_ok());
+        let leak = leaked(&before, &after(300), 200).unwrap_err();
+        assert!(leak.contains("mnt_cache went from 100 to 300"));
+        assert!(leaked(&before, &after(10), 200).is_ok());
+        assert!(leaked(&Objects::new(), &after(200), 200).is_err());
+    }
 }

@@ -62,24 +62,36 @@ pub(crate) fn tour(lab: &Lab) -> Result<u8> {
     code(&boot::boot(&lab.cache, &machine, &options)?)
 }
 
-/// Plays some scenes in full; the answer is 1 if something was not as expected.
-pub(crate) fn scene(lab: &Lab, engine: Engine, scenes: &str, on: Option<&str>) -> Result<u8> {
-    let mut command = format!("exec scenes run {scenes}");
-    if let Some(filesystem) = on {
-        command += &format!(" --on {filesystem}");
+/// Scenes to be played in full.
+pub(crate) struct Play<'a> {
+    /// Their names, with blanks between.
+    pub(crate) scenes: &'a str,
+    /// The only filesystem, if not all.
+    pub(crate) on: Option<&'a str>,
+    /// With what they need.
+    pub(crate) image: &'a Image,
+}
+
+impl Play<'_> {
+    /// Plays them; the answer is 1 if something was not as expected.
+    pub(crate) fn run(&self, lab: &Lab, engine: Engine) -> Result<u8> {
+        let mut command = format!("exec scenes run {}", self.scenes);
+        if let Some(filesystem) = self.on {
+            command += &format!(" --on {filesystem}");
+        }
+        // It goes through a shell.
+        let plain = |c: char| c.is_ascii_alphanumeric() || " -".contains(c);
+        ensure!(
+            command.chars().all(plain),
+            "S and ON are names, such as S='A B' ON=ext4"
+        );
+        let mut options = Options::new(Job::Exec(command.into()), "play");
+        options.output = Output::Pass;
+        options.limit = Some(Duration::from_secs(1800));
+        let machine = machine_with(lab, engine, self.image)?;
+        options.accelerator = kvm::best(&lab.cache, &machine)?;
+        code(&boot::boot(&lab.cache, &machine, &options)?)
     }
-    // It goes through a shell.
-    let plain = |c: char| c.is_ascii_alphanumeric() || " -_".contains(c);
-    ensure!(
-        command.chars().all(plain),
-        "S and ON are names, such as S='A B' ON=ext4"
-    );
-    let mut options = Options::new(Job::Exec(command.into()), "scene");
-    options.output = Output::Pass;
-    options.limit = Some(Duration::from_secs(900));
-    let machine = machine(lab, engine)?;
-    options.accelerator = kvm::best(&lab.cache, &machine)?;
-    code(&boot::boot(&lab.cache, &machine, &options)?)
 }
 
 /// The status of the job as our own.

@@ -169,6 +169,27 @@ enum Task {
         #[arg(long, env = "WORLD")]
         world: Option<u64>,
     },
+    /// Make and remove idmapped mounts on all processors, against readers.
+    Storm {
+        /// For how long.
+        #[arg(long, env = "MINUTES", default_value_t = 60)]
+        minutes: u64,
+        /// Which implementation answers.
+        #[arg(long, env = "ENGINE", value_enum, default_value = "rust")]
+        engine: Engine,
+    },
+    /// Make the calls that make idmapped mounts with random arguments.
+    Fuzz {
+        /// How often.
+        #[arg(long, env = "CALLS", default_value_t = 1_000_000)]
+        calls: u64,
+        /// What the arguments follow from.
+        #[arg(long, env = "SEED", default_value_t = 1)]
+        seed: u64,
+        /// Which implementation answers.
+        #[arg(long, env = "ENGINE", value_enum, default_value = "rust")]
+        engine: Engine,
+    },
     /// Count what calls cost on idmapped mounts, in both engines.
     Bench,
     /// Make the kernel tree with our files and patches.
@@ -228,13 +249,24 @@ fn act(cli: Cli) -> Result<u8> {
         Task::Scene { scenes, on, engine } => {
             let scenes =
                 scenes.context("which scene? say S=E; 'scenes list' in the guest tells")?;
-            exec::scene(&lab, engine, &scenes, on.as_deref())
+            let play = exec::Play {
+                scenes: &scenes,
+                on: on.as_deref(),
+                image: &image::USUAL,
+            };
+            play.run(&lab, engine)
         }
         Task::Check { quick } => Ok(u8::from(!check::run(&lab, quick)?)),
         Task::Docs => docs::build(&lab).map(|()| 0),
         Task::Series { out } => series::write(&lab, out).map(|()| 0),
         Task::Test { only } => Ok(u8::from(!test::run(&lab, &only)?)),
         Task::Battery { seed, ops, world } => battery::battery(&lab, Wanted { seed, ops, world }),
+        Task::Storm { minutes, engine } => Ok(u8::from(!test::storm(&lab, engine, minutes)?)),
+        Task::Fuzz {
+            calls,
+            seed,
+            engine,
+        } => Ok(u8::from(!test::fuzz(&lab, engine, calls, seed)?)),
         Task::Bench => bench::bench(&lab),
         Task::Tree => {
             let tree = tree::get(&lab)?;

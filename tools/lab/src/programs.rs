@@ -22,6 +22,7 @@ pub(crate) const ALL: &[&str] = &[
     "faults",
     "posix",
     "battery",
+    "storm",
 ];
 
 /// Builds the programs; the answer is their names and paths.

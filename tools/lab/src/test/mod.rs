@@ -9,6 +9,7 @@ mod ktap;
 mod kunit;
 mod report;
 mod selftests;
+mod stress;
 
 use std::fs;
 use std::time::Instant;
@@ -31,13 +32,40 @@ const STEPS: &[Step] = &[
     ("faults.rust", |lab| guest::faults(lab, Engine::Rust)),
     ("posix.rust", |lab| guest::posix(lab, Engine::Rust)),
     ("selftests.rust", |lab| selftests::run(lab, Engine::Rust)),
+    ("storm.rust", |lab| stress::storm(lab, Engine::Rust, STORM)),
     ("scenes.c", |lab| guest::scenes(lab, Engine::C)),
     ("faults.c", |lab| guest::faults(lab, Engine::C)),
     ("posix.c", |lab| guest::posix(lab, Engine::C)),
     ("selftests.c", |lab| selftests::run(lab, Engine::C)),
     // Last, when there is a kernel of each engine.
     ("battery", battery::run),
+    ("fuzz", |lab| stress::fuzz_both(lab, FUZZ)),
 ];
+
+/// How many seconds of a storm there are in a run of all tests.
+const STORM: u64 = 30;
+/// How many calls with random arguments there are in a run of all tests.
+const FUZZ: u64 = 100_000;
+
+/// Runs one part by itself; the answer is whether all of it passed.
+fn alone(name: &str, run: impl FnOnce() -> Result<Vec<Case>>) -> Result<bool> {
+    let start = Instant::now();
+    let cases = run()?.into_iter();
+    let cases = cases.map(|case| Case::new(&format!("{name}.{}", case.name), case.verdict));
+    let mut report = Report::default();
+    report.add(name, start.elapsed(), cases.collect());
+    Ok(report.close())
+}
+
+/// Makes and removes mounts on all processors for some minutes.
+pub(crate) fn storm(lab: &Lab, engine: Engine, minutes: u64) -> Result<bool> {
+    alone("storm", || stress::storm(lab, engine, 60 * minutes))
+}
+
+/// Makes some calls with random arguments.
+pub(crate) fn fuzz(lab: &Lab, engine: Engine, calls: u64, seed: u64) -> Result<bool> {
+    alone("fuzz", || stress::fuzz(lab, engine, calls, seed))
+}
 
 /// Runs the tests below a name; the answer is whether all passed.
 pub(crate) fn run(lab: &Lab, only: &str) -> Result<bool> {

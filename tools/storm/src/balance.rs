@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Whether all is given back: user namespaces to the last one, mounts and memory.
+
+use std::{
+    fs, io, thread,
+    time::{Duration, Instant},
+};
+
+use faults::slab::{self, Objects};
+use mount_idmapped::{IdMaps, UserNs};
+use rustix::io::Errno;
+
+use crate::Failure;
+
+/// How many user namespaces root may have made that are still there.
+const LIMIT: &str = "/proc/sys/user/max_user_namespaces";
+/// Growth that tells a leak: less is a slab that a processor has to itself.
+const OBJECTS: usize = 600;
+/// How long the kernel may take to free what nobody has a reference to.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What there was before.
+pub(crate) struct Balance {
+    limit: String,
+    mounts: usize,
+    objects: Objects,
+}
+
+impl Balance {
+    /// Takes the counts; everything must have been done once, so that caches are full, and no
+    /// user namespace may be there.
+    pub(crate) fn new() -> Result<Self, Failure> {
+        let limit = fs::read_to_string(LIMIT)?;
+        let balance = Self {
+            limit,
+            mounts: mounts()?,
+            objects: slab::objects()?,
+        };
+        balance.namespaces()?;
+        balance.control()?;
+        Ok(balance)
+    }
+
+    /// Whether no user namespace is left: where only one may be, one can be made.
+    pub(crate) fn namespaces(&self) -> Result<(), Failure> {
+        let since = Instant::now();
+        loop {
+            match self.make_the_only_one()? {
+                Ok(_) => return Ok(()),
+                Err(_) if since.elapsed() < PATIENCE => thread::sleep(Duration::from_millis(100)),
+                Err(error) => return Err(Failure(format!("a user namespace is left: {error}"))),
+            }
+        }
+    }
+
+    /// Whether a namespace that is left would be seen.
+    fn control(&self) -> Result<(), Failure> {
+        let _held = UserNs::new(&maps(1, 1000, 2000)?)?;
+        match self.make_the_only_one()? {
+            Err(error) if error.errno == Errno::NOSPC => Ok(()),
+            Err(error) => Err(error.into()),
+            Ok(_) => Err(Failure(format!("{LIMIT} does not limit them"))),
+        }
+    }
+
+    fn make_the_only_one(&self) -> Result<Result<UserNs, mount_idmapped::Error>, Failure> {
+        let maps = maps(1, 1000, 2000)?;
+        fs::write(LIMIT, "1")?;
+        let made = UserNs::new(&maps);
+        fs::write(LIMIT, &self.limit)?;
+        Ok(made)
+    }
+
+    /// Whether there are as many mounts as before.
+    pub(crate) fn mounts(&self) -> Result<(), Failure> {
+        match mounts()? {
+            now if now == self.mounts => Ok(()),
+            now => Err(Failure(format!("{now} mounts, {} before", self.mounts))),
+        }
+    }
+
+    /// Whether the kernel's memory for them is.
+    pub(crate) fn memory(&self) -> Result<(), Failure> {
+        slab::settled(&self.objects, OBJECTS).map_err(Failure)
+    }
+}
+
+fn mounts() -> io::Result<usize> {
+    Ok(fs::read_to_string("/proc/self/mountinfo")?.lines().count())
+}
+
+/// Maps with this many ranges, the first of which shows `disk` as `seen`.
+pub(crate) fn maps(ranges: u32, disk: u32, seen: u32) -> Result<IdMaps, Failure> {
+    let mut text = format!("{disk} {seen} 1\n");
+    for index in 1..ranges {
+        // In few digits: the kernel takes less than a page of text.
+        text += &format!("{} {} 2\n", 3000 + 3 * index, 7000 + 3 * index);
+    }
+    IdMaps::from_proc(&text, &text).map_err(|error| Failure(error.to_string()))
+}
