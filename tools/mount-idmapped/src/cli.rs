@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
-use mount_idmapped::{IdMaps, MapsError, Range, RangeError};
+use mount_idmapped::{IdMaps, MapsError, Range, RangeError, explain::Operation};
 
 use crate::options::Options;
 
@@ -87,6 +87,8 @@ pub(crate) enum Task {
         /// A folder or a file
         path: PathBuf,
     },
+    /// Explains who owns PATH, and whether a caller can do something with it; if not, why
+    Explain(ExplainArguments),
     /// Finds the map that shows an image to a container, and prints or mounts it
     Shift {
         /// The container: a process id, or its maps as in /proc/PID/uid_map, 'b:0:100000:65536'
@@ -140,6 +142,75 @@ pub(crate) struct MountArguments {
     pub(crate) source: PathBuf,
     /// Where
     pub(crate) target: PathBuf,
+}
+
+/// What `explain` is told.
+#[derive(Args, Debug)]
+pub(crate) struct ExplainArguments {
+    /// The caller, by its ids in its user namespace; GID is the number of UID if it is not given
+    #[arg(long = "as", value_name = "UID[:GID[,GROUP]...]", value_parser = Who::parse)]
+    pub(crate) who: Option<Who>,
+    /// The caller is in the user namespace of this process (as its root, without --as)
+    #[arg(long, value_name = "PID")]
+    pub(crate) userns: Option<u32>,
+    /// The caller is this process
+    #[arg(long, value_name = "PID", conflicts_with_all = ["who", "userns"])]
+    pub(crate) process: Option<u32>,
+    /// What it wants to do; may be repeated
+    #[arg(long = "op", value_name = "OPERATION", long_help = operations())]
+    pub(crate) operations: Vec<Operation>,
+    /// Does it as well, in a process that is the caller, undoes it, and compares
+    #[arg(long = "try", requires = "operations")]
+    pub(crate) attempt: bool,
+    /// The map of the mount, for where the kernel does not show it (before Linux 6.15)
+    #[arg(long, value_name = "MAP", value_parser = parse_maps)]
+    pub(crate) map: Option<IdMaps>,
+    /// Filesystems of TYPE were mounted in the user namespace of process PID
+    #[arg(long, value_name = "TYPE:PID", value_parser = mounted_in)]
+    pub(crate) mounted_in: Option<(String, u32)>,
+    /// Prints JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// What it is about; for what makes something also the folder to make it in
+    pub(crate) path: PathBuf,
+}
+
+fn operations() -> String {
+    format!("What it wants to do; may be repeated: {}", Operation::FORMS)
+}
+
+fn mounted_in(text: &str) -> Result<(String, u32), String> {
+    let parsed = text
+        .split_once(':')
+        .and_then(|(filesystem, pid)| Some((filesystem.to_owned(), pid.parse().ok()?)));
+    parsed.ok_or_else(|| "expected the type of a filesystem and a process, tmpfs:1234".to_owned())
+}
+
+/// The caller of `explain`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Who {
+    pub(crate) user: u32,
+    pub(crate) group: u32,
+    pub(crate) groups: Vec<u32>,
+}
+
+impl Who {
+    fn parse(text: &str) -> Result<Self, String> {
+        let id = |word: &str| match word.parse() {
+            Ok(u32::MAX) | Err(_) => Err(format!(
+                "'{word}' is no id: expected UID[:GID[,GROUP]...], such as 1000:1000,27"
+            )),
+            Ok(id) => Ok(id),
+        };
+        let (user, groups) = text.split_once(':').unwrap_or((text, text));
+        let mut groups = groups.split(',');
+        let group = id(groups.next().unwrap_or_default())?;
+        Ok(Self {
+            user: id(user)?,
+            group,
+            groups: groups.map(id).collect::<Result<_, _>>()?,
+        })
+    }
 }
 
 /// The argument of `--map-mount` and its like.
@@ -312,6 +383,29 @@ mod tests {
         );
         assert!(words("m|mount|--pid=1|--map=b:0:0:1|/a|/b").is_err());
         assert!(words("m|shift|/image").unwrap_err().contains("--for"));
+    }
+
+    #[test]
+    fn a_caller_is_read() {
+        let who = |text: &str| Who::parse(text);
+        let expected = |user, group, groups: &[u32]| {
+            let groups = groups.to_vec();
+            Ok(Who {
+                user,
+                group,
+                groups,
+            })
+        };
+        assert_eq!(who("5"), expected(5, 5, &[]));
+        assert_eq!(who("5:6"), expected(5, 6, &[]));
+        assert_eq!(who("5:6,7,8"), expected(5, 6, &[7, 8]));
+        for wrong in ["", "a", "5:", "5:6,", "4294967295", "-1"] {
+            assert!(who(wrong).unwrap_err().contains("is no id"), "{wrong}");
+        }
+        let error = words("m|explain|--try|/a").unwrap_err();
+        assert!(error.contains("--op"), "{error}");
+        let error = words("m|explain|--op=fly|/a").unwrap_err();
+        assert!(error.contains("'fly' is no operation"), "{error}");
     }
 
     #[test]

@@ -114,7 +114,7 @@ pub(crate) fn set_attributes(
         .map_or("the filesystem", |mount| &mount.filesystem);
     Some(match errno {
         Errno::NOSYS => "mount_setattr() came with Linux 5.12".to_owned(),
-        Errno::PERM if mount.as_ref().is_some_and(|mount| mount.idmapped) => {
+        Errno::PERM if mount.as_ref().is_some_and(mountinfo::Line::is_idmapped) => {
             "the source is an idmapped mount already, and a map is never changed; \
              use the mount that it was made of, with both maps in one"
                 .to_owned()
@@ -226,6 +226,19 @@ pub(crate) fn look(errno: Errno) -> Option<String> {
     }
 }
 
+/// `NS_GET_PARENT` and `NS_GET_OWNER_UID` of a user namespace.
+pub(crate) fn relatives(errno: Errno) -> Option<String> {
+    match errno {
+        Errno::PERM => Some("it is not below the user namespace of this program".to_owned()),
+        Errno::SRCH => Some(
+            "it is below another one than that of this program, whose map is not known: no \
+             process is in that"
+                .to_owned(),
+        ),
+        _ => None,
+    }
+}
+
 /// The number by which `/proc/PID/ns/user` shows the initial user namespace, `PROC_USER_INIT_INO`.
 const INITIAL: u64 = 0xEFFF_FFFD;
 
@@ -233,7 +246,7 @@ fn inode(userns: BorrowedFd<'_>) -> Option<u64> {
     rustix::fs::fstat(userns).ok().map(|status| status.st_ino)
 }
 
-fn is_initial(userns: BorrowedFd<'_>) -> bool {
+pub(crate) fn is_initial(userns: BorrowedFd<'_>) -> bool {
     inode(userns) == Some(INITIAL)
 }
 

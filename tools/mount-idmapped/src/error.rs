@@ -34,6 +34,16 @@ pub enum Step {
     ReadMap,
     /// Looking at the files of a tree.
     ReadTree,
+    /// Finding out who a caller is.
+    LookAtCaller,
+    /// Looking at an object for what decides upon it.
+    LookAtObject,
+    /// Becoming a caller, in a process of its own.
+    BecomeCaller,
+    /// Making sure that what is tried can be undone.
+    PrepareUndo,
+    /// Undoing what was tried.
+    Undo,
 }
 
 impl Step {
@@ -52,6 +62,11 @@ impl Step {
             Self::LookAtMount => "looking at the mount of",
             Self::ReadMap => "reading the map of",
             Self::ReadTree => "looking at",
+            Self::LookAtCaller => "finding out who the caller is:",
+            Self::LookAtObject => "looking at",
+            Self::BecomeCaller => "becoming the caller",
+            Self::PrepareUndo => "making sure that it can be undone:",
+            Self::Undo => "undoing what was tried:",
         }
     }
 }
@@ -101,27 +116,40 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// An error number by the name that manuals know it by, and its description.
+/// The name that manuals know an error number by; empty for the less common ones.
+pub fn errno_name(errno: Errno) -> &'static str {
+    match errno {
+        Errno::ACCESS => "EACCES",
+        Errno::BADF => "EBADF",
+        Errno::BUSY => "EBUSY",
+        Errno::EXIST => "EEXIST",
+        Errno::INVAL => "EINVAL",
+        Errno::ISDIR => "EISDIR",
+        Errno::LOOP => "ELOOP",
+        Errno::NAMETOOLONG => "ENAMETOOLONG",
+        Errno::NODATA => "ENODATA",
+        Errno::NOENT => "ENOENT",
+        Errno::NOSPC => "ENOSPC",
+        Errno::NOSYS => "ENOSYS",
+        Errno::NOTDIR => "ENOTDIR",
+        Errno::NOTEMPTY => "ENOTEMPTY",
+        Errno::OPNOTSUPP => "EOPNOTSUPP",
+        Errno::OVERFLOW => "EOVERFLOW",
+        Errno::PERM => "EPERM",
+        Errno::ROFS => "EROFS",
+        Errno::SRCH => "ESRCH",
+        Errno::USERS => "EUSERS",
+        Errno::XDEV => "EXDEV",
+        _ => "",
+    }
+}
+
+/// An error number by its name and its description.
 struct Named(Errno);
 
 impl fmt::Display for Named {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match self.0 {
-            Errno::ACCESS => "EACCES",
-            Errno::BADF => "EBADF",
-            Errno::BUSY => "EBUSY",
-            Errno::INVAL => "EINVAL",
-            Errno::LOOP => "ELOOP",
-            Errno::NOENT => "ENOENT",
-            Errno::NOSPC => "ENOSPC",
-            Errno::NOSYS => "ENOSYS",
-            Errno::NOTDIR => "ENOTDIR",
-            Errno::OPNOTSUPP => "EOPNOTSUPP",
-            Errno::OVERFLOW => "EOVERFLOW",
-            Errno::PERM => "EPERM",
-            Errno::USERS => "EUSERS",
-            _ => "",
-        };
+        let name = errno_name(self.0);
         let text = std::io::Error::from(self.0).to_string();
         match text.split_once(" (os error") {
             Some((words, _)) if !name.is_empty() => write!(f, "{words} ({name})"),

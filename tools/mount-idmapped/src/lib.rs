@@ -26,6 +26,7 @@
 mod compose;
 mod diagnosis;
 mod error;
+pub mod explain;
 mod helper;
 mod maps;
 mod mount;
@@ -38,7 +39,7 @@ mod table;
 mod userns;
 
 pub use self::{
-    error::{Error, Step},
+    error::{Error, Step, errno_name},
     maps::{IdMaps, MapsError},
     mount::{Attribute, Detached, IdmappedMount, Propagation, unmount},
     range::{Kind, Range, RangeError},

@@ -94,7 +94,8 @@ fn ranges(extents: &[Extent]) -> String {
     )
 }
 
-fn string(text: &str) -> String {
+/// A text as JSON has it.
+pub(crate) fn string(text: &str) -> String {
     let mut quoted = String::from("\"");
     for letter in text.chars() {
         match letter {

@@ -3,9 +3,11 @@
 //! The tool: idmapped mounts from the command line.
 
 mod cli;
+mod explaining;
 mod list;
 mod options;
 mod run;
+mod style;
 mod task;
 
 use std::process::ExitCode;
@@ -15,7 +17,7 @@ use cli::Line;
 fn main() -> ExitCode {
     let result = match cli::read(std::env::args_os()) {
         Line::Plain(arguments) => run::run(&arguments),
-        Line::Task(task) => task::run(&task).map(|()| ExitCode::SUCCESS),
+        Line::Task(task) => task::run(&task),
     };
     result.unwrap_or_else(|failure| {
         eprintln!("mount-idmapped: {failure}");

@@ -183,7 +183,7 @@ impl<'a> IdmappedMount<'a> {
         };
         let path = CString::new(self.source.as_os_str().as_bytes());
         let path = path.map_err(|_| fail(Errno::INVAL))?;
-        let fd = sys::open_tree_attr(&path, self.open_flags().bits(), &attr).map_err(fail)?;
+        let fd = sys::open_tree_attr(CWD, &path, self.open_flags().bits(), &attr).map_err(fail)?;
         Ok(Detached(fd))
     }
 

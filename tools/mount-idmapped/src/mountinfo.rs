@@ -5,11 +5,14 @@
 use std::{
     ffi::OsString,
     fs,
-    os::unix::ffi::OsStringExt,
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::ffi::OsStringExt,
+    },
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags, openat, statx};
 
 /// A line of it.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,16 +20,53 @@ pub(crate) struct Line {
     pub(crate) id: u64,
     pub(crate) root: PathBuf,
     pub(crate) target: PathBuf,
-    /// Whether the mount has a map.
-    pub(crate) idmapped: bool,
+    /// The options of the mount.
+    options: Vec<String>,
+    /// The options of the filesystem.
+    sb_options: Vec<String>,
     /// The type of the filesystem.
     pub(crate) filesystem: String,
     pub(crate) source: String,
 }
 
+impl Line {
+    fn has(&self, option: &str) -> bool {
+        self.options.iter().any(|it| it == option)
+    }
+
+    /// Whether the mount has a map.
+    pub(crate) fn is_idmapped(&self) -> bool {
+        self.has("idmapped")
+    }
+
+    /// As bits of `MOUNT_ATTR_...`, those that decisions ask for.
+    pub(crate) fn attributes(&self) -> u64 {
+        const BITS: [(&str, u64); 5] = [
+            ("ro", 0x1),
+            ("nosuid", 0x2),
+            ("nodev", 0x4),
+            ("noexec", 0x8),
+            ("nosymfollow", 0x0020_0000),
+        ];
+        let set = BITS.iter().filter(|(option, _)| self.has(option));
+        set.fold(0, |bits, (_, bit)| bits | bit)
+    }
+
+    /// Whether the filesystem is read-only.
+    pub(crate) fn is_sb_read_only(&self) -> bool {
+        self.sb_options.iter().any(|option| option == "ro")
+    }
+}
+
 /// The line of the mount that a path is on, if that can be told.
 pub(crate) fn of(path: &Path) -> Option<Line> {
-    let status = statx(CWD, path, AtFlags::NO_AUTOMOUNT, StatxFlags::MNT_ID).ok()?;
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    of_file(openat(CWD, path, flags, Mode::empty()).ok()?.as_fd())
+}
+
+/// The line of the mount that an open object is on, if that can be told.
+pub(crate) fn of_file(file: BorrowedFd<'_>) -> Option<Line> {
+    let status = statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID).ok()?;
     if status.stx_mask & StatxFlags::MNT_ID.bits() == 0 {
         return None;
     }
@@ -44,10 +84,13 @@ fn read(line: &[u8]) -> Option<Line> {
     let id = std::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
     let root = path(fields.nth(2)?);
     let target = path(fields.next()?);
-    let idmapped = fields
-        .next()?
-        .split(|byte| *byte == b',')
-        .any(|option| option == b"idmapped");
+    let list = |field: &[u8]| {
+        let options = field.split(|byte| *byte == b',');
+        options
+            .map(|option| String::from_utf8_lossy(option).into_owned())
+            .collect()
+    };
+    let options = list(fields.next()?);
     // A lone dash ends the optional fields.
     let mut rest = fields.skip_while(|field| *field != b"-").skip(1);
     let text = |field: &[u8]| String::from_utf8_lossy(&unescape(field)).into_owned();
@@ -55,9 +98,10 @@ fn read(line: &[u8]) -> Option<Line> {
         id,
         root,
         target,
-        idmapped,
+        options,
         filesystem: text(rest.next()?),
         source: text(rest.next()?),
+        sb_options: list(rest.next()?),
     })
 }
 
@@ -93,7 +137,7 @@ mod tests {
     const TABLE: &[u8] = b"\
 22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
 31 22 254:16 /d /d rw,relatime,idmapped - xfs /dev/vdb rw
-3 22 0:20 / /a\\040-\\134b rw,nosuid master:2 propagate_from:1 - proc proc rw
+3 22 0:20 / /a\\040-\\134b ro,nosuid master:2 propagate_from:1 - proc proc ro,x
 not a line
 ";
 
@@ -107,12 +151,15 @@ not a line
                 id: 31,
                 root: "/d".into(),
                 target: "/d".into(),
-                idmapped: true,
+                options: ["rw", "relatime", "idmapped"].map(str::to_owned).to_vec(),
+                sb_options: vec!["rw".to_owned()],
                 filesystem: "xfs".to_owned(),
                 source: "/dev/vdb".to_owned(),
             }
         );
-        assert!(!lines[0].idmapped);
+        assert!(lines[1].is_idmapped() && !lines[0].is_idmapped());
+        assert_eq!((lines[0].attributes(), lines[2].attributes()), (0, 0x3));
+        assert!(lines[2].is_sb_read_only() && !lines[0].is_sb_read_only());
         assert_eq!(lines[2].target, Path::new("/a -\\b"));
         assert_eq!(lines[2].filesystem, "proc");
     }

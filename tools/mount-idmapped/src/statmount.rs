@@ -7,6 +7,7 @@ use rustix::io::Errno;
 use crate::sys::{self, MountRequest};
 
 // `STATMOUNT_...` of `linux/mount.h`.
+const SB_BASIC: u64 = 0x1;
 const MNT_BASIC: u64 = 0x2;
 const MNT_ROOT: u64 = 0x8;
 const MNT_POINT: u64 = 0x10;
@@ -17,6 +18,7 @@ const GID_MAP: u64 = 0x4000;
 
 // The places of some fields of `struct statmount`, whose strings begin at its end.
 const MASK: usize = 8;
+const SB_FLAGS: usize = 32;
 const FS_TYPE_AT: usize = 36;
 const ATTRIBUTES: usize = 64;
 const ROOT_AT: usize = 104;
@@ -34,7 +36,8 @@ pub(crate) struct Answer(Vec<u8>);
 impl Answer {
     /// Asks about a mount by its unique id.
     pub(crate) fn about(mount: u64) -> Result<Self, Errno> {
-        let wanted = MNT_BASIC | MNT_ROOT | MNT_POINT | FS_TYPE | SB_SOURCE | UID_MAP | GID_MAP;
+        let basic = SB_BASIC | MNT_BASIC;
+        let wanted = basic | MNT_ROOT | MNT_POINT | FS_TYPE | SB_SOURCE | UID_MAP | GID_MAP;
         let request = MountRequest::new(mount, wanted);
         let mut buffer = vec![0; 4096];
         loop {
@@ -87,9 +90,25 @@ impl Answer {
         })
     }
 
+    /// The attributes of the mount, as bits of `MOUNT_ATTR_...`.
+    pub(crate) fn attributes(&self) -> u64 {
+        if self.has(MNT_BASIC) {
+            self.u64(ATTRIBUTES)
+        } else {
+            0
+        }
+    }
+
     /// Whether the mount has a map.
     pub(crate) fn is_idmapped(&self) -> bool {
-        self.has(MNT_BASIC) && self.u64(ATTRIBUTES) & sys::ATTR_IDMAP != 0
+        self.attributes() & sys::ATTR_IDMAP != 0
+    }
+
+    /// Whether the filesystem is read-only.
+    pub(crate) fn is_sb_read_only(&self) -> bool {
+        /// `SB_RDONLY`.
+        const RDONLY: u32 = 1;
+        self.has(SB_BASIC) && self.u32(SB_FLAGS) & RDONLY != 0
     }
 
     /// Where it is mounted, which part of the filesystem it shows, the filesystem's type and

@@ -2,6 +2,10 @@
 
 //! The system calls that no library has yet; every `unsafe` of this crate is here.
 
+mod actor;
+
+pub(crate) use actor::{Act, Actor, Become};
+
 use std::{
     ffi::{CStr, c_long},
     io,
@@ -29,6 +33,9 @@ const LISTMOUNT: c_long = 458;
 const OPEN_TREE_ATTR: c_long = 467;
 /// `NS_GET_NSTYPE` of `linux/nsfs.h`.
 const NS_GET_NSTYPE: libc::Ioctl = 0xb703;
+/// `NS_GET_PARENT` and `NS_GET_OWNER_UID`, likewise.
+const NS_GET_PARENT: libc::Ioctl = 0xb702;
+const NS_GET_OWNER_UID: libc::Ioctl = 0xb704;
 
 /// `MOUNT_ATTR_IDMAP`.
 pub(crate) const ATTR_IDMAP: u64 = 0x0010_0000;
@@ -77,13 +84,18 @@ pub(crate) fn mount_setattr(
 
 /// Copies the mount or tree of mounts at `path` and changes the attributes of the copy, of which
 /// the map may be another one than before.
-pub(crate) fn open_tree_attr(path: &CStr, flags: u32, attr: &MountAttr) -> Result<OwnedFd, Errno> {
+pub(crate) fn open_tree_attr(
+    at: BorrowedFd<'_>,
+    path: &CStr,
+    flags: u32,
+    attr: &MountAttr,
+) -> Result<OwnedFd, Errno> {
     // SAFETY: `attr` has the layout and the size that are passed along, and it and the path live
     // until the call returns.
     let fd = check(unsafe {
         libc::syscall(
             OPEN_TREE_ATTR,
-            libc::AT_FDCWD,
+            at.as_raw_fd(),
             path.as_ptr(),
             flags,
             std::ptr::from_ref(attr),
@@ -153,6 +165,30 @@ pub(crate) fn namespace_type(fd: BorrowedFd<'_>) -> Result<i32, Errno> {
         libc::ioctl(fd.as_raw_fd(), NS_GET_NSTYPE)
     }))
     .map(|kind| kind as i32)
+}
+
+/// The user namespace above another one; `EPERM` if that is above this program's own.
+pub(crate) fn namespace_parent(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    // SAFETY: This ioctl takes no argument.
+    let parent = check(c_long::from(unsafe {
+        libc::ioctl(fd.as_raw_fd(), NS_GET_PARENT)
+    }))?;
+    // SAFETY: The call has just made this descriptor, so that nobody else has it.
+    Ok(unsafe { OwnedFd::from_raw_fd(parent as i32) })
+}
+
+/// Who made a user namespace, as this program's own calls that user.
+pub(crate) fn namespace_owner(fd: BorrowedFd<'_>) -> Result<u32, Errno> {
+    let mut owner: libc::uid_t = 0;
+    // SAFETY: This ioctl writes an id to where its argument points, which lives until it returns.
+    check(c_long::from(unsafe {
+        libc::ioctl(
+            fd.as_raw_fd(),
+            NS_GET_OWNER_UID,
+            std::ptr::from_mut(&mut owner),
+        )
+    }))?;
+    Ok(owner)
 }
 
 /// The signals that were blocked before, to be unblocked by [`Drop`].

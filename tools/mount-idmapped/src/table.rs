@@ -5,12 +5,15 @@
 use std::{
     ffi::OsString,
     fs,
-    os::unix::ffi::OsStringExt,
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::ffi::OsStringExt,
+    },
     path::{Path, PathBuf},
 };
 
 use rustix::{
-    fs::{AtFlags, CWD, StatxFlags, statx},
+    fs::{AtFlags, CWD, Mode, OFlags, StatxFlags, openat, statx},
     io::Errno,
 };
 
@@ -81,22 +84,70 @@ pub fn mounts() -> Result<Vec<Mount>, Error> {
 
 /// The mount that a path is on.
 pub fn mount_of(path: impl AsRef<Path>) -> Result<Mount, Error> {
-    /// `STATX_MNT_ID_UNIQUE`, since Linux 6.8.
-    const MNT_ID_UNIQUE: StatxFlags = StatxFlags::from_bits_retain(0x4000);
     let path = path.as_ref();
     let fail = |errno| {
         let cause = diagnosis::look(errno);
         Error::new(Step::LookAtMount, path.display().to_string(), errno).because(cause)
     };
-    let status = statx(CWD, path, AtFlags::NO_AUTOMOUNT, MNT_ID_UNIQUE).map_err(fail)?;
-    if status.stx_mask & MNT_ID_UNIQUE.bits() == 0 {
-        return Err(fail(Errno::NOSYS));
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let file = openat(CWD, path, flags, Mode::empty()).map_err(fail)?;
+    facts(file.as_fd()).map(|facts| facts.mount).map_err(fail)
+}
+
+/// A mount, and what else of it decisions ask for.
+pub(crate) struct Facts {
+    pub(crate) mount: Mount,
+    /// As bits of `MOUNT_ATTR_...`.
+    pub(crate) attributes: u64,
+    /// Whether the filesystem is read-only, and not just the mount.
+    pub(crate) sb_read_only: bool,
+}
+
+/// The mount that an open object is on.
+pub(crate) fn facts_of(file: BorrowedFd<'_>) -> Result<Facts, Error> {
+    facts(file)
+        .map_err(|errno| Error::new(Step::LookAtMount, "", errno).because(diagnosis::look(errno)))
+}
+
+/// `STATX_MNT_ID_UNIQUE`, since Linux 6.8.
+const MNT_ID_UNIQUE: StatxFlags = StatxFlags::from_bits_retain(0x4000);
+
+/// The id of the mount that an open object is on, a unique one if the kernel has such.
+pub(crate) fn mount_id(file: BorrowedFd<'_>) -> Result<u64, Errno> {
+    let wanted = StatxFlags::MNT_ID | MNT_ID_UNIQUE;
+    Ok(statx(file, "", AtFlags::EMPTY_PATH, wanted)?.stx_mnt_id)
+}
+
+fn facts(file: BorrowedFd<'_>) -> Result<Facts, Errno> {
+    let status = statx(file, "", AtFlags::EMPTY_PATH, MNT_ID_UNIQUE)?;
+    let answer = match status.stx_mask & MNT_ID_UNIQUE.bits() {
+        0 => Err(Errno::NOSYS),
+        _ => statmount::Answer::about(status.stx_mnt_id),
+    };
+    match answer {
+        Ok(answer) => Ok(Facts {
+            attributes: answer.attributes(),
+            sb_read_only: answer.is_sb_read_only(),
+            mount: mount(status.stx_mnt_id, &answer),
+        }),
+        // Forbidden by a filter of system calls amounts to the same.
+        Err(Errno::NOSYS | Errno::PERM) => {
+            let line = mountinfo::of_file(file).ok_or(Errno::NOENT)?;
+            Ok(Facts {
+                attributes: line.attributes(),
+                sb_read_only: line.is_sb_read_only(),
+                mount: line.into(),
+            })
+        }
+        Err(errno) => Err(errno),
     }
-    mount_by_id(status.stx_mnt_id).map_err(fail)
 }
 
 fn mount_by_id(id: u64) -> Result<Mount, Errno> {
-    let answer = statmount::Answer::about(id)?;
+    Ok(mount(id, &statmount::Answer::about(id)?))
+}
+
+fn mount(id: u64, answer: &statmount::Answer) -> Mount {
     let [target, root, filesystem, source] = answer.names();
     let map = if !answer.is_idmapped() {
         MountMap::None
@@ -106,32 +157,36 @@ fn mount_by_id(id: u64) -> Result<Mount, Errno> {
             .and_then(|(users, groups)| IdMaps::from_proc(&users, &groups).ok());
         maps.map_or(MountMap::Hidden, MountMap::Maps)
     };
-    Ok(Mount {
+    Mount {
         id,
         target: OsString::from_vec(target).into(),
         root: OsString::from_vec(root).into(),
         filesystem: String::from_utf8_lossy(&filesystem).into_owned(),
         source: String::from_utf8_lossy(&source).into_owned(),
         map,
-    })
+    }
 }
 
 /// From `/proc/self/mountinfo`, for kernels without `listmount()`.
 fn mounts_of_old() -> Result<Vec<Mount>, Errno> {
     let table = fs::read("/proc/self/mountinfo")
         .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
-    Ok(mountinfo::lines(&table)
-        .map(|line| Mount {
+    Ok(mountinfo::lines(&table).map(Mount::from).collect())
+}
+
+impl From<mountinfo::Line> for Mount {
+    fn from(line: mountinfo::Line) -> Self {
+        Self {
+            map: if line.is_idmapped() {
+                MountMap::Hidden
+            } else {
+                MountMap::None
+            },
             id: line.id,
             target: line.target,
             root: line.root,
             filesystem: line.filesystem,
             source: line.source,
-            map: if line.idmapped {
-                MountMap::Hidden
-            } else {
-                MountMap::None
-            },
-        })
-        .collect())
+        }
+    }
 }

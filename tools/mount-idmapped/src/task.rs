@@ -5,19 +5,28 @@
 use std::{
     io::{ErrorKind, Write, stdout},
     path::Path,
+    process::ExitCode,
 };
 
 use mount_idmapped::{IdMaps, IdmappedMount, Image, MountMap, UserNs, mount_of, mounts, unmount};
 
 use crate::{
     cli::{Container, MountArguments, Task},
-    list,
+    explaining, list,
     run::{Failure, namespace},
 };
 
 /// Does a task.
-pub(crate) fn run(task: &Task) -> Result<(), Failure> {
+pub(crate) fn run(task: &Task) -> Result<ExitCode, Failure> {
+    if let Task::Explain(arguments) = task {
+        return explaining::run(arguments);
+    }
+    simple(task).map(|()| ExitCode::SUCCESS)
+}
+
+fn simple(task: &Task) -> Result<(), Failure> {
     match task {
+        Task::Explain(_) => Ok(()),
         Task::Mount(arguments) => mount(arguments),
         Task::Umount { lazy, target } => umount(target, *lazy),
         Task::List { json, path } => {
@@ -51,7 +60,7 @@ pub(crate) fn run(task: &Task) -> Result<(), Failure> {
 }
 
 /// Writes to the standard output; that nobody reads on is no failure.
-fn print(text: &str) -> Result<(), Failure> {
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
     match stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(Failure::Unfit(format!("writing the answer: {error}")))

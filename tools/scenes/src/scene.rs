@@ -3,12 +3,14 @@
 //! The scenes.
 
 mod container;
+mod explain;
 mod home;
 mod images;
 mod layers;
 mod maps;
 mod matrix;
 mod portable;
+mod random;
 mod reports;
 mod rootfs;
 mod service;
@@ -37,7 +39,7 @@ pub(crate) struct Scene {
 }
 
 /// All of them.
-pub(crate) const SCENES: [Scene; 16] = [
+pub(crate) const SCENES: [Scene; 17] = [
     Scene {
         name: "A",
         title: "The home directory of another user",
@@ -149,6 +151,13 @@ pub(crate) const SCENES: [Scene; 16] = [
         filesystems: &[Ext4, Tmpfs],
         tour: &[],
         play: tool::play,
+    },
+    Scene {
+        name: "X",
+        title: "Explanations against reality, at random",
+        filesystems: &[Ext4, Tmpfs],
+        tour: &[],
+        play: explain::play,
     },
 ];
 

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use mount_idmapped::{IdMaps, IdmappedMount, MountMap, UserNs, mount_of, unmount};
 
+use super::random::Random;
 use crate::{
     act,
     report::{Doing, Failure},
@@ -27,7 +28,7 @@ pub(crate) fn play(stage: &mut Stage) -> Result<(), Failure> {
     let disk = stage.disk(|root| make(root, "file", &Entry::File(b""), 0, 0o644))?;
     let target = stage.folder("target")?;
     let other = stage.folder("other")?;
-    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut random = Random::new(0x9e37_79b9_7f4a_7c15);
     let mut looks = 0;
     let (mut wrong_ids, mut wrong_maps, mut wrong_others) = (Vec::new(), Vec::new(), Vec::new());
     for number in 0..MAPS {
@@ -156,22 +157,8 @@ fn boundaries(ranges: &[Range]) -> Vec<u32> {
     ids.filter(|id| *id != u32::MAX).take(24).collect()
 }
 
-/// Numbers that look random, the same each time (xorshift64*).
-struct Random(u64);
-
+/// The random maps.
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    fn below(&mut self, limit: u32) -> u32 {
-        // The remainder is below `limit`, hence fits.
-        (self.next() % u64::from(limit)) as u32
-    }
-
     /// A map: mostly with few ranges, sometimes with as many as the kernel takes as a text of a
     /// page; some next to each other, and some at the greatest ids.
     fn map(&mut self) -> Vec<Range> {

@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The task `explain`: asks the library, and prints what it says.
+
+use std::{fmt::Write, path::Path, process::ExitCode};
+
+use mount_idmapped::{
+    errno_name,
+    explain::{
+        Asked, Attempted, Caller, Column, Explainer, Explanation, Operation, Request, Sight, Stand,
+        Told, UserNsView,
+    },
+};
+
+use crate::{
+    cli::ExplainArguments,
+    list::string,
+    run::Failure,
+    style::{Paint, Style},
+    task::print,
+};
+
+/// The exit status where an attempt came out other than foreseen.
+const DIFFERS: u8 = 3;
+
+/// An operation, its explanation and the attempt at it.
+type Answer = (Operation, Explanation, Option<Attempted>);
+
+pub(crate) fn run(arguments: &ExplainArguments) -> Result<ExitCode, Failure> {
+    let caller = caller(arguments)?;
+    let path = std::path::absolute(&arguments.path)
+        .map_err(|error| Failure::Usage(format!("{}: {error}", arguments.path.display())))?;
+    let mounted_in = match &arguments.mounted_in {
+        Some((filesystem, pid)) => Some((filesystem.clone(), UserNsView::of_process(*pid)?)),
+        None => None,
+    };
+    let explainer = Explainer::new(Told {
+        map: arguments.map.clone(),
+        mounted_in,
+    });
+    let ask = |operation| Request {
+        caller: &caller,
+        operation,
+        path: path.clone(),
+    };
+    let look = explainer.explain(&ask(Operation::Stat))?;
+    let stand = match arguments.attempt {
+        true => Some(Stand::new(&caller)?),
+        false => None,
+    };
+    let mut answers = Vec::new();
+    for operation in &arguments.operations {
+        let request = ask(operation.clone());
+        let explanation = explainer.explain(&request)?;
+        let attempted = match &stand {
+            Some(stand) => Some(stand.attempt(&explainer, &request)?),
+            None => None,
+        };
+        answers.push((operation.clone(), explanation, attempted));
+    }
+    let differs = |(_, explanation, attempted): &Answer| {
+        attempted
+            .as_ref()
+            .is_some_and(|attempted| !explanation.is_like(attempted))
+    };
+    print(&if arguments.json {
+        json(&caller, &look, &answers)
+    } else {
+        text(&path, &caller, &look, &answers, Paint::for_stdout())
+    })?;
+    Ok(match answers.iter().any(differs) {
+        true => ExitCode::from(DIFFERS),
+        false => ExitCode::SUCCESS,
+    })
+}
+
+fn caller(arguments: &ExplainArguments) -> Result<Caller, Failure> {
+    if let Some(pid) = arguments.process {
+        return Ok(Caller::of_process(pid)?);
+    }
+    let userns = match arguments.userns {
+        Some(pid) => UserNsView::of_process(pid)?,
+        None => UserNsView::ours()?,
+    };
+    Ok(match (&arguments.who, arguments.userns) {
+        (Some(who), _) => Caller::in_namespace(userns, who.user, who.group, &who.groups)?,
+        (None, Some(_)) => Caller::in_namespace(userns, 0, 0, &[])?,
+        (None, None) => Caller::current()?,
+    })
+}
+
+fn id(id: Option<u32>) -> String {
+    id.map_or_else(|| "none".to_owned(), |id| id.to_string())
+}
+
+fn text(
+    path: &Path,
+    caller: &Caller,
+    look: &Explanation,
+    answers: &[Answer],
+    paint: Paint,
+) -> String {
+    let mut text = format!("{}\n", path.display());
+    match &look.sight {
+        Some(sight) => table(&mut text, sight),
+        None => {
+            text += "  the caller does not get there:\n";
+            question(&mut text, look.asked.last(), paint);
+        }
+    }
+    let (user, group) = caller.ids();
+    let _ = write!(
+        text,
+        "\nThe caller is user {} and group {}",
+        id(caller.user_name()),
+        id(caller.group_name())
+    );
+    if !caller.userns().is_ours() {
+        let _ = write!(text, " of its user namespace, {user} and {group} here");
+    }
+    text += match caller.capabilities() {
+        0 => ", with no capabilities.\n",
+        _ => ", with capabilities.\n",
+    };
+    for (operation, explanation, attempted) in answers {
+        let place = match explanation.path == path {
+            true => String::new(),
+            false => format!(" of {}", explanation.path.display()),
+        };
+        let _ = writeln!(text, "\n{operation}{place}");
+        for asked in &explanation.asked {
+            question(&mut text, Some(asked), paint);
+        }
+        text += &verdict(explanation, paint);
+        if let Some(attempted) = attempted {
+            text += &compared(explanation, attempted, paint);
+        }
+    }
+    let mut doubts: Vec<&String> = look.doubts.iter().collect();
+    doubts.extend(
+        answers
+            .iter()
+            .flat_map(|(_, explanation, _)| &explanation.doubts),
+    );
+    doubts.sort_unstable();
+    doubts.dedup();
+    if !doubts.is_empty() {
+        text += "\nThis assumes that\n";
+        for doubt in doubts {
+            let _ = writeln!(text, "  {doubt}");
+        }
+    }
+    text
+}
+
+/// The way of both ids from the disk to `stat()`.
+fn table(text: &mut String, sight: &Sight) {
+    let Sight {
+        kind,
+        mode,
+        user,
+        group,
+        mount,
+        filesystem,
+        ..
+    } = sight;
+    let _ = writeln!(
+        text,
+        "  a {kind} with mode {mode:04o}, on the {filesystem} mounted at {mount}\n"
+    );
+    let map = match &sight.map {
+        Some(map) => map.as_str(),
+        None => "none",
+    };
+    let _ = writeln!(text, "  {:<28}{:>10}{:>12}", "", "owner", "group");
+    let mut row = |what: &str, pick: fn(&Column) -> Option<u32>, note: &str| {
+        let (user, group) = (id(pick(user)), id(pick(group)));
+        let line = format!("  {what:<28}{user:>10}{group:>12}  {note}");
+        let _ = writeln!(text, "{}", line.trim_end());
+    };
+    row("on disk", |column| column.disk, "");
+    row("by the filesystem's map", |column| column.kernel, "");
+    row("by the mount's map", |column| column.seen, map);
+    row("in the caller's namespace", |column| column.named, "");
+    row("stat() shows", |column| Some(column.stat), "");
+}
+
+fn question(text: &mut String, asked: Option<&Asked>, paint: Paint) {
+    let Some(Asked {
+        rule,
+        what,
+        refusal,
+    }) = asked
+    else {
+        return;
+    };
+    let _ = match refusal {
+        None => writeln!(
+            text,
+            "  {}   {what} ({rule})",
+            paint.style(Style::Good, "ok")
+        ),
+        Some((errno, why)) => writeln!(
+            text,
+            "  {}   {what} ({rule}): {why}: {}",
+            paint.style(Style::Bad, "no"),
+            errno_name(*errno)
+        ),
+    };
+}
+
+fn verdict(explanation: &Explanation, paint: Paint) -> String {
+    match (explanation.answer, explanation.after) {
+        (Ok(()), None) => format!("  {}\n", paint.style(Style::Good, "it works")),
+        (Ok(()), Some(after)) => format!(
+            "  {}; stored is then {}:{}{}\n",
+            paint.style(Style::Good, "it works"),
+            after.user,
+            after.group,
+            after
+                .mode
+                .map_or_else(String::new, |mode| format!(" with mode {mode:04o}"))
+        ),
+        (Err(errno), _) => format!(
+            "  {}\n",
+            paint.style(Style::Bad, &format!("it fails: {}", errno_name(errno)))
+        ),
+    }
+}
+
+fn answer(answer: Result<(), rustix::io::Errno>) -> String {
+    match answer {
+        Ok(()) => "it worked".to_owned(),
+        Err(errno) => match errno_name(errno) {
+            "" => format!("it failed: {errno}"),
+            name => format!("it failed: {name}"),
+        },
+    }
+}
+
+fn compared(explanation: &Explanation, attempted: &Attempted, paint: Paint) -> String {
+    let what = answer(attempted.answer);
+    if explanation.is_like(attempted) {
+        return format!("  tried: {what}, as explained\n");
+    }
+    let stored = attempted.after.map_or_else(String::new, |after| {
+        let mode = after.mode.unwrap_or_default();
+        format!(
+            "; stored was {}:{} with mode {mode:04o}",
+            after.user, after.group
+        )
+    });
+    let shown = attempted.seen.map_or_else(String::new, |(user, group)| {
+        format!("; stat() showed {user}:{group}")
+    });
+    let differs = paint.style(Style::Bad, "which is not what was explained");
+    format!("  tried: {what}, {differs}{stored}{shown}\n")
+}
+
+fn json(caller: &Caller, look: &Explanation, answers: &[Answer]) -> String {
+    let operations: Vec<String> = answers.iter().map(operation).collect();
+    let groups: Vec<String> = caller.groups().map(|group| group.to_string()).collect();
+    let (user, group) = caller.ids();
+    let sight = look.sight.as_ref().map_or("null".to_owned(), object);
+    format!(
+        "{{\"path\":{},\n\"caller\":{{\"user\":{user},\"group\":{group},\"groups\":[{}],\
+         \"user_in_namespace\":{},\"group_in_namespace\":{},\"capabilities\":\"{:x}\"}},\n\
+         \"object\":{sight},\n\"refused\":{},\n\"operations\":[{}]}}\n",
+        string(&look.path.to_string_lossy()),
+        groups.join(","),
+        number(caller.user_name()),
+        number(caller.group_name()),
+        caller.capabilities(),
+        refusal(look),
+        operations.join(",\n")
+    )
+}
+
+fn number(id: Option<u32>) -> String {
+    id.map_or_else(|| "null".to_owned(), |id| id.to_string())
+}
+
+fn object(sight: &Sight) -> String {
+    let column = |column: &Column| {
+        format!(
+            "{{\"disk\":{},\"filesystem\":{},\"mount\":{},\"namespace\":{},\"stat\":{}}}",
+            number(column.disk),
+            number(column.kernel),
+            number(column.seen),
+            number(column.named),
+            column.stat
+        )
+    };
+    let map = sight
+        .map
+        .as_ref()
+        .map_or("null".to_owned(), |map| string(map));
+    format!(
+        "{{\"path\":{},\"kind\":{},\"mode\":\"{:04o}\",\"mount\":{},\"type\":{},\"map\":{map},\
+         \"owner\":{},\"group\":{}}}",
+        string(&sight.path),
+        string(sight.kind),
+        sight.mode,
+        string(&sight.mount),
+        string(&sight.filesystem),
+        column(&sight.user),
+        column(&sight.group)
+    )
+}
+
+fn refusal(explanation: &Explanation) -> String {
+    let refused = explanation
+        .refusal()
+        .and_then(|asked| Some((asked, asked.refusal.as_ref()?)));
+    match refused {
+        None => "null".to_owned(),
+        Some((asked, (errno, why))) => format!(
+            "{{\"error\":{},\"number\":{},\"rule\":{},\"step\":{},\"why\":{}}}",
+            string(errno_name(*errno)),
+            errno.raw_os_error(),
+            string(asked.rule),
+            string(&asked.what),
+            string(why)
+        ),
+    }
+}
+
+fn operation((operation, explanation, attempted): &Answer) -> String {
+    let steps: Vec<String> = explanation
+        .asked
+        .iter()
+        .map(|asked| {
+            format!(
+                "{{\"rule\":{},\"step\":{},\"ok\":{}}}",
+                string(asked.rule),
+                string(&asked.what),
+                asked.refusal.is_none()
+            )
+        })
+        .collect();
+    let after = explanation.after.map_or("null".to_owned(), |after| {
+        let mode = after
+            .mode
+            .map_or("null".to_owned(), |mode| format!("\"{mode:04o}\""));
+        format!(
+            "{{\"user\":{},\"group\":{},\"mode\":{mode}}}",
+            after.user, after.group
+        )
+    });
+    let tried = attempted.as_ref().map_or("null".to_owned(), |attempted| {
+        let errno = attempted
+            .answer
+            .map_or_else(|errno| errno.raw_os_error(), |()| 0);
+        format!(
+            "{{\"number\":{errno},\"same\":{}}}",
+            explanation.is_like(attempted)
+        )
+    });
+    let doubts: Vec<String> = explanation
+        .doubts
+        .iter()
+        .map(|doubt| string(doubt))
+        .collect();
+    format!(
+        "{{\"operation\":{},\"path\":{},\"works\":{},\"refused\":{},\"stored\":{after},\
+         \"tried\":{tried},\"assumed\":[{}],\"steps\":[{}]}}",
+        string(&operation.to_string()),
+        string(&explanation.path.to_string_lossy()),
+        explanation.answer.is_ok(),
+        refusal(explanation),
+        doubts.join(","),
+        steps.join(",")
+    )
+}
