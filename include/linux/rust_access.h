@@ -15,6 +15,7 @@ struct cred;
 struct dentry;
 struct iattr;
 struct inode;
+struct kstat;
 struct posix_acl_entry;
 struct super_block;
 
@@ -47,6 +48,9 @@ bool rust_capable_wrt_inode_uidgid(struct mnt_idmap *idmap,
 bool rust_in_group_or_capable(struct mnt_idmap *idmap,
 			      const struct inode *inode, vfsgid_t vfsgid,
 			      const struct cred *cred);
+
+void rust_fillattr_owner(struct mnt_idmap *idmap, const struct inode *inode,
+			 struct kstat *stat, const struct cred *cred);
 
 /* new inodes */
 void rust_inode_init_owner(struct mnt_idmap *idmap, struct inode *inode,

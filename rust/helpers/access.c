@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
 #include <linux/audit.h>
-#include <linux/fs.h>
 #include <linux/posix_acl.h>
 #include <linux/rust_access.h>
 #include <linux/security.h>
@@ -30,13 +29,5 @@ __rust_helper int rust_helper_security_inode_killpriv(struct mnt_idmap *idmap,
 						      struct dentry *dentry)
 {
 	return security_inode_killpriv(idmap, dentry);
-}
-#endif
-
-#ifdef CONFIG_RUST_MNT_IDMAPPING_KUNIT_TEST
-__rust_helper bool rust_helper_fsuidgid_has_mapping(struct super_block *sb,
-						    struct mnt_idmap *idmap)
-{
-	return fsuidgid_has_mapping(sb, idmap);
 }
 #endif

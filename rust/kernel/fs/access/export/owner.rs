@@ -84,3 +84,21 @@ decision! {
     fn rust_in_group_or_capable(idmap, inode: *const bindings::inode, vfsgid: bindings::vfsgid_t) -> bool, in Inode::from_raw(inode);
     |task| task.in_group_or_capable(Inode::from_raw(inode), Id::from_c(vfsgid.val))
 }
+
+decision! {
+    /// What `generic_fillattr()` says of the owner and the group.
+    ///
+    /// # Safety
+    ///
+    /// `idmap` and `inode` must be valid, `stat` for writes, and `cred` must be `current_cred()`.
+    fn rust_fillattr_owner(
+        idmap,
+        inode: *const bindings::inode,
+        stat: *mut bindings::kstat
+    ), in Inode::from_raw(inode);
+    |task| {
+        let (user, group) = task.stat_owner(Inode::from_raw(inode));
+        (*stat).uid.val = Id::to_c(user);
+        (*stat).gid.val = Id::to_c(group);
+    }
+}
