@@ -5,7 +5,6 @@
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
 use super::{
-    access::Mode,
     dentry::Positive,
     mnt_idmapping::MntIdmap,
     registration::FileSystem, //
@@ -110,13 +109,25 @@ impl<T: FileSystem> Allowed<'_, T> {
         (attr.ia_valid & bindings::ATTR_SIZE != 0).then_some(attr.ia_size)
     }
 
-    /// Changes it: the size with the page cache, the attributes, and the ACL where it follows the
-    /// permissions.
+    /// Changes it: the ACL where it follows the permissions, the size with the page cache, and the
+    /// attributes.
     ///
-    /// Mirrors `simple_setattr()`, and `posix_acl_chmod()` after it.
+    /// Mirrors `simple_setattr()`, with `posix_acl_chmod()` before it rather than after it: that may
+    /// fail for want of memory, which leaves all as it was, and nothing after it may.
     pub fn commit(self) -> Result {
         let inode = self.entry.inode();
         let (attr, raw) = (self.attr.attr, inode.as_ptr());
+        #[cfg(CONFIG_FS_POSIX_ACL)]
+        // SAFETY: All are valid, and the inode is locked.
+        unsafe {
+            if (*attr).ia_valid & bindings::ATTR_MODE != 0 {
+                to_result(bindings::posix_acl_chmod(
+                    self.idmap.as_raw(),
+                    self.entry.as_ptr(),
+                    (*attr).ia_mode,
+                ))?;
+            }
+        }
         let before = inode.size();
         if let Some(size) = self.size() {
             // SAFETY: The inode is valid and locked.
@@ -129,20 +140,7 @@ impl<T: FileSystem> Allowed<'_, T> {
             }
         }
         // SAFETY: All are valid, the inode is locked, and the change was allowed.
-        let valid = unsafe {
-            bindings::setattr_copy(self.idmap.as_raw(), raw, attr);
-            (*attr).ia_valid
-        };
-        if valid & bindings::ATTR_MODE == 0 {
-            return Ok(());
-        }
-        let mode: Mode = inode.mode();
-        #[cfg(CONFIG_FS_POSIX_ACL)]
-        // SAFETY: All are valid, and the inode is locked.
-        to_result(unsafe {
-            bindings::posix_acl_chmod(self.idmap.as_raw(), self.entry.as_ptr(), mode.bits())
-        })?;
-        let _ = mode;
+        unsafe { bindings::setattr_copy(self.idmap.as_raw(), raw, attr) };
         Ok(())
     }
 }
