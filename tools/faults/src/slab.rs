@@ -9,13 +9,21 @@ pub type Objects = BTreeMap<String, usize>;
 
 /// The counts of the caches that mounts and their maps are in, from `/proc/slabinfo`.
 pub fn objects() -> io::Result<Objects> {
+    let ours =
+        |name: &str| name.starts_with("kmalloc") || ["mnt_cache", "user_namespace"].contains(&name);
+    let mut objects = all_objects()?;
+    objects.retain(|name, _| ours(name));
+    Ok(objects)
+}
+
+/// Reads the counts of every cache.
+pub fn all_objects() -> io::Result<Objects> {
     let text = fs::read_to_string("/proc/slabinfo")?;
     let counts = text.lines().filter_map(|line| {
         let mut words = line.split_ascii_whitespace();
         let name = words.next()?;
-        let ours = name.starts_with("kmalloc") || ["mnt_cache", "user_namespace"].contains(&name);
         let count = words.next()?.parse().ok()?;
-        ours.then(|| (name.to_owned(), count))
+        Some((name.to_owned(), count))
     });
     Ok(counts.collect())
 }

@@ -18,14 +18,7 @@ mod times;
 mod watch;
 mod xattr;
 
-use std::error::Error;
-
-use crate::{
-    call,
-    ktap::Part,
-    place::{Manner, Place},
-    test::{Named, Test},
-};
+use crate::test::Named;
 
 /// A user who owns what most tests make.
 pub(crate) const OWNER: u32 = 1000;
@@ -53,24 +46,17 @@ const PARTS: &[&[Named]] = &[
     mounts::TESTS,
 ];
 
-/// Runs the tests whose name begins with `only` in one manner; the process is in the user namespace
-/// already. The answer is whether all passed.
-pub(crate) fn run(kind: &str, manner: Manner, only: &str) -> Result<bool, Box<dyn Error>> {
-    let place = Place::new(kind, manner, "mode=755")?;
-    let tests = PARTS.iter().copied().flatten();
-    let tests: Vec<_> = tests.filter(|(name, _)| name.starts_with(only)).collect();
-    let mut part = Part::begin(manner.name(), tests.len());
-    let mut all = 0;
-    for (name, act) in tests {
-        let dir = place.root().join(name);
-        call::mkdir(&dir, 0o755)?;
-        let test = Test::new(&place, dir.clone());
-        let end = act(&test);
-        let (checks, wrong) = test.close(end);
-        all += checks;
-        part.result(name, &wrong);
-        std::fs::remove_dir_all(&dir)?;
-    }
-    part.say(&format!("{all} checks on {kind}, {}", manner.name()));
-    Ok(part.end())
+/// Every test.
+pub(crate) fn tests() -> impl Iterator<Item = &'static Named> {
+    PARTS.iter().copied().flatten()
+}
+
+/// Sets an access list that names a user and a group.
+pub(crate) fn set_acl(path: &std::path::Path) -> crate::call::Answer<()> {
+    acl::set_some(path)
+}
+
+/// Sets a default list on a folder.
+pub(crate) fn set_default_acl(path: &std::path::Path) -> crate::call::Answer<()> {
+    acl::set_some_default(path)
 }

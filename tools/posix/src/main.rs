@@ -6,11 +6,20 @@
 //! For the guest, as root. Everything is mounted below `/run/posix`, in a mount namespace of its
 //! own. Prints KTAP.
 
+mod apps;
 mod battery;
 mod call;
+mod cost;
+mod cycles;
 mod ktap;
+mod leaks;
+mod limits;
+mod memory;
+mod mix;
+mod options;
 mod place;
 mod run;
+mod small;
 mod sys;
 mod test;
 
@@ -41,6 +50,12 @@ enum Task {
         #[command(flatten)]
         effort: Effort,
     },
+    /// Measures what files cost, by a clock that counts instructions
+    Cost {
+        /// The types of the filesystems
+        #[arg(required = true)]
+        kinds: Vec<String>,
+    },
     /// Runs one part, in this user namespace
     #[command(hide = true)]
     Part {
@@ -61,6 +76,11 @@ fn act() -> Result<bool, Box<dyn Error>> {
             parts,
             effort,
         } => run::all(&kinds, &parts, &effort),
+        Task::Cost { kinds } => {
+            sys::unshare_mounts()?;
+            cost::measure(&kinds)?;
+            Ok(true)
+        }
         Task::Part { kind, part, effort } => part.run(&kind, &effort),
         Task::Wait => {
             std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?;

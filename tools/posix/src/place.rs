@@ -12,7 +12,10 @@ use std::{
 };
 
 use mount_idmapped::{Attribute, Detached, IdMaps, IdmappedMount, UserNs, unmount};
-use rustix::mount::{MountFlags, mount};
+use rustix::{
+    io::Errno,
+    mount::{MountFlags, mount},
+};
 
 use crate::call;
 
@@ -38,15 +41,6 @@ pub(crate) enum Manner {
 }
 
 impl Manner {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Plain => "plain",
-            Self::Idmapped => "idmapped",
-            Self::Userns => "userns",
-            Self::UsernsIdmapped => "userns-idmapped",
-        }
-    }
-
     /// Whether it is mounted in a user namespace.
     pub(crate) fn in_userns(self) -> bool {
         matches!(self, Self::Userns | Self::UsernsIdmapped)
@@ -165,11 +159,10 @@ pub(crate) fn in_mount(place: &Place, mount: &Detached, path: &Path) -> PathBuf 
     Path::new(&call::through(mount.as_fd())).join(below)
 }
 
-/// An empty folder outside of every place.
+/// A folder outside of every place.
 pub(crate) fn spare(name: &str) -> call::Answer<PathBuf> {
     let path = Path::new(HERE).join(name);
-    match call::mkdir(&path, 0o755) {
-        Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(path),
-        Err(errno) => Err(errno),
-    }
+    let made = fs::create_dir_all(&path);
+    made.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+    Ok(path)
 }

@@ -248,6 +248,15 @@ impl Mapping {
         check(result as c_long)
     }
 
+    /// Has the kernel store a byte in the mapping, by reading it from `fd`: where there can be no
+    /// page for it, that is an error and no signal.
+    pub(crate) fn fill_from(&self, index: usize, fd: BorrowedFd<'_>) -> Answer<usize> {
+        assert!(index < self.length);
+        // SAFETY: The byte is within the mapping, and it is the kernel that writes it.
+        let result = unsafe { libc::pread(fd.as_raw_fd(), self.start.add(index).cast(), 1, 0) };
+        check(result as c_long)
+    }
+
     /// Waits until what was changed is in the file.
     pub(crate) fn sync(&self) -> Answer<()> {
         let start: *mut c_void = self.start.cast();

@@ -69,6 +69,11 @@ pub(super) fn set_some(path: &Path) -> Answer<()> {
     set_xattr(path, ACCESS, &with_names(6, 4, 6))
 }
 
+/// Sets a default list on a folder.
+pub(super) fn set_some_default(path: &Path) -> Answer<()> {
+    set_xattr(path, DEFAULT, &with_names(6, 4, 6))
+}
+
 fn access(t: &Test) -> Case {
     let file = t.at("file");
     t.done("creat", call::create(&file, 0o644))?;
