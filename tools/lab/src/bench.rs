@@ -3,7 +3,9 @@
 //! `make bench`: what calls cost on idmapped mounts, in Rust against C.
 //!
 //! Both engines run the guest program `cost` with a clock that counts
-//! instructions.
+//! instructions. After that, what files cost on the filesystem in Rust.
+
+mod files;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -33,7 +35,8 @@ pub(crate) fn bench(lab: &Lab) -> Result<u8> {
     print!("{}", table("C, instructions", &c));
     let (text, held) = compare(&rust, &c)?;
     print!("{text}");
-    Ok(u8::from(!held))
+    let files_held = files::bench(lab)?;
+    Ok(u8::from(!(held && files_held)))
 }
 
 fn measure(lab: &Lab, engine: Engine) -> Result<Costs> {

@@ -47,6 +47,13 @@ pub(crate) const USUAL: Image = Image {
     size: "1G",
 };
 
+/// With the programs that the tests of filesystems in memory put to work.
+pub(crate) const APPS: Image = Image {
+    name: "apps",
+    packages: &["fio", "gcc", "git", "libc6-dev", "sqlite3"],
+    size: "2G",
+};
+
 impl Image {
     /// The image, made if it is not there. The caller holds the lock.
     pub(crate) fn get(&self, cache: &Cache, verbose: bool) -> Result<PathBuf> {

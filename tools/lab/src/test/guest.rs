@@ -10,6 +10,7 @@ use anyhow::Result;
 use super::ktap;
 use super::report::Case;
 use crate::boot::{self, Job, Options};
+use crate::image::{self, Image};
 use crate::lab::{Engine, Lab};
 use crate::{disks, exec, kvm};
 
@@ -43,20 +44,47 @@ pub(crate) fn faults(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
     program.run(lab, engine)
 }
 
-/// Tries every call on the filesystems that keep their files in memory.
+/// Tries the filesystems that keep their files in memory.
 pub(crate) fn posix(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
     let program = Program {
         name: "posix",
-        command: "exec posix run tmpfs",
+        command: "exec posix run rust_idmapfs tmpfs --seconds 3 --cycles 100",
         disks: "",
-        limit: Duration::from_secs(600),
+        limit: Duration::from_secs(900),
     };
     program.run(lab, engine)
 }
 
+/// Tries the one in Rust for long.
+pub(crate) fn posix_long(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
+    let program = Program {
+        name: "posix-long",
+        command: "exec posix run rust_idmapfs --parts mix,cycles --seconds 300 --cycles 5000",
+        disks: "",
+        limit: Duration::from_secs(3600),
+    };
+    program.run(lab, engine)
+}
+
+/// Puts programs to work in it.
+pub(crate) fn apps(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
+    let program = Program {
+        name: "apps",
+        command: "exec posix run rust_idmapfs --parts apps,apps-idmapped",
+        disks: "",
+        limit: Duration::from_secs(1800),
+    };
+    program.run_in(lab, engine, &image::APPS)
+}
+
 impl Program<'_> {
     pub(super) fn run(&self, lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
-        let machine = exec::machine(lab, engine)?;
+        self.run_in(lab, engine, &image::USUAL)
+    }
+
+    /// Runs it in a guest with another root filesystem.
+    fn run_in(&self, lab: &Lab, engine: Engine, image: &Image) -> Result<Vec<Case>> {
+        let machine = exec::machine_with(lab, engine, image)?;
         let log = format!("{}-{engine}", self.name);
         let mut options = Options::new(Job::Exec(self.command.into()), &log);
         options.limit = Some(self.limit);

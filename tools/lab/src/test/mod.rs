@@ -42,6 +42,14 @@ const STEPS: &[Step] = &[
     ("fuzz", |lab| stress::fuzz_both(lab, FUZZ)),
 ];
 
+/// Parts that take long or need much, which are run only when they are named.
+const NAMED: &[Step] = &[
+    ("apps.rust", |lab| guest::apps(lab, Engine::Rust)),
+    ("posix-long.rust", |lab| {
+        guest::posix_long(lab, Engine::Rust)
+    }),
+];
+
 /// How many seconds of a storm there are in a run of all tests.
 const STORM: u64 = 30;
 /// How many calls with random arguments there are in a run of all tests.
@@ -70,9 +78,11 @@ pub(crate) fn fuzz(lab: &Lab, engine: Engine, calls: u64, seed: u64) -> Result<b
 /// Runs the tests below a name; the answer is whether all passed.
 pub(crate) fn run(lab: &Lab, only: &str) -> Result<bool> {
     let chosen = |(name, _): &&Step| is_below(name, only) || is_below(only, name);
-    let steps: Vec<&Step> = STEPS.iter().filter(chosen).collect();
+    let named = if only.is_empty() { &[] } else { NAMED };
+    let steps: Vec<&Step> = STEPS.iter().chain(named).filter(chosen).collect();
     if steps.is_empty() {
-        let names: Vec<&str> = STEPS.iter().map(|(name, _)| *name).collect();
+        let all = STEPS.iter().chain(NAMED);
+        let names: Vec<&str> = all.map(|(name, _)| *name).collect();
         bail!(
             "T={only}: no such part of the tests; there are {}",
             names.join(" ")
