@@ -10,7 +10,8 @@ use crate::range::{Kind, Range, RangeError};
 
 /// A valid map of users and a valid map of groups.
 ///
-/// The kernel takes no mount with only one of them.
+/// The kernel takes no mount with only one of them. Two are equal if they map each id to the same,
+/// in whatever ranges.
 ///
 /// # Examples
 ///
@@ -25,7 +26,7 @@ use crate::range::{Kind, Range, RangeError};
 /// assert!(error.to_string().contains("u:0:0:10 and u:9:100:1 both have"));
 /// # Ok::<(), MapsError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdMaps {
     pub(crate) users: IdMap<Vec<Extent>>,
     pub(crate) groups: IdMap<Vec<Extent>>,
@@ -128,16 +129,31 @@ impl IdMaps {
 
     /// Reads two maps in the form of `/proc/PID/uid_map` and `/proc/PID/gid_map`.
     pub fn from_proc(uid_map: &str, gid_map: &str) -> Result<Self, MapsError> {
-        let read = |kind, text| {
-            let mut room = [Extent::EMPTY; MAX_EXTENTS];
-            IdMap::parse(text, &mut room)
-                .and_then(|map| IdMap::from_storage(map.extents().to_vec()))
-                .map_err(|error| MapsError::Text(kind, error))
-        };
+        let read =
+            |kind, text| IdMap::parse_vec(text).map_err(|error| MapsError::Text(kind, error));
         Ok(Self {
             users: read(Kind::Users, uid_map)?,
             groups: read(Kind::Groups, gid_map)?,
         })
+    }
+
+    /// The same maps with the fewest ranges, in the order of the ids on disk.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mount_idmapped::IdMaps;
+    ///
+    /// let maps: IdMaps = "b:1:101:9 b:0:100:1 b:10:500:1".parse()?;
+    /// assert_eq!(maps.joined().to_string(), "b:0:100:10 b:10:500:1");
+    /// assert_eq!(maps.joined(), maps);
+    /// # Ok::<(), mount_idmapped::MapsError>(())
+    /// ```
+    pub fn joined(&self) -> Self {
+        Self {
+            users: self.users.joined(),
+            groups: self.groups.joined(),
+        }
     }
 
     /// The map of users, from the ids on disk down to the ids seen.
@@ -282,9 +298,29 @@ mod tests {
                 prop_assert_eq!(maps.users().down(id), by(Kind::has_users));
                 prop_assert_eq!(maps.groups().down(id), by(Kind::has_groups));
             }
+            let joined = maps.joined();
+            prop_assert!(joined.users().extents().len() <= maps.users().extents().len());
+            for id in 0..80 {
+                prop_assert_eq!(joined.users().down(id), maps.users().down(id));
+                prop_assert_eq!(joined.groups().up(id), maps.groups().up(id));
+            }
+            prop_assert_eq!(&joined, &maps);
             let again: IdMaps = maps.to_string().parse().unwrap();
             prop_assert_eq!(again.users().extents(), maps.users().extents());
             prop_assert_eq!(again.groups().extents(), maps.groups().extents());
+        }
+
+        /// Maps are equal exactly when they mean the same.
+        #[test]
+        fn maps_that_differ_are_not_equal(a in ranges(), b in ranges()) {
+            let (Ok(a), Ok(b)) = (IdMaps::from_ranges(&a), IdMaps::from_ranges(&b)) else {
+                return Ok(());
+            };
+            let same = (0..80).all(|id| {
+                a.users().down(id) == b.users().down(id)
+                    && a.groups().down(id) == b.groups().down(id)
+            });
+            prop_assert_eq!(a == b, same);
         }
 
         /// Ranges are refused exactly when an id is mapped twice or a kind is missing.
