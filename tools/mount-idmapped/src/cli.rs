@@ -7,7 +7,8 @@ use std::{
     path::PathBuf,
 };
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
+use clap_complete::Shell;
 use mount_idmapped::{IdMaps, MapsError, Range, RangeError, explain::Operation};
 
 use crate::options::Options;
@@ -39,9 +40,11 @@ pub(crate) struct Arguments {
     pub(crate) recursive: bool,
 
     /// What is to be seen in another place, a folder or a file
+    #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) source: PathBuf,
 
     /// Where, of the same sort
+    #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) target: PathBuf,
 
     /// What to run with --map-caller [default: $SHELL, or /bin/sh]
@@ -114,6 +117,21 @@ pub(crate) enum Task {
         #[arg(value_parser = parse_maps)]
         map: IdMaps,
     },
+    /// Prints what makes a shell complete the words of this program
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// What makes a shell complete the words.
+pub(crate) fn completions(shell: Shell) -> Vec<u8> {
+    // The two forms of the command line in one, which is only good for this.
+    let tasks = Tasks::command();
+    let mut both = Arguments::command().subcommands(tasks.get_subcommands().cloned());
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut both, "mount-idmapped", &mut script);
+    script
 }
 
 /// What `mount` is told.
@@ -129,7 +147,8 @@ pub(crate) struct MountArguments {
     #[arg(long, value_name = "PATH", conflicts_with = "pid")]
     pub(crate) like: Option<PathBuf>,
     /// As for mount(8), with commas between them: X-mount.idmap=MAP, ro, nosuid, nodev, noexec,
-    /// nosymfollow, private, shared, slave, unbindable, bind, rbind
+    /// nosymfollow, nodiratime, the opposites of these, noatime, relatime, strictatime, private,
+    /// shared, slave, unbindable, bind, rbind
     #[arg(short, long, value_name = "LIST", value_parser = Options::parse)]
     pub(crate) options: Vec<Options>,
     /// Takes what is mounted below SOURCE along
@@ -139,8 +158,10 @@ pub(crate) struct MountArguments {
     #[arg(long)]
     pub(crate) replace: bool,
     /// What is to be seen in another place
+    #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) source: PathBuf,
     /// Where
+    #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) target: PathBuf,
 }
 
@@ -304,7 +325,6 @@ fn two_dashes(argument: OsString) -> OsString {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     fn words(line: &str) -> Result<Line, String> {
         let words = line.split('|').map(OsString::from).collect();
@@ -322,6 +342,16 @@ mod tests {
     fn the_descriptions_are_consistent() {
         Arguments::command().debug_assert();
         Tasks::command().debug_assert();
+    }
+
+    #[test]
+    fn shells_learn_all_words() {
+        for shell in <Shell as clap::ValueEnum>::value_variants() {
+            let script = String::from_utf8(super::completions(*shell)).unwrap();
+            for word in ["map-mount", "explain", "shift", "mounted-in", "completions"] {
+                assert!(script.contains(word), "{shell}: {word}");
+            }
+        }
     }
 
     #[test]

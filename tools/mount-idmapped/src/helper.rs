@@ -28,6 +28,10 @@ impl Helper {
         Ok(Self { pid, _alive: alive })
     }
 
+    pub(crate) fn pid(&self) -> i32 {
+        self.pid
+    }
+
     /// The path of one of its files in /proc.
     pub(crate) fn proc(&self, file: &str) -> String {
         format!("/proc/{}/{file}", self.pid)

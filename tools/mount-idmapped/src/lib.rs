@@ -34,6 +34,7 @@ mod mountinfo;
 mod range;
 mod shift;
 mod statmount;
+mod subid;
 mod sys;
 mod table;
 mod userns;
@@ -41,7 +42,7 @@ mod userns;
 pub use self::{
     error::{Error, Step, errno_name},
     maps::{IdMaps, MapsError},
-    mount::{Attribute, Detached, IdmappedMount, Propagation, unmount},
+    mount::{Atime, Attribute, Detached, IdmappedMount, Propagation, unmount},
     range::{Kind, Range, RangeError},
     shift::{Image, ShiftError, Span},
     table::{Mount, MountMap, mount_of, mounts},

@@ -36,6 +36,33 @@ pub enum Attribute {
     NoExec,
     /// Symbolic links are not followed.
     NoSymfollow,
+    /// Times of access of folders are not written.
+    NoDirAtime,
+}
+
+/// When the time of the last access of a file is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Atime {
+    /// If it is a day old, or before the last change.
+    Relative,
+    /// Never.
+    Never,
+    /// At each access.
+    Strict,
+}
+
+impl Atime {
+    /// All bits of this choice, `MOUNT_ATTR__ATIME`.
+    const ALL: u64 = 0x70;
+
+    /// The `MOUNT_ATTR_...` bits.
+    fn bits(self) -> u64 {
+        match self {
+            Self::Relative => 0,
+            Self::Never => 0x10,
+            Self::Strict => 0x20,
+        }
+    }
 }
 
 impl Attribute {
@@ -47,6 +74,7 @@ impl Attribute {
             Self::NoDev => 0x4,
             Self::NoExec => 0x8,
             Self::NoSymfollow => 0x0020_0000,
+            Self::NoDirAtime => 0x80,
         }
     }
 }
@@ -82,12 +110,15 @@ impl Propagation {
 #[derive(Clone, Debug)]
 #[must_use = "nothing is mounted before it is attached"]
 pub struct IdmappedMount<'a> {
+    /// What is copied: a path, or an open file of which this is the name for messages.
     source: PathBuf,
+    file: Option<BorrowedFd<'a>>,
     recursive: bool,
     userns: Option<BorrowedFd<'a>>,
     /// Whether a map that the source has gives way.
     replace: bool,
     set: u64,
+    clear: u64,
     propagation: u64,
 }
 
@@ -96,11 +127,23 @@ impl<'a> IdmappedMount<'a> {
     pub fn of(source: impl Into<PathBuf>) -> Self {
         Self {
             source: source.into(),
+            file: None,
             recursive: false,
             userns: None,
             replace: false,
             set: 0,
+            clear: 0,
             propagation: 0,
+        }
+    }
+
+    /// Starts with a plain copy of what an open file or folder is, such as the root of a mount that
+    /// is attached nowhere.
+    pub fn of_file(file: BorrowedFd<'a>) -> Self {
+        let name = format!("/proc/self/fd/{}", file.as_raw_fd());
+        Self {
+            file: Some(file),
+            ..Self::of(name)
         }
     }
 
@@ -131,6 +174,20 @@ impl<'a> IdmappedMount<'a> {
         self
     }
 
+    /// Takes away an attribute that the source has.
+    pub fn clear(mut self, attribute: Attribute) -> Self {
+        self.clear |= attribute.bit();
+        self
+    }
+
+    /// Chooses when times of access are written; otherwise it is as at the source.
+    pub fn atime(mut self, atime: Atime) -> Self {
+        self.set = self.set & !Atime::ALL | atime.bits();
+        // The kernel wants all bits of the choice to be cleared first.
+        self.clear |= Atime::ALL;
+        self
+    }
+
     /// Chooses the propagation; otherwise it is that of the source.
     pub fn propagation(mut self, propagation: Propagation) -> Self {
         self.propagation = propagation.bit();
@@ -141,8 +198,9 @@ impl<'a> IdmappedMount<'a> {
     pub fn detached(&self) -> Result<Detached, Error> {
         let mut attr = MountAttr {
             set: self.set,
+            clear: self.clear,
             propagation: self.propagation,
-            ..MountAttr::default()
+            userns_fd: 0,
         };
         if let Some(userns) = self.userns {
             attr.set |= sys::ATTR_IDMAP;
@@ -151,11 +209,12 @@ impl<'a> IdmappedMount<'a> {
         if self.replace {
             return self.detached_anew(attr);
         }
-        let fd = open_tree(CWD, &self.source, self.open_flags()).map_err(|errno| {
+        let (at, path) = self.place();
+        let fd = open_tree(at, path, self.open_flags()).map_err(|errno| {
             Error::new(Step::CopyMount, self.source.display().to_string(), errno)
                 .because(diagnosis::copy_mount(errno, &self.source, self.recursive))
         })?;
-        if attr.set != 0 || attr.propagation != 0 {
+        if (attr.set, attr.clear, attr.propagation) != (0, 0, 0) {
             sys::mount_setattr(fd.as_fd(), self.recursive, &attr).map_err(|errno| {
                 Error::new(
                     Step::SetAttributes,
@@ -181,9 +240,9 @@ impl<'a> IdmappedMount<'a> {
                 diagnosis::copy_with_attributes(errno, &self.source, self.recursive, self.userns);
             Error::new(Step::CopyMount, self.source.display().to_string(), errno).because(cause)
         };
-        let path = CString::new(self.source.as_os_str().as_bytes());
-        let path = path.map_err(|_| fail(Errno::INVAL))?;
-        let fd = sys::open_tree_attr(CWD, &path, self.open_flags().bits(), &attr).map_err(fail)?;
+        let (at, path) = self.place();
+        let path = CString::new(path.as_os_str().as_bytes()).map_err(|_| fail(Errno::INVAL))?;
+        let fd = sys::open_tree_attr(at, &path, self.open_flags().bits(), &attr).map_err(fail)?;
         Ok(Detached(fd))
     }
 
@@ -192,8 +251,19 @@ impl<'a> IdmappedMount<'a> {
         self.detached()?.attach(target)
     }
 
+    /// The source as system calls take it.
+    fn place(&self) -> (BorrowedFd<'_>, &Path) {
+        match self.file {
+            Some(file) => (file, Path::new("")),
+            None => (CWD, &self.source),
+        }
+    }
+
     fn open_flags(&self) -> OpenTreeFlags {
-        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+        let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+        if self.file.is_some() {
+            flags |= OpenTreeFlags::AT_EMPTY_PATH;
+        }
         if self.recursive {
             flags | OpenTreeFlags::AT_RECURSIVE
         } else {

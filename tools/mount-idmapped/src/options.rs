@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use mount_idmapped::{Attribute, IdmappedMount, Propagation, RangeError};
+use mount_idmapped::{Atime, Attribute, IdmappedMount, Propagation, RangeError};
 
 use crate::cli::Map;
 
@@ -13,7 +13,8 @@ use crate::cli::Map;
 pub(crate) struct Options {
     /// `X-mount.idmap=`.
     pub(crate) map: Option<Map>,
-    attributes: Vec<Attribute>,
+    attributes: Vec<(Attribute, bool)>,
+    atime: Option<Atime>,
     propagation: Option<Propagation>,
     recursive: bool,
 }
@@ -32,7 +33,9 @@ impl fmt::Display for OptionsError {
             Self::Unknown(word) => write!(
                 f,
                 "'{word}' is no option of an idmapped mount; there are X-mount.idmap=MAP, ro, \
-                 nosuid, nodev, noexec, nosymfollow, private, shared, slave, unbindable, bind, rbind"
+                 nosuid, nodev, noexec, nosymfollow, nodiratime, their opposites rw, suid, dev, \
+                 exec, symfollow, diratime, and noatime, relatime, strictatime, private, shared, \
+                 slave, unbindable, bind, rbind"
             ),
         }
     }
@@ -50,12 +53,24 @@ impl Options {
                 options.map = Some(Map::parse(map).map_err(OptionsError::Map)?);
                 continue;
             }
+            const ATTRIBUTES: [(&str, &str, Attribute); 6] = [
+                ("ro", "rw", Attribute::ReadOnly),
+                ("nosuid", "suid", Attribute::NoSuid),
+                ("nodev", "dev", Attribute::NoDev),
+                ("noexec", "exec", Attribute::NoExec),
+                ("nosymfollow", "symfollow", Attribute::NoSymfollow),
+                ("nodiratime", "diratime", Attribute::NoDirAtime),
+            ];
+            let named = |(on, off, _): &&(&str, &str, _)| word == *on || word == *off;
+            if let Some((on, _, attribute)) = ATTRIBUTES.iter().find(named) {
+                options.attributes.retain(|(other, _)| other != attribute);
+                options.attributes.push((*attribute, word == *on));
+                continue;
+            }
             match word {
-                "ro" => options.attributes.push(Attribute::ReadOnly),
-                "nosuid" => options.attributes.push(Attribute::NoSuid),
-                "nodev" => options.attributes.push(Attribute::NoDev),
-                "noexec" => options.attributes.push(Attribute::NoExec),
-                "nosymfollow" => options.attributes.push(Attribute::NoSymfollow),
+                "noatime" => options.atime = Some(Atime::Never),
+                "relatime" => options.atime = Some(Atime::Relative),
+                "strictatime" => options.atime = Some(Atime::Strict),
                 "private" => options.propagation = Some(Propagation::Private),
                 "shared" => options.propagation = Some(Propagation::Shared),
                 "slave" => options.propagation = Some(Propagation::Slave),
@@ -70,8 +85,14 @@ impl Options {
 
     /// Asks a mount for all but the map.
     pub(crate) fn apply<'a>(&self, mut mount: IdmappedMount<'a>) -> IdmappedMount<'a> {
-        for attribute in &self.attributes {
-            mount = mount.set(*attribute);
+        for (attribute, on) in &self.attributes {
+            mount = match on {
+                true => mount.set(*attribute),
+                false => mount.clear(*attribute),
+            };
+        }
+        if let Some(atime) = self.atime {
+            mount = mount.atime(atime);
         }
         if let Some(propagation) = self.propagation {
             mount = mount.propagation(propagation);
@@ -92,11 +113,20 @@ mod tests {
     fn options_are_read() {
         let options = Options::parse("rbind,ro,nosuid,X-mount.idmap=\"b:0:1:1 u:5:6:7\",slave");
         let options = options.unwrap();
-        assert_eq!(options.attributes, [Attribute::ReadOnly, Attribute::NoSuid]);
+        let expected = [(Attribute::ReadOnly, true), (Attribute::NoSuid, true)];
+        assert_eq!(options.attributes, expected);
         assert_eq!(options.propagation, Some(Propagation::Slave));
         assert!(options.recursive);
         let ranges = ["b:0:1:1", "u:5:6:7"].map(|range| range.parse().unwrap());
         assert_eq!(options.map, Some(Map::Ranges(ranges.to_vec())));
+    }
+
+    #[test]
+    fn the_last_of_opposites_counts() {
+        let options = Options::parse("ro,noatime,exec,rw,strictatime").unwrap();
+        let expected = [(Attribute::NoExec, false), (Attribute::ReadOnly, false)];
+        assert_eq!(options.attributes, expected);
+        assert_eq!(options.atime, Some(Atime::Strict));
     }
 
     #[test]

@@ -17,6 +17,7 @@ use std::{
 };
 
 use rustix::{
+    fs::{CWD, Mode, OFlags, openat},
     io::Errno,
     process::{Gid, Uid},
     thread::{
@@ -273,11 +274,25 @@ pub(crate) fn reap(pid: libc::pid_t) {
     }
 }
 
+/// Whether nobody in this user namespace may change the groups that it is in.
+fn is_setgroups_denied() -> bool {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let mut word = [0; 4];
+    openat(CWD, c"/proc/self/setgroups", flags, Mode::empty())
+        .and_then(|file| rustix::io::read(file, &mut word))
+        .is_ok_and(|_| word == *b"deny")
+}
+
 /// Lets a command begin in a user namespace, as its user and group 0.
 pub(crate) fn start_in(userns: OwnedFd, command: &mut Command) {
     let enter = move || -> io::Result<()> {
         move_into_link_name_space(userns.as_fd(), Some(LinkNameSpaceType::User))?;
-        set_thread_groups(&[])?;
+        // Where groups may not be left, which is the rule for a namespace of a plain user with
+        // one group, this one keeps those that it is in.
+        match set_thread_groups(&[]) {
+            Err(Errno::PERM) if is_setgroups_denied() => {}
+            answer => answer?,
+        }
         let (user, group) = (Uid::ROOT, Gid::ROOT);
         set_thread_res_gid(group, group, group)?;
         set_thread_res_uid(user, user, user)?;

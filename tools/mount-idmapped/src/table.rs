@@ -94,6 +94,28 @@ pub fn mount_of(path: impl AsRef<Path>) -> Result<Mount, Error> {
     facts(file.as_fd()).map(|facts| facts.mount).map_err(fail)
 }
 
+impl IdMaps {
+    /// The maps of the mount that a path is on.
+    ///
+    /// `ENODATA` says that it has none, or none that the kernel shows.
+    pub fn of_mount(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let fail = |cause: &str| {
+            let path = path.display().to_string();
+            let error = Error::new(Step::LookAtMount, path, Errno::NODATA);
+            Err(error.because(Some(cause.to_owned())))
+        };
+        match mount_of(path)?.map {
+            MountMap::Maps(maps) => Ok(maps),
+            MountMap::None => fail("it has no map"),
+            MountMap::Hidden => fail(
+                "its map is not shown: that came with Linux 6.15, and only ranges that this user \
+                 namespace has are",
+            ),
+        }
+    }
+}
+
 /// A mount, and what else of it decisions ask for.
 pub(crate) struct Facts {
     pub(crate) mount: Mount,

@@ -8,10 +8,10 @@ use std::{
     process::ExitCode,
 };
 
-use mount_idmapped::{IdMaps, IdmappedMount, Image, MountMap, UserNs, mount_of, mounts, unmount};
+use mount_idmapped::{IdMaps, IdmappedMount, Image, UserNs, mount_of, mounts, unmount};
 
 use crate::{
-    cli::{Container, MountArguments, Task},
+    cli::{self, Container, MountArguments, Task},
     explaining, list,
     run::{Failure, namespace},
 };
@@ -53,8 +53,9 @@ fn simple(task: &Task) -> Result<(), Failure> {
             let all = next
                 .iter()
                 .try_fold(first.clone(), |maps, next| maps.then(next))?;
-            print(&format!("{all}\n"))
+            print(&format!("{}\n", all.joined()))
         }
+        Task::Completions { shell } => print(&String::from_utf8_lossy(&cli::completions(*shell))),
         Task::Invert { map } => print(&format!("{}\n", map.clone().inverse())),
     }
 }
@@ -82,7 +83,7 @@ fn mount(arguments: &MountArguments) -> Result<(), Failure> {
             return Err(Failure::Usage(text.to_owned()));
         }
         (Some(pid), _) => Some(UserNs::of_process(*pid)?),
-        (None, Some(path)) => Some(UserNs::new(&maps_of_mount(path)?)?),
+        (None, Some(path)) => Some(UserNs::new(&IdMaps::of_mount(path)?)?),
     };
     if userns.is_none() && !arguments.replace {
         let text =
@@ -99,21 +100,6 @@ fn mount(arguments: &MountArguments) -> Result<(), Failure> {
         mount = mount.map(userns);
     }
     Ok(mount.attach(&arguments.target)?)
-}
-
-fn maps_of_mount(path: &Path) -> Result<IdMaps, Failure> {
-    match mount_of(path)?.map {
-        MountMap::Maps(maps) => Ok(maps),
-        MountMap::None => Err(Failure::Unfit(format!(
-            "{} is on no idmapped mount",
-            path.display()
-        ))),
-        MountMap::Hidden => Err(Failure::Unfit(format!(
-            "the map of the mount of {} is not shown: that came with Linux 6.15, and only \
-             ranges that this user namespace has are",
-            path.display()
-        ))),
-    }
 }
 
 fn umount(target: &Path, lazy: bool) -> Result<(), Failure> {

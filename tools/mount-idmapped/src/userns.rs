@@ -20,7 +20,8 @@ use crate::{
     error::{Error, Step},
     helper::Helper,
     maps::IdMaps,
-    sys,
+    range::Kind,
+    subid, sys,
 };
 
 /// A reference to a user namespace, which lives at least as long.
@@ -30,20 +31,36 @@ pub struct UserNs(OwnedFd);
 impl UserNs {
     /// Makes a user namespace with these maps.
     ///
-    /// A process is started for it and has ended when this returns.
+    /// Where this program may not write them, newuidmap(1) and newgidmap(1) do it, for ids that
+    /// `/etc/subuid` and `/etc/subgid` give to its user. A process is started for the namespace
+    /// and has ended when this returns.
     pub fn new(maps: &IdMaps) -> Result<Self, Error> {
         let helper = Helper::start().map_err(|errno| {
             Error::new(Step::NewNamespace, "", errno).because(diagnosis::new_namespace(errno))
         })?;
-        let write = |step, file, text: String| {
-            let path = helper.proc(file);
-            fs::write(&path, &text).map_err(|error| {
-                let errno = Errno::from_io_error(&error).unwrap_or(Errno::IO);
-                Error::new(step, "", errno).because(diagnosis::write_map(errno, &text))
-            })
-        };
-        write(Step::WriteUidMap, "uid_map", maps.users().to_string())?;
-        write(Step::WriteGidMap, "gid_map", maps.groups().to_string())?;
+        let steps = [
+            (Step::WriteUidMap, Kind::Users, "uid_map", maps.users()),
+            (Step::WriteGidMap, Kind::Groups, "gid_map", maps.groups()),
+        ];
+        for (step, kind, file, map) in steps {
+            let text = map.to_string();
+            let fail = |errno, more: Option<String>| {
+                let cause = diagnosis::write_map(errno, &text);
+                let both = cause.into_iter().chain(more).collect::<Vec<_>>();
+                let cause = (!both.is_empty()).then(|| both.join("; "));
+                Err(Error::new(step, "", errno).because(cause))
+            };
+            let Err(error) = fs::write(helper.proc(file), &text) else {
+                continue;
+            };
+            match Errno::from_io_error(&error).unwrap_or(Errno::IO) {
+                Errno::PERM => match subid::write(kind, helper.pid(), map) {
+                    Ok(()) => {}
+                    Err(why) => return fail(Errno::PERM, Some(why)),
+                },
+                errno => return fail(errno, None),
+            }
+        }
         Self::open(helper.proc("ns/user"))
     }
 

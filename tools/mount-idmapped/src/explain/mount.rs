@@ -8,6 +8,11 @@ use std::{
     path::PathBuf,
 };
 
+use kernel::{
+    fs::access::{HasNamespace, Mapping},
+    host,
+    uidgid::{Filesystem, Group, Id, User},
+};
 use rustix::{io::Errno, mount::OpenTreeFlags};
 
 use super::view::{MapView, UserNsView};
@@ -127,6 +132,13 @@ impl MountView {
         shared
     }
 
+    /// What is stored for an owner and a group that are seen through it, if it knows both.
+    pub(super) fn stored(&self, user: u32, group: u32) -> Option<(u32, u32)> {
+        let user: Id<User, Filesystem> = self.map.to_fs(self, host::id(user))?;
+        let group: Id<Group, Filesystem> = self.map.to_fs(self, host::id(group))?;
+        Some((user.get(), group.get()))
+    }
+
     /// What is assumed of it where a caller in `home` is concerned.
     pub(super) fn doubt(&self, home: &UserNsView, doubts: &mut Vec<String>) {
         let (filesystem, target) = (&*self.filesystem, self.target.display());
@@ -162,5 +174,11 @@ impl MountView {
 
     pub(super) fn is_nosymfollow(&self) -> bool {
         self.attributes & 0x0020_0000 != 0
+    }
+}
+
+impl HasNamespace<UserNsView> for MountView {
+    fn namespace(&self) -> &UserNsView {
+        &self.userns
     }
 }

@@ -127,6 +127,12 @@ impl Node {
         self.plain.as_ref().unwrap_or(&self.file).as_fd()
     }
 
+    /// The mount whose map [`Node::best`] is seen through, if it is seen through one.
+    pub(super) fn map_of_best(&self) -> Option<Rc<MountView>> {
+        let through = self.plain.is_none() && self.mount.is_idmapped();
+        through.then(|| Rc::clone(&self.mount))
+    }
+
     /// The name of the object without a map that the system calls take which want one.
     pub(super) fn best_path(&self) -> String {
         place(self.best())

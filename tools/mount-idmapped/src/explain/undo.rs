@@ -9,6 +9,7 @@ use std::{
     ffi::{OsStr, OsString},
     os::fd::{AsFd, OwnedFd},
     path::Path,
+    rc::Rc,
 };
 
 use kernel::fs::access::{InodeFlags, Mode, Owned, Ownership};
@@ -24,6 +25,7 @@ use rustix::{
 use super::{
     Explainer, Request,
     attempt::After,
+    mount::MountView,
     node::{Node, place, xattr},
     operation::{OpenMode, Operation},
     trace::{Stop, Trace},
@@ -50,6 +52,8 @@ pub(super) struct Undo {
     moves: Option<(Name, Name)>,
     /// An object that the attempt changes.
     changes: Option<Before>,
+    /// The mount whose map that is seen through.
+    map: Option<Rc<MountView>>,
     size: u64,
 }
 
@@ -206,14 +210,14 @@ impl Undo {
             ) => {}
             Operation::Open(OpenMode::Create) => {
                 if let Target::Missing(place) = walk.target(path, true)? {
-                    undo.makes = Some(Name::of(&place)?);
+                    undo.make(&place)?;
                 }
             }
             Operation::Create | Operation::Mkdir | Operation::Mkfifo | Operation::Symlink => {
-                undo.makes = Some(Name::of(&walk.parent(path)?)?);
+                undo.make(&walk.parent(path)?)?;
             }
             Operation::Link(to) => {
-                undo.makes = Some(Name::of(&walk.parent(to)?)?);
+                undo.make(&walk.parent(to)?)?;
             }
             Operation::Unlink | Operation::Rmdir => undo.keep(walk, path)?,
             Operation::Rename(to) => {
@@ -230,14 +234,22 @@ impl Undo {
             | Operation::SetFacl(_) => {
                 let found = walk.lookup(path, true)?;
                 undo.size = found.node.size;
+                undo.map = found.node.map_of_best();
                 undo.changes = Some(Before::of(&found.node)?);
             }
             Operation::SetXattr(name) => {
                 let found = walk.lookup(path, true)?;
+                undo.map = found.node.map_of_best();
                 undo.changes = Some(Before::of(&found.node)?.with_xattr(name));
             }
         }
         Ok(undo)
+    }
+
+    fn make(&mut self, place: &Place) -> Result<(), Error> {
+        self.map = place.folder.map_of_best();
+        self.makes = Some(Name::of(place)?);
+        Ok(())
     }
 
     /// Keeps what is removed.
@@ -271,12 +283,15 @@ impl Undo {
         self.size
     }
 
-    /// What is stored of what was made or changed.
+    /// What is stored of what was made or changed, if that can be told.
     pub(super) fn look(&self) -> Result<Option<After>, Error> {
-        let look = |status: Stat| After {
-            user: status.st_uid,
-            group: status.st_gid,
-            mode: u16::try_from(status.st_mode & 0o7777).ok(),
+        let look = |status: Stat| {
+            let (user, group) = match &self.map {
+                Some(mount) => mount.stored(status.st_uid, status.st_gid)?,
+                None => (status.st_uid, status.st_gid),
+            };
+            let mode = u16::try_from(status.st_mode & 0o7777).ok();
+            Some(After { user, group, mode })
         };
         let status = if let Some(Name { folder, name }) = &self.makes {
             statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)
@@ -286,7 +301,7 @@ impl Undo {
             return Ok(None);
         };
         status
-            .map(|status| Some(look(status)))
+            .map(look)
             .map_err(|errno| Error::new(Step::LookAtObject, "what was tried", errno))
     }
 
