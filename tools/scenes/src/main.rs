@@ -6,6 +6,7 @@
 mod act;
 mod disk;
 mod inside;
+mod old;
 mod play;
 mod report;
 mod scene;
@@ -73,6 +74,15 @@ enum Task {
         what: String,
         path: PathBuf,
     },
+    /// Makes a user namespace and prints what is found in it
+    #[command(hide = true)]
+    InNamespace { map: String },
+    /// Runs a program without the system calls of Linux 6.8 and later
+    #[command(hide = true)]
+    OnOldKernel {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<String>,
+    },
     /// Prints the real and the effective user
     #[command(hide = true)]
     Ids,
@@ -100,6 +110,10 @@ fn main() -> ExitCode {
             println!("{}", inside::answer(user, &what, &path));
             return ExitCode::SUCCESS;
         }
+        Task::InNamespace { map } => {
+            return told(scene::in_namespace(&map).map(|found| println!("{found}")));
+        }
+        Task::OnOldKernel { words } => return old::run(&words),
         Task::Ids => {
             let (real, effective) = (rustix::process::getuid(), rustix::process::geteuid());
             println!("{} {}", real.as_raw(), effective.as_raw());

@@ -3,6 +3,12 @@
 //! Not a scene of users' but of the tool: what it refuses, with which words and exit status, and
 //! what its options do.
 
+mod explaining;
+mod more;
+mod plain;
+
+pub(crate) use plain::in_namespace;
+
 use std::{fs, path::Path};
 
 use rustix::io::Errno;
@@ -175,7 +181,10 @@ pub(crate) fn play(stage: &mut Stage) -> Result<(), Failure> {
 
     options(stage, &tree, &target)?;
     many_ranges(stage, &tree, &target)?;
-    caller(stage, &tree, &target)
+    caller(stage, &tree, &target)?;
+    explaining::play(stage, &tree)?;
+    more::play(stage, &tree, &target)?;
+    plain::play(stage)
 }
 
 /// How many mounts there are.
