@@ -25,7 +25,7 @@ pub(crate) fn exec(lab: &Lab, guest: &GuestArgs, command: OsString, seconds: u64
     let mut options = options(guest, Job::Exec(command), "exec")?;
     options.output = Output::Pass;
     options.limit = Some(Duration::from_secs(seconds));
-    let machine = machine(lab, guest.engine)?;
+    let machine = machine_with(lab, guest.engine, guest.image)?;
     accelerate(lab, guest, &machine, &mut options)?;
     let outcome = boot::boot(&lab.cache, &machine, &options)?;
     if outcome.end == End::TimedOut {
@@ -44,7 +44,7 @@ pub(crate) fn shell(lab: &Lab, guest: &GuestArgs) -> Result<u8> {
     if let Ok(terminal) = std::env::var("TERM") {
         options.environment.push(("TERM".to_owned(), terminal));
     }
-    let machine = machine(lab, guest.engine)?;
+    let machine = machine_with(lab, guest.engine, guest.image)?;
     accelerate(lab, guest, &machine, &mut options)?;
     ui::say("booting; the guest ends with its shell (exit, or Ctrl-D)");
     code(&boot::boot(&lab.cache, &machine, &options)?)
@@ -61,6 +61,9 @@ pub(crate) fn tour(lab: &Lab) -> Result<u8> {
     ui::say("booting; a guest takes some seconds");
     code(&boot::boot(&lab.cache, &machine, &options)?)
 }
+
+/// The scenes of real programs.
+pub(crate) const CLIENTS: &str = "mount overlay crun podman nspawn homed copies";
 
 /// Scenes to be played in full.
 pub(crate) struct Play<'a> {

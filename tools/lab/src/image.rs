@@ -31,6 +31,7 @@ const PACKAGES: &[&str] = &[
 ];
 
 /// A root filesystem.
+#[derive(Debug)]
 pub(crate) struct Image {
     /// What it is for, in file names and messages.
     name: &'static str,
@@ -53,6 +54,38 @@ pub(crate) const APPS: Image = Image {
     packages: &["fio", "gcc", "git", "libc6-dev", "sqlite3"],
     size: "2G",
 };
+
+/// With the programs that make idmapped mounts themselves, and those that copy owners.
+pub(crate) const CLIENTS: Image = Image {
+    name: "clients",
+    packages: &[
+        "busybox-static",
+        "crun",
+        "dbus",
+        "netavark",
+        "passt",
+        "podman",
+        "python3",
+        "rsync",
+        "systemd",
+        "systemd-container",
+        "systemd-homed",
+        "tar",
+    ],
+    size: "2G",
+};
+
+/// All of them, by the names that users know them by.
+const ALL: [(&str, &Image); 3] = [("usual", &USUAL), ("apps", &APPS), ("clients", &CLIENTS)];
+
+/// An image by its name.
+pub(crate) fn named(name: &str) -> Result<&'static Image, String> {
+    let found = ALL.iter().find(|(other, _)| *other == name);
+    found.map(|(_, image)| *image).ok_or_else(|| {
+        let names = ALL.map(|(name, _)| name);
+        format!("there is no such image; there are {}", names.join(" "))
+    })
+}
 
 impl Image {
     /// The image, made if it is not there. The caller holds the lock.

@@ -100,6 +100,9 @@ struct GuestArgs {
     /// Disks to format and mount: ext4 xfs:1G btrfs vfat msdos raw.
     #[arg(long, env = "DISKS", default_value = "")]
     disks: String,
+    /// The guest's root filesystem: usual, or with more programs: apps, clients.
+    #[arg(long, env = "IMAGE", default_value = "usual", value_parser = image::named)]
+    image: &'static image::Image,
     /// Count instructions: one processor whose nanosecond is an instruction.
     #[arg(long, env = "ICOUNT", value_parser = FalseyValueParser::new())]
     icount: bool,
@@ -130,6 +133,18 @@ enum Task {
         /// Which, by their names: "E", or "A B".
         #[arg(long, env = "S")]
         scenes: Option<String>,
+        /// Only on this filesystem.
+        #[arg(long, env = "ON")]
+        on: Option<String>,
+        /// Which implementation answers.
+        #[arg(long, env = "ENGINE", value_enum, default_value = "rust")]
+        engine: Engine,
+    },
+    /// Boot and watch real programs use idmapped mounts.
+    Clients {
+        /// Only these: "mount crun".
+        #[arg(long, env = "S", default_value = exec::CLIENTS)]
+        clients: String,
         /// Only on this filesystem.
         #[arg(long, env = "ON")]
         on: Option<String>,
@@ -253,6 +268,18 @@ fn act(cli: Cli) -> Result<u8> {
                 scenes: &scenes,
                 on: on.as_deref(),
                 image: &image::USUAL,
+            };
+            play.run(&lab, engine)
+        }
+        Task::Clients {
+            clients,
+            on,
+            engine,
+        } => {
+            let play = exec::Play {
+                scenes: &clients,
+                on: on.as_deref(),
+                image: &image::CLIENTS,
             };
             play.run(&lab, engine)
         }

@@ -23,6 +23,7 @@ const NOT_INHERITED: &[&str] = &[
     "SHARE",
     "CMD",
     "DISKS",
+    "IMAGE",
     "TIMEOUT",
     "ICOUNT",
     "T",

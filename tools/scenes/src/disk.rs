@@ -129,6 +129,11 @@ impl Stage {
 
     /// Makes the scene's filesystem, or that of its layers, and mounts it on a new folder.
     pub(crate) fn plain(&mut self, name: &str) -> Result<PathBuf, Failure> {
+        self.plain_with(name, "")
+    }
+
+    /// Likewise, with options each of which ends in a comma.
+    pub(crate) fn plain_with(&mut self, name: &str, options: &str) -> Result<PathBuf, Failure> {
         let target = self.folder(name)?;
         let kind = match self.filesystem {
             Filesystem::Overlay => "ext4",
@@ -145,7 +150,7 @@ impl Stage {
         let image = image.display();
         self.prepare(&format!("{maker} {image}"))?;
         self.prepare(&format!(
-            "mount -t {kind} -o loop {image} {}",
+            "mount -t {kind} -o {options}loop {image} {}",
             target.display()
         ))?;
         Ok(target)

@@ -4,6 +4,7 @@
 //! filesystems, and checked by number.
 
 mod act;
+mod client;
 mod disk;
 mod inside;
 mod old;

@@ -22,6 +22,7 @@ pub(crate) use container::inside as inside_container;
 pub(crate) use tool::in_namespace;
 
 use crate::{
+    client::CLIENTS,
     disk::Filesystem::{self, Btrfs, Ext4, Msdos, Overlay, Root, Tmpfs, Vfat, Xfs},
     report::{Failure, Report},
     stage::Stage,
@@ -35,8 +36,8 @@ pub(crate) struct Scene {
     /// Where it is played; the tour shows the first in full.
     pub(crate) filesystems: &'static [Filesystem],
     /// Of these, where the tour plays it.
-    tour: &'static [Filesystem],
-    play: fn(&mut Stage) -> Result<(), Failure>,
+    pub(crate) tour: &'static [Filesystem],
+    pub(crate) play: fn(&mut Stage) -> Result<(), Failure>,
 }
 
 /// All of them.
@@ -164,9 +165,10 @@ pub(crate) const SCENES: [Scene; 17] = [
 
 /// A scene by its name.
 pub(crate) fn find(name: &str) -> Result<&'static Scene, String> {
+    let all = || SCENES.iter().chain(&CLIENTS);
     let same = |scene: &&Scene| scene.name.eq_ignore_ascii_case(name);
-    SCENES.iter().find(same).ok_or_else(|| {
-        let all: Vec<&str> = SCENES.iter().map(|scene| scene.name).collect();
+    all().find(same).ok_or_else(|| {
+        let all: Vec<&str> = all().map(|scene| scene.name).collect();
         format!("there is no scene '{name}'; there are {}", all.join(" "))
     })
 }
