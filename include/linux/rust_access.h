@@ -149,7 +149,7 @@ void oracle_setattr_copy_owner(struct mnt_idmap *idmap, struct inode *inode,
 int oracle_may_setattr(struct mnt_idmap *idmap, struct inode *inode,
 		       unsigned int ia_valid);
 int oracle_notify_change_ids(struct mnt_idmap *idmap, struct inode *inode,
-			     const struct iattr *attr);
+			     const struct iattr *attr, unsigned int ia_valid);
 int oracle___check_sticky(struct mnt_idmap *idmap, struct inode *dir,
 			  struct inode *inode);
 int oracle_may_delete_dentry(struct mnt_idmap *idmap, struct inode *dir,

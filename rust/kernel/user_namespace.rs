@@ -8,10 +8,6 @@
 use crate::{
     bindings,
     fs::mnt_idmapping::Extent,
-    sync::barrier::{
-        smp_mb,
-        Read, //
-    },
     types::Opaque,
     uidgid::{
         Filesystem,
@@ -91,8 +87,9 @@ impl UserNamespace {
             let count = &raw const (*map).__bindgen_anon_1.__bindgen_anon_1.nr_extents;
             (map, count.read_volatile() as usize)
         };
-        // Pairs with `smp_wmb()` in `map_write()`.
-        smp_mb(Read);
+        // SAFETY: A barrier asks for nothing. It pairs with `smp_wmb()` in `map_write()`. (What
+        // `sync::barrier` calls it depends on the kernel's version.)
+        unsafe { bindings::smp_rmb() };
         if count == 0 {
             return None;
         }

@@ -12,8 +12,11 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
+#[cfg(CONFIG_RUST_FILESYSTEMS)]
 mod live;
+#[cfg(CONFIG_RUST_FILESYSTEMS)]
 mod new;
+#[cfg(CONFIG_RUST_FILESYSTEMS)]
 pub(super) mod slot;
 
 use crate::{
@@ -21,6 +24,7 @@ use crate::{
     types::Opaque, //
 };
 
+#[cfg(CONFIG_RUST_FILESYSTEMS)]
 pub use self::{
     live::{
         Live,

@@ -54,7 +54,7 @@ pub(crate) fn run(lab: &Lab, quick: bool) -> Result<bool> {
             lab,
             &tree,
             &toolchain,
-            &kconfig::Wishes::read(lab, Engine::Rust)?,
+            &kconfig::Wishes::read(lab, &tree.source.series, Engine::Rust)?,
         )?;
         let mut kernel = |name: &str, arguments: &[&str]| {
             check(name, on_kernel(lab, &tree, &toolchain, name, arguments))

@@ -33,7 +33,7 @@ pub(crate) fn build(lab: &Lab) -> Result<()> {
         lab,
         &tree,
         &toolchain,
-        &kconfig::Wishes::read(lab, Engine::Rust)?,
+        &kconfig::Wishes::read(lab, &tree.source.series, Engine::Rust)?,
     )?;
     let build = kernel::build_folder(lab, &tree);
     let mut make = toolchain.make(&tree.path, &build);

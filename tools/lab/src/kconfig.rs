@@ -13,9 +13,6 @@ use crate::lab::{Engine, Lab};
 
 /// Where the fragments are.
 const FOLDER: &str = "tools/lab/config";
-/// The fragment with symbols that only older kernels have: what others make of
-/// it does not matter.
-const OLDER: &str = "older.config";
 
 /// A value, and the fragment that asks for it.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,15 +25,17 @@ struct Asked {
 pub(crate) struct Wishes(BTreeMap<String, Asked>);
 
 impl Wishes {
-    /// Those for a guest's kernel. A later fragment has the last word.
-    pub(crate) fn read(lab: &Lab, engine: Engine) -> Result<Self> {
+    /// Those for a guest's kernel of a series, such as 7.3. A later fragment has
+    /// the last word.
+    pub(crate) fn read(lab: &Lab, series: &str, engine: Engine) -> Result<Self> {
         let engine = format!("engine-{engine}.config");
+        let series = format!("{series}.config");
         let mut wishes = Self(BTreeMap::new());
         for name in [
-            OLDER,
             "base.config",
             "filesystems.config",
             "rust.config",
+            &series,
             &engine,
         ] {
             let path = lab.checkout.join(FOLDER).join(name);
@@ -90,7 +89,7 @@ impl Wishes {
         let mut lost = Vec::new();
         for (symbol, asked) in &self.0 {
             let value = got.get(symbol.as_str()).copied().unwrap_or("n");
-            if value != asked.value && !asked.fragment.ends_with(OLDER) {
+            if value != asked.value {
                 let Asked {
                     value: want,
                     fragment,
@@ -142,13 +141,6 @@ mod tests {
             lost,
             ["  CONFIG_C=y in a: became n", "  CONFIG_D=n in a: became y"]
         );
-    }
-
-    #[test]
-    fn what_only_older_kernels_have_may_be_missing() {
-        let wishes = wishes(&[(OLDER, "CONFIG_OLD=y\n"), ("a", "CONFIG_A=y\n")]);
-        assert!(wishes.lost("CONFIG_A=y\n").is_empty());
-        assert_eq!(wishes.text(), "CONFIG_A=y\nCONFIG_OLD=y\n");
     }
 
     #[test]

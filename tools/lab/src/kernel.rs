@@ -32,7 +32,7 @@ pub(crate) fn build(
     toolchain: &Toolchain,
     engine: Engine,
 ) -> Result<PathBuf> {
-    let wishes = Wishes::read(lab, engine)?;
+    let wishes = Wishes::read(lab, &tree.source.series, engine)?;
     let made_from = format!(
         "{}\n{}{}",
         tree.digest,

@@ -18,17 +18,18 @@ pub(crate) struct Patch {
     text: String,
 }
 
-/// The patches for a series, in order. One of the same name below a folder
-/// named like the series is taken instead.
+/// The patches for a series, in order: those for all, and those in a folder
+/// named like the series, of which one takes the place of another of its name.
 pub(crate) fn series(checkout: &Path, series: &str) -> Result<Vec<Patch>> {
-    let mut names: Vec<String> = Vec::new();
-    for entry in fs::read_dir(checkout.join("patches")).into_iter().flatten() {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        if name.ends_with(".patch") {
-            names.push(name);
+    let mut names = BTreeSet::new();
+    for folder in ["patches".to_owned(), format!("patches/{series}")] {
+        for entry in fs::read_dir(checkout.join(folder)).into_iter().flatten() {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            if name.ends_with(".patch") {
+                names.insert(name);
+            }
         }
     }
-    names.sort();
     let read = |name: String| {
         let own = format!("patches/{series}/{name}");
         let name = if checkout.join(&own).exists() {

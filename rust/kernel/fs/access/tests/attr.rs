@@ -150,7 +150,7 @@ mod suite {
                 only(if ours {
                     bindings::rust_notify_change_ids(idmap, inode, attr, world.cred())
                 } else {
-                    bindings::oracle_notify_change_ids(idmap, inode, attr)
+                    bindings::oracle_notify_change_ids(idmap, inode, attr, (*attr).ia_valid)
                 })
             }
         })?;
