@@ -53,12 +53,6 @@ __rust_helper vfsgid_t rust_helper_i_gid_into_vfsgid(struct mnt_idmap *idmap,
 	return i_gid_into_vfsgid(idmap, inode);
 }
 
-__rust_helper bool rust_helper_fsuidgid_has_mapping(struct super_block *sb,
-						    struct mnt_idmap *idmap)
-{
-	return fsuidgid_has_mapping(sb, idmap);
-}
-
 __rust_helper loff_t rust_helper_i_size_read(const struct inode *inode)
 {
 	return i_size_read(inode);

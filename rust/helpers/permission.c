@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 #include <linux/audit.h>
+#include <linux/fs.h>
 #include <linux/posix_acl.h>
 #include <linux/rust_access.h>
 #include <linux/security.h>
@@ -16,6 +17,12 @@ __rust_helper void rust_helper_audit_inode_child(struct inode *parent,
 						 const unsigned char type)
 {
 	audit_inode_child(parent, dentry, type);
+}
+
+__rust_helper bool rust_helper_fsuidgid_has_mapping(struct super_block *sb,
+						    struct mnt_idmap *idmap)
+{
+	return fsuidgid_has_mapping(sb, idmap);
 }
 
 __rust_helper struct user_namespace *
