@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use crate::boot::{self, Job, Options, Outcome};
-use crate::lab::{Engine, Lab};
+use crate::lab::{Engine, Flavour, Lab};
 use crate::{disks, exec, kvm, ui};
 
 /// What the guest program `battery` is to do.
@@ -56,21 +56,23 @@ pub(crate) fn battery(lab: &Lab, wanted: Wanted) -> Result<u8> {
 }
 
 /// Runs the program in a guest with one engine, and keeps its trace as a log.
-pub(crate) fn run(lab: &Lab, engine: Engine, wanted: Wanted) -> Result<Run> {
-    let machine = exec::machine(lab, engine)?;
-    let log = format!("battery-{engine}");
+pub(crate) fn run(lab: &Lab, flavour: impl Into<Flavour>, wanted: Wanted) -> Result<Run> {
+    let flavour = flavour.into();
+    let machine = exec::machine(lab, flavour.clone())?;
+    let log = format!("battery-{flavour}");
     let Wanted { seed, ops, world } = wanted;
     let only = world.map_or(String::new(), |world| format!("--world {world} "));
     let command = format!(
-        "exec battery --seed {seed} --ops {ops} {only}--on tmpfs,ext4,vfat,overlay \
-         --ext4 $DISK1 --vfat $DISK2_DEV"
+        "battery --seed {seed} --ops {ops} {only}--on tmpfs,ext4,vfat,overlay \
+         --ext4 $DISK1 --vfat $DISK2_DEV{}",
+        flavour.epilogue()
     );
     let mut options = Options::new(Job::Exec(command.into()), &log);
     options.disks = disks::parse("ext4 vfat")?;
     // Far more than it takes on any machine seen so far.
     options.limit = Some(Duration::from_secs(300 + ops / 50));
     options.accelerator = kvm::best(&lab.cache, &machine)?;
-    let label = format!("{ops} random operations, engine {engine}");
+    let label = format!("{ops} random operations, engine {flavour}");
     let outcome = ui::timed(&label, || boot::boot(&lab.cache, &machine, &options))?;
     let trace = String::from_utf8_lossy(&outcome.output).into_owned();
     let kept = lab.cache.log(&format!("{log}-trace"))?;

@@ -50,14 +50,13 @@ pub(crate) fn run(lab: &Lab, quick: bool) -> Result<bool> {
     if !quick {
         check("rustdoc of tools", rustdoc(lab))?;
         let toolchain = Toolchain::find(lab)?;
-        kernel::configure(
-            lab,
-            &tree,
-            &toolchain,
-            &kconfig::Wishes::read(lab, &tree.source.series, Engine::Rust)?,
-        )?;
+        let flavour = Engine::Rust.into();
+        let build = kernel::build_folder(lab, &tree, &flavour);
+        let wishes = kconfig::Wishes::read(lab, &tree.source.series, &flavour)?;
+        kernel::configure(&tree, &toolchain, &wishes, &build)?;
         let mut kernel = |name: &str, arguments: &[&str]| {
-            check(name, on_kernel(lab, &tree, &toolchain, name, arguments))
+            let make = toolchain.make(&tree.path, &build);
+            check(name, on_kernel(lab, &tree, make, name, arguments))
         };
         kernel("clippy on the kernel", &["CLIPPY=1", "rust/kernel.o"])?;
         kernel("rustdoc of the kernel", &["rustdoc"])?;
@@ -231,12 +230,11 @@ fn rustdoc(lab: &Lab) -> Result<Complaints> {
 fn on_kernel(
     lab: &Lab,
     tree: &Tree,
-    toolchain: &Toolchain,
+    mut make: Command,
     label: &str,
     arguments: &[&str],
 ) -> Result<Complaints> {
     let log = label.replace(' ', "-");
-    let mut make = toolchain.make(&tree.path, &kernel::build_folder(lab, tree));
     make.arg(format!("-j{}", Lab::jobs())).args(arguments);
     let step = ui::Step {
         cache: &lab.cache,

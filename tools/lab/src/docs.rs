@@ -29,13 +29,10 @@ pub(crate) fn build(lab: &Lab) -> Result<()> {
     step(lab, "documentation of tools", "docs-tools").run(cargo)?;
 
     toolchain.check(lab, &tree.path)?;
-    kernel::configure(
-        lab,
-        &tree,
-        &toolchain,
-        &kconfig::Wishes::read(lab, &tree.source.series, Engine::Rust)?,
-    )?;
-    let build = kernel::build_folder(lab, &tree);
+    let flavour = Engine::Rust.into();
+    let build = kernel::build_folder(lab, &tree, &flavour);
+    let wishes = kconfig::Wishes::read(lab, &tree.source.series, &flavour)?;
+    kernel::configure(&tree, &toolchain, &wishes, &build)?;
     let mut make = toolchain.make(&tree.path, &build);
     make.arg(format!("-j{}", Lab::jobs())).arg("rustdoc");
     step(lab, "documentation of the kernel's Rust", "docs-kernel").run(make)?;

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::boot::{self, End, Job, Machine, Options, Outcome, Output, Share};
 use crate::image::{self, Image};
-use crate::lab::{Engine, Lab};
+use crate::lab::{Engine, Flavour, Lab};
 use crate::qemu::Accelerator;
 use crate::toolchain::Toolchain;
 use crate::{GuestArgs, disks, kernel, kvm, programs, source, tree, ui};
@@ -138,18 +138,22 @@ fn share(folder: &Path) -> Result<Share> {
     })
 }
 
-/// Everything that a guest of this engine is booted from, made if need be.
-pub(crate) fn machine(lab: &Lab, engine: Engine) -> Result<Machine> {
-    machine_with(lab, engine, &image::USUAL)
+/// Everything that a guest of this kernel is booted from, made if need be.
+pub(crate) fn machine(lab: &Lab, flavour: impl Into<Flavour>) -> Result<Machine> {
+    machine_with(lab, flavour, &image::USUAL)
 }
 
 /// Likewise, with a root filesystem of its own.
-pub(crate) fn machine_with(lab: &Lab, engine: Engine, image: &Image) -> Result<Machine> {
+pub(crate) fn machine_with(
+    lab: &Lab,
+    flavour: impl Into<Flavour>,
+    image: &Image,
+) -> Result<Machine> {
     source::check(lab)?;
     let _lock = lab.cache.lock()?;
     let toolchain = Toolchain::find(lab)?;
     let tree = tree::make(lab)?;
-    let kernel = kernel::build(lab, &tree, &toolchain, engine)?;
+    let kernel = kernel::build(lab, &tree, &toolchain, &flavour.into())?;
     Ok(Machine {
         kernel: kernel.join("bzImage"),
         image: Some(image.get(&lab.cache, lab.verbose)?),

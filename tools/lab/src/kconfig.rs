@@ -9,7 +9,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use crate::lab::{Engine, Lab};
+use crate::lab::{Flavour, Lab};
 
 /// Where the fragments are.
 const FOLDER: &str = "tools/lab/config";
@@ -27,18 +27,24 @@ pub(crate) struct Wishes(BTreeMap<String, Asked>);
 impl Wishes {
     /// Those for a guest's kernel of a series, such as 7.3. A later fragment has
     /// the last word.
-    pub(crate) fn read(lab: &Lab, series: &str, engine: Engine) -> Result<Self> {
-        let engine = format!("engine-{engine}.config");
+    pub(crate) fn read(lab: &Lab, series: &str, flavour: &Flavour) -> Result<Self> {
+        let engine = format!("engine-{}.config", flavour.engine);
         let series = format!("{series}.config");
-        let mut wishes = Self(BTreeMap::new());
-        for name in [
+        let usual = [
             "base.config",
             "filesystems.config",
             "rust.config",
             &series,
             &engine,
-        ] {
-            let path = lab.checkout.join(FOLDER).join(name);
+        ];
+        let usual = usual.into_iter().map(str::to_owned);
+        let more = flavour
+            .sanitizers
+            .iter()
+            .map(|name| format!("{name}.config"));
+        let mut wishes = Self(BTreeMap::new());
+        for name in usual.chain(more) {
+            let path = lab.checkout.join(FOLDER).join(&name);
             let text = fs::read_to_string(&path)
                 .with_context(|| format!("cannot read {}", path.display()))?;
             wishes.add(&format!("{FOLDER}/{name}"), &text)?;

@@ -5,12 +5,12 @@
 //! copied out with a stamp of what it was made from.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
 use crate::kconfig::Wishes;
-use crate::lab::{Engine, Lab};
+use crate::lab::{Flavour, Lab};
 use crate::toolchain::Toolchain;
 use crate::tree::Tree;
 use crate::{digest, run, ui};
@@ -20,19 +20,21 @@ const KEPT: [&str; 4] = ["arch/x86/boot/bzImage", "System.map", "vmlinux", ".con
 const STAMP: &str = "stamp";
 
 /// The folder that the x86-64 kernels of a tree are built in.
-pub(crate) fn build_folder(lab: &Lab, tree: &Tree) -> PathBuf {
-    lab.cache.path(format!("build/{}/x86", tree.source.key))
+pub(crate) fn build_folder(lab: &Lab, tree: &Tree, flavour: &Flavour) -> PathBuf {
+    let folder = flavour.folder();
+    lab.cache
+        .path(format!("build/{}/{folder}", tree.source.key))
 }
 
-/// Builds the kernel of an engine unless it is there. The answer is the folder
+/// Builds a kernel unless it is there. The answer is the folder
 /// with the `bzImage`. The caller holds the lock.
 pub(crate) fn build(
     lab: &Lab,
     tree: &Tree,
     toolchain: &Toolchain,
-    engine: Engine,
+    flavour: &Flavour,
 ) -> Result<PathBuf> {
-    let wishes = Wishes::read(lab, &tree.source.series, engine)?;
+    let wishes = Wishes::read(lab, &tree.source.series, flavour)?;
     let made_from = format!(
         "{}\n{}{}",
         tree.digest,
@@ -40,15 +42,15 @@ pub(crate) fn build(
         toolchain.description
     );
     let stamp = digest::text(&made_from);
-    let kept = format!("kernel/{}/{engine}", tree.source.key);
+    let kept = format!("kernel/{}/{flavour}", tree.source.key);
     let folder = lab.cache.path(&kept);
     if fs::read_to_string(folder.join(STAMP)).is_ok_and(|text| text == stamp) {
         return Ok(folder);
     }
     toolchain.check(lab, &tree.path)?;
-    configure(lab, tree, toolchain, &wishes)?;
-    compile(lab, tree, toolchain, engine)?;
-    let build = build_folder(lab, tree);
+    let build = build_folder(lab, tree, flavour);
+    configure(tree, toolchain, &wishes, &build)?;
+    compile(lab, tree, toolchain, flavour)?;
     lab.cache.replace(&kept, |folder| {
         fs::create_dir(folder)?;
         for file in KEPT {
@@ -61,18 +63,17 @@ pub(crate) fn build(
     })
 }
 
-/// Configures the build tree and makes sure that every wish came true.
+/// Configures a build tree and makes sure that every wish came true.
 pub(crate) fn configure(
-    lab: &Lab,
     tree: &Tree,
     toolchain: &Toolchain,
     wishes: &Wishes,
+    build: &Path,
 ) -> Result<()> {
-    let build = build_folder(lab, tree);
-    fs::create_dir_all(&build)?;
+    fs::create_dir_all(build)?;
     let all = build.join("wishes.config");
     fs::write(&all, wishes.text())?;
-    let mut make = toolchain.make(&tree.path, &build);
+    let mut make = toolchain.make(&tree.path, build);
     make.args(["-s", "allnoconfig"])
         .env("KCONFIG_ALLCONFIG", &all);
     run::output(&mut make).context("the kernel's configuration failed")?;
@@ -80,15 +81,15 @@ pub(crate) fn configure(
 }
 
 /// Compiles the kernel.
-fn compile(lab: &Lab, tree: &Tree, toolchain: &Toolchain, engine: Engine) -> Result<()> {
-    let build = build_folder(lab, tree);
+fn compile(lab: &Lab, tree: &Tree, toolchain: &Toolchain, flavour: &Flavour) -> Result<()> {
+    let build = build_folder(lab, tree, flavour);
     let first = !build.join("vmlinux").exists();
     let mut make = toolchain.make(&tree.path, &build);
     make.arg(format!("-j{}", Lab::jobs())).arg("bzImage");
     let version = &tree.source.version;
     let step = ui::Step {
         cache: &lab.cache,
-        label: &format!("Linux {version}, {engine} engine"),
+        label: &format!("Linux {version}, {flavour} engine"),
         // Two logs, as the two print very different numbers of lines.
         log: if first { "kernel-first" } else { "kernel" },
         lines: if first { 2700 } else { 200 },

@@ -28,6 +28,56 @@ impl fmt::Display for Engine {
     }
 }
 
+/// Which kernel is built: an engine, and the kernel's own checkers with it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Flavour {
+    pub(crate) engine: Engine,
+    /// Fragments of the configuration that add one each.
+    pub(crate) sanitizers: Vec<String>,
+}
+
+impl From<Engine> for Flavour {
+    fn from(engine: Engine) -> Self {
+        Self {
+            engine,
+            sanitizers: Vec::new(),
+        }
+    }
+}
+
+impl Flavour {
+    /// The folder for builds: those with checkers leave the others alone.
+    pub(crate) fn folder(&self) -> &'static str {
+        match self.sanitizers.is_empty() {
+            true => "x86",
+            false => "x86-sanitize",
+        }
+    }
+
+    /// What a command in the guest ends with, so that what the kernel has to
+    /// say about the run is in its log: leaks of memory are looked for only
+    /// when asked, and only what was made some seconds ago is taken for one.
+    pub(crate) fn epilogue(&self) -> &'static str {
+        match self.sanitizers.iter().any(|name| name == "kmemleak") {
+            false => "",
+            true => concat!(
+                "; status=$?; sleep 6; mount -t debugfs debugfs /sys/kernel/debug; ",
+                "cd /sys/kernel/debug && echo scan >kmemleak && echo scan >kmemleak && ",
+                "cat kmemleak >&2; exit $status"
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Flavour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.engine.fmt(f)?;
+        self.sanitizers
+            .iter()
+            .try_for_each(|name| write!(f, "-{name}"))
+    }
+}
+
 /// The state of one run of the program.
 pub(crate) struct Lab {
     pub(crate) cache: Cache,

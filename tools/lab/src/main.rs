@@ -207,6 +207,19 @@ enum Task {
     },
     /// Count what calls cost on idmapped mounts, in both engines.
     Bench,
+    /// Run unit tests, scenes and the battery on a kernel that checks itself.
+    Sanitize {
+        /// What it checks: kasan lockdep atomic-sleep kmemleak.
+        #[arg(
+            long,
+            env = "FRAGMENTS",
+            default_value = "kasan lockdep atomic-sleep kmemleak"
+        )]
+        fragments: String,
+        /// How many operations of the battery.
+        #[arg(long, env = "OPS", default_value_t = 20_000)]
+        ops: u64,
+    },
     /// Make the kernel tree with our files and patches.
     Tree,
     /// Put our files and patches into a tree of yours.
@@ -295,6 +308,7 @@ fn act(cli: Cli) -> Result<u8> {
             engine,
         } => Ok(u8::from(!test::fuzz(&lab, engine, calls, seed)?)),
         Task::Bench => bench::bench(&lab),
+        Task::Sanitize { fragments, ops } => Ok(u8::from(!test::sanitize(&lab, &fragments, ops)?)),
         Task::Tree => {
             let tree = tree::get(&lab)?;
             println!("{}", tree.path.display());

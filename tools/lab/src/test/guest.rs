@@ -11,7 +11,7 @@ use super::ktap;
 use super::report::Case;
 use crate::boot::{self, Job, Options};
 use crate::image::{self, Image};
-use crate::lab::{Engine, Lab};
+use crate::lab::{Engine, Flavour, Lab};
 use crate::{disks, exec, kvm};
 
 /// What to run, and what it needs.
@@ -23,14 +23,20 @@ pub(super) struct Program<'a> {
 }
 
 /// Plays the acceptance scenes.
-pub(crate) fn scenes(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
+pub(crate) fn scenes(lab: &Lab, flavour: impl Into<Flavour>) -> Result<Vec<Case>> {
+    let flavour = flavour.into();
+    let seconds = if flavour.sanitizers.is_empty() {
+        900
+    } else {
+        3600
+    };
     let program = Program {
         name: "scenes",
-        command: "exec scenes all --ktap",
+        command: "scenes all --ktap",
         disks: "",
-        limit: Duration::from_secs(900),
+        limit: Duration::from_secs(seconds),
     };
-    program.run(lab, engine)
+    program.run(lab, flavour)
 }
 
 /// Fails each allocation of making an idmapped mount.
@@ -74,19 +80,20 @@ pub(crate) fn apps(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
         disks: "",
         limit: Duration::from_secs(1800),
     };
-    program.run_in(lab, engine, &image::APPS)
+    program.run_in(lab, engine.into(), &image::APPS)
 }
 
 impl Program<'_> {
-    pub(super) fn run(&self, lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
-        self.run_in(lab, engine, &image::USUAL)
+    pub(super) fn run(&self, lab: &Lab, flavour: impl Into<Flavour>) -> Result<Vec<Case>> {
+        self.run_in(lab, flavour.into(), &image::USUAL)
     }
 
     /// Runs it in a guest with another root filesystem.
-    fn run_in(&self, lab: &Lab, engine: Engine, image: &Image) -> Result<Vec<Case>> {
-        let machine = exec::machine_with(lab, engine, image)?;
-        let log = format!("{}-{engine}", self.name);
-        let mut options = Options::new(Job::Exec(self.command.into()), &log);
+    fn run_in(&self, lab: &Lab, flavour: Flavour, image: &Image) -> Result<Vec<Case>> {
+        let machine = exec::machine_with(lab, flavour.clone(), image)?;
+        let log = format!("{}-{flavour}", self.name);
+        let command = format!("{}{}", self.command, flavour.epilogue());
+        let mut options = Options::new(Job::Exec(command.into()), &log);
         options.limit = Some(self.limit);
         options.disks = disks::parse(self.disks)?;
         options.accelerator = kvm::best(&lab.cache, &machine)?;

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use super::ktap;
 use super::report::Case;
 use crate::boot::{self, Job, Machine, Options};
-use crate::lab::{Engine, Lab};
+use crate::lab::{Flavour, Lab};
 use crate::toolchain::Toolchain;
 use crate::{kernel, kvm, programs, run, source, tree, ui};
 
@@ -79,20 +79,21 @@ pub(crate) fn uml(lab: &Lab) -> Result<Vec<Case>> {
 }
 
 /// Boots a guest whose kernel runs the tests before anything else.
-pub(crate) fn qemu(lab: &Lab) -> Result<Vec<Case>> {
+pub(crate) fn qemu(lab: &Lab, flavour: impl Into<Flavour>) -> Result<Vec<Case>> {
+    let flavour = flavour.into();
     source::check(lab)?;
     let machine = {
         let _lock = lab.cache.lock()?;
         let toolchain = Toolchain::find(lab)?;
         let tree = tree::make(lab)?;
-        let kernel = kernel::build(lab, &tree, &toolchain, Engine::Rust)?;
+        let kernel = kernel::build(lab, &tree, &toolchain, &flavour)?;
         Machine {
             kernel: kernel.join("bzImage"),
             image: None,
             programs: programs::build(lab, programs::INIT)?,
         }
     };
-    let mut options = Options::new(Job::Halt, "kunit-qemu");
+    let mut options = Options::new(Job::Halt, &format!("kunit-qemu-{flavour}"));
     options.parameters.push("kunit.enable=1".to_owned());
     options.limit = Some(LIMIT);
     options.accelerator = kvm::best(&lab.cache, &machine)?;

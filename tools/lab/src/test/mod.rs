@@ -8,6 +8,7 @@ mod host;
 mod ktap;
 mod kunit;
 mod report;
+mod sanitize;
 mod selftests;
 mod stress;
 
@@ -18,6 +19,8 @@ use anyhow::{Result, bail};
 
 use crate::boot::Outcome;
 use crate::lab::{Engine, Lab};
+pub(crate) use sanitize::run as sanitize;
+
 use report::{Case, Report, Verdict, is_below};
 
 /// A part of the tests, by name.
@@ -27,7 +30,7 @@ type Step = (&'static str, fn(&Lab) -> Result<Vec<Case>>);
 const STEPS: &[Step] = &[
     ("host", host::run),
     ("kunit.uml", kunit::uml),
-    ("kunit.qemu", kunit::qemu),
+    ("kunit.qemu", |lab| kunit::qemu(lab, Engine::Rust)),
     ("scenes.rust", |lab| guest::scenes(lab, Engine::Rust)),
     ("faults.rust", |lab| guest::faults(lab, Engine::Rust)),
     ("posix.rust", |lab| guest::posix(lab, Engine::Rust)),
@@ -113,7 +116,16 @@ pub(crate) fn run(lab: &Lab, only: &str) -> Result<bool> {
 /// What a boot says beside the tests that ran in it: whether it came to its
 /// end, and whether the kernel complained of itself.
 fn around(outcome: &Outcome) -> Vec<Case> {
-    const SIGNS: [&str; 5] = ["WARNING: ", "BUG: ", "Oops: ", "INFO: task ", "UBSAN: "];
+    const SIGNS: [&str; 8] = [
+        "WARNING: ",
+        "BUG: ",
+        "Oops: ",
+        "INFO: task ",
+        "UBSAN: ",
+        "KASAN: ",
+        "INFO: rcu",
+        "new suspected memory leaks",
+    ];
     let log = fs::read(&outcome.kernel_log).unwrap_or_default();
     let log = String::from_utf8_lossy(&log);
     let is_sign = |line: &&str| SIGNS.iter().any(|sign| line.contains(sign));

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `make sanitize`: unit tests, scenes and the battery on a kernel that
+//! checks itself. A report in its log is a failure, as everywhere.
+
+use std::fs;
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+
+use super::report::{Case, Report, Verdict};
+use super::{around, guest, kunit};
+use crate::battery::{self, Wanted};
+use crate::lab::{Engine, Flavour, Lab};
+
+/// The fragments of the configuration that there are for this, and what their
+/// part of the kernel says when it begins, if anything.
+const SANITIZERS: &[(&str, Option<&str>)] = &[
+    ("kasan", Some("kasan: KernelAddressSanitizer initialized")),
+    ("lockdep", Some("Lock dependency validator:")),
+    ("atomic-sleep", None),
+    (
+        "kmemleak",
+        Some("kmemleak: Kernel memory leak detector initialized"),
+    ),
+];
+
+/// What a part of the run gives.
+type Step<'a> = (&'static str, &'a dyn Fn() -> Result<Vec<Case>>);
+
+/// Runs everything on a kernel with these checkers; the answer is whether all
+/// passed.
+pub(crate) fn run(lab: &Lab, fragments: &str, ops: u64) -> Result<bool> {
+    let flavour = Flavour {
+        engine: Engine::Rust,
+        sanitizers: chosen(fragments)?,
+    };
+    let wanted = Wanted {
+        seed: 1,
+        ops,
+        world: None,
+    };
+    let steps: [Step<'_>; 3] = [
+        ("kunit", &|| {
+            let mut cases = kunit::qemu(lab, flavour.clone())?;
+            cases.push(begun(lab, &flavour)?);
+            Ok(cases)
+        }),
+        ("battery", &|| {
+            let run = battery::run(lab, flavour.clone(), wanted)?;
+            Ok(around(&run.outcome))
+        }),
+        ("scenes", &|| guest::scenes(lab, flavour.clone())),
+    ];
+    let mut report = Report::default();
+    for (name, step) in steps {
+        let start = Instant::now();
+        let failed = |error| vec![Case::new("all", Verdict::Failed(format!("{error:#}")))];
+        let cases = step().unwrap_or_else(failed);
+        let named = |case: Case| Case::new(&format!("sanitize.{name}.{}", case.name), case.verdict);
+        report.add(
+            name,
+            start.elapsed(),
+            cases.into_iter().map(named).collect(),
+        );
+    }
+    Ok(report.close())
+}
+
+/// The fragments that are named.
+fn chosen(fragments: &str) -> Result<Vec<String>> {
+    let names: Vec<&str> = SANITIZERS.iter().map(|(name, _)| *name).collect();
+    let words: Vec<&str> = fragments.split_whitespace().collect();
+    if let Some(other) = words.iter().find(|word| !names.contains(word)) {
+        bail!(
+            "FRAGMENTS: there is no '{other}'; there are {}",
+            names.join(" ")
+        );
+    }
+    if words.is_empty() {
+        bail!("FRAGMENTS is empty; there are {}", names.join(" "));
+    }
+    // In their own order, so that the same choice is the same kernel.
+    let chosen = names.into_iter().filter(|name| words.contains(name));
+    Ok(chosen.map(str::to_owned).collect())
+}
+
+/// Whether every checker said that it is there: one that is not reports nothing.
+fn begun(lab: &Lab, flavour: &Flavour) -> Result<Case> {
+    let log = fs::read(lab.cache.log(&format!("kunit-qemu-{flavour}"))?)?;
+    let log = String::from_utf8_lossy(&log);
+    let silent = SANITIZERS.iter().find(|(name, says)| {
+        flavour.sanitizers.iter().any(|it| it == name)
+            && says.is_some_and(|says| !log.contains(says))
+    });
+    let verdict = match silent {
+        None => Verdict::Passed,
+        Some((name, _)) => Verdict::Failed(format!("{name} does not say that it is there")),
+    };
+    Ok(Case::new("checkers-begun", verdict))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fragments_are_chosen_by_name() {
+        assert_eq!(chosen("lockdep  kasan").unwrap(), ["kasan", "lockdep"]);
+        assert!(chosen("").is_err());
+        let error = chosen("kasan tsan").unwrap_err().to_string();
+        assert!(error.starts_with("FRAGMENTS: there is no 'tsan'; there are kasan"));
+    }
+}
