@@ -5,15 +5,18 @@
 use std::{
     ffi::CString,
     fs, io,
-    os::unix::fs::chown,
+    os::{fd::OwnedFd, unix::fs::chown},
     path::{Path, PathBuf},
 };
 
 use clap::ValueEnum;
 use mount_idmapped::{IdmappedMount, UserNs};
-use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+use rustix::{
+    fs::CWD,
+    mount::{MountFlags, MoveMountFlags, UnmountFlags, mount, move_mount, unmount},
+};
 
-use crate::{act::STAGE, map::IDS, rng::Rng, shake::remove};
+use crate::{act::STAGE, map::IDS, rng::Rng, shake::remove, shape::Namespace, userns};
 
 /// A filesystem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -68,11 +71,12 @@ pub(crate) fn clear_stage() -> io::Result<()> {
 }
 
 impl Place {
-    /// Makes the place of a world. `fill` gets the folder for what a lower layer has.
+    /// Makes the place of a world, a tmpfs in a user namespace if one is given. `fill` gets the folder for what a lower layer has.
     pub(crate) fn make(
         on: Filesystem,
         disks: &Disks,
         layers: &Layers<'_>,
+        inside: Option<(&OwnedFd, &Namespace)>,
         rng: &mut Rng,
         fill: impl FnOnce(&Path, &mut Rng) -> io::Result<()>,
     ) -> io::Result<Self> {
@@ -85,7 +89,15 @@ impl Place {
             made: None,
         };
         match on {
-            Filesystem::Tmpfs => mount_new("tmpfs", Path::new("files"), &files, "mode=755")?,
+            Filesystem::Tmpfs => match inside {
+                None => mount_new("tmpfs", Path::new("files"), &files, "mode=755")?,
+                Some((namespace, shape)) => {
+                    fs::create_dir(&files)?;
+                    let made = userns::tmpfs(namespace, shape)?;
+                    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+                    move_mount(made, "", CWD, &files, flags)?;
+                }
+            },
             Filesystem::Ext4 => {
                 let ext4 = disks.ext4.as_ref().ok_or_else(|| no_disk("ext4"))?;
                 place.files = place.folder(ext4)?;

@@ -4,11 +4,7 @@
 
 use std::fmt;
 
-use crate::{
-    caller::Caller,
-    map::{IDS, Map},
-    rng::Rng,
-};
+use crate::{caller::Caller, map::Map, rng::Rng};
 
 /// A user namespace.
 #[derive(Clone)]
@@ -97,20 +93,24 @@ impl fmt::Display for Mount {
 pub(crate) struct Shape {
     pub(crate) namespaces: Vec<Namespace>,
     pub(crate) mounts: Vec<Mount>,
+    /// The number of the user namespace that the filesystem is mounted in.
+    pub(crate) filesystem: usize,
     pub(crate) callers: Vec<Caller>,
 }
 
 /// The parents of the user namespaces that a world has beside the initial one.
 const PARENTS: [usize; 6] = [0, 0, 1, 3, 0, 0];
-/// The number of the one whose map the layers of overlayfs may have: root is somebody there.
-pub(crate) const LAYERS: usize = 6;
+/// The number of the one in which filesystems may be mounted, and whose map the layers of
+/// overlayfs may have: root is somebody there.
+pub(crate) const ROOTED: usize = 6;
 
 impl Shape {
-    pub(crate) fn random(rng: &mut Rng) -> Self {
+    /// A shape for a filesystem that can, or cannot, be mounted in a user namespace.
+    pub(crate) fn random(rng: &mut Rng, can_be_inside: bool) -> Self {
         let mut namespaces = vec![Namespace::initial()];
         for parent in PARENTS {
             let mut next = Namespace::random(rng, parent, &namespaces[parent]);
-            while namespaces.len() == LAYERS && next.root().is_none() {
+            while namespaces.len() == ROOTED && next.root().is_none() {
                 next = Namespace::random(rng, parent, &namespaces[parent]);
             }
             namespaces.push(next);
@@ -127,13 +127,14 @@ impl Shape {
                 readonly: rng.chance(5),
             });
         }
-        let callers = (0..12).map(|number| {
+        let callers = (0..14).map(|number| {
             let namespace = match number {
                 0..5 => 0,
                 5..8 => 1,
                 8 => 2,
                 9 | 10 => 3,
-                _ => 4,
+                11 => 4,
+                _ => ROOTED,
             };
             Caller::random(rng, namespace, &namespaces[namespace])
         });
@@ -141,6 +142,11 @@ impl Shape {
             callers: callers.collect(),
             namespaces,
             mounts,
+            filesystem: if can_be_inside && rng.chance(40) {
+                ROOTED
+            } else {
+                0
+            },
         }
     }
 
@@ -166,11 +172,12 @@ impl Shape {
     fn owner(&self, caller: &Caller, mount: &Mount) -> Option<(u32, u32)> {
         let (user, group) = caller.effective;
         let one = |id, map: Which| {
-            self.up(
-                mount.map.unwrap_or(0),
-                self.down(caller.namespace, id, map)?,
-                map,
-            )
+            let seen = self.down(caller.namespace, id, map)?;
+            let stored = match mount.map {
+                None => seen,
+                Some(number) => self.down(self.filesystem, self.up(number, seen, map)?, map)?,
+            };
+            self.up(self.filesystem, stored, map).and(Some(stored))
         };
         one(user, |it| &it.users).zip(one(group, |it| &it.groups))
     }
@@ -193,7 +200,13 @@ impl Shape {
 
     /// An owner: anybody, or one of the callers through some mount.
     pub(crate) fn any_owner(&self, rng: &mut Rng) -> (u32, u32) {
-        let anybody = (rng.pick(&IDS), rng.pick(&IDS));
+        let inside = &self.namespaces[self.filesystem];
+        let mut one = |map: Which| {
+            let id = rng.pick(map(inside).ids());
+            // The ids of a namespace are those of its parents, too.
+            self.down(self.filesystem, id, map).unwrap_or_default()
+        };
+        let anybody = (one(|it| &it.users), one(|it| &it.groups));
         let (caller, mount) = self.pair(rng);
         let owner = self.owner(&self.callers[caller], &self.mounts[mount]);
         match owner {

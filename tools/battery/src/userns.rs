@@ -6,15 +6,20 @@ use std::{
     fs, io,
     io::{Read, Write},
     os::{
-        fd::{AsFd, OwnedFd},
+        fd::{AsFd, AsRawFd, OwnedFd},
         unix::net::UnixStream,
     },
 };
 
 use rustix::{
     fs::{CWD, Mode, OFlags, openat},
+    mount::{
+        FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_string, fsmount,
+        fsopen,
+    },
     process::{
-        DumpableBehavior, Signal, WaitOptions, kill_process, set_dumpable_behavior, waitpid,
+        DumpableBehavior, PidfdFlags, PidfdGetfdFlags, Signal, WaitOptions, kill_process,
+        pidfd_getfd, pidfd_open, set_dumpable_behavior, waitpid,
     },
     thread::{
         LinkNameSpaceType, UnshareFlags, move_into_link_name_space, set_keep_capabilities,
@@ -64,6 +69,68 @@ pub(crate) fn make(
     opened
 }
 
+/// Moves this process into a user namespace, where it may do everything.
+fn enter(fd: &OwnedFd, namespace: &Namespace) -> io::Result<()> {
+    move_into_link_name_space(fd.as_fd(), Some(LinkNameSpaceType::User))?;
+    // Whoever makes a namespace, or a file, must be somebody. The capabilities that come with
+    // entering are kept.
+    set_keep_capabilities(true)?;
+    let (user, group) = (namespace.users.ids()[0], namespace.groups.ids()[0]);
+    set_ids([user; 3], [group; 3], &[])?;
+    set_capabilities(Caps::ALL)?;
+    // Otherwise the process's files in /proc would be root's.
+    set_dumpable_behavior(DumpableBehavior::Dumpable)?;
+    Ok(())
+}
+
+/// Makes a tmpfs that belongs to a user namespace; it is mounted nowhere yet.
+pub(crate) fn tmpfs(fd: &OwnedFd, namespace: &Namespace) -> io::Result<OwnedFd> {
+    let (mut ours, theirs) = UnixStream::pair()?;
+    let pid = sys::fork(|| {
+        let made = new_tmpfs(fd, namespace);
+        // What is no descriptor is said in words instead.
+        let told = match &made {
+            Ok(mount) => mount.as_raw_fd().to_ne_bytes().to_vec(),
+            Err(error) => format!("    {error}").into_bytes(),
+        };
+        let _ = (&theirs).write_all(&told);
+        if made.is_ok() {
+            // Until the descriptor has been taken over.
+            let _ = (&theirs).read(&mut [0]);
+        }
+        0
+    })?;
+    drop(theirs);
+    let mut number = [0; 4];
+    ours.read_exact(&mut number)?;
+    let taken = if number == *b"    " {
+        let mut text = String::new();
+        ours.read_to_string(&mut text)?;
+        Err(io::Error::other(format!(
+            "no tmpfs in a user namespace: {text}"
+        )))
+    } else {
+        let process = pidfd_open(pid, PidfdFlags::empty())?;
+        let number = i32::from_ne_bytes(number);
+        let taken = pidfd_getfd(process, number, PidfdGetfdFlags::empty());
+        ours.write_all(&[0])?;
+        Ok(taken?)
+    };
+    waitpid(Some(pid), WaitOptions::empty())?;
+    taken
+}
+
+fn new_tmpfs(fd: &OwnedFd, namespace: &Namespace) -> io::Result<OwnedFd> {
+    enter(fd, namespace)?;
+    // SAFETY: Leaves neither the descriptors nor the folders that are shared with others.
+    unsafe { unshare_unsafe(UnshareFlags::NEWNS) }?;
+    let context = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_set_string(context.as_fd(), "mode", "0777")?;
+    fsconfig_create(context.as_fd())?;
+    let flags = FsMountFlags::FSMOUNT_CLOEXEC;
+    Ok(fsmount(context.as_fd(), flags, MountAttrFlags::empty())?)
+}
+
 /// What the first process does.
 fn in_parent(
     parent: Option<(&OwnedFd, &Namespace)>,
@@ -71,15 +138,7 @@ fn in_parent(
     mut told: &UnixStream,
 ) -> io::Result<()> {
     if let Some((fd, parent)) = parent {
-        move_into_link_name_space(fd.as_fd(), Some(LinkNameSpaceType::User))?;
-        // Whoever makes a namespace must be somebody in the parent. The capabilities that come
-        // with entering it are kept.
-        set_keep_capabilities(true)?;
-        let (user, group) = (parent.users.ids()[0], parent.groups.ids()[0]);
-        set_ids([user; 3], [group; 3], &[])?;
-        set_capabilities(Caps::ALL)?;
-        // Otherwise the files of the second process in /proc would be root's.
-        set_dumpable_behavior(DumpableBehavior::Dumpable)?;
+        enter(fd, parent)?;
     }
     let (mut ours, theirs) = UnixStream::pair()?;
     let second = sys::fork(|| {

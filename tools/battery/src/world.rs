@@ -18,7 +18,7 @@ use crate::{
     place::{Disks, Filesystem, Layers, Place},
     rng::Rng,
     shake::Shaker,
-    shape::{LAYERS, Shape},
+    shape::{ROOTED, Shape},
     userns,
     worker::Worker,
 };
@@ -53,21 +53,25 @@ impl World {
         trace: &mut impl Write,
     ) -> io::Result<()> {
         let mut rng = Rng::of(self.seed, u64::MAX);
-        let shape = Shape::random(&mut rng);
+        let shape = Shape::random(&mut rng, self.on == Filesystem::Tmpfs);
         writeln!(trace, "world {} on {:?}", self.number, self.on)?;
         self.describe(&shape, trace)?;
         let namespaces = self.namespaces(&shape)?;
         let userns = |number: usize| {
             UserNs::open(format!("/proc/self/fd/{}", namespaces[number].as_raw_fd()))
         };
-        let layer = userns(LAYERS - 1).map_err(io::Error::other)?;
+        let layer = userns(ROOTED - 1).map_err(io::Error::other)?;
         let layers = Layers {
             lower: rng.chance(50).then_some(&layer),
             upper: rng.chance(50).then_some(&layer),
-            root: shape.namespaces[LAYERS].root().unwrap_or_default(),
+            root: shape.namespaces[ROOTED].root().unwrap_or_default(),
+        };
+        let inside = match shape.filesystem {
+            0 => None,
+            number => Some((&namespaces[number - 1], &shape.namespaces[number])),
         };
         let mut shaker = None;
-        let place = Place::make(self.on, disks, &layers, &mut rng, |folder, rng| {
+        let place = Place::make(self.on, disks, &layers, inside, &mut rng, |folder, rng| {
             let mut first = Shaker::new(folder);
             for _ in 0..FIRST_SHAKES {
                 first.shake(rng, &shape);
@@ -121,6 +125,7 @@ impl World {
         for (number, namespace) in shape.namespaces.iter().enumerate() {
             writeln!(trace, "n{number} {namespace}")?;
         }
+        writeln!(trace, "filesystem of n{}", shape.filesystem)?;
         for (number, mount) in shape.mounts.iter().enumerate() {
             writeln!(trace, "m{number} {mount}")?;
         }
