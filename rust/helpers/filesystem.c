@@ -2,7 +2,6 @@
 
 /* What filesystems use of <linux/fs.h> and its neighbours that is inline. */
 
-#include <linux/cred.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -29,16 +28,6 @@ __rust_helper void *rust_helper_alloc_inode_sb(struct super_block *sb,
 					       gfp_t gfp)
 {
 	return alloc_inode_sb(sb, cache, gfp);
-}
-
-__rust_helper kuid_t rust_helper_current_fsuid(void)
-{
-	return current_fsuid();
-}
-
-__rust_helper kgid_t rust_helper_current_fsgid(void)
-{
-	return current_fsgid();
 }
 
 __rust_helper vfsuid_t rust_helper_i_uid_into_vfsuid(struct mnt_idmap *idmap,
@@ -169,5 +158,13 @@ rust_helper_security_inode_init_security(struct inode *inode, struct inode *dir,
 					 const initxattrs set, void *data)
 {
 	return security_inode_init_security(inode, dir, name, set, data);
+}
+#endif
+
+#ifndef CONFIG_DEBUG_LOCK_ALLOC
+__rust_helper void
+rust_helper_lockdep_annotate_inode_mutex_key(struct inode *inode)
+{
+	lockdep_annotate_inode_mutex_key(inode);
 }
 #endif

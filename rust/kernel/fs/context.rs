@@ -78,16 +78,19 @@ impl FsContext {
         self.user_ns().from_stored(Some(id)).map(|_| id)
     }
 
-    /// The ids of whoever mounts, as the filesystem stores them.
+    /// The ids of whoever began to mount, as the filesystem stores them.
     ///
     /// # Errors
     ///
     /// [`EOVERFLOW`] if it does not.
     pub fn caller(&self) -> Result<(FsUid, FsGid)> {
-        // SAFETY: This reads the credentials of the current task.
-        let (uid, gid) = unsafe { (bindings::current_fsuid(), bindings::current_fsgid()) };
-        let uid = Kuid::from_c(uid.val).and_then(|id| self.stored(id));
-        let gid = Kgid::from_c(gid.val).and_then(|id| self.stored(id));
+        // SAFETY: The context holds the credentials, which do not change.
+        let (uid, gid) = unsafe {
+            let cred = (*self.inner.get()).cred;
+            ((*cred).fsuid.val, (*cred).fsgid.val)
+        };
+        let uid = Kuid::from_c(uid).and_then(|id| self.stored(id));
+        let gid = Kgid::from_c(gid).and_then(|id| self.stored(id));
         uid.zip(gid).ok_or(EOVERFLOW)
     }
 

@@ -4,6 +4,8 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
+mod table;
+
 use super::{
     access::Mode,
     dentry::{
@@ -15,15 +17,11 @@ use super::{
         Unnamed, //
     },
     iattr::Iattr,
-    inode::{
-        slot::Slot,
-        Live, //
-    },
+    inode::Live,
     kstat::{
         Kstat,
         Request, //
     },
-    libfs::Move,
     mnt_idmapping::MntIdmap,
     posix_acl::{
         AclKind,
@@ -37,14 +35,11 @@ use super::{
     xattr::NameList, //
 };
 use crate::{
-    bindings,
-    error::{
-        from_result,
-        VTABLE_DEFAULT_ERROR, //
-    },
+    error::VTABLE_DEFAULT_ERROR,
     prelude::*, //
 };
-use core::marker::PhantomData;
+
+pub(super) use self::table::InodeTable;
 
 /// What can be done with one kind of inode of a filesystem in memory.
 ///
@@ -56,6 +51,63 @@ use core::marker::PhantomData;
 /// operation that returned without would leave the VFS with a name that is neither.
 ///
 /// What is not implemented is not in C's table, so the VFS answers for it.
+///
+/// # Examples
+///
+/// Operations of a directory, in which names can only be made and removed:
+///
+/// ```
+/// use kernel::fs::{
+///     access::Mode,
+///     dentry::{Entry, Filled, Negative, Removed},
+///     inode::New,
+///     inode_ops::InodeOperations,
+///     mnt_idmapping::MntIdmap,
+///     registration::FileSystem,
+/// };
+/// use kernel::prelude::*;
+///
+/// struct Dir<T>(T);
+///
+/// #[vtable]
+/// impl<T: FileSystem<InodeData = ()>> InodeOperations for Dir<T> {
+///     type FileSystem = T;
+///
+///     fn mkdir<'d>(idmap: &MntIdmap, name: Negative<'d, T>, mode: Mode) -> Result<Filled<'d>> {
+///         let owner = name.dir().new_owner(idmap)?;
+///         let new = New::directory::<Self>(&owner, name.name(), mode, Ok(()))?;
+///         name.instantiate(new)
+///     }
+///
+///     fn rmdir<'d>(entry: Entry<'d, T>) -> Result<Removed<'d>> {
+///         entry.rmdir()
+///     }
+/// }
+/// ```
+///
+/// The proof is of the name that was to be filled, and there is no other way to one:
+///
+/// ```ignore,compile_fail
+/// use kernel::fs::dentry::{Filled, Negative};
+/// use kernel::fs::registration::FileSystem;
+///
+/// fn forgets<'d, T: FileSystem>(name: Negative<'d, T>) -> Filled<'d> {
+///     Filled(core::marker::PhantomData)
+/// }
+/// ```
+///
+/// ```ignore,compile_fail
+/// use kernel::fs::{dentry::{Filled, Negative}, inode::New, registration::FileSystem};
+/// use kernel::prelude::*;
+///
+/// fn another<'a, 'b, T: FileSystem>(
+///     this: Negative<'a, T>,
+///     other: Negative<'b, T>,
+///     new: New<T>,
+/// ) -> Result<Filled<'a>> {
+///     other.instantiate(new)
+/// }
+/// ```
 #[vtable]
 pub trait InodeOperations: 'static {
     /// The filesystem.
@@ -165,304 +217,5 @@ pub trait InodeOperations: 'static {
         _kind: AclKind,
     ) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
-    }
-}
-
-/// C's tables of [`InodeOperations`].
-pub(super) struct InodeTable<O>(PhantomData<O>);
-
-/// A function for C's table, if the operation is implemented.
-macro_rules! if_has {
-    ($has:ident, $function:ident) => {
-        if O::$has {
-            Some(Self::$function)
-        } else {
-            None
-        }
-    };
-}
-
-impl<O: InodeOperations> InodeTable<O> {
-    /// For regular files and for what is special.
-    pub(super) const OTHER: bindings::inode_operations = bindings::inode_operations {
-        setattr: if_has!(HAS_SETATTR, setattr),
-        getattr: if_has!(HAS_GETATTR, getattr),
-        listxattr: if_has!(HAS_LISTXATTR, listxattr),
-        set_acl: if_has!(HAS_SET_ACL, set_acl),
-        ..pin_init::zeroed()
-    };
-
-    /// For symbolic links, whose target is in memory.
-    pub(super) const SYMLINK: bindings::inode_operations = bindings::inode_operations {
-        get_link: Some(bindings::simple_get_link),
-        set_acl: None,
-        ..Self::OTHER
-    };
-
-    /// For directories.
-    pub(super) const DIRECTORY: bindings::inode_operations = bindings::inode_operations {
-        lookup: Some(bindings::simple_lookup),
-        get_offset_ctx: Some(Slot::<O::FileSystem>::offset_ctx),
-        create: if_has!(HAS_CREATE, create),
-        mkdir: if_has!(HAS_MKDIR, mkdir),
-        mknod: if_has!(HAS_MKNOD, mknod),
-        symlink: if_has!(HAS_SYMLINK, symlink),
-        tmpfile: if_has!(HAS_TMPFILE, tmpfile),
-        link: if_has!(HAS_LINK, link),
-        unlink: if_has!(HAS_UNLINK, unlink),
-        rmdir: if_has!(HAS_RMDIR, rmdir),
-        rename: if_has!(HAS_RENAME, rename),
-        ..Self::OTHER
-    };
-
-    // What C promises, at each of these: pointers are valid for the call, inodes and dentries are of
-    // a superblock of the filesystem, since the table is only given to such inodes; a directory is
-    // locked where names in it change; see Documentation/filesystems/locking.rst.
-
-    /// # Safety
-    ///
-    /// See above. `dentry` must be negative and in `dir`, which must be locked.
-    unsafe extern "C" fn create(
-        idmap: *mut bindings::mnt_idmap,
-        dir: *mut bindings::inode,
-        dentry: *mut bindings::dentry,
-        mode: bindings::umode_t,
-    ) -> c_int {
-        from_result(|| {
-            // SAFETY: By the requirements above.
-            let (idmap, name) =
-                unsafe { (MntIdmap::from_raw(idmap), Negative::from_raw(dir, dentry)) };
-            O::create(idmap, name, Mode::new(mode)).map(|_filled| 0)
-        })
-    }
-
-    /// # Safety
-    ///
-    /// As for [`Self::create`].
-    unsafe extern "C" fn mkdir(
-        idmap: *mut bindings::mnt_idmap,
-        dir: *mut bindings::inode,
-        dentry: *mut bindings::dentry,
-        mode: bindings::umode_t,
-    ) -> *mut bindings::dentry {
-        // SAFETY: By the requirements above.
-        let (idmap, name) = unsafe { (MntIdmap::from_raw(idmap), Negative::from_raw(dir, dentry)) };
-        match O::mkdir(idmap, name, Mode::new(mode)) {
-            // It is the dentry that was given.
-            Ok(_filled) => core::ptr::null_mut(),
-            Err(error) => error.to_ptr(),
-        }
-    }
-
-    /// # Safety
-    ///
-    /// As for [`Self::create`].
-    unsafe extern "C" fn mknod(
-        idmap: *mut bindings::mnt_idmap,
-        dir: *mut bindings::inode,
-        dentry: *mut bindings::dentry,
-        mode: bindings::umode_t,
-        device: bindings::dev_t,
-    ) -> c_int {
-        from_result(|| {
-            // SAFETY: By the requirements above.
-            let (idmap, name) =
-                unsafe { (MntIdmap::from_raw(idmap), Negative::from_raw(dir, dentry)) };
-            O::mknod(idmap, name, Mode::new(mode), device).map(|_filled| 0)
-        })
-    }
-
-    /// # Safety
-    ///
-    /// As for [`Self::create`]; `target` must be a string.
-    unsafe extern "C" fn symlink(
-        idmap: *mut bindings::mnt_idmap,
-        dir: *mut bindings::inode,
-        dentry: *mut bindings::dentry,
-        target: *const c_char,
-    ) -> c_int {
-        from_result(|| {
-            // SAFETY: By the requirements above.
-            let (idmap, name, target) = unsafe {
-                (
-                    MntIdmap::from_raw(idmap),
-                    Negative::from_raw(dir, dentry),
-                    CStr::from_char_ptr(target),
-                )
-            };
-            O::symlink(idmap, name, target).map(|_filled| 0)
-        })
-    }
-
-    /// # Safety
-    ///
-    /// See above. `file` must be one that is being opened and whose dentry is negative.
-    unsafe extern "C" fn tmpfile(
-        idmap: *mut bindings::mnt_idmap,
-        dir: *mut bindings::inode,
-        file: *mut bindings::file,
-        mode: bindings::umode_t,
-    ) -> c_int {
-        from_result(|| {
-            // SAFETY: By the requirements above.
-            let (idmap, dir, file) = unsafe {
-                (
-                    MntIdmap::from_raw(idmap),
-                    Live::from_raw(dir),
-                    Unnamed::from_raw(file),
-                )
-            };
-            O::tmpfile(idmap, dir, file, Mode::new(mode)).map(|_filled| 0)
-        })
-    }
-
-    /// # Safety
-    ///
-    /// As for [`Self::create`]; `old` must be positive, and its inode locked.
-    unsafe extern "C" fn link(
-        old: *mut bindings::dentry,
-        dir: *mut bindings::inode,
-        dentry: *mut bindings::dentry,
-    ) -> c_int {
-        from_result(|| {
-            // SAFETY: By the requirements above.
-            let (old, name) = unsafe { (Positive::from_raw(old), Negative::from_raw(dir, dentry)) };
-            O::link(old, name).map(|_filled| 0)
-        })
-    }
-
-    /// # Safety
-    ///
-    /// See above. `dentry` must be positive and in `dir`, which must be locked.
-    unsafe extern "C" fn unlink(dir: *mut bindings::inode, dentry: *mut bindings::dentry) -> c_int {
-        from_result(|| {
-            // SAFETY: By the requirements above.
-            let entry = unsafe { Entry::from_raw(dir, dentry) };
-            O::unlink(entry).map(|_removed| 0)
-        })
-    }
-
-    /// # Safety
-    ///
-    /// As for [`Self::unlink`].
-    unsafe extern "C" fn rmdir(dir: *mut bindings::inode, dentry: *mut bindings::dentry) -> c_int {
-        from_result(|| {
-            // SAFETY: By the requirements above.
-            let entry = unsafe { Entry::from_raw(dir, dentry) };
-            O::rmdir(entry).map(|_removed| 0)
-        })
-    }
-
-    /// # Safety
-    ///
-    /// See above. Both dentries must be in their directories, which must be locked; `old` must be
-    /// positive.
-    unsafe extern "C" fn rename(
-        idmap: *mut bindings::mnt_idmap,
-        old_dir: *mut bindings::inode,
-        old: *mut bindings::dentry,
-        new_dir: *mut bindings::inode,
-        new: *mut bindings::dentry,
-        flags: c_uint,
-    ) -> c_int {
-        from_result(|| {
-            let to = Move {
-                old_dir,
-                old,
-                new_dir,
-                new,
-            };
-            // SAFETY: By the requirements above.
-            let (idmap, rename) =
-                unsafe { (MntIdmap::from_raw(idmap), Rename::from_raw(to, flags)) };
-            O::rename(idmap, rename).map(|_renamed| 0)
-        })
-    }
-
-    /// # Safety
-    ///
-    /// See above. `dentry` must be positive and its inode locked, and the caller must have `attr`
-    /// for itself.
-    unsafe extern "C" fn setattr(
-        idmap: *mut bindings::mnt_idmap,
-        dentry: *mut bindings::dentry,
-        attr: *mut bindings::iattr,
-    ) -> c_int {
-        from_result(|| {
-            // SAFETY: By the requirements above.
-            let (idmap, entry, attr) = unsafe {
-                (
-                    MntIdmap::from_raw(idmap),
-                    Positive::from_raw(dentry),
-                    Iattr::from_raw(attr),
-                )
-            };
-            O::setattr(idmap, entry, attr).map(|()| 0)
-        })
-    }
-
-    /// # Safety
-    ///
-    /// See above. The dentry of `path` must be positive, and the caller must have `stat` for
-    /// itself.
-    unsafe extern "C" fn getattr(
-        idmap: *mut bindings::mnt_idmap,
-        path: *const bindings::path,
-        stat: *mut bindings::kstat,
-        mask: u32,
-        _flags: c_uint,
-    ) -> c_int {
-        from_result(|| {
-            // SAFETY: By the requirements above.
-            let (idmap, entry, stat) = unsafe {
-                (
-                    MntIdmap::from_raw(idmap),
-                    Positive::from_raw((*path).dentry),
-                    Kstat::from_raw(stat),
-                )
-            };
-            O::getattr(idmap, entry.inode(), stat, Request::new(mask)).map(|()| 0)
-        })
-    }
-
-    /// # Safety
-    ///
-    /// See above. `dentry` must be positive, and `buffer` null or of `size` bytes that the caller
-    /// has for itself.
-    unsafe extern "C" fn listxattr(
-        dentry: *mut bindings::dentry,
-        buffer: *mut c_char,
-        size: usize,
-    ) -> isize {
-        // SAFETY: By the requirements above.
-        let (entry, mut list) =
-            unsafe { (Positive::from_raw(dentry), NameList::from_raw(buffer, size)) };
-        match O::listxattr(entry.inode(), &mut list) {
-            Ok(()) => list.used(),
-            Err(error) => error.to_errno() as isize,
-        }
-    }
-
-    /// # Safety
-    ///
-    /// See above. `dentry` must be positive and its inode locked, and `acl` null or valid and not
-    /// about to change.
-    unsafe extern "C" fn set_acl(
-        idmap: *mut bindings::mnt_idmap,
-        dentry: *mut bindings::dentry,
-        acl: *mut bindings::posix_acl,
-        kind: c_int,
-    ) -> c_int {
-        from_result(|| {
-            // SAFETY: By the requirements above.
-            let (idmap, entry, acl) = unsafe {
-                (
-                    MntIdmap::from_raw(idmap),
-                    Positive::from_raw(dentry),
-                    (!acl.is_null()).then(|| PosixAcl::from_raw(acl)),
-                )
-            };
-            O::set_acl(idmap, entry, acl, AclKind::new(kind)?).map(|()| 0)
-        })
     }
 }

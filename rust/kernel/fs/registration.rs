@@ -2,6 +2,80 @@
 
 //! Filesystem types: what a filesystem is made of, and how the kernel gets to know it.
 //!
+//! These are abstractions for filesystems that keep their names in the dentry cache and their
+//! contents in the page cache. What reads a disk is not here: looking names up, reading and writing
+//! pages back, inodes that are found by number and read in. For others, see
+//! `samples/rust/rust_idmapfs`, which uses all that there is.
+//!
+//! # Examples
+//!
+//! A filesystem that is one directory, in which directories can be made:
+//!
+//! ```
+//! use kernel::fs::{
+//!     access::Mode,
+//!     context::{ContextOperations, FsContext},
+//!     dentry::{Filled, Negative},
+//!     inode::New,
+//!     inode_ops::InodeOperations,
+//!     mnt_idmapping::MntIdmap,
+//!     registration::{FileSystem, Flags},
+//!     super_block::SuperBlock,
+//!     super_ops::SuperOperations,
+//! };
+//! use kernel::prelude::*;
+//! use kernel::uidgid::{FsGid, FsUid};
+//!
+//! struct DirFs;
+//!
+//! #[vtable]
+//! impl FileSystem for DirFs {
+//!     const NAME: &'static CStr = c"dirfs";
+//!     const FLAGS: Flags = Flags::ALLOW_IDMAP;
+//!
+//!     type Options = ();
+//!     type Data = (FsUid, FsGid);
+//!     type InodeData = ();
+//! }
+//!
+//! #[vtable]
+//! impl ContextOperations for DirFs {
+//!     fn options(_context: &FsContext) -> Result<()> {
+//!         Ok(())
+//!     }
+//!
+//!     fn data(_options: (), context: &FsContext) -> impl PinInit<(FsUid, FsGid), Error> {
+//!         context.caller()
+//!     }
+//! }
+//!
+//! #[vtable]
+//! impl SuperOperations for DirFs {
+//!     const MAGIC: u32 = 0x64697266;
+//!
+//!     fn root(super_block: &SuperBlock<Self>) -> Result<New<Self>> {
+//!         New::root::<Dir>(super_block, *super_block.data(), Mode::new(0o755), Ok(()))
+//!     }
+//! }
+//!
+//! struct Dir;
+//!
+//! #[vtable]
+//! impl InodeOperations for Dir {
+//!     type FileSystem = DirFs;
+//!
+//!     fn mkdir<'d>(
+//!         idmap: &MntIdmap,
+//!         name: Negative<'d, DirFs>,
+//!         mode: Mode,
+//!     ) -> Result<Filled<'d>> {
+//!         let owner = name.dir().new_owner(idmap)?;
+//!         let new = New::directory::<Dir>(&owner, name.name(), mode, Ok(()))?;
+//!         name.instantiate(new)
+//!     }
+//! }
+//! ```
+//!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
 use super::{

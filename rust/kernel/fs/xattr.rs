@@ -4,6 +4,8 @@
 //!
 //! C header: [`include/linux/xattr.h`](srctree/include/linux/xattr.h)
 
+mod simple;
+
 use super::{
     inode::{
         Live,
@@ -14,20 +16,16 @@ use super::{
 };
 use crate::{
     bindings,
-    error::{
-        from_result,
-        to_result, //
-    },
-    new_mutex,
+    error::from_result,
     prelude::*,
-    str::as_char_ptr_in_const_context,
-    sync::{
-        Arc,
-        Mutex, //
-    },
-    types::Opaque, //
+    str::as_char_ptr_in_const_context, //
 };
 use core::marker::PhantomData;
+
+pub use self::simple::{
+    XattrCache,
+    Xattrs, //
+};
 
 /// Where the value of an attribute is to go, or its length.
 pub struct ValueBuffer {
@@ -70,6 +68,48 @@ pub struct SetFlags(c_int);
 /// `security.`. The VFS has asked whether the caller may.
 ///
 /// POSIX ACLs are none of these: the VFS has [`set_acl()`] for them.
+///
+/// # Examples
+///
+/// Attributes in memory:
+///
+/// ```
+/// use kernel::fs::{
+///     inode::{Live, Locked},
+///     mnt_idmapping::MntIdmap,
+///     registration::FileSystem,
+///     xattr::{SetFlags, ValueBuffer, XattrOperations, Xattrs},
+/// };
+/// use kernel::prelude::*;
+///
+/// struct MyFs;
+///
+/// #[vtable]
+/// impl FileSystem for MyFs {
+///     const NAME: &'static CStr = c"my_fs";
+///     type Options = ();
+///     type Data = ();
+///     type InodeData = Xattrs;
+/// }
+///
+/// impl XattrOperations for MyFs {
+///     fn get(inode: &Live<Self>, name: &CStr, value: &mut ValueBuffer) -> Result {
+///         inode.data().get(name, value)
+///     }
+///
+///     fn set(
+///         _idmap: &MntIdmap,
+///         inode: &Locked<'_, Self>,
+///         name: &CStr,
+///         value: Option<&[u8]>,
+///         flags: SetFlags,
+///     ) -> Result {
+///         inode.data().set(name, value, flags)?;
+///         inode.set_ctime_current();
+///         Ok(())
+///     }
+/// }
+/// ```
 ///
 /// [`set_acl()`]: super::inode_ops::InodeOperations::set_acl
 pub trait XattrOperations: FileSystem {
@@ -192,222 +232,4 @@ impl<T: XattrOperations> Table<T> {
             Ok(0)
         })
     }
-}
-
-/// Where the attributes of all inodes of a superblock are found by name.
-///
-/// # Invariants
-///
-/// It is initialized, and has no attribute but those of [`Xattrs`] that hold it.
-pub struct XattrCache(Opaque<bindings::simple_xattr_cache>);
-
-// SAFETY: C's functions on it may be called by any task.
-unsafe impl Send for XattrCache {}
-
-// SAFETY: C's functions on it may be called by several tasks at once.
-unsafe impl Sync for XattrCache {}
-
-impl XattrCache {
-    /// Makes one without attributes.
-    ///
-    /// # Errors
-    ///
-    /// [`ENOMEM`].
-    pub fn new() -> Result<Arc<Self>> {
-        // INVARIANT: All zeroes is what C starts with.
-        Ok(Arc::new(Self(Opaque::new(pin_init::zeroed())), GFP_KERNEL)?)
-    }
-}
-
-impl Drop for XattrCache {
-    fn drop(&mut self) {
-        // SAFETY: By the type invariants it is empty: nobody holds it any more.
-        unsafe { cleanup(self.0.get()) };
-    }
-}
-
-/// The extended attributes of an inode, in memory.
-///
-/// Those of users are limited to 128, and 128 KiB of values. Others take privilege to make.
-///
-/// # Invariants
-///
-/// `list` is an initialized list of attributes that `cache` knows, and `limits` has the number and
-/// size of those of users. Both change only with `lock`.
-#[pin_data(PinnedDrop)]
-pub struct Xattrs {
-    #[pin]
-    list: Opaque<bindings::list_head>,
-    limits: Opaque<bindings::simple_xattr_limits>,
-    #[pin]
-    lock: Mutex<()>,
-    cache: Arc<XattrCache>,
-}
-
-// SAFETY: What is in it may be used by any task.
-unsafe impl Send for Xattrs {}
-
-// SAFETY: Attributes are read under RCU, and change only with the lock.
-unsafe impl Sync for Xattrs {}
-
-impl Xattrs {
-    /// None yet.
-    pub fn new(cache: Arc<XattrCache>) -> impl PinInit<Self> {
-        pin_init!(Self {
-            // SAFETY: The list is pinned.
-            list <- Opaque::ffi_init(|list| unsafe { bindings::INIT_LIST_HEAD(list) }),
-            // Two counts of nothing.
-            limits: Opaque::new(pin_init::zeroed()),
-            lock <- new_mutex!((), "Xattrs::lock"),
-            cache,
-        })
-    }
-
-    /// Gets the value of an attribute.
-    ///
-    /// Mirrors `simple_xattr_get()`.
-    pub fn get(&self, name: &CStr, value: &mut ValueBuffer) -> Result {
-        // SAFETY: By the type invariants, here and of `ValueBuffer`.
-        value.used = unsafe {
-            get(
-                self.cache.0.get(),
-                self.list.get(),
-                name.as_char_ptr(),
-                value.buffer,
-                value.size,
-            )
-        };
-        to_result(value.used.min(0))
-    }
-
-    /// Sets the value of an attribute, or removes it.
-    ///
-    /// Mirrors `simple_xattr_set()` and, for users' attributes, `simple_xattr_set_limited()`.
-    pub fn set(&self, name: &CStr, value: Option<&[u8]>, flags: SetFlags) -> Result {
-        let limits = name
-            .to_bytes()
-            .starts_with(b"user.")
-            .then(|| self.limits.get());
-        let _guard = self.lock.lock();
-        // SAFETY: By the type invariants; the lock is held.
-        unsafe {
-            set(
-                self.cache.0.get(),
-                self.list.get(),
-                limits,
-                name,
-                value,
-                flags.0,
-            )
-        }
-    }
-
-    /// Names all of them, those that the caller may know of.
-    ///
-    /// Mirrors `simple_xattr_list()`.
-    pub fn list<T: FileSystem>(&self, inode: &Live<T>, list: &mut NameList) -> Result {
-        // SAFETY: By the type invariants, here and of `NameList`.
-        let used = unsafe {
-            names(
-                inode.as_ptr(),
-                self.list.get(),
-                list.buffer.cast(),
-                list.size,
-            )
-        };
-        to_result(used.min(0) as c_int)?;
-        list.used = used;
-        Ok(())
-    }
-}
-
-#[pinned_drop]
-impl PinnedDrop for Xattrs {
-    fn drop(self: Pin<&mut Self>) {
-        // SAFETY: By the type invariants, and nobody else has them any more.
-        unsafe { free(self.cache.0.get(), self.list.get()) };
-    }
-}
-
-// What follows is not exported to modules, and so is in functions that are not inlined there.
-
-/// # Safety
-///
-/// `cache` must be valid and empty.
-#[inline(never)]
-unsafe fn cleanup(cache: *mut bindings::simple_xattr_cache) {
-    // SAFETY: By the requirements above.
-    unsafe { bindings::simple_xattr_cache_cleanup(cache) };
-}
-
-/// # Safety
-///
-/// `list` must be a list of attributes in `cache`, `name` a string, `buffer` null or of `size`
-/// bytes.
-#[inline(never)]
-unsafe fn get(
-    cache: *mut bindings::simple_xattr_cache,
-    list: *mut bindings::list_head,
-    name: *const c_char,
-    buffer: *mut c_void,
-    size: usize,
-) -> c_int {
-    // SAFETY: By the requirements above.
-    unsafe { bindings::simple_xattr_get(cache, list, name, buffer, size) }
-}
-
-/// # Safety
-///
-/// `list` must be a list of attributes in `cache`, and the caller must be the only one who changes
-/// it and `limits`.
-#[inline(never)]
-unsafe fn set(
-    cache: *mut bindings::simple_xattr_cache,
-    list: *mut bindings::list_head,
-    limits: Option<*mut bindings::simple_xattr_limits>,
-    name: &CStr,
-    value: Option<&[u8]>,
-    flags: c_int,
-) -> Result {
-    let name = name.as_char_ptr();
-    let (value, size) = value.map_or((core::ptr::null(), 0), |value| {
-        (value.as_ptr(), value.len())
-    });
-    let value = value.cast();
-    // SAFETY: By the requirements above. An attribute that was replaced is ours to free, when no
-    // reader has it any more.
-    unsafe {
-        if let Some(limits) = limits {
-            return to_result(bindings::simple_xattr_set_limited(
-                cache, list, limits, name, value, size, flags,
-            ));
-        }
-        let old = bindings::simple_xattr_set(cache, list, name, value, size, flags);
-        let old = crate::error::from_err_ptr(old)?;
-        bindings::simple_xattr_free_rcu(old);
-    }
-    Ok(())
-}
-
-/// # Safety
-///
-/// `inode` must be valid, `list` its attributes, `buffer` null or of `size` bytes.
-#[inline(never)]
-unsafe fn names(
-    inode: *mut bindings::inode,
-    list: *mut bindings::list_head,
-    buffer: *mut c_char,
-    size: usize,
-) -> isize {
-    // SAFETY: By the requirements above.
-    unsafe { bindings::simple_xattr_list(inode, list, buffer, size) }
-}
-
-/// # Safety
-///
-/// `list` must be a list of attributes in `cache`, which nobody else uses any more.
-#[inline(never)]
-unsafe fn free(cache: *mut bindings::simple_xattr_cache, list: *mut bindings::list_head) {
-    // SAFETY: By the requirements above.
-    unsafe { bindings::simple_xattrs_free(cache, list, core::ptr::null_mut()) };
 }

@@ -204,6 +204,8 @@ impl<T: FileSystem> New<T> {
             (*inode).__bindgen_anon_3.i_fop = directory_file_operations();
             // The name that it has in itself.
             bindings::inc_nlink(inode);
+            // A directory's lock is taken before those of what is in it.
+            bindings::lockdep_annotate_inode_mutex_key(inode);
         }
     }
 
