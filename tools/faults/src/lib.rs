@@ -3,4 +3,5 @@
 //! Allocations that fail on request, and counts that tell whether one was lost.
 
 pub mod injection;
+pub mod operations;
 pub mod slab;

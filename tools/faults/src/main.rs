@@ -7,7 +7,11 @@
 //! without the memory, and nothing may be left behind: repeated often enough, a leak shows in
 //! `/proc/slabinfo`. Prints KTAP.
 
-use faults::{injection::Injection, slab};
+use faults::{
+    injection::Injection,
+    operations::{self, Outcome},
+    slab,
+};
 use mount_idmapped::{IdMaps, IdmappedMount, UserNs, unmount};
 use rustix::{
     io::Errno,
@@ -17,20 +21,13 @@ use std::{error::Error, fs, process::ExitCode};
 
 const DIR: &str = "/run/faults";
 
+const FILESYSTEM: &str = "rust_idmapfs";
+
 /// How often each failure is repeated.
 const REPEAT: usize = 200;
 
-/// What one size of map was seen to do.
-#[derive(Default)]
-struct Outcome {
-    /// How many allocations were made to fail.
-    injected: u32,
-    /// How many of these the calls did not survive, rightly with `ENOMEM`.
-    refused: u32,
-}
-
 fn main() -> ExitCode {
-    println!("KTAP version 1\n1..2");
+    println!("KTAP version 1\n1..3");
     let mut status = ExitCode::SUCCESS;
     for (number, ranges) in [(1, 1), (2, 340)] {
         let name = format!("each_allocation_of_{ranges}_ranges");
@@ -48,7 +45,38 @@ fn main() -> ExitCode {
             }
         }
     }
+    if filesystem() == ExitCode::FAILURE {
+        status = ExitCode::FAILURE;
+    }
     status
+}
+
+/// The operations of the filesystem that the kernel's samples have, if this kernel has it.
+fn filesystem() -> ExitCode {
+    let name = "3 each_allocation_of_operations";
+    let known = fs::read_to_string("/proc/filesystems").unwrap_or_default();
+    if !known
+        .lines()
+        .any(|line| line.ends_with(&format!("\t{FILESYSTEM}")))
+    {
+        println!("ok {name} # SKIP no {FILESYSTEM} in this kernel");
+        return ExitCode::SUCCESS;
+    }
+    let outcome = fs::create_dir_all(DIR).map_err(Into::into);
+    match outcome.and_then(|()| operations::run(FILESYSTEM, DIR)) {
+        Ok(Outcome { injected, refused }) if refused > 50 => {
+            println!("# {injected} allocations failed, {refused} calls refused\nok {name}");
+            ExitCode::SUCCESS
+        }
+        Ok(Outcome { refused, .. }) => {
+            println!("# only {refused} failed allocations were felt\nnot ok {name}");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            println!("# {error}\nnot ok {name}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn run(ranges: u32) -> Result<Outcome, Box<dyn Error>> {
