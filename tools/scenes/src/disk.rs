@@ -22,6 +22,9 @@ pub(crate) enum Filesystem {
     Xfs,
     Btrfs,
     Tmpfs,
+    /// The sample among the kernel's that is written in Rust.
+    #[value(name = "rust_idmapfs")]
+    Idmapfs,
     /// Both layers are on ext4, and the scene's files in the lower one.
     Overlay,
     Vfat,
@@ -39,6 +42,7 @@ impl Filesystem {
             Self::Xfs => "xfs",
             Self::Btrfs => "btrfs",
             Self::Tmpfs => "tmpfs",
+            Self::Idmapfs => "rust_idmapfs",
             Self::Overlay => "overlay",
             Self::Vfat => "vfat",
             Self::Msdos => "msdos",
@@ -53,7 +57,7 @@ impl Filesystem {
             Self::Xfs => Some(("mkfs.xfs -q -f", 300 * MIB)),
             Self::Btrfs => Some(("mkfs.btrfs -q -f", 128 * MIB)),
             Self::Vfat | Self::Msdos => Some(("mkfs.vfat", 16 * MIB)),
-            Self::Tmpfs | Self::Root => None,
+            Self::Tmpfs | Self::Idmapfs | Self::Root => None,
         }
     }
 

@@ -332,7 +332,7 @@ fn opened_up(
     )?;
     let kind = match stage.filesystem {
         // It has no device.
-        Filesystem::Tmpfs => return Ok(()),
+        Filesystem::Tmpfs | Filesystem::Idmapfs => return Ok(()),
         Filesystem::Overlay => "ext4",
         other => other.name(),
     };
