@@ -70,7 +70,7 @@ pub(crate) fn run(lab: &Lab, flavour: impl Into<Flavour>, wanted: Wanted) -> Res
     let mut options = Options::new(Job::Exec(command.into()), &log);
     options.disks = disks::parse("ext4 vfat")?;
     // Far more than it takes on any machine seen so far.
-    options.limit = Some(Duration::from_secs(300 + ops / 50));
+    options.limit = Some(Duration::from_secs(300 + ops / 50) * flavour.patience());
     options.accelerator = kvm::best(&lab.cache, &machine)?;
     let label = format!("{ops} random operations, engine {flavour}");
     let outcome = ui::timed(&label, || boot::boot(&lab.cache, &machine, &options))?;

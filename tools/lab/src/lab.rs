@@ -54,6 +54,14 @@ impl Flavour {
         }
     }
 
+    /// How many times as long as usual a guest may take.
+    pub(crate) fn patience(&self) -> u32 {
+        match self.sanitizers.is_empty() {
+            true => 1,
+            false => 4,
+        }
+    }
+
     /// What a command in the guest ends with, so that what the kernel has to
     /// say about the run is in its log: leaks of memory are looked for only
     /// when asked, and only what was made some seconds ago is taken for one.

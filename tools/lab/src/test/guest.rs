@@ -25,16 +25,11 @@ pub(super) struct Program<'a> {
 /// Plays the acceptance scenes.
 pub(crate) fn scenes(lab: &Lab, flavour: impl Into<Flavour>) -> Result<Vec<Case>> {
     let flavour = flavour.into();
-    let seconds = if flavour.sanitizers.is_empty() {
-        900
-    } else {
-        3600
-    };
     let program = Program {
         name: "scenes",
         command: "scenes all --ktap",
         disks: "",
-        limit: Duration::from_secs(seconds),
+        limit: Duration::from_secs(900) * flavour.patience(),
     };
     program.run(lab, flavour)
 }

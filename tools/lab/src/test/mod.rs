@@ -116,14 +116,13 @@ pub(crate) fn run(lab: &Lab, only: &str) -> Result<bool> {
 /// What a boot says beside the tests that ran in it: whether it came to its
 /// end, and whether the kernel complained of itself.
 fn around(outcome: &Outcome) -> Vec<Case> {
-    const SIGNS: [&str; 8] = [
+    const SIGNS: [&str; 7] = [
         "WARNING: ",
         "BUG: ",
         "Oops: ",
         "INFO: task ",
         "UBSAN: ",
         "KASAN: ",
-        "INFO: rcu",
         "new suspected memory leaks",
     ];
     let log = fs::read(&outcome.kernel_log).unwrap_or_default();

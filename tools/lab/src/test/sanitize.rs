@@ -16,7 +16,7 @@ use crate::lab::{Engine, Flavour, Lab};
 /// The fragments of the configuration that there are for this, and what their
 /// part of the kernel says when it begins, if anything.
 const SANITIZERS: &[(&str, Option<&str>)] = &[
-    ("kasan", Some("kasan: KernelAddressSanitizer initialized")),
+    ("kasan", Some("KernelAddressSanitizer initialized")),
     ("lockdep", Some("Lock dependency validator:")),
     ("atomic-sleep", None),
     (
