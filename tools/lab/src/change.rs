@@ -80,11 +80,13 @@ impl Wanted {
 /// Everything that shall be different; `None` for a file to be removed.
 pub(crate) type Change = BTreeMap<PathBuf, Option<Wanted>>;
 
-/// Works out the change for the kernel tree at `base`, in a folder below `work`.
+/// Works out the change for the kernel tree at `base`, in a folder below `work`; with `fixes`,
+/// those of bugs that Linux has are a part of it.
 pub(crate) fn compute(
     checkout: &Path,
     base: &Path,
     (version, series): (&str, &str),
+    fixes: bool,
     work: &Path,
 ) -> Result<Change> {
     let mut change = overlay(checkout)?;
@@ -96,7 +98,10 @@ pub(crate) fn compute(
         );
     }
     let scratch = Scratch::below(work)?;
-    let series = patches::series(checkout, series)?;
+    let mut series = patches::series(checkout, series)?;
+    if fixes {
+        series.extend(patches::fixes(checkout)?);
+    }
     let mut touched = Vec::new();
     for patch in &series {
         for path in patch.touches()? {
@@ -225,6 +230,7 @@ pub(crate) mod tests {
             &checkout,
             &base,
             ("7.3.4", "7.3"),
+            false,
             &base.with_extension("work"),
         )
         .unwrap();
@@ -248,6 +254,7 @@ pub(crate) mod tests {
             &checkout,
             &base,
             ("7.3.4", "7.3"),
+            false,
             &base.with_extension("work"),
         )
         .unwrap_err();

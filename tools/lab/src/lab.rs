@@ -97,6 +97,8 @@ pub(crate) struct Lab {
     pub(crate) kernel: String,
     /// The user's own kernel tree, instead of a downloaded one.
     pub(crate) kdir: Option<PathBuf>,
+    /// Whether bugs that Linux has are fixed.
+    pub(crate) fixes: bool,
     pub(crate) verbose: bool,
 }
 

@@ -71,6 +71,9 @@ struct Common {
     /// A kernel tree of your own, which is copied and not changed.
     #[arg(long, env = "KDIR", global = true)]
     kdir: Option<PathBuf>,
+    /// Fix bugs of idmapped mounts that Linux has (patches/fixes).
+    #[arg(long, env = "FIXES", global = true, value_parser = FalseyValueParser::new())]
+    fixes: bool,
     /// Print the output of every step.
     #[arg(long, env = "V", global = true, value_parser = FalseyValueParser::new())]
     verbose: bool,
@@ -247,6 +250,7 @@ impl Common {
             checkout,
             kernel: self.kernel,
             kdir: self.kdir,
+            fixes: self.fixes,
             verbose: self.verbose,
         })
     }

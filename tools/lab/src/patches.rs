@@ -16,6 +16,8 @@ pub(crate) struct Patch {
     pub(crate) name: String,
     pub(crate) path: PathBuf,
     text: String,
+    /// How many lines around a change may be other ones.
+    fuzz: u8,
 }
 
 /// The patches for a series, in order: those for all, and those in a folder
@@ -39,9 +41,36 @@ pub(crate) fn series(checkout: &Path, series: &str) -> Result<Vec<Patch>> {
         };
         let path = checkout.join(&name);
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {name}"))?;
-        Ok(Patch { name, path, text })
+        Ok(Patch {
+            name,
+            path,
+            text,
+            fuzz: 0,
+        })
     };
     names.into_iter().map(read).collect()
+}
+
+/// The fixes of bugs that Linux has, in order. They are made for Linux as it is, and the lines
+/// beside those that they change may have been changed by the series.
+pub(crate) fn fixes(checkout: &Path) -> Result<Vec<Patch>> {
+    let folder = "patches/fixes";
+    let what = || format!("cannot read {folder}");
+    let mut fixes = Vec::new();
+    for entry in fs::read_dir(checkout.join(folder)).with_context(what)? {
+        let path = entry.with_context(what)?.path();
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        let name = format!("{folder}/{file}");
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {name}"))?;
+        fixes.push(Patch {
+            name,
+            path,
+            text,
+            fuzz: 1,
+        });
+    }
+    fixes.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(fixes)
 }
 
 impl Patch {
@@ -66,18 +95,18 @@ impl Patch {
         Ok(files)
     }
 
-    /// Applies it to the files below a folder, exactly: lines may have moved,
-    /// but those around a change must be as the patch has them.
+    /// Applies it to the files below a folder: lines may have moved, but those
+    /// around a change must be as the patch has them, unless it is a fix.
     pub(crate) fn apply(&self, folder: &Path, version: &str) -> Result<()> {
         let mut patch = run::command("patch");
         patch
             .args([
                 "-p1",
                 "--force",
-                "--fuzz=0",
                 "--no-backup-if-mismatch",
                 "--reject-file=-",
             ])
+            .arg(format!("--fuzz={}", self.fuzz))
             .arg("--directory")
             .arg(folder)
             .arg("--input")
@@ -187,6 +216,7 @@ new file mode 100644
             name: "patches/1.patch".into(),
             path,
             text: PATCH.into(),
+            fuzz: 0,
         }
     }
 

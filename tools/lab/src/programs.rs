@@ -23,6 +23,7 @@ pub(crate) const ALL: &[&str] = &[
     "posix",
     "battery",
     "storm",
+    "rust_idmap",
 ];
 
 /// Builds the programs; the answer is their names and paths.

@@ -56,7 +56,7 @@ pub(crate) fn write(lab: &Lab, out: Option<PathBuf>) -> Result<()> {
     let source = source::get(lab)?;
     let work = lab.cache.path("run");
     let release = (source.version.as_str(), source.series.as_str());
-    let change = change::compute(&lab.checkout, &source.path, release, &work)?;
+    let change = change::compute(&lab.checkout, &source.path, release, false, &work)?;
 
     let scratch = Scratch::below(&work)?;
     let repository = Repository::new(lab, scratch.path())?;

@@ -17,11 +17,18 @@ use crate::lab::Lab;
 use crate::source::{self, Source};
 use crate::{digest, tools, ui};
 
+/// What no kernel is built from.
+const NO_KERNEL: [&str; 2] = ["Documentation", "tools/testing"];
+/// What the kernel's programs are built from.
+const PROGRAMS: [&str; 2] = ["tools/testing", "include"];
+/// The tests that are built with the tools.
+const OWN_PROGRAM: &str = "tools/testing/selftests/rust_idmap";
+
 /// A patched tree.
 pub(crate) struct Tree {
     pub(crate) path: PathBuf,
     pub(crate) source: Source,
-    /// Changes whenever something in the tree does.
+    /// Changes with what the kernel is built from.
     pub(crate) digest: String,
     /// Changes with what programs are built from: the tests and the headers.
     pub(crate) programs_digest: String,
@@ -67,7 +74,13 @@ pub(crate) fn get(lab: &Lab) -> Result<Tree> {
 pub(crate) fn make(lab: &Lab) -> Result<Tree> {
     let source = source::get(lab)?;
     let release = (source.version.as_str(), source.series.as_str());
-    let change = change::compute(&lab.checkout, &source.path, release, &lab.cache.path("run"))?;
+    let change = change::compute(
+        &lab.checkout,
+        &source.path,
+        release,
+        lab.fixes,
+        &lab.cache.path("run"),
+    )?;
 
     let path = lab.cache.path(format!("tree/{}", source.key));
     let state_file = lab.cache.path(format!("tree/{}.state", source.key));
@@ -101,15 +114,21 @@ pub(crate) fn make(lab: &Lab) -> Result<Tree> {
             change::digest(change)
         ))
     };
-    let digest = made_from(&change);
-    let for_programs = ["tools/testing", "include"];
-    let mut programs = change;
-    programs.retain(|path, _| for_programs.iter().any(|folder| path.starts_with(folder)));
+    let part = |is_part: &dyn Fn(&Path) -> bool| {
+        let mut part = change.clone();
+        part.retain(|path, _| is_part(path));
+        made_from(&part)
+    };
+    let digest = part(&|path| NO_KERNEL.iter().all(|folder| !path.starts_with(folder)));
+    let programs_digest = part(&|path| {
+        let of_programs = PROGRAMS.iter().any(|folder| path.starts_with(folder));
+        of_programs && !path.starts_with(OWN_PROGRAM)
+    });
     Ok(Tree {
         path,
         source,
         digest,
-        programs_digest: made_from(&programs),
+        programs_digest,
     })
 }
 
@@ -219,7 +238,7 @@ mod tests {
     /// Makes the tree of the small world; the answer is how much changed.
     fn make(base: &Path, checkout: &Path, tree: &Path, managed: &mut BTreeSet<PathBuf>) -> usize {
         let work = base.with_extension("work");
-        let change = change::compute(checkout, base, ("7.3.4", "7.3"), &work).unwrap();
+        let change = change::compute(checkout, base, ("7.3.4", "7.3"), false, &work).unwrap();
         link(base, tree, managed).unwrap();
         let changed = update(base, tree, managed, &change).unwrap();
         *managed = change.keys().cloned().collect();

@@ -27,7 +27,7 @@ pub(crate) fn apply(checkout: &Path, kdir: &Path, work: &Path) -> Result<()> {
         kdir.display(),
         kdir.display()
     );
-    let change = change::compute(checkout, kdir, (&version, &series), work)?;
+    let change = change::compute(checkout, kdir, (&version, &series), false, work)?;
     let touched: Vec<&PathBuf> = change
         .keys()
         .filter(|path| kdir.join(path).exists())

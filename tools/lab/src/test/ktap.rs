@@ -201,7 +201,8 @@ impl<'a> Line<'a> {
                 reason => reason.to_owned(),
             });
         }
-        match self.ok {
+        // A failure that the test knows of is one nevertheless.
+        match self.ok && !self.directive.starts_with("XFAIL") {
             true => Verdict::Passed,
             false => {
                 let mut why = comments.join("\n");
@@ -282,17 +283,23 @@ mod tests {
     fn the_flat_form_of_kselftest_is_read() {
         let text = "\
 TAP version 13
-1..3
+1..4
 #  RUN           fixture.one ...
 #            OK  fixture.one
 ok 1 fixture.one
 not ok 2 fixture.two
 ok 3 fixture.three # SKIP only for the basic case
-# FAILED: 2 / 3 tests passed.
+ok 4 fixture.four # XFAIL known
+# FAILED: 2 / 4 tests passed.
 ";
         assert_eq!(
             seen(text),
-            ["P fixture.one", "F fixture.two", "S fixture.three"]
+            [
+                "P fixture.one",
+                "F fixture.two",
+                "S fixture.three",
+                "F fixture.four"
+            ]
         );
     }
 

@@ -3,11 +3,13 @@
 //! `make test`: every test, from quick to whole.
 
 mod battery;
+mod expected;
 mod guest;
 mod host;
 mod ktap;
 mod kunit;
 mod report;
+mod rust_idmap;
 mod sanitize;
 mod selftests;
 mod stress;
@@ -34,11 +36,13 @@ const STEPS: &[Step] = &[
     ("scenes.rust", |lab| guest::scenes(lab, Engine::Rust)),
     ("faults.rust", |lab| guest::faults(lab, Engine::Rust)),
     ("posix.rust", |lab| guest::posix(lab, Engine::Rust)),
+    ("rust_idmap.rust", |lab| rust_idmap::run(lab, Engine::Rust)),
     ("selftests.rust", |lab| selftests::run(lab, Engine::Rust)),
     ("storm.rust", |lab| stress::storm(lab, Engine::Rust, STORM)),
     ("scenes.c", |lab| guest::scenes(lab, Engine::C)),
     ("faults.c", |lab| guest::faults(lab, Engine::C)),
     ("posix.c", |lab| guest::posix(lab, Engine::C)),
+    ("rust_idmap.c", |lab| rust_idmap::run(lab, Engine::C)),
     ("selftests.c", |lab| selftests::run(lab, Engine::C)),
     // Last, when there is a kernel of each engine.
     ("battery", battery::run),

@@ -4,16 +4,16 @@
 //! the guest. What each test says on the stock kernel is written down; any
 //! other verdict, a better one too, is a failure.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
+use super::expected::Expected;
 use super::ktap;
-use super::report::{Case, Verdict};
+use super::report::Case;
 use crate::boot::{self, Job, Options, Share};
 use crate::lab::{Engine, Lab};
 use crate::toolchain::Toolchain;
@@ -54,9 +54,7 @@ const SUITES: &[(&str, &[&str])] = &[
 /// Runs all suites on one engine and compares.
 pub(crate) fn run(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
     let (seen, around) = observe(lab, engine)?;
-    let path = lab.checkout.join(EXPECTED);
-    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {EXPECTED}"))?;
-    let mut cases = compare(&seen, &expected(&text)?);
+    let mut cases = Expected::all(&lab.checkout, EXPECTED)?.compare(&seen);
     cases.extend(around);
     Ok(cases)
 }
@@ -182,92 +180,10 @@ fn read(output: &str) -> Vec<Case> {
     cases
 }
 
-/// The verdicts that are written down, by the test's name: `pass name`,
-/// `fail name` or `skip name`, and comments.
-fn expected(text: &str) -> Result<BTreeMap<String, String>> {
-    let mut verdicts = BTreeMap::new();
-    for line in text.lines().map(str::trim) {
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        match line.split_once(' ') {
-            Some((verdict @ ("pass" | "fail" | "skip"), name)) => {
-                verdicts.insert(name.trim().to_owned(), verdict.to_owned());
-            }
-            _ => bail!("{EXPECTED}: not 'pass NAME', 'fail NAME' or 'skip NAME': {line}"),
-        }
-    }
-    Ok(verdicts)
-}
-
-/// The word for a verdict.
-fn word(verdict: &Verdict) -> &'static str {
-    match verdict {
-        Verdict::Passed => "pass",
-        Verdict::Failed(_) => "fail",
-        Verdict::Skipped(_) => "skip",
-    }
-}
-
-/// Ours passes if it says what the stock kernel's says. What is skipped there
-/// stays a skip, with its reason.
-fn compare(seen: &[Case], expected: &BTreeMap<String, String>) -> Vec<Case> {
-    let mut left = expected.clone();
-    let mut cases: Vec<Case> = seen
-        .iter()
-        .map(|case| {
-            let is = word(&case.verdict);
-            let verdict = match left.remove(&case.name) {
-                Some(wanted) if wanted == is => match &case.verdict {
-                    Verdict::Skipped(reason) => Verdict::Skipped(reason.clone()),
-                    _ => Verdict::Passed,
-                },
-                wanted => {
-                    let wanted = wanted.as_deref().unwrap_or("unknown");
-                    let detail = match &case.verdict {
-                        Verdict::Failed(why) | Verdict::Skipped(why) => why.as_str(),
-                        Verdict::Passed => "",
-                    };
-                    Verdict::Failed(format!("expected: {wanted}, seen: {is}\n{detail}"))
-                }
-            };
-            Case::new(&case.name, verdict)
-        })
-        .collect();
-    for (name, wanted) in left {
-        let why = format!("expected: {wanted}, and it did not run");
-        cases.push(Case::new(&name, Verdict::Failed(why)));
-    }
-    cases
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::expected::word;
     use super::*;
-
-    #[test]
-    fn only_the_expected_verdict_passes() {
-        let expected = expected("# x\npass p.a\nfail p.b\nskip p.c\npass p.d\npass p.e\n").unwrap();
-        let failed = || Verdict::Failed("because".into());
-        let seen = [
-            Case::new("p.a", Verdict::Passed),
-            Case::new("p.b", failed()),
-            Case::new("p.c", Verdict::Skipped("no".into())),
-            Case::new("p.d", failed()),
-            Case::new("p.f", Verdict::Passed),
-        ];
-        let result = compare(&seen, &expected);
-        let words: Vec<String> = result
-            .iter()
-            .map(|case| format!("{} {}", word(&case.verdict), case.name))
-            .collect();
-        let wanted = [
-            "pass p.a", "pass p.b", "skip p.c", "fail p.d", "fail p.f", "fail p.e",
-        ];
-        assert_eq!(words, wanted);
-        let better = compare(&[Case::new("p.b", Verdict::Passed)], &expected);
-        assert!(better[0].verdict.is_failure());
-    }
 
     #[test]
     fn the_output_is_split_by_program() {
@@ -278,10 +194,5 @@ mod tests {
             .map(|case| format!("{} {}", word(&case.verdict), case.name))
             .collect();
         assert_eq!(names, ["pass a.x", "fail b.all"]);
-    }
-
-    #[test]
-    fn a_line_that_says_nothing_is_refused() {
-        assert!(expected("maybe p.a\n").is_err());
     }
 }

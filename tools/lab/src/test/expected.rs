@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What tests are known to say, in files of `pass NAME`, `fail NAME` or `skip NAME`, where the last
+//! part of a name may be `*`. Any other verdict, a better one too, is a failure.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use super::report::{Case, Verdict};
+
+/// What is written down.
+pub(super) struct Expected {
+    verdicts: BTreeMap<String, String>,
+    /// The verdict of those that are not.
+    others: &'static str,
+}
+
+impl Expected {
+    /// Reads a file that names every test.
+    pub(super) fn all(checkout: &Path, file: &str) -> Result<Self> {
+        Self::read(checkout, file, "unknown")
+    }
+
+    /// Reads a file that names the tests that do not pass.
+    pub(super) fn exceptions(checkout: &Path, file: &str) -> Result<Self> {
+        Self::read(checkout, file, "pass")
+    }
+
+    fn read(checkout: &Path, file: &str, others: &'static str) -> Result<Self> {
+        let text = fs::read_to_string(checkout.join(file))
+            .with_context(|| format!("cannot read {file}"))?;
+        Self::parse(&text, others).with_context(|| file.to_owned())
+    }
+
+    fn parse(text: &str, others: &'static str) -> Result<Self> {
+        let mut verdicts = BTreeMap::new();
+        for line in text.lines().map(str::trim) {
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            match line.split_once(' ') {
+                Some((verdict @ ("pass" | "fail" | "skip"), name)) => {
+                    verdicts.insert(name.trim().to_owned(), verdict.to_owned());
+                }
+                _ => bail!("not 'pass NAME', 'fail NAME' or 'skip NAME': {line}"),
+            }
+        }
+        Ok(Self { verdicts, others })
+    }
+
+    /// Takes the failures that are known for passes: what they are about is fixed.
+    pub(super) fn without_failures(&mut self) {
+        for verdict in self
+            .verdicts
+            .values_mut()
+            .filter(|verdict| *verdict == "fail")
+        {
+            *verdict = "pass".to_owned();
+        }
+    }
+
+    /// A test passes if it says what is expected. What is skipped then stays a skip, with its
+    /// reason.
+    pub(super) fn compare(&self, seen: &[Case]) -> Vec<Case> {
+        let mut left = self.verdicts.clone();
+        let mut cases: Vec<Case> = seen
+            .iter()
+            .map(|case| {
+                let is = word(&case.verdict);
+                let group = case
+                    .name
+                    .rsplit_once('.')
+                    .map(|(group, _)| format!("{group}.*"));
+                let wanted = left.remove(&case.name).or_else(|| {
+                    let group = group?;
+                    left.remove(&group);
+                    self.verdicts.get(&group).cloned()
+                });
+                let wanted = wanted.as_deref().unwrap_or(self.others);
+                let verdict = match &case.verdict {
+                    Verdict::Skipped(reason) if wanted == is => Verdict::Skipped(reason.clone()),
+                    _ if wanted == is => Verdict::Passed,
+                    other => {
+                        let detail = match other {
+                            Verdict::Failed(why) | Verdict::Skipped(why) => why.as_str(),
+                            Verdict::Passed => "",
+                        };
+                        Verdict::Failed(format!("expected: {wanted}, seen: {is}\n{detail}"))
+                    }
+                };
+                Case::new(&case.name, verdict)
+            })
+            .collect();
+        for (name, wanted) in left {
+            let why = format!("expected: {wanted}, and it did not run");
+            cases.push(Case::new(&name, Verdict::Failed(why)));
+        }
+        cases
+    }
+}
+
+/// The word for a verdict.
+pub(super) fn word(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Passed => "pass",
+        Verdict::Failed(_) => "fail",
+        Verdict::Skipped(_) => "skip",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_expected_verdict_passes() {
+        let text = "# x\npass p.a\nfail p.b\nskip p.c\npass p.d\npass p.e\n";
+        let expected = Expected::parse(text, "unknown").unwrap();
+        let failed = || Verdict::Failed("because".into());
+        let seen = [
+            Case::new("p.a", Verdict::Passed),
+            Case::new("p.b", failed()),
+            Case::new("p.c", Verdict::Skipped("no".into())),
+            Case::new("p.d", failed()),
+            Case::new("p.f", Verdict::Passed),
+        ];
+        let result = expected.compare(&seen);
+        let words: Vec<String> = result
+            .iter()
+            .map(|case| format!("{} {}", word(&case.verdict), case.name))
+            .collect();
+        let wanted = [
+            "pass p.a", "pass p.b", "skip p.c", "fail p.d", "fail p.f", "fail p.e",
+        ];
+        assert_eq!(words, wanted);
+        let better = expected.compare(&[Case::new("p.b", Verdict::Passed)]);
+        assert!(better[0].verdict.is_failure());
+    }
+
+    #[test]
+    fn exceptions_are_all_that_may_not_pass() {
+        let expected = Expected::parse("fail p.a\n", "pass").unwrap();
+        let failed = || Verdict::Failed("because".into());
+        let seen = [
+            Case::new("p.a", failed()),
+            Case::new("p.b", Verdict::Passed),
+        ];
+        assert!(
+            expected
+                .compare(&seen)
+                .iter()
+                .all(|case| case.verdict == Verdict::Passed)
+        );
+        let skipped = Verdict::Skipped("no".into());
+        let seen = [
+            Case::new("p.a", Verdict::Passed),
+            Case::new("p.b", failed()),
+            Case::new("p.c", skipped),
+        ];
+        assert!(
+            expected
+                .compare(&seen)
+                .iter()
+                .all(|case| case.verdict.is_failure())
+        );
+    }
+
+    #[test]
+    fn a_star_is_one_name_or_more() {
+        let expected = Expected::parse("fail p.a.*\nskip q.*\n", "pass").unwrap();
+        let failed = || Verdict::Failed("because".into());
+        let seen = [
+            Case::new("p.a.x", failed()),
+            Case::new("p.a.y", failed()),
+            Case::new("p.a.b.x", Verdict::Passed),
+            Case::new("p.a.z", Verdict::Passed),
+        ];
+        let result = expected.compare(&seen);
+        let failures: Vec<&str> = result
+            .iter()
+            .filter(|case| case.verdict.is_failure())
+            .map(|case| case.name.as_str())
+            .collect();
+        assert_eq!(failures, ["p.a.z", "q.*"]);
+    }
+
+    #[test]
+    fn a_line_that_says_nothing_is_refused() {
+        assert!(Expected::parse("maybe p.a\n", "pass").is_err());
+    }
+}

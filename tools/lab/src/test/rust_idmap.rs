@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Our own selftests, tools/testing/selftests/rust_idmap: what idmapped mounts do, call by call,
+//! on every filesystem.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::expected::Expected;
+use super::guest::Program;
+use super::report::Case;
+use crate::lab::{Engine, Lab};
+
+/// The tests that are known not to pass.
+const EXPECTED: &str = "tools/lab/expected/rust_idmap.txt";
+
+/// Runs them on one engine.
+pub(crate) fn run(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
+    let whole = std::env::var_os("WHOLE").is_some_and(|value| !value.is_empty() && value != "0");
+    let program = Program {
+        name: "rust_idmap",
+        command: if whole {
+            "exec rust_idmap --whole"
+        } else {
+            "exec rust_idmap"
+        },
+        disks: "",
+        limit: Duration::from_secs(3600),
+    };
+    let mut expected = Expected::exceptions(&lab.checkout, EXPECTED)?;
+    if lab.fixes {
+        expected.without_failures();
+    }
+    Ok(expected.compare(&program.run(lab, engine)?))
+}

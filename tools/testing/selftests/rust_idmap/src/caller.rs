@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Who calls, and from which user namespace.
+//!
+//! Every filesystem under test is seen through one map: what 1000 to 1009 own on disk is 2000's to
+//! 2009's through the mount. Ids of callers are those of the initial user namespace, which are the
+//! same in whatever namespace a caller is; what differs is by which numbers they are known there.
+
+use std::io::{Read, Write};
+use std::os::fd::AsFd;
+
+use rustix::io::Errno;
+use rustix::pipe::{pipe_with, PipeFlags};
+use rustix::process::{Gid, Uid};
+use rustix::thread::{
+    capabilities, move_into_link_name_space, set_capabilities, set_keep_capabilities,
+    set_thread_groups, set_thread_res_gid, set_thread_res_uid, CapabilitySet, CapabilitySets,
+    LinkNameSpaceType,
+};
+
+use crate::sys;
+use crate::userns::{number, UserNs};
+
+/// What an action says: a number that is worth comparing, or 0; or why not.
+pub(crate) type Answer = Result<u64, Errno>;
+
+/// The first id on disk that the map knows.
+pub(crate) const DISK: u32 = 1000;
+/// The same as seen through the mount.
+pub(crate) const SEEN: u32 = 2000;
+/// How many ids the map knows.
+pub(crate) const COUNT: u32 = 10;
+/// Root of the nested namespace, whom the map knows.
+pub(crate) const NESTED_ROOT: u32 = SEEN + 8;
+/// An owner on disk whom the map does not know.
+pub(crate) const FOREIGN: u32 = 7777;
+/// What unknown ids are shown as.
+pub(crate) const OVERFLOW: u32 = 65534;
+
+/// A caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Who {
+    /// The owner of the file, as seen through the mount.
+    Owner,
+    /// In the group of the file, as seen through the mount.
+    Member,
+    /// Somebody else whom the map knows.
+    Stranger,
+    /// Somebody whom the map does not know, and whose number is that of the owner on disk: who
+    /// may what only the owner may shows a comparison that forgot the map.
+    Unmapped,
+    /// Somebody whom the map knows, with all capabilities in its own user namespace.
+    Admin,
+}
+
+impl Who {
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Owner,
+        Self::Member,
+        Self::Stranger,
+        Self::Unmapped,
+        Self::Admin,
+    ];
+
+    /// The user and group id.
+    pub(crate) fn id(self) -> u32 {
+        match self {
+            Self::Owner => SEEN,
+            Self::Stranger => SEEN + 1,
+            Self::Member => SEEN + 3,
+            Self::Admin => SEEN + 5,
+            Self::Unmapped => DISK,
+        }
+    }
+
+    /// Whom the disk shall have as the owner of what this caller makes.
+    pub(crate) fn on_disk(self) -> Option<u32> {
+        (self != Self::Unmapped).then(|| self.id() - SEEN + DISK)
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Member => "member of the group",
+            Self::Stranger => "stranger",
+            Self::Unmapped => "unmapped caller",
+            Self::Admin => "caller with capabilities",
+        }
+    }
+}
+
+/// The user namespace of a caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Initial,
+    /// A namespace below the initial one that knows all callers by other numbers.
+    Nested,
+    /// The namespace that the mount has its map from: there the ids on disk are those that the
+    /// owners are known by.
+    Mounts,
+}
+
+impl Place {
+    pub(crate) const ALL: [Self; 3] = [Self::Initial, Self::Nested, Self::Mounts];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Initial => "init",
+            Self::Nested => "nested",
+            Self::Mounts => "mounts",
+        }
+    }
+
+    /// The number by which an id is known here, if it is.
+    pub(crate) fn number(self, id: u32) -> Option<u32> {
+        let seen = (SEEN..SEEN + COUNT).contains(&id);
+        match self {
+            Self::Initial => Some(id),
+            Self::Nested if id == NESTED_ROOT => Some(0),
+            Self::Nested if seen => Some(id - SEEN + 10),
+            Self::Nested if (DISK..DISK + COUNT).contains(&id) => Some(id - DISK + 100),
+            Self::Mounts if seen => Some(id - SEEN + DISK),
+            _ => None,
+        }
+    }
+
+    /// What `stat()` shows here for an id.
+    pub(crate) fn shown(self, id: u32) -> u32 {
+        self.number(id).unwrap_or(OVERFLOW)
+    }
+
+    /// The number for an id that is known here.
+    ///
+    /// Panics if it is not, which is a mistake in a test.
+    pub(crate) fn known(self, id: u32) -> u32 {
+        self.number(id)
+            .expect("a test asks for an id that is not known here")
+    }
+}
+
+/// The user namespaces of callers and of the mount.
+pub(crate) struct Places {
+    nested: UserNs,
+    pub(crate) mounts: UserNs,
+}
+
+impl Places {
+    pub(crate) fn new() -> Result<Self, Errno> {
+        // No caller is root there: programs would give it all capabilities.
+        let (below, next) = (NESTED_ROOT - SEEN, NESTED_ROOT + 1);
+        let after_root = format!("{} {next} {}", 10 + below + 1, SEEN + COUNT - next);
+        Ok(Self {
+            nested: UserNs::with(&format!(
+                "0 {NESTED_ROOT} 1\n10 {SEEN} {below}\n{after_root}\n100 {DISK} {COUNT}\n"
+            ))?,
+            mounts: UserNs::with(&format!("{DISK} {SEEN} {COUNT}\n"))?,
+        })
+    }
+
+    /// Makes this process a caller.
+    pub(crate) fn become_caller(&self, who: Who, place: Place) -> Result<(), Errno> {
+        let groups = match who {
+            Who::Member => &[Gid::from_raw(SEEN)][..],
+            _ => &[],
+        };
+        set_thread_groups(groups)?;
+        set_keep_capabilities(true)?;
+        let group = Gid::from_raw(who.id());
+        set_thread_res_gid(group, group, group)?;
+        let user = Uid::from_raw(who.id());
+        set_thread_res_uid(user, user, user)?;
+        let mut sets = capabilities(None)?;
+        sets.effective = sets.permitted;
+        set_capabilities(None, sets)?;
+        let namespace = match place {
+            Place::Initial => None,
+            Place::Nested => Some(&self.nested),
+            Place::Mounts => Some(&self.mounts),
+        };
+        if let Some(namespace) = namespace {
+            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::User))?;
+        }
+        if who != Who::Admin {
+            let none = CapabilitySet::empty();
+            let sets = CapabilitySets {
+                effective: none,
+                permitted: none,
+                inheritable: none,
+            };
+            set_capabilities(None, sets)?;
+        }
+        // Otherwise its own files in /proc are root's.
+        sys::prctl(libc::PR_SET_DUMPABLE, 1).map(drop)
+    }
+
+    /// Does something as a caller, in a process of its own.
+    pub(crate) fn act(&self, who: Who, place: Place, act: impl FnOnce() -> Answer) -> Answer {
+        apart(|| {
+            // What goes wrong here must not pass for an answer.
+            self.become_caller(who, place).expect("becoming a caller");
+            act()
+        })
+    }
+}
+
+/// Does something in a process of its own; `CANCELED` says that it died.
+pub(crate) fn apart(act: impl FnOnce() -> Answer) -> Answer {
+    let (answer, say) = pipe_with(PipeFlags::CLOEXEC)?;
+    let mut say = std::fs::File::from(say);
+    let pid = sys::fork(|| {
+        let (errno, value) = match act() {
+            Ok(value) => (0, value),
+            Err(errno) => (errno.raw_os_error() as u64, 0),
+        };
+        let bytes = [errno.to_ne_bytes(), value.to_ne_bytes()].concat();
+        i32::from(say.write_all(&bytes).is_err())
+    })?;
+    drop(say);
+    let mut bytes = Vec::new();
+    std::fs::File::from(answer)
+        .read_to_end(&mut bytes)
+        .map_err(number)?;
+    sys::wait(pid)?;
+    match bytes.split_first_chunk::<8>() {
+        Some((errno, value)) if value.len() == 8 => {
+            let errno = u64::from_ne_bytes(*errno);
+            let value = value.first_chunk().copied().map_or(0, u64::from_ne_bytes);
+            match i32::try_from(errno) {
+                Ok(0) => Ok(value),
+                Ok(errno) => Err(Errno::from_raw_os_error(errno)),
+                Err(_) => Err(Errno::CANCELED),
+            }
+        }
+        _ => Err(Errno::CANCELED),
+    }
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Tests of idmapped mounts: what users of `mount_setattr()`, and of files through mounts with
+//! maps, must see. Prints KTAP.
+//!
+//! ```text
+//! rust_idmap              all tests
+//! rust_idmap NAME...      those whose names begin with one of these
+//! rust_idmap --list       their names
+//! rust_idmap --whole      every operation from every user namespace on every filesystem
+//! ```
+//!
+//! Without `--whole` this is so on tmpfs and ext4 only; on others an operation is tried from one
+//! namespace, another one for each operation and each filesystem.
+//!
+//! Needs root. Everything happens in a mount namespace of its own, on filesystems in images in
+//! memory, and is gone at the end.
+
+mod act;
+mod attr;
+mod caller;
+mod disk;
+mod ktap;
+mod netlink;
+mod op;
+mod ops;
+mod ring;
+mod scenarios;
+mod setattr;
+mod stage;
+mod sys;
+mod sysctl;
+mod userns;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use rustix::fs::Mode;
+use rustix::mount::{mount, mount_change, MountFlags, MountPropagationFlags};
+use rustix::thread::UnshareFlags;
+
+use caller::Places;
+use disk::Kind;
+use ktap::{Doing, Failure, Test};
+use stage::Stage;
+use sysctl::Sysctl;
+
+/// Where everything is mounted.
+const ROOT: &str = "/run";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [question] = &arguments[..] {
+        if let Some(answer) = about_itself(question) {
+            println!("{answer}");
+            return ExitCode::SUCCESS;
+        }
+    }
+    match run(&arguments) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(Failure::Wrong(what) | Failure::Skip(what)) => {
+            println!("KTAP version 1\n1..1\n# {what}\nnot ok 1 set_up");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// As what this program was started, for tests that start it.
+fn about_itself(question: &str) -> Option<String> {
+    let (user, group) = (
+        rustix::process::geteuid().as_raw(),
+        rustix::process::getegid().as_raw(),
+    );
+    let net_raw = || {
+        let sets = rustix::thread::capabilities(None).ok()?;
+        Some(u8::from(
+            sets.effective
+                .contains(rustix::thread::CapabilitySet::NET_RAW),
+        ))
+    };
+    match question {
+        "--ids" => Some(format!("{user} {group}")),
+        "--user" => Some(user.to_string()),
+        "--group" => Some(group.to_string()),
+        "--net-raw" => Some(net_raw()?.to_string()),
+        "--dumpable" => Some(sys::prctl(libc::PR_GET_DUMPABLE, 0).ok()?.to_string()),
+        _ => None,
+    }
+}
+
+fn run(arguments: &[String]) -> Result<bool, Failure> {
+    let (options, wanted): (Vec<&str>, Vec<&str>) = arguments
+        .iter()
+        .map(String::as_str)
+        .partition(|it| it.starts_with("--"));
+    if let Some(unknown) = options
+        .iter()
+        .find(|it| !["--list", "--whole"].contains(it))
+    {
+        return Err(ktap::wrong(format_args!(
+            "{unknown}: the options are --list and --whole"
+        )));
+    }
+    let (list, whole) = (options.contains(&"--list"), options.contains(&"--whole"));
+    rustix::process::umask(Mode::empty());
+    sys::unshare(UnshareFlags::NEWNS).doing("making a mount namespace (this needs root)")?;
+    mount_change(
+        "/",
+        MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
+    )
+    .doing("making all mounts private")?;
+    mount(
+        "rust_idmap",
+        ROOT,
+        "tmpfs",
+        MountFlags::empty(),
+        c"mode=755",
+    )
+    .doing("mounting a tmpfs")?;
+    let settings = [
+        ("fs/protected_symlinks", "1"),
+        ("fs/protected_hardlinks", "1"),
+        ("fs/protected_fifos", "1"),
+        ("fs/protected_regular", "1"),
+        ("fs/suid_dumpable", "0"),
+        ("kernel/core_pattern", "core"),
+        ("kernel/core_uses_pid", "0"),
+    ];
+    let settings = settings
+        .iter()
+        .map(|(name, value)| Sysctl::set(name, value));
+    let _settings: Vec<Sysctl> = settings.collect::<Result<_, _>>()?;
+    let places = Places::new().doing("making user namespaces")?;
+    let ops = ops::all();
+    let stages: Vec<(Kind, Result<Stage, Failure>)> = Kind::ALL
+        .into_iter()
+        .map(|kind| {
+            (
+                kind,
+                Stage::new(kind, &Path::new(ROOT).join(kind.name()), &places),
+            )
+        })
+        .collect();
+
+    let mut groups = vec![setattr::tests()];
+    for (kind, stage) in &stages {
+        groups.push(match stage {
+            Ok(stage) => {
+                let mut tests = op::tests(&ops, stage, &places, whole);
+                tests.extend(scenarios::tests(stage, &places));
+                tests
+            }
+            Err(failure) => {
+                let run = move || Err(failure.clone());
+                vec![Test::new(format!("filesystem.{}", kind.name()), run)]
+            }
+        });
+    }
+    if list {
+        groups
+            .iter()
+            .flatten()
+            .for_each(|test| println!("{}", test.name));
+        return Ok(true);
+    }
+    if !wanted.is_empty() {
+        let is_wanted = |test: &Test| wanted.iter().any(|name| test.name.starts_with(name));
+        groups.iter_mut().for_each(|group| group.retain(is_wanted));
+    }
+    Ok(ktap::run(groups))
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Operations: what is tried by every caller from every user namespace, and what must come of it.
+
+use std::env::set_current_dir;
+
+use rustix::io::Errno;
+
+use crate::caller::{Answer, Place, Places, Who};
+use crate::disk::{Can, Kind};
+use crate::ktap::{wrong, Failure, Outcome, Test};
+use crate::stage::{Scene, Stage};
+
+pub(crate) const OK: Answer = Ok(0);
+/// The permission bits, or an ACL, say no.
+pub(crate) const EACCES: Answer = Err(Errno::ACCESS);
+/// Only an owner or somebody with a capability may.
+pub(crate) const EPERM: Answer = Err(Errno::PERM);
+/// An id that cannot be stored.
+pub(crate) const EOVERFLOW: Answer = Err(Errno::OVERFLOW);
+pub(crate) const EINVAL: Answer = Err(Errno::INVAL);
+
+type SetUp = fn(&Scene) -> Result<(), Failure>;
+type After = fn(&Scene) -> Result<(), Failure>;
+type Expect = Box<dyn Fn(&Scene) -> Answer>;
+
+/// An operation.
+pub(crate) struct Op {
+    /// Its part of the series, and what it is about.
+    name: &'static str,
+    act: fn(&Scene) -> Answer,
+    expect: Expect,
+    set_up: Vec<SetUp>,
+    after: Vec<After>,
+    needs: Vec<Can>,
+    not_on: Vec<Kind>,
+    known: Option<(Kind, &'static str)>,
+}
+
+/// Begins an operation: its name, and what the caller does, in the folder of the scene.
+pub(crate) fn op(name: &'static str, act: fn(&Scene) -> Answer) -> Op {
+    Op {
+        name,
+        act,
+        expect: Box::new(|_| OK),
+        set_up: Vec::new(),
+        after: Vec::new(),
+        needs: vec![Can::Owners],
+        not_on: Vec::new(),
+        known: None,
+    }
+}
+
+impl Op {
+    /// What must come of it for the owner, a member of the group, a stranger, an unmapped caller,
+    /// and a caller with capabilities.
+    pub(crate) fn each(self, answers: [Answer; 5]) -> Self {
+        self.by(move |scene| {
+            let callers = Who::ALL.iter().zip(answers);
+            callers
+                .into_iter()
+                .find(|(who, _)| **who == scene.who)
+                .map_or(OK, |(_, it)| it)
+        })
+    }
+
+    /// What must come of it, by a rule.
+    pub(crate) fn by(mut self, rule: impl Fn(&Scene) -> Answer + 'static) -> Self {
+        self.expect = Box::new(rule);
+        self
+    }
+
+    /// What root prepares on disk.
+    pub(crate) fn with(mut self, set_up: SetUp) -> Self {
+        self.set_up.push(set_up);
+        self
+    }
+
+    /// What must be seen on disk after it went well.
+    pub(crate) fn then(mut self, after: After) -> Self {
+        self.after.push(after);
+        self
+    }
+
+    /// What the filesystem must be able to do besides.
+    pub(crate) fn needs(mut self, can: Can) -> Self {
+        self.needs.push(can);
+        self
+    }
+
+    /// Runs on filesystems without owners, too.
+    pub(crate) fn everywhere(mut self) -> Self {
+        self.needs.retain(|can| *can != Can::Owners);
+        self
+    }
+
+    /// Where it says something else for a reason that is no matter of idmapped mounts.
+    pub(crate) fn not_on(mut self, kinds: &[Kind]) -> Self {
+        self.not_on.extend(kinds);
+        self
+    }
+
+    /// Why it is known to say something else on kernels of today, on one filesystem.
+    pub(crate) fn known(mut self, kind: Kind, why: &'static str) -> Self {
+        self.known = Some((kind, why));
+        self
+    }
+
+    fn runs_on(&self, kind: Kind) -> bool {
+        self.needs.iter().all(|can| kind.can(*can)) && !self.not_on.contains(&kind)
+    }
+
+    /// Tries it with all callers from one namespace.
+    fn run(&self, stage: &Stage, places: &Places, place: Place) -> Outcome {
+        let mut said = String::new();
+        for who in Who::ALL {
+            let scene = stage.scene(who, place)?;
+            for set_up in &self.set_up {
+                set_up(&scene)?;
+            }
+            let seen = &scene.seen;
+            set_current_dir(seen).map_err(|error| wrong(format_args!("entering: {error}")))?;
+            let answer = places.act(who, place, || (self.act)(&scene));
+            set_current_dir("/").map_err(wrong)?;
+            let expected = (self.expect)(&scene);
+            if answer != expected {
+                let (who, answer, expected) = (who.name(), show(answer), show(expected));
+                said += &format!("{who}: {answer}, not {expected}\n");
+            } else if answer.is_ok() {
+                for after in &self.after {
+                    if let Err(Failure::Wrong(what)) = after(&scene) {
+                        said += &format!("{}: {what}\n", who.name());
+                    }
+                }
+            }
+        }
+        match said.is_empty() {
+            true => Ok(()),
+            false => Err(Failure::Wrong(said)),
+        }
+    }
+}
+
+/// An answer in words.
+pub(crate) fn show(answer: Answer) -> String {
+    match answer {
+        Ok(value) => format!("done ({value:#o})"),
+        Err(Errno::CANCELED) => "it died".to_owned(),
+        Err(errno) => format!("{errno} ({})", errno.raw_os_error()),
+    }
+}
+
+/// A test for each operation that runs on this filesystem, and each namespace; without `whole`, on
+/// some filesystems, from one namespace in turn.
+pub(crate) fn tests<'a>(
+    ops: &'a [Op],
+    stage: &'a Stage,
+    places: &'a Places,
+    whole: bool,
+) -> Vec<Test<'a>> {
+    let all = whole || matches!(stage.kind, Kind::Tmpfs | Kind::Ext4);
+    let ops = ops
+        .iter()
+        .enumerate()
+        .filter(|(_, op)| op.runs_on(stage.kind));
+    ops.flat_map(|(index, op)| Place::ALL.map(|place| (index, op, place)))
+        .filter(|(index, _, place)| {
+            all || (index + stage.kind as usize) % Place::ALL.len() == *place as usize
+        })
+        .map(|(_, op, place)| {
+            let name = format!("{}.{}.{}", op.name, stage.kind.name(), place.name());
+            let known = op
+                .known
+                .filter(|(kind, _)| *kind == stage.kind)
+                .map(|(_, why)| why);
+            Test::new(name, move || op.run(stage, places, place)).known(known)
+        })
+        .collect()
+}
+
+/// Requires two values to be the same.
+pub(crate) fn same<T: PartialEq + std::fmt::Debug>(what: &str, seen: T, expected: T) -> Outcome {
+    match seen == expected {
+        true => Ok(()),
+        false => Err(wrong(format_args!("{what}: {seen:?}, not {expected:?}"))),
+    }
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `access()`, which asks for the real ids, and `faccessat2()`, which can ask for the others.
+
+use crate::caller::{Who, DISK, FOREIGN};
+use crate::disk::Can;
+use crate::op::{op, Op, EACCES, OK};
+use crate::sys::faccessat;
+
+use super::NOBODY;
+
+const READ: i32 = libc::R_OK;
+const WRITE: i32 = libc::W_OK;
+const EXECUTE: i32 = libc::X_OK;
+
+pub(crate) fn ops() -> Vec<Op> {
+    vec![
+        op("access.exists", |_| faccessat(c"file", 0, 0)).everywhere(),
+        // For the real ids capabilities do not count, unless they are root's.
+        op("access.write", |_| faccessat(c"file", WRITE, 0))
+            .everywhere()
+            .each([OK, EACCES, EACCES, EACCES, EACCES]),
+        op("access.write_by_effective_ids", |_| {
+            faccessat(c"file", WRITE, libc::AT_EACCESS)
+        })
+        .everywhere()
+        .each([OK, EACCES, EACCES, EACCES, OK]),
+        op("access.read_of_group", |_| faccessat(c"file", READ, 0))
+            .with(|s| s.file("file", DISK, 0o640))
+            .each([OK, OK, EACCES, EACCES, EACCES]),
+        op("access.execute", |_| {
+            faccessat(c"file", EXECUTE, libc::AT_EACCESS)
+        })
+        .with(|s| s.file("file", DISK, 0o710))
+        .each([OK, OK, EACCES, EACCES, OK]),
+        op("access.execute_of_nobody", |_| {
+            faccessat(c"file", EXECUTE, libc::AT_EACCESS)
+        })
+        // Without a single bit no capability helps.
+        .each(NOBODY),
+        op("access.write_to_unmapped_owner", |_| {
+            faccessat(c"file", WRITE, libc::AT_EACCESS)
+        })
+        .with(|s| s.file("file", FOREIGN, 0o666))
+        .each(NOBODY),
+        op("access.by_filesystem_ids", |s| {
+            // The ids that files are accessed by, without those that signals are sent by.
+            let id = if s.who == Who::Unmapped {
+                s.place.known(Who::Owner.id())
+            } else {
+                return OK;
+            };
+            crate::sys::set_fs_ids(id, id);
+            crate::act::append("file")
+        })
+        .needs(Can::Owners)
+        // Nobody becomes the owner without a capability.
+        .by(|s| if s.who == Who::Unmapped { EACCES } else { OK }),
+    ]
+}

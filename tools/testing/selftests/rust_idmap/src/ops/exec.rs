@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Programs: whose set-user-id bits and capabilities count, and who may look into them.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
+
+use rustix::fs::{lsetxattr, XattrFlags};
+use rustix::io::Errno;
+
+use crate::caller::{Answer, Place, Who, DISK, FOREIGN, NESTED_ROOT, SEEN};
+use crate::disk::{Can, Kind};
+use crate::ktap::{Doing, Outcome};
+use crate::op::{op, same, Op, EACCES, OK};
+use crate::stage::Scene;
+use crate::userns::number;
+use crate::{disk, sys};
+
+use super::NOBODY;
+
+/// Runs this program, which is at `program`, for one of the numbers that it tells.
+fn run(question: &str) -> Answer {
+    let output = Command::new("./program")
+        .arg(question)
+        .output()
+        .map_err(number)?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.trim().parse().map_err(|_| Errno::NOEXEC)
+}
+
+fn program(s: &Scene, owner: u32, mode: u32) -> Outcome {
+    s.program("program", owner, owner, mode)
+}
+
+/// CAP_NET_RAW, effective, for the namespaces of a root or for all.
+fn capability(s: &Scene, root: Option<u32>) -> Outcome {
+    let head = if root.is_some() {
+        0x0300_0001u32
+    } else {
+        0x0200_0001
+    };
+    let numbers = [head, 1 << 13, 0, 0, 0].into_iter().chain(root);
+    let value: Vec<u8> = numbers.flat_map(u32::to_le_bytes).collect();
+    lsetxattr(
+        s.on_disk("program"),
+        "security.capability",
+        &value,
+        XattrFlags::empty(),
+    )
+    .doing("setting capabilities")
+}
+
+/// Lets a copy of this process die with a core file; whether the kernel says that there is one.
+fn dump(_: &Scene) -> Answer {
+    let pid = sys::fork(|| {
+        let most = rustix::process::Rlimit {
+            current: None,
+            maximum: None,
+        };
+        // It may be as long as it likes; who may not raise the limit keeps it.
+        let _ = rustix::process::setrlimit(rustix::process::Resource::Core, most);
+        std::process::abort()
+    })?;
+    let status = std::process::ExitStatus::from_raw(sys::wait(pid)?);
+    Ok(u64::from(status.core_dumped()))
+}
+
+pub(crate) fn ops() -> Vec<Op> {
+    let run_ids = |name| op(name, |_| run("--user"));
+    let run_caps = |name| op(name, |_| run("--net-raw")).needs(Can::Xattr);
+    vec![
+        op("exec.of_owner", |_| run("--user").map(|_| 0))
+            .with(|s| program(s, DISK, 0o710))
+            .each([OK, OK, EACCES, EACCES, OK]),
+        op("exec.of_nobody", |_| run("--user").map(|_| 0))
+            .with(|s| program(s, DISK, 0o600))
+            .each(NOBODY),
+        run_ids("exec.setuid")
+            .with(|s| program(s, DISK, 0o4755))
+            .by(|s| Ok(u64::from(s.place.shown(SEEN)))),
+        run_ids("exec.setuid_of_unmapped_owner")
+            .with(|s| program(s, FOREIGN, 0o4755))
+            .by(|s| Ok(u64::from(s.place.shown(s.who.id())))),
+        run_ids("exec.setuid_of_unmapped_group")
+            .with(|s| s.program("program", DISK, FOREIGN, 0o4755))
+            .by(|s| Ok(u64::from(s.place.shown(s.who.id())))),
+        op("exec.setgid", |_| run("--group"))
+            .with(|s| program(s, DISK, 0o2755))
+            .by(|s| Ok(u64::from(s.place.shown(SEEN)))),
+        run_ids("exec.setuid_of_the_number_of_the_seen")
+            .with(|s| program(s, SEEN, 0o4755))
+            .by(|s| Ok(u64::from(s.place.shown(s.who.id())))),
+        run_caps("commoncap.exec_for_own_root")
+            .with(|s| program(s, DISK, 0o755))
+            .with(|s| capability(s, Some(NESTED_ROOT - SEEN + DISK)))
+            .by(|s| Ok(u64::from(s.place == Place::Nested))),
+        run_caps("commoncap.exec_for_another_root")
+            .with(|s| program(s, DISK, 0o755))
+            .with(|s| capability(s, Some(DISK + 4)))
+            .by(|_| Ok(0)),
+        run_caps("commoncap.exec_for_an_unmapped_root")
+            .with(|s| program(s, DISK, 0o755))
+            .with(|s| capability(s, Some(SEEN)))
+            .by(|_| Ok(0)),
+        run_caps("commoncap.exec_for_all")
+            // On disk it is the initial root's, whom the map does not know.
+            .with(|s| program(s, DISK, 0o755))
+            .with(|s| capability(s, None))
+            .by(|_| Ok(0)),
+        op("would_dump.who_may_read", |_| run("--dumpable"))
+            .with(|s| program(s, DISK, 0o755))
+            .by(|_| Ok(1)),
+        op("would_dump.who_may_not_read", |_| run("--dumpable"))
+            .with(|s| program(s, DISK, 0o711))
+            .each([Ok(1), Ok(0), Ok(0), Ok(0), Ok(1)]),
+        op("coredump.made", dump)
+            .with(|s| s.give(".", DISK, 0o777))
+            .by(|s| Ok(u64::from(s.who.on_disk().is_some())))
+            .then(|s| match s.who.on_disk() {
+                Some(id) => same("owner", s.owner("core")?, (id, id)),
+                None => same("a core file", s.on_disk("core").exists(), false),
+            }),
+        op("coredump.not_into_others", dump)
+            .with(|s| s.file("core", DISK, 0o666))
+            // What cannot be removed first is not written over.
+            .with(|s| s.give(".", DISK + 7, 0o1777))
+            .by(|s| Ok(u64::from(matches!(s.who, Who::Owner | Who::Admin))))
+            .then(|s| {
+                let length = s.on_disk("core").metadata().doing("looking")?.len();
+                same(
+                    "kept",
+                    length == 5,
+                    !matches!(s.who, Who::Owner | Who::Admin),
+                )
+            }),
+    ]
+}
+
+/// That the program is on the filesystem.
+pub(crate) fn prepare(disk: &std::path::Path, kind: Kind) -> Outcome {
+    if !kind.can(disk::Can::Owners) {
+        return Ok(());
+    }
+    let own = std::env::current_exe().doing("finding this program")?;
+    std::fs::copy(own, disk.join("program"))
+        .map(drop)
+        .doing("copying this program")
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What tells, or changes, which pages of a file are in memory: its owner may, and who may write.
+
+use std::fs::File;
+use std::os::fd::AsFd;
+
+use rustix::fs::OFlags;
+
+use crate::act;
+use crate::caller::{Who, DISK};
+use crate::disk::{Can, Kind};
+use crate::ktap::{Doing, Outcome};
+use crate::op::{op, same, Op, EPERM, OK};
+use crate::stage::Scene;
+use crate::sys::{self, Mapping};
+
+/// What the kernel does about files of layers that are mapped.
+const OF_LAYER: &str = "the owner is asked for with the map of the layer's mount";
+const PAGES: usize = 4;
+const LENGTH: usize = PAGES * 4096;
+
+/// A file of holes, which are not in memory; nobody may write to it.
+fn holes(s: &Scene) -> Outcome {
+    let file = File::create(s.on_disk("file")).doing("making a file")?;
+    file.set_len(LENGTH as u64).doing("making it longer")?;
+    s.give("file", DISK, 0o444)
+}
+
+/// A file that is on disk; nobody may write to it.
+fn stored(s: &Scene) -> Outcome {
+    std::fs::write(s.on_disk("file"), [1; LENGTH]).doing("writing a file")?;
+    s.give("file", DISK, 0o444)?;
+    File::open(s.on_disk("file"))
+        .and_then(|file| file.sync_all())
+        .doing("storing it")
+}
+
+/// How many pages of a file on disk are in memory.
+fn in_memory(s: &Scene) -> Result<usize, crate::ktap::Failure> {
+    let file = File::open(s.on_disk("file")).doing("opening")?;
+    let pages = Mapping::of(file.as_fd(), LENGTH)
+        .and_then(|it| it.in_core())
+        .doing("mincore()")?;
+    Ok(pages.iter().filter(|page| **page & 1 == 1).count())
+}
+
+pub(crate) fn ops() -> Vec<Op> {
+    vec![
+        op("memory.mincore", |_| {
+            let file = act::file("file", OFlags::RDONLY)?;
+            let pages = Mapping::of(file.as_fd(), LENGTH)?.in_core()?;
+            Ok(pages.iter().filter(|page| **page & 1 == 1).count() as u64)
+        })
+        .with(holes)
+        .known(Kind::Overlay, OF_LAYER)
+        // Who may not know is told that all are.
+        .each([Ok(0), Ok(4), Ok(4), Ok(4), Ok(0)]),
+        op("memory.pageout", |_| {
+            let file = act::file("file", OFlags::RDONLY)?;
+            let mapping = Mapping::shared(file.as_fd(), LENGTH)?;
+            mapping.touch();
+            mapping.advise(libc::MADV_PAGEOUT)
+        })
+        .needs(Can::Cache)
+        .known(Kind::Overlay, OF_LAYER)
+        .with(stored)
+        .then(|s| {
+            let may = matches!(s.who, Who::Owner | Who::Admin);
+            same(
+                "pages in memory",
+                in_memory(s)?,
+                if may { 0 } else { PAGES },
+            )
+        }),
+        op("memory.cachestat", |_| {
+            let file = act::file("file", OFlags::RDONLY)?;
+            sys::cachestat(file.as_fd(), LENGTH as u64)
+        })
+        .with(holes)
+        .each([OK, EPERM, EPERM, EPERM, OK]),
+        op("memory.cachestat_who_may_write", |_| {
+            let file = act::file("file", OFlags::RDONLY)?;
+            sys::cachestat(file.as_fd(), LENGTH as u64)
+        })
+        .with(holes)
+        .with(|s| s.give("file", DISK, 0o646))
+        .each([OK, EPERM, OK, OK, OK]),
+    ]
+}

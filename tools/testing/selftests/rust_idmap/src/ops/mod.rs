@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The operations that are tried through a mount with a map, by parts of the kernel.
+
+mod access;
+mod acl;
+mod attr;
+mod caps;
+mod disks;
+pub(crate) mod exec;
+mod fat;
+mod init;
+mod io_uring;
+mod ioctl;
+mod may;
+mod memory;
+mod namei;
+mod open;
+mod stat;
+mod utimes;
+mod xattr;
+
+use rustix::io::Errno;
+
+use crate::caller::Answer;
+use crate::op::{Op, EACCES, EOVERFLOW, EPERM, OK};
+
+/// What the owner of a file may, or who has a capability over it.
+const OWNERS: [Answer; 5] = [OK, EPERM, EPERM, EPERM, OK];
+/// What takes the permission to write, which only the owner has, or a capability.
+const WRITERS: [Answer; 5] = [OK, EACCES, EACCES, EACCES, OK];
+/// What makes something where everybody may, if the disk can know who did.
+const MAPPED: [Answer; 5] = [OK, OK, OK, EOVERFLOW, OK];
+/// What nobody may.
+const NOBODY: [Answer; 5] = [EACCES; 5];
+
+/// All of them.
+pub(crate) fn all() -> Vec<Op> {
+    [
+        access::ops(),
+        acl::ops(),
+        attr::ops(),
+        caps::ops(),
+        disks::ops(),
+        exec::ops(),
+        fat::ops(),
+        io_uring::ops(),
+        init::ops(),
+        ioctl::ops(),
+        may::ops(),
+        memory::ops(),
+        namei::ops(),
+        open::ops(),
+        stat::ops(),
+        utimes::ops(),
+        xattr::ops(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// An answer that is only of interest for being one.
+fn done<T>(result: Result<T, Errno>) -> Answer {
+    result.map(|_| 0)
+}

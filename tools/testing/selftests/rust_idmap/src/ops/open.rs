@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Opening: `O_NOATIME`, `O_TRUNC`, `O_TMPFILE`, and how an open file is shared.
+
+use std::os::fd::{AsFd, AsRawFd};
+
+use rustix::fs::{linkat, AtFlags, OFlags, CWD};
+
+use crate::act;
+use crate::caller::{DISK, FOREIGN};
+use crate::disk::Can;
+use crate::op::{op, same, Op, EACCES, EOVERFLOW, EPERM, OK};
+use crate::stage::Scene;
+use crate::sys;
+
+use super::{done, MAPPED, OWNERS, WRITERS};
+
+fn open_to_all(s: &Scene) -> crate::ktap::Outcome {
+    s.give(".", DISK, 0o777)
+}
+
+pub(crate) fn ops() -> Vec<Op> {
+    vec![
+        op("open.write", |_| act::open("file", OFlags::RDWR))
+            .everywhere()
+            .each(WRITERS),
+        op("open.truncate", |_| {
+            act::open("file", OFlags::WRONLY | OFlags::TRUNC)
+        })
+        .everywhere()
+        .each(WRITERS),
+        op("open.noatime", |_| {
+            act::open("file", OFlags::RDONLY | OFlags::NOATIME)
+        })
+        .everywhere()
+        .each(OWNERS),
+        op("open.noatime_of_unmapped_owner", |_| {
+            act::open("file", OFlags::RDONLY | OFlags::NOATIME)
+        })
+        .with(|s| s.file("file", FOREIGN, 0o644))
+        .each([EPERM; 5]),
+        op("open.noatime_later", |_| {
+            let file = act::file("file", OFlags::RDONLY)?;
+            sys::fcntl(file.as_fd(), libc::F_SETFL, libc::O_NOATIME)
+        })
+        .everywhere()
+        .each(OWNERS),
+        op("open.lease", |_| {
+            let file = act::file("file", OFlags::RDONLY)?;
+            sys::fcntl(file.as_fd(), libc::F_SETLEASE, libc::F_RDLCK)
+        })
+        .everywhere()
+        // CAP_LEASE counts in the initial namespace only.
+        .by(|s| {
+            use crate::caller::{Place, Who};
+            match (s.who, s.place) {
+                (Who::Owner, _) | (Who::Admin, Place::Initial) => OK,
+                _ => EACCES,
+            }
+        }),
+        op("open.tmpfile", |_| {
+            act::open(".", OFlags::TMPFILE | OFlags::WRONLY)
+        })
+        .needs(Can::Tmpfile)
+        .with(open_to_all)
+        .each(MAPPED),
+        op("open.tmpfile_in_owners_folder", |_| {
+            act::open(".", OFlags::TMPFILE | OFlags::WRONLY)
+        })
+        .needs(Can::Tmpfile)
+        .each([OK, EACCES, EACCES, EOVERFLOW, OK]),
+        op("open.tmpfile_with_a_name", |_| {
+            let file = act::file(".", OFlags::TMPFILE | OFlags::WRONLY)?;
+            let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+            done(linkat(CWD, &path, CWD, "new", AtFlags::SYMLINK_FOLLOW))
+        })
+        .needs(Can::Tmpfile)
+        .with(open_to_all)
+        .each(MAPPED)
+        .then(|s| {
+            let id = s.who.on_disk().unwrap_or(u32::MAX);
+            same("owner", s.owner("new")?, (id, id))
+        }),
+        op("open.create_what_is_there", |_| {
+            act::open("file", OFlags::CREATE | OFlags::WRONLY)
+        })
+        .everywhere()
+        // Nothing is made, so nobody need be known.
+        .each(WRITERS),
+        op("open.create_where_it_is_not_allowed", |_| {
+            act::open("new", OFlags::CREATE | OFlags::WRONLY)
+        })
+        .everywhere()
+        .each([OK, EACCES, EACCES, EOVERFLOW, OK]),
+    ]
+}

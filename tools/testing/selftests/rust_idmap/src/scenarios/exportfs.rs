@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Opening by handle, with the entry in memory and after it was forgotten.
+
+use std::ffi::CString;
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use rustix::fs::{fstat, openat, Mode, OFlags, CWD};
+use rustix::io::Errno;
+use rustix::thread::UnshareFlags;
+
+use super::{everybody, note, nothing, scenario, Scenario, ON_DISKS};
+use crate::caller::{Answer, Place, Places, Who, DISK, FOREIGN, SEEN};
+use crate::disk::Kind;
+use crate::ktap::{Doing, Failure, Outcome};
+use crate::op::EPERM;
+use crate::stage::{Scene, Stage};
+use crate::sys::{self, Handle};
+
+const WITH_HANDLES: &[Kind] = &[Kind::Tmpfs, Kind::Ext4, Kind::Xfs, Kind::Btrfs];
+
+pub(super) const ALL: &[Scenario] = &[
+    scenario("exportfs.file", WITH_HANDLES, |s, p| files(s, p, false)),
+    scenario("exportfs.forgotten_file", ON_DISKS, |s, p| {
+        files(s, p, true)
+    }),
+    scenario("exportfs.folder", WITH_HANDLES, |s, p| folders(s, p, false)),
+    scenario("exportfs.forgotten_folder", ON_DISKS, |s, p| {
+        folders(s, p, true)
+    }),
+    scenario(
+        "exportfs.folder_below_unmapped",
+        WITH_HANDLES,
+        below_unmapped,
+    ),
+];
+
+/// `a/b/c/file`, all the owner's and nobody else's.
+fn scene(stage: &Stage) -> Result<Scene, Failure> {
+    let scene = stage.scene(Who::Owner, Place::Initial)?;
+    for name in ["a", "a/b", "a/b/c"] {
+        scene.folder(name, DISK, 0o700)?;
+    }
+    scene.file("a/b/c/file", DISK, 0o600)?;
+    Ok(scene)
+}
+
+fn handle(path: &Path) -> Result<Handle, Failure> {
+    let path = CString::new(path.to_string_lossy().as_bytes()).doing("the path")?;
+    sys::name_to_handle(&path, 0).doing("name_to_handle_at()")
+}
+
+/// Lets the kernel forget all entries that nobody uses.
+fn forget() -> Outcome {
+    rustix::fs::sync();
+    std::fs::write("/proc/sys/vm/drop_caches", "2").doing("dropping caches")
+}
+
+/// Opens by handle, for the owner of what is opened.
+fn open(root: impl AsFd, handle: &Handle, flags: OFlags) -> Answer {
+    let file = sys::open_by_handle(root.as_fd(), handle, flags.bits() as i32)?;
+    fstat(&file).map(|status| u64::from(status.st_uid))
+}
+
+fn files(stage: &Stage, places: &Places, forgotten: bool) -> Outcome {
+    let mut wrong = String::new();
+    let scene = scene(stage)?;
+    let handle = handle(&scene.seen.join("a/b/c/file"))?;
+    let root = File::open(&stage.seen).doing("opening the mount")?;
+    for (who, place) in everybody() {
+        if forgotten {
+            forget()?;
+        }
+        let answer = places.act(who, place, || open(&root, &handle, OFlags::RDONLY));
+        let expected = match (who, place) {
+            (Who::Admin, Place::Initial) => Ok(u64::from(SEEN)),
+            // Files are for who could mount the filesystem.
+            _ => EPERM,
+        };
+        note(&mut wrong, (who, place), answer, expected);
+    }
+    nothing(wrong)
+}
+
+/// Opens a folder of the mount by handle, in a mount namespace of one's own, if one may have that.
+fn open_in_own_mounts(seen: &Path, handle: &Handle) -> Answer {
+    sys::unshare(UnshareFlags::NEWNS)?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = openat(CWD, seen, flags, Mode::empty())?;
+    open(&root, handle, OFlags::RDONLY | OFlags::DIRECTORY)
+}
+
+fn folders(stage: &Stage, places: &Places, forgotten: bool) -> Outcome {
+    let mut wrong = String::new();
+    let scene = scene(stage)?;
+    let handle = handle(&scene.seen.join("a/b/c"))?;
+    for (who, place) in everybody() {
+        if forgotten {
+            forget()?;
+        }
+        let answer = places.act(who, place, || open_in_own_mounts(&scene.seen, &handle));
+        let expected = match who {
+            // In charge of its mounts, and of all that is on the way.
+            Who::Admin => Ok(u64::from(place.shown(SEEN))),
+            _ => EPERM,
+        };
+        note(&mut wrong, (who, place), answer, expected);
+    }
+    nothing(wrong)
+}
+
+fn below_unmapped(stage: &Stage, places: &Places) -> Outcome {
+    let mut wrong = String::new();
+    let scene = scene(stage)?;
+    // For root, who asks, all is as before.
+    let handle = handle(&scene.seen.join("a/b/c"))?;
+    scene.give("a", FOREIGN, 0o755)?;
+    for place in Place::ALL {
+        let who = Who::Admin;
+        let answer = places.act(who, place, || open_in_own_mounts(&scene.seen, &handle));
+        let expected = match place {
+            Place::Initial => Ok(u64::from(SEEN)),
+            // It could not have been reached by its path either.
+            _ => Err(Errno::STALE),
+        };
+        note(&mut wrong, (who, place), answer, expected);
+    }
+    nothing(wrong)
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What takes more than one call by one caller.
+
+mod af_unix;
+mod audit;
+mod exportfs;
+mod ima;
+mod may_follow_link;
+mod overlayfs;
+mod quota;
+
+use crate::caller::{Place, Places, Who};
+use crate::disk::Kind;
+use crate::ktap::{Outcome, Test};
+use crate::op::show;
+use crate::stage::Stage;
+
+/// Something that is gone through on some filesystems.
+struct Scenario {
+    /// Its part of the series, and what it is about.
+    name: &'static str,
+    on: &'static [Kind],
+    run: fn(&Stage, &Places) -> Outcome,
+    /// Why it is known to fail on kernels of today.
+    known: Option<&'static str>,
+}
+
+/// A scenario that passes.
+const fn scenario(
+    name: &'static str,
+    on: &'static [Kind],
+    run: fn(&Stage, &Places) -> Outcome,
+) -> Scenario {
+    Scenario {
+        name,
+        on,
+        run,
+        known: None,
+    }
+}
+
+const ALL: &[&[Scenario]] = &[
+    af_unix::ALL,
+    audit::ALL,
+    exportfs::ALL,
+    ima::ALL,
+    may_follow_link::ALL,
+    overlayfs::ALL,
+    quota::ALL,
+];
+
+/// Filesystems that store owners and are made on an image.
+const ON_DISKS: &[Kind] = &[Kind::Ext4, Kind::Xfs, Kind::Btrfs];
+/// Filesystems that store owners.
+const WITH_OWNERS: &[Kind] = &[
+    Kind::Tmpfs,
+    Kind::Ext4,
+    Kind::Xfs,
+    Kind::Btrfs,
+    Kind::Overlay,
+    Kind::RustIdmapfs,
+];
+
+/// The tests on one filesystem.
+pub(crate) fn tests<'a>(stage: &'a Stage, places: &'a Places) -> Vec<Test<'a>> {
+    let all = ALL.iter().flat_map(|part| part.iter());
+    all.filter(|scenario| scenario.on.contains(&stage.kind))
+        .map(|scenario| {
+            let name = format!("{}.{}", scenario.name, stage.kind.name());
+            Test::new(name, move || (scenario.run)(stage, places)).known(scenario.known)
+        })
+        .collect()
+}
+
+/// All callers, from all namespaces.
+fn everybody() -> impl Iterator<Item = (Who, Place)> {
+    Place::ALL
+        .into_iter()
+        .flat_map(|place| Who::ALL.map(|who| (who, place)))
+}
+
+/// Compares an answer, and notes what is wrong.
+fn note(
+    wrong: &mut String,
+    (who, place): (Who, Place),
+    answer: crate::caller::Answer,
+    expected: crate::caller::Answer,
+) {
+    if answer != expected {
+        let (who, place) = (who.name(), place.name());
+        *wrong += &format!("{who}, {place}: {}, not {}\n", show(answer), show(expected));
+    }
+}
+
+/// Fails if something was noted.
+fn nothing(wrong: String) -> Outcome {
+    match wrong.is_empty() {
+        true => Ok(()),
+        false => Err(crate::ktap::Failure::Wrong(wrong)),
+    }
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! overlayfs whose layers, and which itself, are mounted with maps.
+
+use std::fs;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::lstat;
+use rustix::mount::{unmount, UnmountFlags};
+
+use super::{note, nothing, scenario, Scenario};
+use crate::act;
+use crate::attr;
+use crate::caller::{Answer, Place, Places, Who, COUNT, DISK, SEEN};
+use crate::disk::{program, Kind};
+use crate::ktap::{Doing, Failure, Outcome};
+use crate::op::{same, EACCES, OK};
+use crate::stage::{Scene, Stage};
+use crate::userns::UserNs;
+
+const ON: &[Kind] = &[Kind::Tmpfs, Kind::Ext4, Kind::Xfs, Kind::Btrfs];
+
+pub(super) const ALL: &[Scenario] = &[
+    scenario("overlayfs.lower_layer", ON, lower),
+    scenario("overlayfs.copied_up_from_lower_layer", ON, copied_up),
+    scenario("overlayfs.upper_layer", ON, upper),
+    scenario("overlayfs.merged", ON, merged),
+];
+
+/// Layers, and the overlay of them; all is unmounted with the value.
+struct Layers {
+    scene: Scene,
+    /// The mount that the layers are taken from.
+    mapped: PathBuf,
+    merged: PathBuf,
+    seen: PathBuf,
+}
+
+impl Layers {
+    /// Makes the layers; of `dir/file` in the lower one the owner is the owner.
+    fn new(stage: &Stage) -> Result<Self, Failure> {
+        let scene = stage.scene(Who::Owner, Place::Initial)?;
+        for name in ["lower", "upper", "work", "mapped", "merged", "seen"] {
+            // Of the layers: what is the owner's on disk.
+            scene.folder(name, DISK, 0o755)?;
+        }
+        scene.folder("lower/dir", DISK, 0o755)?;
+        scene.file("lower/dir/file", DISK, 0o600)?;
+        // Root, by whom overlayfs does what it does itself, and everybody else of the map.
+        let map = format!("0 0 1\n{DISK} {SEEN} {COUNT}\n");
+        let userns = UserNs::with(&map).doing("making a user namespace")?;
+        let mapped = scene.on_disk("mapped");
+        let path = |name| scene.on_disk(name);
+        attr::idmap(&scene.disk, &mapped, userns.as_fd()).doing("mounting with a map")?;
+        let (merged, seen) = (path("merged"), path("seen"));
+        Ok(Self {
+            mapped,
+            merged,
+            seen,
+            scene,
+        })
+    }
+
+    fn mount(&self, upper: &Path) -> Outcome {
+        let lower = self.mapped.join("lower");
+        let options = format!(
+            "lowerdir={},upperdir={},workdir={}",
+            lower.display(),
+            upper.join("upper").display(),
+            upper.join("work").display()
+        );
+        let merged = self.merged.to_string_lossy();
+        program(&["mount", "-t", "overlay", "-o", &options, "overlay", &merged])
+    }
+
+    /// Does something in the merged folder as every caller in the initial namespace.
+    fn each(&self, places: &Places, act: fn() -> Answer, expected: [Answer; 5]) -> Outcome {
+        let mut wrong = String::new();
+        for (who, expected) in Who::ALL.into_iter().zip(expected) {
+            let answer = act_in(places, &self.merged, who, act);
+            note(&mut wrong, (who, Place::Initial), answer, expected);
+        }
+        nothing(wrong)
+    }
+}
+
+impl Drop for Layers {
+    fn drop(&mut self) {
+        for path in [&self.seen, &self.merged, &self.mapped] {
+            let _ = unmount(path, UnmountFlags::DETACH);
+        }
+    }
+}
+
+/// Does something in a folder as a caller in the initial namespace.
+fn act_in(places: &Places, folder: &Path, who: Who, act: fn() -> Answer) -> Answer {
+    places.act(who, Place::Initial, || {
+        rustix::process::chdir(folder)?;
+        act()
+    })
+}
+
+fn owner(path: &Path) -> Result<u32, Failure> {
+    lstat(path)
+        .map(|status| status.st_uid)
+        .doing(path.display())
+}
+
+/// The owner may read it, and who has capabilities.
+const READERS: [Answer; 5] = [OK, EACCES, EACCES, EACCES, OK];
+
+fn lower(stage: &Stage, places: &Places) -> Outcome {
+    let layers = Layers::new(stage)?;
+    layers.mount(&layers.scene.disk)?;
+    same("seen", owner(&layers.merged.join("dir/file"))?, SEEN)?;
+    layers.each(places, || act::read("dir/file"), READERS)?;
+    layers.each(places, || act::owner("dir/file"), [Ok(u64::from(SEEN)); 5])
+}
+
+fn copied_up(stage: &Stage, places: &Places) -> Outcome {
+    let layers = Layers::new(stage)?;
+    layers.mount(&layers.scene.disk)?;
+    layers.each(places, || act::append("dir/file"), READERS)?;
+    // The upper layer has no map, so there the owner is who it is in the merged folder.
+    same(
+        "in the upper layer",
+        owner(&layers.scene.on_disk("upper/dir/file"))?,
+        SEEN,
+    )?;
+    same(
+        "in the lower layer",
+        owner(&layers.scene.on_disk("lower/dir/file"))?,
+        DISK,
+    )?;
+    same("seen", owner(&layers.merged.join("dir/file"))?, SEEN)
+}
+
+fn upper(stage: &Stage, places: &Places) -> Outcome {
+    let layers = Layers::new(stage)?;
+    layers.mount(&layers.mapped)?;
+    layers.each(places, || act::append("dir/file"), READERS)?;
+    same(
+        "copied up",
+        owner(&layers.scene.on_disk("upper/dir/file"))?,
+        DISK,
+    )?;
+    let made = act_in(places, &layers.merged, Who::Owner, || {
+        act::create("dir/new", 0o644)
+    });
+    same("making a file", made, OK)?;
+    same("made", owner(&layers.scene.on_disk("upper/dir/new"))?, DISK)?;
+    same("seen", owner(&layers.merged.join("dir/new"))?, SEEN)?;
+    let given = act_in(places, &layers.merged, Who::Admin, || {
+        act::chown("dir/new", Some(SEEN + 4), Some(SEEN + 4))
+    });
+    same("giving it away", given, OK)?;
+    same(
+        "given away",
+        owner(&layers.scene.on_disk("upper/dir/new"))?,
+        DISK + 4,
+    )
+}
+
+fn merged(stage: &Stage, places: &Places) -> Outcome {
+    let layers = Layers::new(stage)?;
+    layers.mount(&layers.mapped)?;
+    fs::create_dir_all(&layers.seen).doing("making a folder")?;
+    // What is 2000's in the merged folder is 3000's through this mount.
+    let userns = UserNs::with(&format!("0 0 1\n{SEEN} 3000 {COUNT}\n")).doing("a namespace")?;
+    attr::idmap(&layers.merged, &layers.seen, userns.as_fd()).doing("mounting the overlay")?;
+    same("seen", owner(&layers.seen.join("dir/file"))?, 3000)?;
+    let made = crate::caller::apart(|| {
+        use rustix::process::{Gid, Uid};
+        rustix::process::chdir(&layers.seen)?;
+        rustix::thread::set_thread_groups(&[])?;
+        let (user, group) = (Uid::from_raw(3000), Gid::from_raw(3000));
+        rustix::thread::set_thread_res_gid(group, group, group)?;
+        rustix::thread::set_thread_res_uid(user, user, user)?;
+        act::append("dir/file")?;
+        act::create("dir/new", 0o644)
+    });
+    same("by the owner that is seen", made, OK)?;
+    same(
+        "copied up",
+        owner(&layers.scene.on_disk("upper/dir/file"))?,
+        DISK,
+    )?;
+    same("made", owner(&layers.scene.on_disk("upper/dir/new"))?, DISK)?;
+    // The owner that is seen without this map is nobody here.
+    let other = act_in(places, &layers.seen, Who::Owner, || act::read("dir/file"));
+    same("by the owner that is seen without the map", other, EACCES)
+}

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is made and given away through a mount with a map is counted for whom it belongs to on
+//! disk.
+
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+use rustix::mount::{unmount, UnmountFlags};
+
+use super::{note, nothing, scenario, Scenario};
+use crate::act;
+use crate::attr;
+use crate::caller::{Answer, Place, Places, Who, DISK, SEEN};
+use crate::disk::{program, Kind};
+use crate::ktap::{skip, Doing, Failure, Outcome};
+use crate::op::{same, OK};
+use crate::stage::Stage;
+use crate::sys;
+
+pub(super) const ALL: &[Scenario] = &[
+    scenario("quota.count_of_files", ON, count_of_files),
+    scenario("quota.given_away", ON, given_away),
+    scenario("quota.limit", ON, limit),
+    scenario("quota.who_may_ask", ON, who_may_ask),
+];
+const ON: &[Kind] = &[Kind::Ext4, Kind::Xfs];
+
+// `linux/quota.h`
+const GETQUOTA: u32 = 0x80_0007 << 8;
+const SETQUOTA: u32 = 0x80_0008 << 8;
+const USERS: u32 = 0;
+const GROUPS: u32 = 1;
+/// Where `struct if_dqblk` has the limit of files, their number, and what of it is valid.
+const FILES_LIMIT: usize = 24;
+const FILES: usize = 40;
+const VALID: usize = 64;
+/// `QIF_ILIMITS`.
+const VALID_FILES_LIMIT: u32 = 4;
+
+/// A filesystem that counts, and the mount with the map; gone with the value.
+struct Counted {
+    disk: PathBuf,
+    seen: PathBuf,
+}
+
+impl Counted {
+    fn new(stage: &Stage, places: &Places) -> Result<Self, Failure> {
+        let root = stage.disk.with_file_name("counted");
+        let counted = Self {
+            disk: root.join("disk"),
+            seen: root.join("seen"),
+        };
+        for path in [&counted.disk, &counted.seen] {
+            std::fs::create_dir_all(path).doing("making folders")?;
+        }
+        let (maker, size, options): (&[&str], u64, &str) = match stage.kind {
+            Kind::Xfs => (&["mkfs.xfs", "-q", "-f"], 300 << 20, "loop,uquota,gquota"),
+            _ => (
+                &["mkfs.ext4", "-q", "-F", "-O", "quota"],
+                16 << 20,
+                "loop,usrquota,grpquota",
+            ),
+        };
+        let image = root.join("image");
+        File::create(&image)
+            .and_then(|file| file.set_len(size))
+            .doing("making an image")?;
+        let (image, disk) = (image.to_string_lossy(), counted.disk.to_string_lossy());
+        let words: Vec<&str> = maker.iter().copied().chain([&*image]).collect();
+        program(&words)?;
+        let mounted = program(&[
+            "mount",
+            "-t",
+            stage.kind.name(),
+            "-o",
+            options,
+            &image,
+            &disk,
+        ]);
+        mounted.map_err(|_| skip("this kernel does not count what is whose"))?;
+        attr::idmap(&counted.disk, &counted.seen, places.mounts.as_fd())
+            .doing("mounting with a map")?;
+        std::fs::create_dir(counted.disk.join("t")).doing("making a folder")?;
+        std::os::unix::fs::chown(counted.disk.join("t"), Some(DISK + 9), Some(DISK + 9))
+            .doing("giving it away")?;
+        use std::os::unix::fs::PermissionsExt;
+        let open_to_all = std::fs::Permissions::from_mode(0o777);
+        std::fs::set_permissions(counted.disk.join("t"), open_to_all).doing("opening it")?;
+        Ok(counted)
+    }
+
+    /// How many files are a user's or a group's on disk.
+    fn files(&self, kind: u32, id: u32) -> Result<u64, Failure> {
+        let root = File::open(&self.disk).doing("opening")?;
+        let mut data = [0; 256];
+        match sys::quotactl(root.as_fd(), GETQUOTA | kind, id, &mut data) {
+            // Nothing was ever counted for it.
+            Err(rustix::io::Errno::SRCH | rustix::io::Errno::NOENT) => Ok(0),
+            answer => answer.map(|_| number(&data, FILES)).doing("Q_GETQUOTA"),
+        }
+    }
+
+    /// Does something in the folder as a caller in the initial namespace.
+    fn act(&self, places: &Places, who: Who, act: fn() -> Answer) -> Answer {
+        let folder = self.seen.join("t");
+        places.act(who, Place::Initial, || {
+            rustix::process::chdir(&folder)?;
+            act()
+        })
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        for path in [&self.seen, &self.disk] {
+            let _ = unmount(Path::new(path), UnmountFlags::DETACH);
+        }
+    }
+}
+
+fn number(data: &[u8], at: usize) -> u64 {
+    data.get(at..)
+        .and_then(<[u8]>::first_chunk)
+        .copied()
+        .map_or(0, u64::from_ne_bytes)
+}
+
+fn count_of_files(stage: &Stage, places: &Places) -> Outcome {
+    let counted = Counted::new(stage, places)?;
+    let make = || {
+        act::create("a", 0o644)?;
+        act::mkdir("b", 0o755)?;
+        act::symlink("a", "c")
+    };
+    same("making three", counted.act(places, Who::Stranger, make), OK)?;
+    for kind in [USERS, GROUPS] {
+        same("the maker's on disk", counted.files(kind, DISK + 1)?, 3)?;
+        same(
+            "of the number that is seen",
+            counted.files(kind, SEEN + 1)?,
+            0,
+        )?;
+    }
+    Ok(())
+}
+
+fn given_away(stage: &Stage, places: &Places) -> Outcome {
+    let counted = Counted::new(stage, places)?;
+    let made = counted.act(places, Who::Admin, || {
+        act::create("a", 0o644)?;
+        act::chown("a", Some(SEEN + 4), Some(SEEN + 3))
+    });
+    same("making one and giving it away", made, OK)?;
+    same("the maker's", counted.files(USERS, DISK + 5)?, 0)?;
+    same("the new owner's", counted.files(USERS, DISK + 4)?, 1)?;
+    same("the new group's", counted.files(GROUPS, DISK + 3)?, 1)?;
+    same(
+        "of the number that is seen",
+        counted.files(USERS, SEEN + 4)?,
+        0,
+    )
+}
+
+fn limit(stage: &Stage, places: &Places) -> Outcome {
+    let counted = Counted::new(stage, places)?;
+    let root = File::open(&counted.disk).doing("opening")?;
+    let mut data = [0; 256];
+    data[FILES_LIMIT..FILES_LIMIT + 8].copy_from_slice(&2u64.to_ne_bytes());
+    data[VALID..VALID + 4].copy_from_slice(&VALID_FILES_LIMIT.to_ne_bytes());
+    sys::quotactl(root.as_fd(), SETQUOTA | USERS, DISK + 1, &mut data).doing("Q_SETQUOTA")?;
+    let make = || {
+        act::create("a", 0o644)?;
+        act::create("b", 0o644)?;
+        Ok(u64::from(
+            act::create("c", 0o644) == Err(rustix::io::Errno::DQUOT),
+        ))
+    };
+    same(
+        "two, and the third refused",
+        counted.act(places, Who::Stranger, make),
+        Ok(1),
+    )?;
+    // Those of others are not limited.
+    let more = || {
+        ["x", "y", "z"]
+            .iter()
+            .try_for_each(|name| act::create(name, 0o644).map(drop))
+            .map(|()| 0)
+    };
+    same(
+        "three of another",
+        counted.act(places, Who::Owner, more),
+        OK,
+    )
+}
+
+fn who_may_ask(stage: &Stage, places: &Places) -> Outcome {
+    let counted = Counted::new(stage, places)?;
+    let mut wrong = String::new();
+    let made = counted.act(places, Who::Owner, || act::create("a", 0o644));
+    same("making one", made, OK)?;
+    let root = File::open(&counted.seen).doing("opening")?;
+    // Quotas are of the disk: an id is not that of a mount, through whichever it is asked for.
+    for (who, id, expected) in [
+        (Who::Unmapped, DISK, Ok(1)),
+        (Who::Owner, DISK, Err(rustix::io::Errno::PERM)),
+        (Who::Admin, DISK, Ok(1)),
+    ] {
+        let answer = places.act(who, Place::Initial, || {
+            let mut data = [0; 256];
+            sys::quotactl(root.as_fd(), GETQUOTA | USERS, id, &mut data)?;
+            Ok(number(&data, FILES))
+        });
+        note(&mut wrong, (who, Place::Initial), answer, expected);
+    }
+    nothing(wrong)
+}

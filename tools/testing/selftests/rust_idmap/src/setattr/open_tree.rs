@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `open_tree_attr()`: other maps for copies of mounts with maps, and nothing for the mounts.
+
+use std::fs;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::lstat;
+use rustix::io::Errno;
+
+use super::{attributes, tmpfs, Entry};
+use crate::attr::{self, Attr, SIZE};
+use crate::caller::apart;
+use crate::ktap::{Doing, Failure, Outcome};
+use crate::op::same;
+use crate::sys;
+use crate::userns::UserNs;
+
+pub(super) const TESTS: &[Entry] = &[
+    ("copy_with_a_map", copy_with_a_map),
+    ("copy_with_another_map", copy_with_another_map),
+    ("copy_without_the_map", copy_without_the_map),
+    ("copy_keeps_the_map", copy_keeps_the_map),
+    ("tree_with_another_map", tree_with_another_map),
+    ("tree_without_maps", tree_without_maps),
+    ("no_copy_map_of_plain_mount", no_copy_map_of_plain_mount),
+    (
+        "no_copy_map_of_mount_with_a_map",
+        no_copy_map_of_mount_with_a_map,
+    ),
+    ("no_copy_clearing", no_copy_clearing),
+    ("no_copy_other_attributes", no_copy_other_attributes),
+    ("attributes_of_a_copy", attributes_of_a_copy),
+    ("without_struct", without_struct),
+    ("sizes", sizes),
+    ("clearing_of_plain_mount", clearing_of_plain_mount),
+    ("part_of_a_mount", part_of_a_mount),
+    ("without_capability", without_capability),
+    ("failing_leaves_nothing", failing_leaves_nothing),
+];
+
+const CLONE: u32 = 1;
+const RECURSIVE: u32 = libc::AT_RECURSIVE as u32;
+
+fn open(path: &Path, flags: u32, attr: Attr) -> Result<OwnedFd, Errno> {
+    let path = std::ffi::CString::new(path.to_string_lossy().as_bytes());
+    let path = path.map_err(|_| Errno::INVAL)?;
+    sys::open_tree_attr(libc::AT_FDCWD, &path, flags, Some(&attr.bytes()), SIZE)
+}
+
+fn userns(map: &str) -> Result<UserNs, Failure> {
+    UserNs::with(map).doing("making a user namespace")
+}
+
+/// Another map instead of whatever there is.
+fn replace(userns: &UserNs) -> Attr {
+    Attr {
+        clear: attr::IDMAP,
+        ..Attr::map(userns)
+    }
+}
+
+/// A mount with a map at `mapped`, which shows root's files as user 1000's.
+fn mapped(dir: &Path) -> Result<PathBuf, Failure> {
+    let target = dir.join("mapped");
+    fs::create_dir(&target).doing("making a folder")?;
+    attr::idmap(dir, &target, userns("0 1000 1")?.as_fd()).doing("mounting with a map")?;
+    Ok(target)
+}
+
+/// The owner of what a copy shows, once it is attached.
+fn shown(dir: &Path, tree: Result<OwnedFd, Errno>) -> Result<u32, Failure> {
+    let tree = tree.doing("open_tree_attr()")?;
+    let target = dir.join("shown");
+    fs::create_dir_all(&target).doing("making a folder")?;
+    attr::attach(&tree, &target).doing("attaching")?;
+    owner(&target)
+}
+
+fn owner(path: &Path) -> Result<u32, Failure> {
+    lstat(path).map(|status| status.st_uid).doing("looking")
+}
+
+fn copy_with_a_map(dir: &Path) -> Outcome {
+    let userns = userns("0 2000 1")?;
+    same(
+        "seen",
+        shown(dir, open(dir, CLONE, Attr::map(&userns)))?,
+        2000,
+    )?;
+    same("the mount", owner(dir)?, 0)
+}
+
+fn copy_with_another_map(dir: &Path) -> Outcome {
+    let (mapped, other) = (mapped(dir)?, userns("0 2000 1")?);
+    // Without asking for the old one to go as well.
+    same(
+        "seen",
+        shown(dir, open(&mapped, CLONE, Attr::map(&other)))?,
+        2000,
+    )?;
+    same(
+        "seen",
+        shown(dir, open(&mapped, CLONE, replace(&other)))?,
+        2000,
+    )?;
+    same("the mount", owner(&mapped)?, 1000)
+}
+
+fn copy_without_the_map(dir: &Path) -> Outcome {
+    let mapped = mapped(dir)?;
+    same(
+        "seen",
+        shown(dir, open(&mapped, CLONE, Attr::clear(attr::IDMAP)))?,
+        0,
+    )?;
+    same("attributes", attributes(&dir.join("shown"))?, 0)?;
+    same("the mount", owner(&mapped)?, 1000)
+}
+
+fn copy_keeps_the_map(dir: &Path) -> Outcome {
+    let mapped = mapped(dir)?;
+    same(
+        "seen",
+        shown(dir, open(&mapped, CLONE, Attr::set(attr::NODEV)))?,
+        1000,
+    )?;
+    same(
+        "attributes",
+        attributes(&dir.join("shown"))?,
+        attr::NODEV | attr::IDMAP,
+    )
+}
+
+/// A mount with a map, and a plain one below it.
+fn tree(dir: &Path) -> Result<PathBuf, Failure> {
+    fs::create_dir(dir.join("below")).doing("making a folder")?;
+    let mapped = mapped(dir)?;
+    tmpfs(&mapped.join("below"))?;
+    Ok(mapped)
+}
+
+fn tree_with_another_map(dir: &Path) -> Outcome {
+    let (mapped, other) = (tree(dir)?, userns("0 2000 1")?);
+    let tree = open(&mapped, CLONE | RECURSIVE, replace(&other));
+    same("seen", shown(dir, tree)?, 2000)?;
+    same("seen below", owner(&dir.join("shown/below"))?, 2000)?;
+    same(
+        "the mounts",
+        (owner(&mapped)?, owner(&mapped.join("below"))?),
+        (1000, 0),
+    )
+}
+
+fn tree_without_maps(dir: &Path) -> Outcome {
+    let mapped = tree(dir)?;
+    let tree = open(&mapped, CLONE | RECURSIVE, Attr::clear(attr::IDMAP));
+    same("seen", shown(dir, tree)?, 0)?;
+    same("seen below", owner(&dir.join("shown/below"))?, 0)?;
+    same("the mount", owner(&mapped)?, 1000)
+}
+
+fn no_copy_map_of_plain_mount(dir: &Path) -> Outcome {
+    let userns = userns("0 2000 1")?;
+    same(
+        "map",
+        open(dir, 0, Attr::map(&userns)).map(drop),
+        Err(Errno::INVAL),
+    )?;
+    same("the mount", owner(dir)?, 0)
+}
+
+fn no_copy_map_of_mount_with_a_map(dir: &Path) -> Outcome {
+    let (mapped, other) = (mapped(dir)?, userns("0 2000 1")?);
+    same(
+        "map",
+        open(&mapped, 0, Attr::map(&other)).map(drop),
+        Err(Errno::PERM),
+    )?;
+    same(
+        "replacing",
+        open(&mapped, 0, replace(&other)).map(drop),
+        Err(Errno::INVAL),
+    )?;
+    same("the mount", owner(&mapped)?, 1000)
+}
+
+fn no_copy_clearing(dir: &Path) -> Outcome {
+    let mapped = mapped(dir)?;
+    let answer = open(&mapped, 0, Attr::clear(attr::IDMAP)).map(drop);
+    same("clearing", answer, Err(Errno::INVAL))?;
+    same("the mount", owner(&mapped)?, 1000)
+}
+
+fn no_copy_other_attributes(dir: &Path) -> Outcome {
+    let mapped = mapped(dir)?;
+    same(
+        "setting",
+        open(&mapped, 0, Attr::set(attr::NOEXEC)).map(drop),
+        Ok(()),
+    )?;
+    same(
+        "the mount",
+        attributes(&mapped)?,
+        attr::NOEXEC | attr::IDMAP,
+    )
+}
+
+fn attributes_of_a_copy(dir: &Path) -> Outcome {
+    let both = Attr {
+        propagation: 1 << 20,
+        ..Attr::set(attr::NOEXEC | attr::RDONLY)
+    };
+    same("seen", shown(dir, open(dir, CLONE, both))?, 0)?;
+    same(
+        "attributes",
+        attributes(&dir.join("shown"))?,
+        attr::NOEXEC | attr::RDONLY,
+    )?;
+    same("the mount", attributes(dir)?, 0)
+}
+
+fn without_struct(_: &Path) -> Outcome {
+    let call = |size| sys::open_tree_attr(libc::AT_FDCWD, c"/mnt", CLONE, None, size).map(drop);
+    same("no size", call(0), Ok(()))?;
+    same("a size", call(SIZE), Err(Errno::INVAL))
+}
+
+fn sizes(_: &Path) -> Outcome {
+    let call = |last: u8, size: usize| {
+        let mut bytes = Attr::set(attr::NODEV).bytes();
+        bytes.resize(8192, 0);
+        bytes[SIZE + 8] = last;
+        sys::open_tree_attr(libc::AT_FDCWD, c"/mnt", CLONE, Some(&bytes), size).map(drop)
+    };
+    same("too small", call(0, SIZE - 1), Err(Errno::INVAL))?;
+    same("none", call(0, 0), Err(Errno::INVAL))?;
+    same("right", call(1, SIZE), Ok(()))?;
+    same("bigger, with zeros", call(0, SIZE + 9), Ok(()))?;
+    same(
+        "bigger, with something",
+        call(1, SIZE + 9),
+        Err(Errno::TOOBIG),
+    )?;
+    same("a page", call(0, 4096), Ok(()))?;
+    same("more than a page", call(0, 4097), Err(Errno::TOOBIG))
+}
+
+fn clearing_of_plain_mount(dir: &Path) -> Outcome {
+    same(
+        "seen",
+        shown(dir, open(dir, CLONE, Attr::clear(attr::IDMAP)))?,
+        0,
+    )
+}
+
+fn part_of_a_mount(dir: &Path) -> Outcome {
+    let userns = userns("0 2000 1")?;
+    fs::create_dir(dir.join("part")).doing("making a folder")?;
+    let copy = open(&dir.join("part"), CLONE, Attr::map(&userns));
+    same("a copy", shown(dir, copy)?, 2000)?;
+    let itself = open(&dir.join("part"), 0, Attr::set(attr::NODEV)).map(drop);
+    same("no copy", itself, Err(Errno::INVAL))
+}
+
+fn without_capability(dir: &Path) -> Outcome {
+    let userns = userns("0 2000 1")?;
+    let answer = apart(|| {
+        let user = rustix::process::Uid::from_raw(1000);
+        rustix::thread::set_thread_res_uid(user, user, user)?;
+        let copy = open(dir, CLONE, Attr::map(&userns)).map(drop);
+        let itself = open(dir, 0, Attr::set(attr::NODEV)).map(drop);
+        Ok(u64::from(
+            [copy, itself] == [Err(Errno::PERM), Err(Errno::PERM)],
+        ))
+    });
+    same("a copy, no copy", answer, Ok(1))
+}
+
+fn failing_leaves_nothing(dir: &Path) -> Outcome {
+    let (own, empty) = (
+        userns("0 2000 1")?,
+        UserNs::new("", "").doing("a user namespace")?,
+    );
+    let next = || {
+        fs::File::open(dir)
+            .map(|file| file.as_raw_fd())
+            .doing("opening")
+    };
+    let before = next()?;
+    let bad = Attr {
+        userns_fd: u64::MAX,
+        ..Attr::map(&own)
+    };
+    for attr in [
+        bad,
+        Attr::map(&empty),
+        Attr::set(1 << 40),
+        Attr::propagation(1),
+    ] {
+        same(
+            "what is wrong",
+            open(dir, CLONE, attr).map(drop),
+            Err(Errno::INVAL),
+        )?;
+        same("the next descriptor", next()?, before)?;
+    }
+    Ok(())
+}

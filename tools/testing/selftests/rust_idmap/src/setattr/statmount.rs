@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The maps that `statmount()` tells, by the numbers of who asks.
+
+use std::fs;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+use super::{About, Entry};
+use crate::attr;
+use crate::caller::{Place, Places, Who, COUNT, DISK};
+use crate::ktap::{Doing, Failure, Outcome};
+use crate::op::same;
+use crate::userns::UserNs;
+
+pub(super) const TESTS: &[Entry] = &[
+    ("plain_mount", plain_mount),
+    ("initial_namespace", |dir| {
+        told_to(dir, Place::Initial, Some(2000))
+    }),
+    ("nested_namespace", |dir| told_to(dir, Place::Nested, None)),
+    ("namespace_of_the_mount", |dir| {
+        told_to(dir, Place::Mounts, Some(1000))
+    }),
+    ("namespace_that_knows_part", namespace_that_knows_part),
+    ("users_and_groups_apart", users_and_groups_apart),
+    ("many_ranges", many_ranges),
+    ("idmapped_in_mountinfo", idmapped_in_mountinfo),
+];
+
+const UID_MAP: u64 = 0x2000;
+const GID_MAP: u64 = 0x4000;
+
+fn mapped(dir: &Path, userns: &UserNs) -> Result<PathBuf, Failure> {
+    let target = dir.join("mapped");
+    fs::create_dir(&target).doing("making a folder")?;
+    attr::idmap(dir, &target, userns.as_fd()).doing("mounting with a map")?;
+    Ok(target)
+}
+
+/// What a caller is told, as a text.
+fn told(about: &About) -> String {
+    let [users, groups] = about.maps().map(|ranges| ranges.join(","));
+    format!("{}|{users}|{groups}", about.mask() & (UID_MAP | GID_MAP))
+}
+
+fn plain_mount(dir: &Path) -> Outcome {
+    // That there is no map is told by the parts not being there.
+    same("told", told(&About::mount(dir)?).as_str(), "0||")
+}
+
+/// The map of all tests, to a caller in a namespace.
+fn told_to(dir: &Path, place: Place, lower: Option<u32>) -> Outcome {
+    let places = Places::new().doing("making user namespaces")?;
+    let target = mapped(dir, &places.mounts)?;
+    let range = lower.map_or(String::new(), |lower| format!("{DISK} {lower} {COUNT}"));
+    let expected = format!("{}|{range}|{range}", UID_MAP | GID_MAP);
+    let answer = places.act(Who::Stranger, place, || {
+        let about = About::mount(&target).map_err(|_| rustix::io::Errno::IO)?;
+        Ok(u64::from(told(&about) == expected))
+    });
+    same(&format!("told {expected}"), answer, Ok(1))
+}
+
+fn namespace_that_knows_part(dir: &Path) -> Outcome {
+    let target = mapped(
+        dir,
+        &UserNs::with("0 1000 1\n1 2000 10\n").doing("a user namespace")?,
+    )?;
+    let own = UserNs::with("0 1000 1\n1 2000 5\n").doing("a user namespace")?;
+    let answer = crate::caller::apart(|| {
+        use rustix::thread::{move_into_link_name_space, LinkNameSpaceType};
+        move_into_link_name_space(own.as_fd(), Some(LinkNameSpaceType::User))?;
+        let about = About::mount(&target).map_err(|_| rustix::io::Errno::IO)?;
+        // Of a range that is not known as a whole nothing is told.
+        let range = "0 0 1";
+        Ok(u64::from(
+            told(&about) == format!("{}|{range}|{range}", UID_MAP | GID_MAP),
+        ))
+    });
+    same("told the range that is known as a whole", answer, Ok(1))
+}
+
+fn users_and_groups_apart(dir: &Path) -> Outcome {
+    let userns = UserNs::new("5 100 1\n9 10 3\n", "6 200 7\n").doing("a user namespace")?;
+    let target = mapped(dir, &userns)?;
+    let expected = format!("{}|5 100 1,9 10 3|6 200 7", UID_MAP | GID_MAP);
+    same("told", told(&About::mount(&target)?), expected)
+}
+
+fn many_ranges(dir: &Path) -> Outcome {
+    // From six ranges on they are kept in the order of the first column.
+    let lines: Vec<String> = (0..200u32)
+        .map(|i| format!("{} {} 1", 5 * i, 1000 + 7 * i))
+        .collect();
+    let reversed: Vec<&str> = lines.iter().rev().map(String::as_str).collect();
+    let userns = UserNs::with(&(reversed.join("\n") + "\n")).doing("a user namespace")?;
+    let target = mapped(dir, &userns)?;
+    let expected = format!("{}|{1}|{1}", UID_MAP | GID_MAP, lines.join(","));
+    same("told", told(&About::mount(&target)?), expected)
+}
+
+fn idmapped_in_mountinfo(dir: &Path) -> Outcome {
+    let target = mapped(dir, &UserNs::with("0 1000 1").doing("a user namespace")?)?;
+    let table = fs::read_to_string("/proc/self/mountinfo").doing("reading the table of mounts")?;
+    let options = |path: &Path| {
+        let line = table
+            .lines()
+            .rfind(|line| line.split(' ').nth(4) == path.to_str());
+        line.and_then(|line| line.split(' ').nth(5))
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let is = |path| options(path).split(',').any(|option| option == "idmapped");
+    same(
+        "with and without a map",
+        (is(&target), is(dir)),
+        (true, false),
+    )
+}

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Trees of mounts: all of a tree or none, propagation, and attributes that are locked.
+
+use std::fs;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::lstat;
+use rustix::io::Errno;
+use rustix::mount::{unmount, UnmountFlags};
+use rustix::thread::{move_into_link_name_space, LinkNameSpaceType, UnshareFlags};
+
+use super::{attributes, setattr, setattr_all, tmpfs, About, Entry};
+use crate::attr::{self, Attr};
+use crate::caller::apart;
+use crate::ktap::{Doing, Failure, Outcome};
+use crate::op::same;
+use crate::sys;
+use crate::userns::UserNs;
+
+pub(super) const TESTS: &[Entry] = &[
+    ("tree_of_three", tree_of_three),
+    ("tree_from_its_middle", tree_from_its_middle),
+    ("tree_with_a_writer", tree_with_a_writer),
+    ("tree_with_a_map", tree_with_a_map),
+    ("tree_of_which_one_has_a_map", tree_of_which_one_has_a_map),
+    ("tree_propagation", tree_propagation),
+    ("mounts_below_are_not_mapped", mounts_below_are_not_mapped),
+    ("shared_mount_with_a_map", shared_mount_with_a_map),
+    ("locked_attributes", locked_attributes),
+    ("locked_access_time", locked_access_time),
+    ("unlocked_attributes", unlocked_attributes),
+];
+
+/// Mounts within each other: of the folder itself, one below it, and one below that.
+fn three(dir: &Path) -> Result<[PathBuf; 3], Failure> {
+    let all = [dir.join("a"), dir.join("a/b"), dir.join("a/b/c")];
+    for path in &all {
+        tmpfs(path)?;
+    }
+    Ok(all)
+}
+
+fn all_attributes(paths: &[PathBuf]) -> Result<Vec<u64>, Failure> {
+    paths.iter().map(|path| attributes(path)).collect()
+}
+
+fn tree_of_three(dir: &Path) -> Outcome {
+    let all = three(dir)?;
+    same(
+        "only the first",
+        setattr(&all[0], Attr::set(attr::NODEV)),
+        Ok(0),
+    )?;
+    same("after", all_attributes(&all)?, vec![attr::NODEV, 0, 0])?;
+    same("all", setattr_all(&all[0], Attr::set(attr::NOEXEC)), Ok(0))?;
+    let expected = vec![attr::NODEV | attr::NOEXEC, attr::NOEXEC, attr::NOEXEC];
+    same("after", all_attributes(&all)?, expected)?;
+    let clear = Attr::clear(attr::NODEV | attr::NOEXEC);
+    same("none", setattr_all(&all[0], clear), Ok(0))?;
+    same("after", all_attributes(&all)?, vec![0; 3])
+}
+
+fn tree_from_its_middle(dir: &Path) -> Outcome {
+    let all = three(dir)?;
+    same(
+        "from the second",
+        setattr_all(&all[1], Attr::set(attr::RDONLY)),
+        Ok(0),
+    )?;
+    same(
+        "after",
+        all_attributes(&all)?,
+        vec![0, attr::RDONLY, attr::RDONLY],
+    )
+}
+
+fn tree_with_a_writer(dir: &Path) -> Outcome {
+    let all = three(dir)?;
+    for path in &all {
+        let writer = fs::File::create(path.join("file")).doing("making a file")?;
+        let answer = setattr_all(&all[0], Attr::set(attr::RDONLY));
+        same("with a writer", answer, Err(Errno::BUSY))?;
+        same("after", all_attributes(&all)?, vec![0; 3])?;
+        drop(writer);
+        // None is held against writers any more.
+        for path in &all {
+            fs::write(path.join("other"), "").doing("writing")?;
+        }
+    }
+    same(
+        "without",
+        setattr_all(&all[0], Attr::set(attr::RDONLY)),
+        Ok(0),
+    )
+}
+
+fn userns(map: &str) -> Result<UserNs, Failure> {
+    UserNs::with(map).doing("making a user namespace")
+}
+
+fn owners(paths: &[PathBuf]) -> Result<Vec<u32>, Failure> {
+    let owner = |path: &PathBuf| lstat(path).map(|status| status.st_uid).doing("looking");
+    paths.iter().map(owner).collect()
+}
+
+/// The same mounts, seen below another folder.
+fn seen(all: &[PathBuf], dir: &Path, target: &Path) -> Vec<PathBuf> {
+    let moved = |path: &PathBuf| {
+        path.strip_prefix(dir.join("a"))
+            .map(|rest| target.join(rest))
+    };
+    all.iter().filter_map(|path| moved(path).ok()).collect()
+}
+
+fn tree_with_a_map(dir: &Path) -> Outcome {
+    let all = three(dir)?;
+    let userns = userns("0 1000 1")?;
+    let tree = attr::copy_all(&all[0]).doing("copying the tree")?;
+    same("all", Attr::map(&userns).apply_to_all(&tree), Ok(0))?;
+    let target = dir.join("target");
+    fs::create_dir(&target).doing("making a folder")?;
+    attr::attach(&tree, &target).doing("attaching")?;
+    same("seen", owners(&seen(&all, dir, &target))?, vec![1000; 3])?;
+    same("the first ones", owners(&all)?, vec![0; 3])
+}
+
+fn tree_of_which_one_has_a_map(dir: &Path) -> Outcome {
+    let all = three(dir)?;
+    let (one, other) = (userns("0 1000 1")?, userns("0 2000 1")?);
+    let below = dir.join("a/d");
+    fs::create_dir(&below).doing("making a folder")?;
+    attr::idmap(&all[1], &below, one.as_fd()).doing("mounting with a map")?;
+    let tree = attr::copy_all(&all[0]).doing("copying the tree")?;
+    same(
+        "all",
+        Attr::map(&other).apply_to_all(&tree),
+        Err(Errno::PERM),
+    )?;
+    same("only the first", Attr::map(&other).apply(&tree), Ok(0))?;
+    let target = dir.join("target");
+    fs::create_dir(&target).doing("making a folder")?;
+    attr::attach(&tree, &target).doing("attaching")?;
+    let paths = [
+        target.clone(),
+        target.join("b"),
+        target.join("b/c"),
+        target.join("d"),
+    ];
+    same("seen", owners(&paths)?, vec![2000, 0, 0, 1000])
+}
+
+fn tree_propagation(dir: &Path) -> Outcome {
+    let all = three(dir)?;
+    let propagations = || -> Result<Vec<u64>, Failure> {
+        all.iter()
+            .map(|path| About::mount(path).map(|about| about.propagation()))
+            .collect()
+    };
+    let (private, shared) = (1 << 18, 1 << 20);
+    same("one", setattr(&all[1], Attr::propagation(shared)), Ok(0))?;
+    same("after", propagations()?, vec![private, shared, private])?;
+    same(
+        "all",
+        setattr_all(&all[0], Attr::propagation(shared)),
+        Ok(0),
+    )?;
+    same("after", propagations()?, vec![shared; 3])?;
+    same(
+        "all back",
+        setattr_all(&all[0], Attr::propagation(private)),
+        Ok(0),
+    )?;
+    same("after", propagations()?, vec![private; 3])
+}
+
+fn mounts_below_are_not_mapped(dir: &Path) -> Outcome {
+    let userns = userns("0 1000 1")?;
+    let target = dir.join("target");
+    fs::create_dir(&target).doing("making a folder")?;
+    attr::idmap(dir, &target, userns.as_fd()).doing("mounting with a map")?;
+    fs::create_dir(dir.join("below")).doing("making a folder")?;
+    super::mount_on(&target.join("below"), "tmpfs")?;
+    same(
+        "the folder",
+        owners(std::slice::from_ref(&target))?,
+        vec![1000],
+    )?;
+    same(
+        "what is mounted below",
+        owners(&[target.join("below")])?,
+        vec![0],
+    )
+}
+
+fn shared_mount_with_a_map(dir: &Path) -> Outcome {
+    let userns = userns("0 1000 1")?;
+    let (from, to) = (dir.join("from"), dir.join("to"));
+    tmpfs(&from)?;
+    fs::create_dir(&to)
+        .and_then(|()| fs::create_dir(from.join("below")))
+        .doing("making folders")?;
+    same("sharing", setattr(&from, Attr::propagation(1 << 20)), Ok(0))?;
+    attr::idmap(&from, &to, userns.as_fd()).doing("mounting with a map")?;
+    // What is mounted below the one comes to lie below the other, as it is.
+    tmpfs(&from.join("below"))?;
+    same("with a map", owners(std::slice::from_ref(&to))?, vec![1000])?;
+    same("what came", owners(&[to.join("below")])?, vec![0])?;
+    let flags = UnmountFlags::empty();
+    unmount(from.join("below"), flags).doing("unmounting")?;
+    same("what went", owners(&[to.join("below")])?, vec![1000])
+}
+
+/// In a user and mount namespace of others, which got its mounts from here.
+fn in_container(run: impl FnOnce() -> Result<u64, Errno>) -> Result<u64, Errno> {
+    let userns = UserNs::with("0 0 65536")?;
+    apart(|| {
+        move_into_link_name_space(userns.as_fd(), Some(LinkNameSpaceType::User))?;
+        sys::unshare(UnshareFlags::NEWNS)?;
+        run()
+    })
+}
+
+fn locked_attributes(dir: &Path) -> Outcome {
+    let all = attr::RDONLY | attr::NOSUID | attr::NODEV | attr::NOEXEC;
+    same("setting", setattr(dir, Attr::set(all)), Ok(0))?;
+    for flag in [attr::RDONLY, attr::NOSUID, attr::NODEV, attr::NOEXEC] {
+        let answer = in_container(|| setattr(dir, Attr::clear(flag)));
+        same(&format!("clearing {flag:#x}"), answer, Err(Errno::PERM))?;
+        let answer = in_container(|| setattr_all(dir, Attr::clear(flag)));
+        same(
+            &format!("clearing {flag:#x} of a tree"),
+            answer,
+            Err(Errno::PERM),
+        )?;
+        let both = Attr {
+            set: flag,
+            ..Attr::clear(flag)
+        };
+        let answer = in_container(|| setattr(dir, both));
+        same(&format!("setting {flag:#x} again"), answer, Ok(0))?;
+    }
+    same("after", attributes(dir)?, all)
+}
+
+fn locked_access_time(dir: &Path) -> Outcome {
+    let atime = |value| Attr {
+        set: value,
+        ..Attr::clear(attr::ATIME)
+    };
+    same("setting", setattr(dir, atime(attr::NOATIME)), Ok(0))?;
+    let answer = in_container(|| setattr(dir, atime(0)));
+    same("another one", answer, Err(Errno::PERM))?;
+    let answer = in_container(|| setattr(dir, Attr::set(attr::NODIRATIME)));
+    same("not of folders", answer, Err(Errno::PERM))?;
+    let answer = in_container(|| setattr(dir, atime(attr::NOATIME)));
+    same("the same one", answer, Ok(0))
+}
+
+fn unlocked_attributes(dir: &Path) -> Outcome {
+    let answer = in_container(|| {
+        let flags = attr::RDONLY | attr::NOSUID | attr::NODEV | attr::NOEXEC | attr::NOSYMFOLLOW;
+        setattr(dir, Attr::set(flags))?;
+        // What it has set itself it may clear as well.
+        setattr(dir, Attr::clear(flags))
+    });
+    same("setting and clearing", answer, Ok(0))?;
+    same("here", attributes(dir)?, 0)
+}
