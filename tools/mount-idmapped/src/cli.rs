@@ -186,9 +186,9 @@ pub(crate) struct ExplainArguments {
     /// The map of the mount, for where the kernel does not show it (before Linux 6.15)
     #[arg(long, value_name = "MAP", value_parser = parse_maps)]
     pub(crate) map: Option<IdMaps>,
-    /// Filesystems of TYPE were mounted in the user namespace of process PID
-    #[arg(long, value_name = "TYPE:PID", value_parser = mounted_in)]
-    pub(crate) mounted_in: Option<(String, u32)>,
+    /// The filesystem of PATH was mounted in the user namespace of this process, not in ours
+    #[arg(long, value_name = "PID")]
+    pub(crate) mounted_in: Option<u32>,
     /// Prints JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -198,13 +198,6 @@ pub(crate) struct ExplainArguments {
 
 fn operations() -> String {
     format!("What it wants to do; may be repeated: {}", Operation::FORMS)
-}
-
-fn mounted_in(text: &str) -> Result<(String, u32), String> {
-    let parsed = text
-        .split_once(':')
-        .and_then(|(filesystem, pid)| Some((filesystem.to_owned(), pid.parse().ok()?)));
-    parsed.ok_or_else(|| "expected the type of a filesystem and a process, tmpfs:1234".to_owned())
 }
 
 /// The caller of `explain`.

@@ -2,7 +2,7 @@
 
 //! The task `explain`: asks the library, and prints what it says.
 
-use std::{fmt::Write, path::Path, process::ExitCode};
+use std::{fmt::Write, os::fd::AsFd, path::Path, process::ExitCode};
 
 use mount_idmapped::{
     errno_name,
@@ -11,6 +11,7 @@ use mount_idmapped::{
         Told, UserNsView,
     },
 };
+use rustix::fs::{CWD, Mode, OFlags, openat};
 
 use crate::{
     cli::ExplainArguments,
@@ -30,14 +31,7 @@ pub(crate) fn run(arguments: &ExplainArguments) -> Result<ExitCode, Failure> {
     let caller = caller(arguments)?;
     let path = std::path::absolute(&arguments.path)
         .map_err(|error| Failure::Usage(format!("{}: {error}", arguments.path.display())))?;
-    let mounted_in = match &arguments.mounted_in {
-        Some((filesystem, pid)) => Some((filesystem.clone(), UserNsView::of_process(*pid)?)),
-        None => None,
-    };
-    let explainer = Explainer::new(Told {
-        map: arguments.map.clone(),
-        mounted_in,
-    });
+    let explainer = Explainer::new(told(arguments, &path)?);
     let ask = |operation| Request {
         caller: &caller,
         operation,
@@ -72,6 +66,26 @@ pub(crate) fn run(arguments: &ExplainArguments) -> Result<ExitCode, Failure> {
         true => ExitCode::from(DIFFERS),
         false => ExitCode::SUCCESS,
     })
+}
+
+/// What is known beside what the kernel tells.
+fn told(arguments: &ExplainArguments, path: &Path) -> Result<Told, Failure> {
+    let mut told = Told::default();
+    if let Some(map) = &arguments.map {
+        told = told.map(map.clone());
+    }
+    let Some(pid) = arguments.mounted_in else {
+        return Ok(told);
+    };
+    // What does not exist yet will be where its folder is.
+    let there = path.ancestors().find_map(|path| {
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        openat(CWD, path, flags, Mode::empty()).ok()
+    });
+    match there {
+        Some(file) => Ok(told.mounted_in(file.as_fd(), UserNsView::of_process(pid)?)?),
+        None => Ok(told),
+    }
 }
 
 fn caller(arguments: &ExplainArguments) -> Result<Caller, Failure> {

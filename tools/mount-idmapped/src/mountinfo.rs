@@ -18,6 +18,8 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags, openat, statx};
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Line {
     pub(crate) id: u64,
+    /// The number of the device that stands for the filesystem.
+    pub(crate) device: (u32, u32),
     pub(crate) root: PathBuf,
     pub(crate) target: PathBuf,
     /// The options of the mount.
@@ -82,7 +84,8 @@ pub(crate) fn lines(table: &[u8]) -> impl Iterator<Item = Line> {
 fn read(line: &[u8]) -> Option<Line> {
     let mut fields = line.split(|byte| *byte == b' ');
     let id = std::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
-    let root = path(fields.nth(2)?);
+    let device = std::str::from_utf8(fields.nth(1)?).ok()?.split_once(':')?;
+    let root = path(fields.next()?);
     let target = path(fields.next()?);
     let list = |field: &[u8]| {
         let options = field.split(|byte| *byte == b',');
@@ -96,6 +99,7 @@ fn read(line: &[u8]) -> Option<Line> {
     let text = |field: &[u8]| String::from_utf8_lossy(&unescape(field)).into_owned();
     Some(Line {
         id,
+        device: (device.0.parse().ok()?, device.1.parse().ok()?),
         root,
         target,
         options,
@@ -149,6 +153,7 @@ not a line
             lines[1],
             Line {
                 id: 31,
+                device: (254, 16),
                 root: "/d".into(),
                 target: "/d".into(),
                 options: ["rw", "relatime", "idmapped"].map(str::to_owned).to_vec(),

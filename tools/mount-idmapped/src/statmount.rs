@@ -18,6 +18,8 @@ const GID_MAP: u64 = 0x4000;
 
 // The places of some fields of `struct statmount`, whose strings begin at its end.
 const MASK: usize = 8;
+const DEVICE_MAJOR: usize = 16;
+const DEVICE_MINOR: usize = 20;
 const SB_FLAGS: usize = 32;
 const FS_TYPE_AT: usize = 36;
 const ATTRIBUTES: usize = 64;
@@ -102,6 +104,11 @@ impl Answer {
     /// Whether the mount has a map.
     pub(crate) fn is_idmapped(&self) -> bool {
         self.attributes() & sys::ATTR_IDMAP != 0
+    }
+
+    /// The number of the device that stands for the filesystem.
+    pub(crate) fn device(&self) -> (u32, u32) {
+        (self.u32(DEVICE_MAJOR), self.u32(DEVICE_MINOR))
     }
 
     /// Whether the filesystem is read-only.

@@ -119,6 +119,8 @@ impl IdMaps {
 /// A mount, and what else of it decisions ask for.
 pub(crate) struct Facts {
     pub(crate) mount: Mount,
+    /// The number of the device that stands for the filesystem.
+    pub(crate) device: (u32, u32),
     /// As bits of `MOUNT_ATTR_...`.
     pub(crate) attributes: u64,
     /// Whether the filesystem is read-only, and not just the mount.
@@ -148,6 +150,7 @@ fn facts(file: BorrowedFd<'_>) -> Result<Facts, Errno> {
     };
     match answer {
         Ok(answer) => Ok(Facts {
+            device: answer.device(),
             attributes: answer.attributes(),
             sb_read_only: answer.is_sb_read_only(),
             mount: mount(status.stx_mnt_id, &answer),
@@ -156,6 +159,7 @@ fn facts(file: BorrowedFd<'_>) -> Result<Facts, Errno> {
         Err(Errno::NOSYS | Errno::PERM) => {
             let line = mountinfo::of_file(file).ok_or(Errno::NOENT)?;
             Ok(Facts {
+                device: line.device,
                 attributes: line.attributes(),
                 sb_read_only: line.is_sb_read_only(),
                 mount: line.into(),

@@ -78,6 +78,9 @@ enum Task {
     /// Makes a user namespace and prints what is found in it
     #[command(hide = true)]
     InNamespace { map: String },
+    /// Makes a tmpfs for the one who started this
+    #[command(hide = true)]
+    GiveTmpfs,
     /// Runs a program without the system calls of Linux 6.8 and later
     #[command(hide = true)]
     OnOldKernel {
@@ -114,6 +117,7 @@ fn main() -> ExitCode {
         Task::InNamespace { map } => {
             return told(scene::in_namespace(&map).map(|found| println!("{found}")));
         }
+        Task::GiveTmpfs => return told(scene::give_tmpfs()),
         Task::OnOldKernel { words } => return old::run(&words),
         Task::Ids => {
             let (real, effective) = (rustix::process::getuid(), rustix::process::geteuid());

@@ -19,6 +19,7 @@ mod stick;
 mod tool;
 
 pub(crate) use container::inside as inside_container;
+pub(crate) use explain::give_tmpfs;
 pub(crate) use tool::in_namespace;
 
 use crate::{

@@ -37,11 +37,23 @@ const MOUNTED_BY_ANYBODY: &[&str] = &["tmpfs", "ramfs", "overlay", "fuse", "fuse
 /// What the one who asks knows, and the kernel does not tell.
 #[derive(Clone, Debug, Default)]
 pub struct Told {
+    map: Option<IdMaps>,
+    mounted_in: Option<((u32, u32), UserNsView)>,
+}
+
+impl Told {
     /// The map of every idmapped mount on the way whose map the kernel does not show.
-    pub map: Option<IdMaps>,
-    /// The user namespace that the filesystems of a type were mounted in, where it is not that of
-    /// this program.
-    pub mounted_in: Option<(String, UserNsView)>,
+    pub fn map(mut self, map: IdMaps) -> Self {
+        self.map = Some(map);
+        self
+    }
+
+    /// The user namespace that the filesystem which something is on was mounted in, if that is not
+    /// the one of this program.
+    pub fn mounted_in(mut self, file: BorrowedFd<'_>, userns: UserNsView) -> Result<Self, Error> {
+        self.mounted_in = Some((table::facts_of(file)?.device, userns));
+        Ok(self)
+    }
 }
 
 /// A mount.
@@ -92,7 +104,7 @@ impl MountView {
             },
         };
         let userns = match &told.mounted_in {
-            Some((filesystem, userns)) if *filesystem == mount.filesystem => userns.clone(),
+            Some((device, userns)) if *device == facts.device => userns.clone(),
             _ => UserNsView::ours()?,
         };
         Ok(Self {

@@ -3,7 +3,10 @@
 //! Not a scene of users': random files, maps, callers and operations, each explained and then
 //! done. What was explained and what came of it must be the same.
 
+mod foreign;
 mod world;
+
+pub(crate) use foreign::give_tmpfs;
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -16,11 +19,14 @@ use mount_idmapped::{
 use self::world::World;
 use super::random::Random;
 use crate::{
+    disk::Filesystem,
     report::{Doing, Failure},
     stage::Stage,
 };
 
 const WORLDS: u32 = 54;
+/// Of a filesystem that has a map itself.
+const FOREIGN_WORLDS: u32 = 14;
 const CALLERS: u32 = 5;
 const QUESTIONS: u32 = 10;
 
@@ -58,7 +64,30 @@ pub(crate) fn play(stage: &mut Stage) -> Result<(), Failure> {
     // Others on each filesystem.
     let letters = stage.filesystem.name().bytes();
     let seed = letters.fold(1, |seed, letter| seed * 31 + u64::from(letter));
-    let asked = ask_all(&mut Random::new(seed), &disk, &target, &mut tally);
+    let mut random = Random::new(seed);
+    let mut asked = ask_all(
+        &mut random,
+        &Told::default(),
+        &disk,
+        &target,
+        &mut tally,
+        WORLDS,
+    );
+    if stage.filesystem == Filesystem::Tmpfs {
+        let foreign = stage.folder("foreign")?;
+        let told = foreign::mount(&mut random, &foreign)?;
+        stage.say("and a tmpfs that was mounted in a user namespace, so that it has a map itself");
+        asked = asked.and_then(|()| {
+            ask_all(
+                &mut random,
+                &told,
+                &foreign,
+                &target,
+                &mut tally,
+                FOREIGN_WORLDS,
+            )
+        });
+    }
     for (file, value) in SETTINGS.iter().zip(before) {
         fs::write(file, value).doing(file)?;
     }
@@ -100,11 +129,13 @@ pub(crate) fn play(stage: &mut Stage) -> Result<(), Failure> {
 
 fn ask_all(
     random: &mut Random,
+    told: &Told,
     disk: &Path,
     target: &Path,
     tally: &mut Tally,
+    worlds: u32,
 ) -> Result<(), Failure> {
-    for number in 0..WORLDS {
+    for number in 0..worlds {
         for file in &SETTINGS[..2] {
             fs::write(file, random.below(3).to_string()).doing(file)?;
         }
@@ -113,7 +144,7 @@ fn ask_all(
         }
         let world = World::new(random, &disk.join(number.to_string()))?;
         world.mount(target)?;
-        let explainer = Explainer::new(Told::default());
+        let explainer = Explainer::new(told.clone());
         for _ in 0..CALLERS {
             let caller = caller(random)?;
             let stand = Stand::new(&caller).doing(format_args!("becoming {caller:?}"))?;
