@@ -16,7 +16,7 @@ use crate::Failure;
 /// How many user namespaces root may have made that are still there.
 const LIMIT: &str = "/proc/sys/user/max_user_namespaces";
 /// Growth that tells a leak: less is a slab that a processor has to itself.
-const OBJECTS: usize = 600;
+pub(crate) const OBJECTS: usize = 600;
 /// How long the kernel may take to free what nobody has a reference to.
 const PATIENCE: Duration = Duration::from_secs(20);
 

@@ -17,7 +17,7 @@ pub(crate) fn storm(lab: &Lab, engine: Engine, seconds: u64) -> Result<Vec<Case>
         name: "storm",
         command: &format!("exec storm mounts --seconds {seconds}"),
         disks: "",
-        limit: Duration::from_secs(2 * seconds + 300),
+        limit: Duration::from_secs(10 * seconds + 300),
     };
     program.run(lab, engine)
 }
