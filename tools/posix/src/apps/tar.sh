@@ -23,9 +23,15 @@ touch -d '2001-02-03 04:05:06.789' "$tree/file" "$tree/folder/sub"
 keep='--xattrs --xattrs-include=* --acls --sparse --numeric-owner'
 # Everything of a tree but its inodes' numbers.
 listing() {
-	(cd "$1" && find . -printf '%p %y %m %U:%G %n %s %T@ %l\n' | grep -v '^\(\./folder\|\.\) d' |
-		sort && getfattr -R -h -d -m - . 2>/dev/null && getfacl -R -n -p . 2>/dev/null &&
-		find . -type f -print0 | sort -z | xargs -0 sha256sum)
+	(
+		cd "$1"
+		# The sizes of folders and their links differ between filesystems.
+		find . ! -type d -printf '%p %y %m %U:%G %n %s %T@ %l\n' | sort
+		find . -type d -printf '%p %y %m %U:%G %T@\n' | sort
+		find . -print0 | sort -z | xargs -0 getfattr -h -d -m -
+		find . ! -type l -print0 | sort -z | xargs -0 getfacl -n -p
+		find . -type f -print0 | sort -z | xargs -0 sha256sum
+	)
 }
 tar -C "$tree" $keep -cf "$1/first.tar" .
 mkdir in
