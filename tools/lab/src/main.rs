@@ -196,6 +196,8 @@ enum Task {
         #[arg(long, env = "ENGINE", value_enum, default_value = "rust")]
         engine: Engine,
     },
+    /// Put programs that people use to work in the filesystem in Rust.
+    Apps,
     /// Make the calls that make idmapped mounts with random arguments.
     Fuzz {
         /// How often.
@@ -311,6 +313,7 @@ fn act(cli: Cli) -> Result<u8> {
             seed,
             engine,
         } => Ok(u8::from(!test::fuzz(&lab, engine, calls, seed)?)),
+        Task::Apps => Ok(u8::from(!test::run(&lab, "apps")?)),
         Task::Bench => bench::bench(&lab),
         Task::Sanitize { fragments, ops } => Ok(u8::from(!test::sanitize(&lab, &fragments, ops)?)),
         Task::Tree => {

@@ -45,11 +45,18 @@ pub(crate) fn faults(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
     program.run(lab, engine)
 }
 
-/// Tries the filesystems that keep their files in memory.
+/// Tries the filesystems that keep their files in memory: every call with either engine, the rest,
+/// which is the filesystem's own, with ours.
 pub(crate) fn posix(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
+    let command = match engine {
+        Engine::Rust => "exec posix run rust_idmapfs tmpfs --seconds 3 --cycles 100",
+        Engine::C => {
+            "exec posix run rust_idmapfs tmpfs --parts plain,idmapped,userns,userns-idmapped"
+        }
+    };
     let program = Program {
         name: "posix",
-        command: "exec posix run rust_idmapfs tmpfs --seconds 3 --cycles 100",
+        command,
         disks: "",
         limit: Duration::from_secs(900),
     };
