@@ -32,7 +32,8 @@ pub use self::{
     },
     new::{
         New,
-        NewOwner, //
+        NewOwner,
+        Root, //
     },
 };
 

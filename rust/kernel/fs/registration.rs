@@ -16,7 +16,7 @@
 //!     access::Mode,
 //!     context::{ContextOperations, FsContext},
 //!     dentry::{Filled, Negative},
-//!     inode::New,
+//!     inode::{New, Root},
 //!     inode_ops::InodeOperations,
 //!     mnt_idmapping::MntIdmap,
 //!     registration::{FileSystem, Flags},
@@ -53,7 +53,7 @@
 //! impl SuperOperations for DirFs {
 //!     const MAGIC: u32 = 0x64697266;
 //!
-//!     fn root(super_block: &SuperBlock<Self>) -> Result<New<Self>> {
+//!     fn root(super_block: &SuperBlock<Self>) -> Result<Root<Self>> {
 //!         New::root::<Dir>(super_block, *super_block.data(), Mode::new(0o755), Ok(()))
 //!     }
 //! }

@@ -10,7 +10,6 @@ use super::{
         ContextTable,
         FsContext, //
     },
-    inode,
     registration::FileSystem,
     super_ops::{
         SuperOperations,
@@ -128,7 +127,7 @@ pub(super) unsafe extern "C" fn fill_super<T: ContextOperations + SuperOperation
             // INVARIANT: The type is `T`'s, and `s_fs_info` is set.
             SuperBlock::<T>::from_raw(sb)
         };
-        let root = inode::New::into_root(T::root(sb)?);
+        let root = T::root(sb)?.publish();
         // SAFETY: `d_make_root()` takes over the reference, even if it fails.
         let root = unsafe { bindings::d_make_root(root) };
         if root.is_null() {

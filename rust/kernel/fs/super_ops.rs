@@ -8,7 +8,7 @@ use super::{
     export::IN_MEMORY,
     inode::{
         slot::Slot,
-        New, //
+        Root, //
     },
     registration::FileSystem,
     super_block::SuperBlock,
@@ -76,7 +76,7 @@ pub trait SuperOperations: FileSystem {
     const XATTR: xattr::Handlers = xattr::Handlers::NONE;
 
     /// Makes the root directory of a new superblock.
-    fn root(super_block: &SuperBlock<Self>) -> Result<New<Self>>;
+    fn root(super_block: &SuperBlock<Self>) -> Result<Root<Self>>;
 
     /// Tells how much there is and how much of it is free.
     ///

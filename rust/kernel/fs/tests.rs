@@ -13,7 +13,10 @@ use super::{
         Filled,
         Negative, //
     },
-    inode::New,
+    inode::{
+        New,
+        Root, //
+    },
     inode_ops::InodeOperations,
     mnt_idmapping::MntIdmap,
     registration::{
@@ -129,7 +132,7 @@ impl ContextOperations for TestFs {
 impl SuperOperations for TestFs {
     const MAGIC: u32 = 0x6b756e69;
 
-    fn root(super_block: &SuperBlock<Self>) -> Result<New<Self>> {
+    fn root(super_block: &SuperBlock<Self>) -> Result<Root<Self>> {
         let mounted = super_block.data();
         let root = New::root::<Dir>(
             super_block,

@@ -27,7 +27,10 @@ mod options;
 use kernel::{
     fs::{
         access::Mode,
-        inode::New,
+        inode::{
+            New,
+            Root, //
+        },
         kstat::Timespec,
         ram::RamData,
         registration::{
@@ -122,7 +125,7 @@ impl SuperOperations for RustIdmapFs {
     const EXPORT: bool = true;
     const XATTR: xattr::Handlers = xattr::Handlers::new::<Self>();
 
-    fn root(super_block: &SuperBlock<Self>) -> Result<New<Self>> {
+    fn root(super_block: &SuperBlock<Self>) -> Result<Root<Self>> {
         let settings = &super_block.data().settings;
         New::root::<dir::Dir>(
             super_block,

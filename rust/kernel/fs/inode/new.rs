@@ -165,7 +165,7 @@ impl<T: FileSystem> New<T> {
         (uid, gid): (FsUid, FsGid),
         mode: Mode,
         data: impl PinInit<T::InodeData, Error>,
-    ) -> Result<Self> {
+    ) -> Result<Root<T>> {
         let new = Self::alloc(super_block, data)?;
         // SAFETY: Nobody else knows the inode.
         unsafe {
@@ -175,7 +175,7 @@ impl<T: FileSystem> New<T> {
             (*inode).i_gid.val = gid.get();
         }
         new.make_directory::<O>();
-        Ok(new)
+        Ok(Root(new))
     }
 
     /// Makes a directory with the permissions of `mode`.
@@ -294,17 +294,25 @@ impl<T: FileSystem> New<T> {
         Self::special::<O>(owner, name, mode, bindings::WHITEOUT_DEV, data)
     }
 
-    /// Gives away the reference of an inode that is about to be a root.
-    pub(in crate::fs) fn into_root(self) -> *mut bindings::inode {
-        self.publish()
-    }
-
     /// Gives away the reference, and lets the inode be found by number.
     pub(in crate::fs) fn publish(self) -> *mut bindings::inode {
         let inode = ManuallyDrop::new(self).inode.as_ptr();
         // SAFETY: The inode is valid and was not hashed before.
         unsafe { bindings::insert_inode_hash(inode) };
         inode
+    }
+}
+
+/// The root directory of a superblock that is being made.
+///
+/// It has no directory that it is made in, and so was made without a [`NewOwner`]; therefore it is
+/// no [`New`], and cannot be given a name.
+pub struct Root<T: FileSystem>(New<T>);
+
+impl<T: FileSystem> Root<T> {
+    /// Gives away the reference.
+    pub(in crate::fs) fn publish(self) -> *mut bindings::inode {
+        self.0.publish()
     }
 }
 
