@@ -234,7 +234,7 @@ fn two_mounts(stage: &mut Stage, disk: &Path) -> Result<(), Failure> {
         stage.path("merged").display()
     );
     stage.refused("mounting", 0, &line, "bad superblock on overlay")?;
-    let said = stage.run(0, "dmesg --kernel --notime")?;
+    let said = stage.run(0, "dmesg --kernel --notime --level=err")?;
     let last = said.output.lines().last().map(str::to_owned);
     let words = "overlayfs: workdir and upperdir must reside under the same mount";
     stage.check(
