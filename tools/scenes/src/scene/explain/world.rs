@@ -15,6 +15,7 @@ use rustix::fs::{
     AtFlags, CWD, FileType, Gid, IFlags, Mode, OFlags, Uid, XattrFlags, chmodat, chownat,
     ioctl_getflags, ioctl_setflags, mknodat, openat, setxattr,
 };
+use rustix::io::Errno;
 
 use super::{super::random::Random, IDS};
 use crate::report::{Doing, Failure};
@@ -111,7 +112,11 @@ impl World {
                 let path = root.join(name);
                 let file = openat(CWD, &path, OFlags::RDONLY, Mode::empty());
                 let file = file.doing(path.display())?;
-                let flags = ioctl_getflags(&file).doing(path.display())?;
+                let flags = match ioctl_getflags(&file) {
+                    // The filesystem has no such flags.
+                    Err(Errno::NOTTY) => continue,
+                    flags => flags.doing(path.display())?,
+                };
                 ioctl_setflags(&file, flags | flag).doing(path.display())?;
             }
         }
