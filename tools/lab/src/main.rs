@@ -224,6 +224,12 @@ enum Task {
         /// How many operations of the battery.
         #[arg(long, env = "OPS", default_value_t = 20_000)]
         ops: u64,
+        /// How many calls with random arguments.
+        #[arg(long, env = "CALLS", default_value_t = 20_000)]
+        calls: u64,
+        /// Only one part: kunit battery scenes posix faults storm fuzz.
+        #[arg(long, env = "T", default_value = "")]
+        only: String,
     },
     /// Make the kernel tree with our files and patches.
     Tree,
@@ -315,7 +321,20 @@ fn act(cli: Cli) -> Result<u8> {
         } => Ok(u8::from(!test::fuzz(&lab, engine, calls, seed)?)),
         Task::Apps => Ok(u8::from(!test::run(&lab, "apps")?)),
         Task::Bench => bench::bench(&lab),
-        Task::Sanitize { fragments, ops } => Ok(u8::from(!test::sanitize(&lab, &fragments, ops)?)),
+        Task::Sanitize {
+            fragments,
+            ops,
+            calls,
+            only,
+        } => {
+            let asked = test::Asked {
+                fragments: &fragments,
+                only: &only,
+                ops,
+                calls,
+            };
+            Ok(u8::from(!test::sanitize(&lab, &asked)?))
+        }
         Task::Tree => {
             let tree = tree::get(&lab)?;
             println!("{}", tree.path.display());

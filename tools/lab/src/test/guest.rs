@@ -29,30 +29,29 @@ pub(crate) fn scenes(lab: &Lab, flavour: impl Into<Flavour>) -> Result<Vec<Case>
         name: "scenes",
         command: "scenes all --ktap",
         disks: "",
-        limit: Duration::from_secs(900) * flavour.patience(),
+        limit: Duration::from_secs(900),
     };
     program.run(lab, flavour)
 }
 
 /// Fails each allocation of making an idmapped mount.
-pub(crate) fn faults(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
+pub(crate) fn faults(lab: &Lab, flavour: impl Into<Flavour>) -> Result<Vec<Case>> {
     let program = Program {
         name: "faults",
-        command: "exec faults",
+        command: "faults",
         disks: "",
         limit: Duration::from_secs(300),
     };
-    program.run(lab, engine)
+    program.run(lab, flavour)
 }
 
 /// Tries the filesystems that keep their files in memory: every call with either engine, the rest,
 /// which is the filesystem's own, with ours.
-pub(crate) fn posix(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
-    let command = match engine {
-        Engine::Rust => "exec posix run rust_idmapfs tmpfs --seconds 3 --cycles 100",
-        Engine::C => {
-            "exec posix run rust_idmapfs tmpfs --parts plain,idmapped,userns,userns-idmapped"
-        }
+pub(crate) fn posix(lab: &Lab, flavour: impl Into<Flavour>) -> Result<Vec<Case>> {
+    let flavour = flavour.into();
+    let command = match flavour.engine {
+        Engine::Rust => "posix run rust_idmapfs tmpfs --seconds 3 --cycles 100",
+        Engine::C => "posix run rust_idmapfs tmpfs --parts plain,idmapped,userns,userns-idmapped",
     };
     let program = Program {
         name: "posix",
@@ -60,7 +59,7 @@ pub(crate) fn posix(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
         disks: "",
         limit: Duration::from_secs(900),
     };
-    program.run(lab, engine)
+    program.run(lab, flavour)
 }
 
 /// Tries the one in Rust for long.
@@ -96,7 +95,7 @@ impl Program<'_> {
         let log = format!("{}-{flavour}", self.name);
         let command = format!("{}{}", self.command, flavour.epilogue());
         let mut options = Options::new(Job::Exec(command.into()), &log);
-        options.limit = Some(self.limit);
+        options.limit = Some(self.limit * flavour.patience());
         options.disks = disks::parse(self.disks)?;
         options.accelerator = kvm::best(&lab.cache, &machine)?;
         let outcome = boot::boot(&lab.cache, &machine, &options)?;

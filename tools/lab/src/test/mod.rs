@@ -21,7 +21,7 @@ use anyhow::{Result, bail};
 
 use crate::boot::Outcome;
 use crate::lab::{Engine, Lab};
-pub(crate) use sanitize::run as sanitize;
+pub(crate) use sanitize::{Asked, run as sanitize};
 
 use report::{Case, Report, Verdict, is_below};
 

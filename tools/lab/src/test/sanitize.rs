@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `make sanitize`: unit tests, scenes and the battery on a kernel that
-//! checks itself. A report in its log is a failure, as everywhere.
+//! `make sanitize`: what runs in guests, on a kernel that checks itself. A
+//! report in its log is a failure, as everywhere.
 
 use std::fs;
 use std::time::Instant;
@@ -9,7 +9,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 
 use super::report::{Case, Report, Verdict};
-use super::{around, guest, kunit};
+use super::{around, guest, kunit, stress};
 use crate::battery::{self, Wanted};
 use crate::lab::{Engine, Flavour, Lab};
 
@@ -25,22 +25,36 @@ const SANITIZERS: &[(&str, Option<&str>)] = &[
     ),
 ];
 
-/// What a part of the run gives.
+/// How many seconds of a storm there are.
+const STORM: u64 = 60;
+
+/// What is run.
+pub(crate) struct Asked<'a> {
+    /// With which checkers.
+    pub(crate) fragments: &'a str,
+    /// Only one part, if this is not empty.
+    pub(crate) only: &'a str,
+    /// How many operations of the battery.
+    pub(crate) ops: u64,
+    /// How many calls with random arguments.
+    pub(crate) calls: u64,
+}
+
+/// A part of the run, by name.
 type Step<'a> = (&'static str, &'a dyn Fn() -> Result<Vec<Case>>);
 
-/// Runs everything on a kernel with these checkers; the answer is whether all
-/// passed.
-pub(crate) fn run(lab: &Lab, fragments: &str, ops: u64) -> Result<bool> {
+/// Runs what is asked for; the answer is whether all passed.
+pub(crate) fn run(lab: &Lab, asked: &Asked<'_>) -> Result<bool> {
     let flavour = Flavour {
         engine: Engine::Rust,
-        sanitizers: chosen(fragments)?,
+        sanitizers: chosen(asked.fragments)?,
     };
     let wanted = Wanted {
         seed: 1,
-        ops,
+        ops: asked.ops,
         world: None,
     };
-    let steps: [Step<'_>; 3] = [
+    let steps: &[Step<'_>] = &[
         ("kunit", &|| {
             let mut cases = kunit::qemu(lab, flavour.clone())?;
             cases.push(begun(lab, &flavour)?);
@@ -51,9 +65,25 @@ pub(crate) fn run(lab: &Lab, fragments: &str, ops: u64) -> Result<bool> {
             Ok(around(&run.outcome))
         }),
         ("scenes", &|| guest::scenes(lab, flavour.clone())),
+        ("posix", &|| guest::posix(lab, flavour.clone())),
+        ("faults", &|| guest::faults(lab, flavour.clone())),
+        ("storm", &|| stress::storm(lab, flavour.clone(), STORM)),
+        ("fuzz", &|| {
+            stress::fuzz(lab, flavour.clone(), asked.calls, 1)
+        }),
     ];
+    let chosen = |(name, _): &&Step<'_>| asked.only.is_empty() || asked.only == *name;
+    let chosen: Vec<_> = steps.iter().filter(chosen).collect();
+    if chosen.is_empty() {
+        let names: Vec<_> = steps.iter().map(|(name, _)| *name).collect();
+        bail!(
+            "T={}: no such part; there are {}",
+            asked.only,
+            names.join(" ")
+        );
+    }
     let mut report = Report::default();
-    for (name, step) in steps {
+    for (name, step) in chosen {
         let start = Instant::now();
         let failed = |error| vec![Case::new("all", Verdict::Failed(format!("{error:#}")))];
         let cases = step().unwrap_or_else(failed);

@@ -9,29 +9,34 @@ use anyhow::Result;
 
 use super::guest::Program;
 use super::report::{Case, Verdict};
-use crate::lab::{Engine, Lab};
+use crate::lab::{Engine, Flavour, Lab};
 
 /// Makes and removes mounts on all processors, against readers.
-pub(crate) fn storm(lab: &Lab, engine: Engine, seconds: u64) -> Result<Vec<Case>> {
+pub(crate) fn storm(lab: &Lab, flavour: impl Into<Flavour>, seconds: u64) -> Result<Vec<Case>> {
     let program = Program {
         name: "storm",
-        command: &format!("exec storm mounts --seconds {seconds}"),
+        command: &format!("storm mounts --seconds {seconds}"),
         disks: "",
         limit: Duration::from_secs(10 * seconds + 300),
     };
-    program.run(lab, engine)
+    program.run(lab, flavour)
 }
 
 /// Makes the calls that make idmapped mounts with random arguments.
-pub(crate) fn fuzz(lab: &Lab, engine: Engine, calls: u64, seed: u64) -> Result<Vec<Case>> {
+pub(crate) fn fuzz(
+    lab: &Lab,
+    flavour: impl Into<Flavour>,
+    calls: u64,
+    seed: u64,
+) -> Result<Vec<Case>> {
     let program = Program {
         name: "fuzz",
-        command: &format!("exec storm fuzz --calls {calls} --seed {seed}"),
+        command: &format!("storm fuzz --calls {calls} --seed {seed}"),
         disks: "",
         // A kernel that looks after itself makes few hundred calls in a second.
         limit: Duration::from_secs(calls / 200 + 300),
     };
-    program.run(lab, engine)
+    program.run(lab, flavour)
 }
 
 /// Makes the same calls on both engines, which have to answer alike.
