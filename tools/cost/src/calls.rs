@@ -102,14 +102,14 @@ fn now() -> u64 {
 /// The median of [`REPEAT`] calls, each timed by itself: a timer tick hits few of them. The first
 /// ones, which fill caches, do not count, and neither does what reading the clock costs.
 fn median(mut call: impl FnMut() -> bool) -> Result<u64, String> {
-    // What sets a time stamp takes another way while the coarse clock is behind one that was set
-    // before, which is for a tick at most.
-    thread::sleep(Duration::from_millis(20));
     for _ in 0..4 {
         if !call() {
             return Err(Error::last_os_error().to_string());
         }
     }
+    // What sets a time stamp takes another way while the coarse clock is behind one that was set
+    // before, as the first of these calls may have done; that is for a tick at most.
+    thread::sleep(Duration::from_millis(20));
     Ok(median_time(call).saturating_sub(median_time(|| true)))
 }
 

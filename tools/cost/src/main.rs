@@ -25,6 +25,10 @@ const SIZES: [u32; 4] = [0, 1, 5, 340];
 /// How many owners are tried at most for a map.
 const OWNERS: u32 = 20;
 
+/// How often a process tries each call. Now and then one finds the kernel's clocks in a state in which
+/// a time stamp costs a little more all the time; the least is what counts.
+const TRIES: u32 = 3;
+
 fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
@@ -44,7 +48,11 @@ fn run() -> Result<(), Box<dyn Error>> {
         let mut sums = [0; calls::CALLS.len()];
         for owner in &owners {
             tree.set_owner(owner.disk)?;
-            let costs = calls::measure(mounts::SEEN, owner.seen)?;
+            let mut costs = calls::measure(mounts::SEEN, owner.seen)?;
+            for _ in 1..TRIES {
+                let again = calls::measure(mounts::SEEN, owner.seen)?;
+                costs = std::array::from_fn(|call| costs[call].min(again[call]));
+            }
             for (sum, cost) in sums.iter_mut().zip(costs) {
                 *sum += cost;
             }
