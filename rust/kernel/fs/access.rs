@@ -78,7 +78,10 @@ pub use self::{
         Entry,
         Tag, //
     },
-    attr::Iattr,
+    attr::{
+        Change,
+        Iattr, //
+    },
     bits::{
         InodeFlags,
         Mask,

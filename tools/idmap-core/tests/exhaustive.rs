@@ -56,6 +56,9 @@ fn check_tables<T: Small>(extents: &[Extent<T>], expected: &[Option<u8>; 256]) {
         let expected = expected[usize::from(id.to_u8())].unwrap_or(T::NONE.to_u8());
         assert_eq!(few.get(id).to_u8(), expected, "few: {extents:?} at {id}");
         assert_eq!(many.get(id).to_u8(), expected, "many: {extents:?} at {id}");
+        let has = expected != T::NONE.to_u8();
+        assert_eq!(few.has(id), has, "few: {extents:?} has {id}");
+        assert_eq!(many.has(id), has, "many: {extents:?} has {id}");
     }
 }
 
@@ -256,6 +259,7 @@ fn every_map_of_one_range_of_u8() {
                 .contains(&id)
                 .then(|| first + (id - lower));
             assert_eq!(map.down(id), down, "{raw:?} {id}");
+            assert_eq!(extent.has(id), down.is_some(), "{raw:?} {id}");
             assert_eq!(map.up(id), up, "{raw:?} {id}");
             assert_eq!(table.get(id), down.unwrap_or(u8::MAX), "{raw:?} {id}");
         }

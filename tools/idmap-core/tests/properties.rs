@@ -184,9 +184,12 @@ fn check_tables(ranges: &[Extent], random: &[u32]) -> TestCaseResult {
     let many = Table::many(sorted, Box::new([u16::MAX; BUCKETS]));
     for id in edges(ranges).iter().chain(random).copied() {
         let expected = map.down(id).unwrap_or(u32::MAX);
+        let has = expected != u32::MAX;
         prop_assert_eq!(many.get(id), expected, "many: {} of {:?}", id, ranges);
+        prop_assert_eq!(many.has(id), has, "many: {} of {:?}", id, ranges);
         if let Ok(few) = &few {
             prop_assert_eq!(few.get(id), expected, "few: {} of {:?}", id, ranges);
+            prop_assert_eq!(few.has(id), has, "few: {} of {:?}", id, ranges);
         }
     }
     Ok(())

@@ -79,6 +79,48 @@ impl Iattr {
     }
 }
 
+/// What is to be changed, wherever it is kept.
+///
+/// Each is asked for only where it counts, as C does.
+pub trait Change {
+    /// `attr->ia_valid`
+    fn valid(&self) -> Valid;
+
+    /// `attr->ia_mode`
+    fn mode(&self) -> Mode;
+
+    /// Puts another mode in its place.
+    fn set_mode(&mut self, mode: Mode);
+
+    /// `attr->ia_vfsuid`
+    fn vfsuid(&self) -> Option<VfsUid>;
+
+    /// `attr->ia_vfsgid`
+    fn vfsgid(&self) -> Option<VfsGid>;
+}
+
+impl Change for Iattr {
+    fn valid(&self) -> Valid {
+        self.valid
+    }
+
+    fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    fn set_mode(&mut self, mode: Mode) {
+        self.mode = mode;
+    }
+
+    fn vfsuid(&self) -> Option<VfsUid> {
+        self.vfsuid
+    }
+
+    fn vfsgid(&self) -> Option<VfsGid> {
+        self.vfsgid
+    }
+}
+
 /// An inode as it is once its owner and group have been changed.
 struct Changed<'a, I> {
     inode: &'a I,
@@ -120,25 +162,29 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// Equals `i_uid_needs_update()`.
     #[inline]
-    pub fn i_uid_needs_update(self, inode: &impl Owned<C::Namespace>, attr: &Iattr) -> bool {
-        attr.valid.has(Valid::ATTR_UID) && !vfsid_eq(attr.vfsuid, self.i_uid_into_vfsuid(inode))
+    pub fn i_uid_needs_update(self, inode: &impl Owned<C::Namespace>, attr: &impl Change) -> bool {
+        attr.valid().has(Valid::ATTR_UID) && !vfsid_eq(attr.vfsuid(), self.i_uid_into_vfsuid(inode))
     }
 
     /// Whether a change of group changes anything.
     ///
     /// Equals `i_gid_needs_update()`.
     #[inline]
-    pub fn i_gid_needs_update(self, inode: &impl Owned<C::Namespace>, attr: &Iattr) -> bool {
-        attr.valid.has(Valid::ATTR_GID) && !vfsid_eq(attr.vfsgid, self.i_gid_into_vfsgid(inode))
+    pub fn i_gid_needs_update(self, inode: &impl Owned<C::Namespace>, attr: &impl Change) -> bool {
+        attr.valid().has(Valid::ATTR_GID) && !vfsid_eq(attr.vfsgid(), self.i_gid_into_vfsgid(inode))
     }
 
     /// The owner to store after a change.
     ///
     /// Equals `i_uid_update()`.
     #[inline]
-    pub fn i_uid_update(self, inode: &impl Owned<C::Namespace>, attr: &Iattr) -> Option<FsUid> {
-        if attr.valid.has(Valid::ATTR_UID) {
-            self.map.to_fs(inode, attr.vfsuid)
+    pub fn i_uid_update(
+        self,
+        inode: &impl Owned<C::Namespace>,
+        attr: &impl Change,
+    ) -> Option<FsUid> {
+        if attr.valid().has(Valid::ATTR_UID) {
+            self.map.to_fs(inode, attr.vfsuid())
         } else {
             inode.stored_owner()
         }
@@ -148,9 +194,13 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// Equals `i_gid_update()`.
     #[inline]
-    pub fn i_gid_update(self, inode: &impl Owned<C::Namespace>, attr: &Iattr) -> Option<FsGid> {
-        if attr.valid.has(Valid::ATTR_GID) {
-            self.map.to_fs(inode, attr.vfsgid)
+    pub fn i_gid_update(
+        self,
+        inode: &impl Owned<C::Namespace>,
+        attr: &impl Change,
+    ) -> Option<FsGid> {
+        if attr.valid().has(Valid::ATTR_GID) {
+            self.map.to_fs(inode, attr.vfsgid())
         } else {
             inode.stored_group()
         }
@@ -252,14 +302,26 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
         if valid.has_any(guarded) && inode.flags().has_any(kept) {
             return Err(Denied::EPERM);
         }
-        // Who may write may set the times to now.
         if valid.has(Valid::ATTR_TOUCH) {
-            if inode.flags().has(InodeFlags::S_IMMUTABLE) {
-                return Err(Denied::EPERM);
-            }
-            if !self.inode_owner_or_capable(inode) {
-                return permission(Mask::MAY_WRITE);
-            }
+            return self.may_touch(inode, permission);
+        }
+        Ok(())
+    }
+
+    /// Who may write may set the times to now.
+    ///
+    /// A function of its own, so that other changes need not save what this uses.
+    #[inline(never)]
+    fn may_touch(
+        self,
+        inode: &impl Owned<C::Namespace>,
+        permission: impl FnOnce(Mask) -> Verdict,
+    ) -> Verdict {
+        if inode.flags().has(InodeFlags::S_IMMUTABLE) {
+            return Err(Denied::EPERM);
+        }
+        if !self.inode_owner_or_capable(inode) {
+            return permission(Mask::MAY_WRITE);
         }
         Ok(())
     }
@@ -310,13 +372,18 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Whether the filesystem has the new owners, and the mount knows those that stay.
     ///
     /// Equals what `notify_change()` asks before the security modules.
-    pub fn notify_change_ids(self, inode: &impl Owned<C::Namespace>, attr: &Iattr) -> Verdict {
-        let user = attr.valid.has(Valid::ATTR_UID);
-        let group = attr.valid.has(Valid::ATTR_GID);
-        if user && !self.has_fsmapping(inode, attr.vfsuid)
-            || group && !self.has_fsmapping(inode, attr.vfsgid)
-            || !user && self.i_uid_into_vfsuid(inode).is_none()
-            || !group && self.i_gid_into_vfsgid(inode).is_none()
+    pub fn notify_change_ids(
+        self,
+        inode: &impl Owned<C::Namespace>,
+        attr: &impl Change,
+    ) -> Verdict {
+        let valid = attr.valid();
+        let user = valid.has(Valid::ATTR_UID);
+        let group = valid.has(Valid::ATTR_GID);
+        if user && !self.has_fsmapping(inode, attr.vfsuid())
+            || group && !self.has_fsmapping(inode, attr.vfsgid())
+            || !user && !self.knows_owner(inode)
+            || !group && !self.knows_group(inode)
         {
             return Err(Denied::EOVERFLOW);
         }
@@ -333,50 +400,56 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     pub fn setattr_prepare(
         self,
         inode: &impl Owned<C::Namespace>,
-        attr: &mut Iattr,
+        attr: &mut impl Change,
         new_size: impl FnOnce() -> Verdict,
         kill_priv: impl FnOnce() -> Verdict,
     ) -> Verdict {
-        if attr.valid.has(Valid::ATTR_SIZE) {
+        let valid = attr.valid();
+        if valid.has(Valid::ATTR_SIZE) {
             if inode.flags().has(InodeFlags::S_VERITY) {
                 return Err(Denied::EPERM);
             }
             new_size()?;
         }
-        if !attr.valid.has(Valid::ATTR_FORCE) {
-            self.may_change(inode, attr)?;
+        if !valid.has(Valid::ATTR_FORCE) {
+            self.may_change(inode, valid, attr)?;
         }
-        if attr.valid.has(Valid::ATTR_KILL_PRIV) {
+        if valid.has(Valid::ATTR_KILL_PRIV) {
             kill_priv()?;
         }
         Ok(())
     }
 
     /// The part of [`Access::setattr_prepare`] that [`Valid::ATTR_FORCE`] leaves out.
-    fn may_change(self, inode: &impl Owned<C::Namespace>, attr: &mut Iattr) -> Verdict {
-        if attr.valid.has(Valid::ATTR_UID) && !self.chown_ok(inode, attr.vfsuid) {
+    fn may_change(
+        self,
+        inode: &impl Owned<C::Namespace>,
+        valid: Valid,
+        attr: &mut impl Change,
+    ) -> Verdict {
+        if valid.has(Valid::ATTR_UID) && !self.chown_ok(inode, attr.vfsuid()) {
             return Err(Denied::EPERM);
         }
-        if attr.valid.has(Valid::ATTR_GID) && !self.chgrp_ok(inode, attr.vfsgid) {
+        if valid.has(Valid::ATTR_GID) && !self.chgrp_ok(inode, attr.vfsgid()) {
             return Err(Denied::EPERM);
         }
-        if attr.valid.has(Valid::ATTR_MODE) {
+        if valid.has(Valid::ATTR_MODE) {
             if !self.inode_owner_or_capable(inode) {
                 return Err(Denied::EPERM);
             }
-            let group = if attr.valid.has(Valid::ATTR_GID) {
-                attr.vfsgid
+            let group = if valid.has(Valid::ATTR_GID) {
+                attr.vfsgid()
             } else {
                 self.i_gid_into_vfsgid(inode)
             };
             if !self.in_group_or_capable(inode, group) {
-                attr.mode = attr.mode.without(Mode::S_ISGID);
+                attr.set_mode(attr.mode().without(Mode::S_ISGID));
             }
         }
         let times = Valid::ATTR_MTIME_SET
             .with(Valid::ATTR_ATIME_SET)
             .with(Valid::ATTR_TIMES_SET);
-        if attr.valid.has_any(times) && !self.inode_owner_or_capable(inode) {
+        if valid.has_any(times) && !self.inode_owner_or_capable(inode) {
             return Err(Denied::EPERM);
         }
         Ok(())
@@ -387,17 +460,17 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Whether the caller may give the set-group-id bit is decided for the new owner and group.
     ///
     /// Equals `setattr_copy()`, but for the times.
-    pub fn setattr_copy(self, inode: &impl Owned<C::Namespace>, attr: &Iattr) -> Ownership {
+    pub fn setattr_copy(self, inode: &impl Owned<C::Namespace>, attr: &impl Change) -> Ownership {
         let changed = Changed {
             inode,
             owner: self.i_uid_update(inode, attr),
             group: self.i_gid_update(inode, attr),
         };
-        let mode = if attr.valid.has(Valid::ATTR_MODE) {
+        let mode = if attr.valid().has(Valid::ATTR_MODE) {
             if self.in_group_or_capable(&changed, self.i_gid_into_vfsgid(&changed)) {
-                attr.mode
+                attr.mode()
             } else {
-                attr.mode.without(Mode::S_ISGID)
+                attr.mode().without(Mode::S_ISGID)
             }
         } else {
             inode.mode()

@@ -11,11 +11,13 @@
 /// initial user namespace, and then a lookup takes no function call. Each is a function of its own,
 /// so that it does not save what only another uses.
 ///
-/// `in` says how to find an object of the filesystem.
+/// `in` says how to find an object of the filesystem, `by` what looks ids up where the mount is
+/// idmapped: [`Idmapped`](super::known::Idmapped); or, for a decision that asks nothing but the map
+/// and that may be made twice, [`Quick`](super::known::Quick).
 macro_rules! decision {
     (
         $(#[$meta:meta])*
-        fn $name:ident($idmap:ident $(, $arg:ident: $type:ty)*) $(-> $returned:ty)?, in $fs:expr;
+        fn $name:ident($idmap:ident $(, $arg:ident: $type:ty)*) $(-> $returned:ty)?, in $fs:expr, by $by:ident;
         |$task:ident| $decision:expr
     ) => {
         $(#[$meta])*
@@ -31,8 +33,8 @@ macro_rules! decision {
                         export::parts,
                         kernel::Current,
                         known::{
-                            Idmapped,
-                            Plain, //
+                            Plain,
+                            $by, //
                         },
                         Access,
                         HasNamespace,
@@ -61,6 +63,22 @@ macro_rules! decision {
             ///
             /// As for the function for C.
             #[inline(never)]
+            unsafe extern "C" fn plain(
+                $idmap: *mut bindings::mnt_idmap,
+                $($arg: $type,)*
+                cred: *const bindings::cred,
+            ) $(-> $returned)? {
+                // SAFETY: By the requirements of the function for C.
+                unsafe {
+                    let (current, _) = parts($idmap, cred);
+                    decide(Access::new(current, &Plain), $idmap, $($arg,)*)
+                }
+            }
+
+            /// # Safety
+            ///
+            /// As for the function for C.
+            #[inline(never)]
             unsafe extern "C" fn idmapped(
                 $idmap: *mut bindings::mnt_idmap,
                 $($arg: $type,)*
@@ -72,7 +90,12 @@ macro_rules! decision {
                     if !HasNamespace::namespace($fs).is_initial() {
                         return elsewhere($idmap, $($arg,)* cred);
                     }
-                    decide(Access::new(current, Idmapped::new(map)), $idmap, $($arg,)*)
+                    match $by::decide(map, |map| {
+                        decide(Access::new(current, map), $idmap, $($arg,)*)
+                    }) {
+                        Some(decided) => decided,
+                        None => elsewhere($idmap, $($arg,)* cred),
+                    }
                 }
             }
 
@@ -95,11 +118,12 @@ macro_rules! decision {
 
             // SAFETY: By the requirements of this function.
             unsafe {
-                let (current, map) = parts($idmap, cred);
-                if !map.is_nop() {
-                    return idmapped($idmap, $($arg,)* cred);
+                let (_, map) = parts($idmap, cred);
+                if map.is_nop() {
+                    plain($idmap, $($arg,)* cred)
+                } else {
+                    idmapped($idmap, $($arg,)* cred)
                 }
-                decide(Access::new(current, &Plain), $idmap, $($arg,)*)
             }
         }
     };

@@ -20,7 +20,10 @@ use crate::{
     },
     user_namespace::UserNamespace, //
 };
-use core::ptr;
+use core::{
+    cell::Cell,
+    ptr, //
+};
 
 /// The map of a mount that is not idmapped: it changes nothing.
 pub(super) struct Plain;
@@ -58,11 +61,11 @@ impl MountMap<UserNamespace> for Plain {
 pub(super) struct Idmapped(MntIdmap);
 
 impl Idmapped {
-    /// Takes the map of such a mount.
+    /// Makes a decision with the map of such a mount.
     #[inline(always)]
-    pub(super) fn new(map: &MntIdmap) -> &Self {
+    pub(super) fn decide<R>(map: &MntIdmap, decision: impl FnOnce(&Self) -> R) -> Option<R> {
         // SAFETY: This is a transparent wrapper.
-        unsafe { &*ptr::from_ref(map).cast() }
+        Some(decision(unsafe { &*ptr::from_ref(map).cast() }))
     }
 }
 
@@ -84,9 +87,97 @@ impl<K: MappedKind> Mapping<K, UserNamespace> for Idmapped {
     ) -> Option<Id<K, Filesystem>> {
         self.0.to_fs_initial(id)
     }
+
+    #[inline(always)]
+    fn shows(&self, _: &impl HasNamespace<UserNamespace>, id: Option<Id<K, Filesystem>>) -> bool {
+        let [down, _] = K::tables(&self.0);
+        down.has(Id::to_c(id))
+    }
+
+    #[inline(always)]
+    fn stores(&self, _: &impl HasNamespace<UserNamespace>, id: Option<Id<K, Vfs>>) -> bool {
+        let [_, up] = K::tables(&self.0);
+        up.has(Id::to_c(id))
+    }
 }
 
 impl MountMap<UserNamespace> for Idmapped {
+    #[inline(always)]
+    fn is_nop(&self) -> bool {
+        false
+    }
+}
+
+/// Likewise, as far as an id is found without a function call: where it is not, the map gives up.
+///
+/// A decision that asks nothing else needs no stack frame then.
+pub(super) struct Quick<'a> {
+    map: &'a MntIdmap,
+    gave_up: Cell<bool>,
+}
+
+impl<'a> Quick<'a> {
+    /// Makes a decision with the map of such a mount, [`None`] if the map gave up.
+    #[inline(always)]
+    pub(super) fn decide<R>(map: &'a MntIdmap, decision: impl FnOnce(&Self) -> R) -> Option<R> {
+        let quick = Self {
+            map,
+            gave_up: Cell::new(false),
+        };
+        let decided = decision(&quick);
+        (!quick.gave_up.get()).then_some(decided)
+    }
+
+    /// Any answer, which is not looked at.
+    #[inline(always)]
+    fn give_up<R: Default>(&self) -> R {
+        self.gave_up.set(true);
+        R::default()
+    }
+}
+
+impl<K: MappedKind> Mapping<K, UserNamespace> for Quick<'_> {
+    #[inline(always)]
+    fn to_vfs(
+        &self,
+        _: &impl HasNamespace<UserNamespace>,
+        id: Option<Id<K, Filesystem>>,
+    ) -> Option<Id<K, Vfs>> {
+        let [down, _] = K::tables(self.map);
+        match down.get_quick(Id::to_c(id)) {
+            Some(id) => Id::from_c(id),
+            None => self.give_up(),
+        }
+    }
+
+    #[inline(always)]
+    fn to_fs(
+        &self,
+        _: &impl HasNamespace<UserNamespace>,
+        id: Option<Id<K, Vfs>>,
+    ) -> Option<Id<K, Filesystem>> {
+        let [_, up] = K::tables(self.map);
+        match up.get_quick(Id::to_c(id)) {
+            Some(id) => Id::from_c(id),
+            None => self.give_up(),
+        }
+    }
+
+    #[inline(always)]
+    fn shows(&self, _: &impl HasNamespace<UserNamespace>, id: Option<Id<K, Filesystem>>) -> bool {
+        let [down, _] = K::tables(self.map);
+        down.has_quick(Id::to_c(id))
+            .unwrap_or_else(|| self.give_up())
+    }
+
+    #[inline(always)]
+    fn stores(&self, _: &impl HasNamespace<UserNamespace>, id: Option<Id<K, Vfs>>) -> bool {
+        let [_, up] = K::tables(self.map);
+        up.has_quick(Id::to_c(id)).unwrap_or_else(|| self.give_up())
+    }
+}
+
+impl MountMap<UserNamespace> for Quick<'_> {
     #[inline(always)]
     fn is_nop(&self) -> bool {
         false

@@ -98,6 +98,20 @@ pub trait Mapping<K: Kind, N: ?Sized> {
     /// `from_vfsgid()`.
     fn to_fs(&self, fs: &impl HasNamespace<N>, id: Option<Id<K, Vfs>>)
         -> Option<Id<K, Filesystem>>;
+
+    /// Whether the mount shows anything for an id that the filesystem stores.
+    ///
+    /// What it shows need not be told, which is a little less work.
+    #[inline(always)]
+    fn shows(&self, fs: &impl HasNamespace<N>, id: Option<Id<K, Filesystem>>) -> bool {
+        self.to_vfs(fs, id).is_some()
+    }
+
+    /// Whether the filesystem can store an id that the mount shows.
+    #[inline(always)]
+    fn stores(&self, fs: &impl HasNamespace<N>, id: Option<Id<K, Vfs>>) -> bool {
+        self.to_fs(fs, id).is_some()
+    }
 }
 
 /// The map of a mount, C's `struct mnt_idmap`.

@@ -81,7 +81,19 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Equals `HAS_UNMAPPED_ID()`.
     #[inline(always)]
     pub fn has_unmapped_id(self, inode: &impl Owned<C::Namespace>) -> bool {
-        self.i_uid_into_vfsuid(inode).is_none() || self.i_gid_into_vfsgid(inode).is_none()
+        !self.knows_owner(inode) || !self.knows_group(inode)
+    }
+
+    /// Whether the mount knows the object's owner: `vfsuid_valid(i_uid_into_vfsuid())`.
+    #[inline(always)]
+    pub(super) fn knows_owner(self, inode: &impl Owned<C::Namespace>) -> bool {
+        self.map.shows(inode, inode.stored_owner())
+    }
+
+    /// Whether the mount knows the object's group: `vfsgid_valid(i_gid_into_vfsgid())`.
+    #[inline(always)]
+    pub(super) fn knows_group(self, inode: &impl Owned<C::Namespace>) -> bool {
+        self.map.shows(inode, inode.stored_group())
     }
 
     /// Whether the caller is the owner.
@@ -130,14 +142,18 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// Equals `inode_owner_or_capable()`.
     #[doc(alias = "mapped_inode_owner_or_capable")]
-    #[inline]
+    #[inline(always)]
     pub fn inode_owner_or_capable(self, inode: &impl Owned<C::Namespace>) -> bool {
-        let Some(owner) = self.i_uid_into_vfsuid(inode) else {
-            return false;
-        };
-        if owner == self.caller.fsuid() {
-            return true;
-        }
+        self.i_uid_into_vfsuid(inode)
+            .is_some_and(|owner| owner == self.caller.fsuid() || self.may_act_for(owner))
+    }
+
+    /// Whether the caller may act as if it were this owner, whom its namespace has to know.
+    ///
+    /// A function of its own, so that owners need not save what this uses.
+    #[cold]
+    #[inline(never)]
+    fn may_act_for(self, owner: VfsUid) -> bool {
         let namespace = self.caller.namespace();
         Names::<User>::has(namespace, owner.into_kernel())
             && self.caller.ns_capable(namespace, Capability::Fowner)
@@ -188,6 +204,6 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     where
         M: Mapping<K, C::Namespace>,
     {
-        self.map.to_fs(fs, id).is_some()
+        self.map.stores(fs, id)
     }
 }

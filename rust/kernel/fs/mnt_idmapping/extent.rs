@@ -200,6 +200,12 @@ impl<T: IdInt> Extent<T> {
         }
     }
 
+    /// Whether an id is in the upper range.
+    #[inline(always)]
+    pub fn has(&self, id: T) -> bool {
+        id.wrapping_sub(self.first) < self.count
+    }
+
     /// Maps an id of the lower range to the upper one.
     #[inline(always)]
     pub fn up(&self, id: T) -> Option<T> {

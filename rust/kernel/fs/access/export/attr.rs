@@ -2,36 +2,64 @@
 
 //! Changing owner, group, mode and times.
 
+use super::task;
 use crate::{
     bindings,
     fs::{
         access::{
+            Change,
             Denied,
-            Iattr,
+            Mask,
             Mode,
             Valid, //
         },
         inode::Inode, //
     },
     prelude::*,
-    uidgid::Id, //
+    uidgid::{
+        Id,
+        VfsGid,
+        VfsUid, //
+    },
 };
 
-/// Reads C's `struct iattr`.
+/// C's `struct iattr`.
 ///
-/// # Safety
+/// # Invariants
 ///
-/// `attr` must be valid. What `ia_valid` does not speak of may be anything.
-#[inline(always)]
-unsafe fn read(attr: *const bindings::iattr) -> Iattr {
-    // SAFETY: By the requirements above. Both members of each union are one integer.
-    unsafe {
-        Iattr {
-            valid: Valid::new((*attr).ia_valid),
-            mode: Mode::new((*attr).ia_mode),
-            vfsuid: Id::from_c((*attr).__bindgen_anon_1.ia_vfsuid.val),
-            vfsgid: Id::from_c((*attr).__bindgen_anon_2.ia_vfsgid.val),
-        }
+/// It is valid, and nobody else writes to it; who calls [`Change::set_mode`] may write to it. What
+/// `ia_valid` does not speak of may be anything.
+struct CIattr(*mut bindings::iattr);
+
+impl Change for CIattr {
+    #[inline(always)]
+    fn valid(&self) -> Valid {
+        // SAFETY: By the type invariants.
+        Valid::new(unsafe { (*self.0).ia_valid })
+    }
+
+    #[inline(always)]
+    fn mode(&self) -> Mode {
+        // SAFETY: By the type invariants.
+        Mode::new(unsafe { (*self.0).ia_mode })
+    }
+
+    #[inline(always)]
+    fn set_mode(&mut self, mode: Mode) {
+        // SAFETY: By the type invariants.
+        unsafe { (*self.0).ia_mode = mode.bits() };
+    }
+
+    #[inline(always)]
+    fn vfsuid(&self) -> Option<VfsUid> {
+        // SAFETY: By the type invariants. Both members of the union are one integer.
+        Id::from_c(unsafe { (*self.0).__bindgen_anon_1.ia_vfsuid.val })
+    }
+
+    #[inline(always)]
+    fn vfsgid(&self) -> Option<VfsGid> {
+        // SAFETY: By the type invariants. Both members of the union are one integer.
+        Id::from_c(unsafe { (*self.0).__bindgen_anon_2.ia_vfsgid.val })
     }
 }
 
@@ -41,7 +69,7 @@ decision! {
     /// # Safety
     ///
     /// `idmap` and `inode` must be valid, and `cred` must be `current_cred()`.
-    fn rust_setattr_should_drop_sgid(idmap, inode: *const bindings::inode) -> c_int, in Inode::from_raw(inode);
+    fn rust_setattr_should_drop_sgid(idmap, inode: *const bindings::inode) -> c_int, in Inode::from_raw(inode), by Idmapped;
     |task| {
         let kill = task.setattr_should_drop_sgid(Inode::from_raw(inode));
         kill.bits() as c_int
@@ -54,7 +82,7 @@ decision! {
     /// # Safety
     ///
     /// `idmap` and `inode` must be valid, and `cred` must be `current_cred()`.
-    fn rust_setattr_should_drop_suidgid(idmap, inode: *const bindings::inode) -> c_int, in Inode::from_raw(inode);
+    fn rust_setattr_should_drop_suidgid(idmap, inode: *const bindings::inode) -> c_int, in Inode::from_raw(inode), by Idmapped;
     |task| {
         let kill = task.setattr_should_drop_suidgid(Inode::from_raw(inode));
         kill.bits() as c_int
@@ -68,19 +96,16 @@ decision! {
     ///
     /// `idmap`, `dentry`, its inode and `attr` must be valid, the latter not be in use by others, and
     /// `cred` must be `current_cred()`.
-    fn rust_setattr_prepare(idmap, dentry: *mut bindings::dentry, attr: *mut bindings::iattr) -> c_int, in Inode::from_raw((*dentry).d_inode);
+    fn rust_setattr_prepare(idmap, dentry: *mut bindings::dentry, attr: *mut bindings::iattr) -> c_int, in Inode::from_raw((*dentry).d_inode), by Idmapped;
     |task| {
         let inode = Inode::from_raw((*dentry).d_inode);
-        let mut wanted = read(attr);
-        let verdict = task.setattr_prepare(
+        // INVARIANT: By the requirements of the function for C.
+        Denied::to_c(task.setattr_prepare(
             inode,
-            &mut wanted,
+            &mut CIattr(attr),
             || Denied::from_c(bindings::inode_newsize_ok(inode.as_ptr(), (*attr).ia_size)),
             || Denied::from_c(bindings::security_inode_killpriv(idmap, dentry)),
-        );
-        // A mode that is not to be set is written as it was.
-        (*attr).ia_mode = wanted.mode.bits();
-        Denied::to_c(verdict)
+        ))
     }
 }
 
@@ -91,37 +116,47 @@ decision! {
     ///
     /// `idmap`, `inode` and `attr` must be valid, the inode's lock must be held, and `cred` must be
     /// `current_cred()`.
-    fn rust_setattr_copy_owner(idmap, inode: *mut bindings::inode, attr: *const bindings::iattr), in Inode::from_raw(inode);
+    fn rust_setattr_copy_owner(idmap, inode: *mut bindings::inode, attr: *const bindings::iattr), in Inode::from_raw(inode), by Idmapped;
     |task| {
-        let attr = read(attr);
+        // INVARIANT: By the requirements of the function for C; nothing is written to it.
+        let attr = CIattr(attr.cast_mut());
         let new = task.setattr_copy(Inode::from_raw(inode), &attr);
         // Who reads these without the lock reads each as a whole.
-        if attr.valid.has(Valid::ATTR_UID) {
+        if attr.valid().has(Valid::ATTR_UID) {
             (&raw mut (*inode).i_uid.val).write_volatile(Id::to_c(new.owner));
         }
-        if attr.valid.has(Valid::ATTR_GID) {
+        if attr.valid().has(Valid::ATTR_GID) {
             (&raw mut (*inode).i_gid.val).write_volatile(Id::to_c(new.group));
         }
-        if attr.valid.has(Valid::ATTR_MODE) {
+        if attr.valid().has(Valid::ATTR_MODE) {
             (&raw mut (*inode).i_mode).write_volatile(new.mode.bits());
         }
     }
 }
 
-decision! {
-    /// The body of `may_setattr()`.
-    ///
-    /// # Safety
-    ///
-    /// `idmap` and `inode` must be valid, and `cred` must be `current_cred()`.
-    fn rust_may_setattr(idmap, inode: *mut bindings::inode, ia_valid: c_uint) -> c_int, in Inode::from_raw(inode);
-    |task| {
-        let inode = Inode::from_raw(inode);
-        Denied::to_c(task.may_setattr(inode, Valid::new(ia_valid), |mask| {
-            let mask = mask.bits() as c_int;
-            Denied::from_c(bindings::inode_permission(idmap, inode.as_ptr(), mask))
-        }))
-    }
+/// The body of `may_setattr()`.
+///
+/// Most changes are decided without the map.
+///
+/// # Safety
+///
+/// `idmap` and `inode` must be valid, and `cred` must be `current_cred()`.
+#[export]
+unsafe extern "C" fn rust_may_setattr(
+    idmap: *mut bindings::mnt_idmap,
+    inode: *mut bindings::inode,
+    ia_valid: c_uint,
+    cred: *const bindings::cred,
+) -> c_int {
+    // SAFETY: By the requirements above.
+    let (task, inode) = unsafe { (task(idmap, cred), Inode::from_raw(inode)) };
+    let may_write = move |mask: Mask| {
+        // SAFETY: By the requirements above.
+        let error =
+            unsafe { bindings::inode_permission(idmap, inode.as_ptr(), mask.bits() as c_int) };
+        Denied::from_c(error)
+    };
+    Denied::to_c(task.may_setattr(inode, Valid::new(ia_valid), may_write))
 }
 
 decision! {
@@ -130,8 +165,10 @@ decision! {
     /// # Safety
     ///
     /// `idmap`, `inode` and `attr` must be valid, and `cred` must be `current_cred()`.
-    fn rust_notify_change_ids(idmap, inode: *mut bindings::inode, attr: *const bindings::iattr) -> c_int, in Inode::from_raw(inode);
+    fn rust_notify_change_ids(idmap, inode: *mut bindings::inode, attr: *const bindings::iattr) -> c_int, in Inode::from_raw(inode), by Quick;
     |task| {
-        Denied::to_c(task.notify_change_ids(Inode::from_raw(inode), &read(attr)))
+        // INVARIANT: By the requirements of the function for C; nothing is written to it.
+        let attr = CIattr(attr.cast_mut());
+        Denied::to_c(task.notify_change_ids(Inode::from_raw(inode), &attr))
     }
 }

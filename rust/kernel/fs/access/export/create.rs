@@ -20,7 +20,7 @@ decision! {
     ///
     /// `idmap` and `inode` must be valid, and the latter not be known to anybody else yet; `dir` must
     /// be null or valid, and `cred` must be `current_cred()`.
-    fn rust_inode_init_owner(idmap, inode: *mut bindings::inode, dir: *const bindings::inode, mode: bindings::umode_t), in Inode::from_raw(inode);
+    fn rust_inode_init_owner(idmap, inode: *mut bindings::inode, dir: *const bindings::inode, mode: bindings::umode_t), in Inode::from_raw(inode), by Idmapped;
     |task| {
         let dir = (!dir.is_null()).then(|| Inode::from_raw(dir));
         let made = task.inode_init_owner(Inode::from_raw(inode), dir, Mode::new(mode));

@@ -41,7 +41,7 @@ decision! {
     /// # Safety
     ///
     /// `idmap`, `dir` and `inode` must be valid, and `cred` must be `current_cred()`.
-    fn rust_check_sticky(idmap, dir: *const bindings::inode, inode: *const bindings::inode) -> bool, in Inode::from_raw(inode);
+    fn rust_check_sticky(idmap, dir: *const bindings::inode, inode: *const bindings::inode) -> bool, in Inode::from_raw(inode), by Idmapped;
     |task| task.owns_neither(Inode::from_raw(dir), Inode::from_raw(inode))
 }
 
@@ -52,7 +52,7 @@ decision! {
     ///
     /// `idmap`, `dir` and `victim` must be valid, the latter a name in `dir` that has an inode, and
     /// `cred` must be `current_cred()`.
-    fn rust_may_delete(idmap, dir: *mut bindings::inode, victim: *mut bindings::dentry) -> c_int, in Inode::from_raw(dir);
+    fn rust_may_delete(idmap, dir: *mut bindings::inode, victim: *mut bindings::dentry) -> c_int, in Inode::from_raw(dir), by Idmapped;
     |task| {
         let inode = Inode::from_raw((*victim).d_inode);
         Denied::to_c(task.may_delete(Inode::from_raw(dir), inode, || {

@@ -81,7 +81,7 @@ decision! {
     /// # Safety
     ///
     /// `idmap` and `inode` must be valid, and `cred` must be `current_cred()`.
-    fn rust_in_group_or_capable(idmap, inode: *const bindings::inode, vfsgid: bindings::vfsgid_t) -> bool, in Inode::from_raw(inode);
+    fn rust_in_group_or_capable(idmap, inode: *const bindings::inode, vfsgid: bindings::vfsgid_t) -> bool, in Inode::from_raw(inode), by Idmapped;
     |task| task.in_group_or_capable(Inode::from_raw(inode), Id::from_c(vfsgid.val))
 }
 
@@ -95,7 +95,7 @@ decision! {
         idmap,
         inode: *const bindings::inode,
         stat: *mut bindings::kstat
-    ), in Inode::from_raw(inode);
+    ), in Inode::from_raw(inode), by Quick;
     |task| {
         let (user, group) = task.stat_owner(Inode::from_raw(inode));
         (*stat).uid.val = Id::to_c(user);

@@ -51,8 +51,9 @@ pub(super) struct World {
     sb: KBox<MaybeUninit<bindings::super_block>>,
     /// Namespaces that the caller may be in, the initial one being no fake.
     namespaces: [FakeNamespace; 2],
-    /// A map that shows 2000 as 1000 and 3000 as 5000.
-    mapped: ARef<MntIdmap>,
+    /// Maps that show 2000 as 1000 and 3000 as 5000. The second is of so many ranges, so close to
+    /// each other, that it takes a search to find these.
+    mapped: [ARef<MntIdmap>; 2],
     acls: KVec<*mut bindings::posix_acl>,
     cred: *mut bindings::cred,
     /// What the credentials had before.
@@ -78,11 +79,25 @@ impl World {
             ns.set::<Group>(&extents)?;
             Ok(ns)
         };
-        let map = namespace(&[(2000, CALLER, 1), (3000, 5000, 1)])?;
-        // SAFETY: The namespace is as valid as making a map of it needs, and the credentials are
-        // made for this thread only.
-        let (mapped, cred, user_ns) = unsafe {
-            let mapped = MntIdmap::new(UserNamespace::from_raw(map.as_ptr()))?;
+        let mapped = |ranges: &[(u32, u32, u32)]| -> Result<ARef<MntIdmap>> {
+            let map = namespace(ranges)?;
+            // SAFETY: The namespace is as valid as making a map of it needs.
+            MntIdmap::new(unsafe { UserNamespace::from_raw(map.as_ptr()) })
+        };
+        let mapped = [
+            mapped(&[(2000, CALLER, 1), (3000, 5000, 1)])?,
+            mapped(&[
+                (1990, 7000, 1),
+                (1992, 7002, 1),
+                (1994, 7004, 1),
+                (1996, 7006, 1),
+                (2000, CALLER, 1),
+                (3000, 5000, 1),
+                (4_000_000_000, 9000, 1),
+            ])?,
+        ];
+        // SAFETY: The credentials are made for this thread only.
+        let (cred, user_ns) = unsafe {
             let cred = bindings::prepare_creds();
             if cred.is_null() {
                 return Err(ENOMEM);
@@ -91,7 +106,7 @@ impl World {
             (*cred).fsuid.val = CALLER;
             (*cred).fsgid.val = CALLER;
             bindings::commit_creds(cred);
-            (mapped, cred, user_ns)
+            (cred, user_ns)
         };
         Ok(Self {
             random: Random::new(seed),
@@ -117,7 +132,7 @@ impl World {
 
     /// Sets the relation and the mode as told, and all else at random.
     pub(super) fn shuffle(&mut self, relation: u32, mode: u16) -> Result {
-        self.map = self.random.below(3) as usize;
+        self.map = self.random.below(4) as usize;
         let stored = self.stored();
         let capabilities = [
             0,
@@ -236,8 +251,8 @@ impl World {
         let ids = match self.map {
             // Not idmapped.
             0 => [CALLER, 5000, u32::MAX],
-            // 4000 has no place in the map.
-            1 => [2000, 3000, 4000],
+            // 4000 has no place in the maps.
+            1 | 2 => [2000, 3000, 4000],
             // The map of nothing.
             _ => [CALLER, 5000, 0],
         };
@@ -326,7 +341,8 @@ impl World {
     pub(super) fn idmap(&self) -> *mut bindings::mnt_idmap {
         match self.map {
             0 => &raw mut bindings::nop_mnt_idmap,
-            1 => self.mapped.as_raw(),
+            1 => self.mapped[0].as_raw(),
+            2 => self.mapped[1].as_raw(),
             _ => &raw mut bindings::invalid_mnt_idmap,
         }
     }
