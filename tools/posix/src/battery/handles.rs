@@ -100,6 +100,15 @@ fn survives(t: &Test) -> Case {
     t.done("unlink", call::unlink(&file))?;
     let fd = t.done("by its other name", open_again(t, &handle, false))?;
     t.same("contents", call::pread(&fd, 9, 0), Ok(b"text".to_vec()));
+    // A name that is still open but gone is not the one that is found.
+    let (stays, goes) = (t.at("second"), t.at("third"));
+    t.done("link", call::link(&stays, &goes))?;
+    let open = t.done("open", call::open_ro(&goes))?;
+    t.done("unlink", call::unlink(&goes))?;
+    let fd = t.done("by the name that is left", open_again(t, &handle, false))?;
+    let name = std::fs::read_link(call::through(&fd)).ok();
+    t.same("its name", name, Some(stays));
+    drop(open);
     Ok(())
 }
 
