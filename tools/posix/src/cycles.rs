@@ -10,7 +10,7 @@ use std::{
 use rustix::{
     fs::FileType,
     io::Errno,
-    mount::{MountFlags, UnmountFlags},
+    mount::{FsOpenFlags, MountFlags, UnmountFlags, fsopen},
 };
 
 use crate::{
@@ -56,19 +56,24 @@ pub(crate) fn refused_mounts(t: &Test, count: usize) -> Case {
 /// Loads and unloads the filesystem's module; while it is mounted it must stay.
 pub(crate) fn module(t: &Test, file: &Path, count: usize) -> Case {
     let kind = t.place.kind.clone();
-    let busy = Small::new(&kind, "busy", "");
-    let busy = t.done("mount", busy)?;
-    t.same(
-        "unload while mounted",
-        run("rmmod", kind.as_ref()),
-        Ok(false),
-    );
-    t.holds("still known to the kernel", crate::run::known(&kind));
-    t.done("umount", busy.end())?;
-    // The place of this test is one that is mounted.
+    let stays = |when: &str| {
+        let unloaded = run("rmmod", kind.as_ref());
+        t.same(&format!("unload {when}"), unloaded, Ok(false));
+        t.holds("still known to the kernel", crate::run::known(&kind));
+    };
+    stays("while mounted");
+    // The place of this test is one that is mounted; a file in it outlives the mount.
     let place = t.place.root().to_owned();
-    let unmount = |path: &Path| rustix::mount::unmount(path, UnmountFlags::NOFOLLOW);
+    let open = t.done("creat", call::create(t.at("open"), 0o644))?;
+    let unmount = |path: &Path| rustix::mount::unmount(path, UnmountFlags::DETACH);
     t.done("umount", unmount(&place))?;
+    stays("while a file is open");
+    t.done("write to it", call::write_all(&open, b"text"))?;
+    drop(open);
+    let context = fsopen(&kind[..], FsOpenFlags::FSOPEN_CLOEXEC);
+    let context = t.done("fsopen", context)?;
+    stays("while a mount is being made");
+    drop(context);
     let end = repeat(t, count, || {
         if run("rmmod", kind.as_ref()) != Ok(true) || crate::run::known(&kind) {
             return Err(Errno::BUSY);
