@@ -46,6 +46,12 @@ pub(crate) fn uml(lab: &Lab) -> Result<Vec<Case>> {
     };
     let mut configure = kunit("config");
     configure.arg(format!("--kunitconfig={CONFIG}"));
+    // What not every series has the tests of.
+    let more = format!("tools/lab/config/kunit-{}.config", tree.source.series);
+    let more = lab.checkout.canonicalize()?.join(more);
+    if more.exists() {
+        configure.arg(format!("--kunitconfig={}", more.display()));
+    }
     for option in toolchain.make_options() {
         configure.arg(format!("--make_options={option}"));
     }
