@@ -38,10 +38,7 @@ impl Wishes {
             &engine,
         ];
         let usual = usual.into_iter().map(str::to_owned);
-        let more = flavour
-            .sanitizers
-            .iter()
-            .map(|name| format!("{name}.config"));
+        let more = flavour.fragments().map(|name| format!("{name}.config"));
         let mut wishes = Self(BTreeMap::new());
         for name in usual.chain(more) {
             let path = lab.checkout.join(FOLDER).join(&name);

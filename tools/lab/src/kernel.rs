@@ -13,7 +13,7 @@ use crate::kconfig::Wishes;
 use crate::lab::{Flavour, Lab};
 use crate::toolchain::Toolchain;
 use crate::tree::Tree;
-use crate::{digest, run, ui};
+use crate::{digest, module, run, ui};
 
 /// What is copied out of the build tree.
 const KEPT: [&str; 4] = ["arch/x86/boot/bzImage", "System.map", "vmlinux", ".config"];
@@ -35,12 +35,15 @@ pub(crate) fn build(
     flavour: &Flavour,
 ) -> Result<PathBuf> {
     let wishes = Wishes::read(lab, &tree.source.series, flavour)?;
-    let made_from = format!(
+    let mut made_from = format!(
         "{}\n{}{}",
         tree.digest,
         wishes.text(),
         toolchain.description
     );
+    if flavour.module {
+        made_from.push_str(&module::made_from(lab)?);
+    }
     let stamp = digest::text(&made_from);
     let kept = format!("kernel/{}/{flavour}", tree.source.key);
     let folder = lab.cache.path(&kept);
@@ -51,6 +54,10 @@ pub(crate) fn build(
     let build = build_folder(lab, tree, flavour);
     configure(tree, toolchain, &wishes, &build)?;
     compile(lab, tree, toolchain, flavour)?;
+    let module = match flavour.module {
+        true => Some(module::build(lab, tree, toolchain, &build)?),
+        false => None,
+    };
     lab.cache.replace(&kept, |folder| {
         fs::create_dir(folder)?;
         for file in KEPT {
@@ -58,6 +65,9 @@ pub(crate) fn build(
             let name = name.strip_prefix('.').unwrap_or(name);
             fs::copy(build.join(file), folder.join(name))
                 .with_context(|| format!("cannot copy {file}"))?;
+        }
+        if let Some(file) = &module {
+            fs::copy(file, folder.join(module::FILE)).context("cannot copy the module")?;
         }
         Ok(fs::write(folder.join(STAMP), &stamp)?)
     })
@@ -86,6 +96,10 @@ fn compile(lab: &Lab, tree: &Tree, toolchain: &Toolchain, flavour: &Flavour) -> 
     let first = !build.join("vmlinux").exists();
     let mut make = toolchain.make(&tree.path, &build);
     make.arg(format!("-j{}", Lab::jobs())).arg("bzImage");
+    if flavour.module {
+        // Also leaves what a module outside of the tree is built against.
+        make.arg("modules");
+    }
     let version = &tree.source.version;
     let step = ui::Step {
         cache: &lab.cache,

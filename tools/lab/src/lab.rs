@@ -34,6 +34,8 @@ pub(crate) struct Flavour {
     pub(crate) engine: Engine,
     /// Fragments of the configuration that add one each.
     pub(crate) sanitizers: Vec<String>,
+    /// Whether the filesystem in Rust is a module, made outside of the tree.
+    pub(crate) module: bool,
 }
 
 impl From<Engine> for Flavour {
@@ -41,11 +43,20 @@ impl From<Engine> for Flavour {
         Self {
             engine,
             sanitizers: Vec::new(),
+            module: false,
         }
     }
 }
 
 impl Flavour {
+    /// The fragments of the configuration, after those that every kernel has.
+    pub(crate) fn fragments(&self) -> impl Iterator<Item = &str> {
+        let module = self.module.then_some("module");
+        module
+            .into_iter()
+            .chain(self.sanitizers.iter().map(String::as_str))
+    }
+
     /// The folder for builds: those with checkers leave the others alone.
     pub(crate) fn folder(&self) -> &'static str {
         match self.sanitizers.is_empty() {
@@ -80,9 +91,7 @@ impl Flavour {
 impl fmt::Display for Flavour {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.engine.fmt(f)?;
-        self.sanitizers
-            .iter()
-            .try_for_each(|name| write!(f, "-{name}"))
+        self.fragments().try_for_each(|name| write!(f, "-{name}"))
     }
 }
 

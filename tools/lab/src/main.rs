@@ -24,6 +24,7 @@ mod kconfig;
 mod kernel;
 mod kvm;
 mod lab;
+mod module;
 mod patches;
 mod programs;
 mod qemu;

@@ -9,7 +9,7 @@ use anyhow::Result;
 
 use super::ktap;
 use super::report::Case;
-use crate::boot::{self, Job, Options};
+use crate::boot::{self, Job, Options, Share};
 use crate::image::{self, Image};
 use crate::lab::{Engine, Flavour, Lab};
 use crate::{disks, exec, kvm};
@@ -47,9 +47,8 @@ pub(crate) fn faults(lab: &Lab, flavour: impl Into<Flavour>) -> Result<Vec<Case>
 
 /// Tries the filesystems that keep their files in memory: every call with either engine, the rest,
 /// which is the filesystem's own, with ours.
-pub(crate) fn posix(lab: &Lab, flavour: impl Into<Flavour>) -> Result<Vec<Case>> {
-    let flavour = flavour.into();
-    let command = match flavour.engine {
+pub(crate) fn posix(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
+    let command = match engine {
         Engine::Rust => "posix run rust_idmapfs tmpfs --seconds 3 --cycles 100",
         Engine::C => "posix run rust_idmapfs tmpfs --parts plain,idmapped,userns,userns-idmapped",
     };
@@ -59,7 +58,7 @@ pub(crate) fn posix(lab: &Lab, flavour: impl Into<Flavour>) -> Result<Vec<Case>>
         disks: "",
         limit: Duration::from_secs(900),
     };
-    program.run(lab, flavour)
+    program.run(lab, engine)
 }
 
 /// Tries the one in Rust for long.
@@ -71,6 +70,35 @@ pub(crate) fn posix_long(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
         limit: Duration::from_secs(3600),
     };
     program.run(lab, engine)
+}
+
+/// Tries it on a kernel that checks itself: by several threads at once, with too little memory, and
+/// each call a time.
+pub(super) fn posix_checked(lab: &Lab, flavour: Flavour) -> Result<Vec<Case>> {
+    let program = Program {
+        name: "posix",
+        command: "posix run rust_idmapfs --seconds 60 --cycles 100 \
+                  --parts idmapped,userns-idmapped,limits,mix,cycles,faults",
+        disks: "",
+        limit: Duration::from_secs(1800),
+    };
+    program.run(lab, flavour)
+}
+
+/// Tries it as a module that is made outside of the kernel's tree, and loads and unloads that.
+pub(crate) fn module(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
+    let program = Program {
+        name: "posix",
+        command: "insmod /module/rust_idmapfs.ko && exec posix run rust_idmapfs --seconds 3 \
+                  --cycles 1000 --module /module/rust_idmapfs.ko",
+        disks: "",
+        limit: Duration::from_secs(3600),
+    };
+    let flavour = Flavour {
+        module: true,
+        ..engine.into()
+    };
+    program.run(lab, flavour)
 }
 
 /// Puts programs to work in it.
@@ -97,6 +125,12 @@ impl Program<'_> {
         let mut options = Options::new(Job::Exec(command.into()), &log);
         options.limit = Some(self.limit * flavour.patience());
         options.disks = disks::parse(self.disks)?;
+        let folder = machine.kernel.parent().filter(|_| flavour.module);
+        options.shares.extend(folder.map(|folder| Share {
+            host: folder.to_owned(),
+            guest: "/module",
+            writable: false,
+        }));
         options.accelerator = kvm::best(&lab.cache, &machine)?;
         let outcome = boot::boot(&lab.cache, &machine, &options)?;
         let mut output = String::from_utf8_lossy(&outcome.output).into_owned();

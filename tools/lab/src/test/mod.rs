@@ -55,6 +55,7 @@ const NAMED: &[Step] = &[
     ("posix-long.rust", |lab| {
         guest::posix_long(lab, Engine::Rust)
     }),
+    ("module.rust", |lab| guest::module(lab, Engine::Rust)),
 ];
 
 /// How many seconds of a storm there are in a run of all tests.

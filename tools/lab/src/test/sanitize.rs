@@ -48,6 +48,7 @@ pub(crate) fn run(lab: &Lab, asked: &Asked<'_>) -> Result<bool> {
     let flavour = Flavour {
         engine: Engine::Rust,
         sanitizers: chosen(asked.fragments)?,
+        module: false,
     };
     let wanted = Wanted {
         seed: 1,
@@ -65,7 +66,7 @@ pub(crate) fn run(lab: &Lab, asked: &Asked<'_>) -> Result<bool> {
             Ok(around(&run.outcome))
         }),
         ("scenes", &|| guest::scenes(lab, flavour.clone())),
-        ("posix", &|| guest::posix(lab, flavour.clone())),
+        ("posix", &|| guest::posix_checked(lab, flavour.clone())),
         ("faults", &|| guest::faults(lab, flavour.clone())),
         ("storm", &|| stress::storm(lab, flavour.clone(), STORM)),
         ("fuzz", &|| {
