@@ -85,8 +85,13 @@ unsafe extern "C" fn fh_to_dentry(
             return core::ptr::null_mut();
         }
         let found = if (*inode).i_generation == generation {
-            // There is one: inodes live as long as they have a name or are open.
-            bindings::d_find_any_alias(inode)
+            // A name that is left; where none is, the one that it was opened by.
+            let left = bindings::d_find_alias(inode);
+            if left.is_null() {
+                bindings::d_find_any_alias(inode)
+            } else {
+                left
+            }
         } else {
             core::ptr::null_mut()
         };
