@@ -147,9 +147,16 @@ impl<'d, T: FileSystem> Rename<'d, T> {
     ///
     /// # Errors
     ///
-    /// [`ENOTEMPTY`] if that is a directory with names in it, [`ENOSPC`], [`ENOMEM`]; then all is
-    /// as it was, and the whiteout is gone.
+    /// [`EINVAL`] if it is not this that is asked for: the VFS goes on by the flags, so that names
+    /// would be lost. A whiteout is given where [`Flags::WHITEOUT`] asks for one, and only there.
+    ///
+    /// [`ENOTEMPTY`] if that is a directory with names in it, [`ENOSPC`], [`ENOMEM`]. In any case
+    /// all is as it was then, and the whiteout is gone.
     pub fn replace(self, whiteout: Option<New<T>>) -> Result<Renamed<'d>> {
+        let flags = self.flags;
+        if flags.has(Flags::EXCHANGE) || flags.has(Flags::WHITEOUT) != whiteout.is_some() {
+            return Err(EINVAL);
+        }
         // SAFETY: By the type invariants; each directory of `T` has offsets. The whiteout's
         // reference is given away, and given back if it was not taken.
         unsafe {
@@ -168,8 +175,12 @@ impl<'d, T: FileSystem> Rename<'d, T> {
     ///
     /// # Errors
     ///
-    /// [`ENOENT`] if nothing has the new name; the VFS has made sure of that. [`ENOMEM`].
+    /// [`EINVAL`] if it is not this that is asked for. [`ENOENT`] if nothing has the new name; the
+    /// VFS has made sure of that. [`ENOMEM`].
     pub fn exchange(self) -> Result<Renamed<'d>> {
+        if !self.flags.has(Flags::EXCHANGE) {
+            return Err(EINVAL);
+        }
         if self.target().is_none() {
             return Err(ENOENT);
         }

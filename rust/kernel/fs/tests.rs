@@ -23,12 +23,20 @@ use super::{
         FileSystem,
         Registration, //
     },
+    rename::{
+        Flags,
+        Rename,
+        Renamed, //
+    },
     super_block::SuperBlock,
     super_ops::SuperOperations, //
 };
 use crate::{
     bindings,
-    error::from_err_ptr,
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
     prelude::*,
     sync::atomic::{
         Atomic,
@@ -50,6 +58,7 @@ const DATA: i32 = 3;
 const ROOT_DATA: i32 = 4;
 const ROOT: i32 = 5;
 
+static WRONG: Atomic<bool> = Atomic::new(false);
 static FAILING: Atomic<i32> = Atomic::new(NOWHERE);
 static ALIVE: Atomic<i32> = Atomic::new(0);
 static MADE: Atomic<i32> = Atomic::new(0);
@@ -157,6 +166,15 @@ impl InodeOperations for Dir {
         let new = New::directory::<Dir>(&owner, name.name(), mode, Counted::new(NOWHERE + 9))?;
         name.instantiate(new)
     }
+
+    fn rename<'d>(_idmap: &MntIdmap, rename: Rename<'d, TestFs>) -> Result<Renamed<'d>> {
+        // What is not asked for, where it is to go wrong.
+        if rename.flags().has(Flags::EXCHANGE) != WRONG.load(Relaxed) {
+            rename.exchange()
+        } else {
+            rename.replace(None)
+        }
+    }
 }
 
 /// Memory for a registration, static as lockdep wants it.
@@ -230,6 +248,80 @@ unsafe fn make_directory(mount: *mut bindings::vfsmount, name: &CStr) -> Result 
     }
 }
 
+/// Calls the operation that makes a directory as the VFS would for a caller who has no name in the
+/// filesystem, if it did not look for that itself.
+///
+/// # Safety
+///
+/// `mount` must be a mount of the filesystem.
+unsafe fn make_unmapped(mount: *mut bindings::vfsmount, name: &CStr) -> Result {
+    // SAFETY: By the requirements above.
+    unsafe {
+        let root = (*mount).mnt_root;
+        let dir = (*root).d_inode;
+        let name = from_err_ptr(bindings::simple_start_creating(root, name.as_char_ptr()))?;
+        let made = match (*(*dir).i_op).mkdir {
+            Some(mkdir) => mkdir(&raw mut bindings::invalid_mnt_idmap, dir, name, 0o755),
+            None => EINVAL.to_ptr(),
+        };
+        bindings::end_dirop(name);
+        from_err_ptr(made).map(|_| ())
+    }
+}
+
+/// Finds a name in a directory; the answer is a reference, or null.
+///
+/// # Safety
+///
+/// `dir` must be a directory of the filesystem.
+unsafe fn find(dir: *mut bindings::dentry, name: &CStr) -> *mut bindings::dentry {
+    let mut text: bindings::qstr = pin_init::zeroed();
+    text.name = name.as_char_ptr().cast();
+    text.__bindgen_anon_1.__bindgen_anon_1.len = name.count_bytes() as u32;
+    // SAFETY: By the requirements above; all names are in the dentry cache.
+    unsafe {
+        let hash = bindings::full_name_hash(
+            dir.cast(),
+            name.as_char_ptr(),
+            text.__bindgen_anon_1.__bindgen_anon_1.len,
+        );
+        text.__bindgen_anon_1.__bindgen_anon_1.hash = hash;
+        bindings::d_lookup(dir, &text)
+    }
+}
+
+/// Gives something in the root of a mount the name of something else there.
+///
+/// # Safety
+///
+/// `mount` must be a mount of the filesystem.
+unsafe fn rename(mount: *mut bindings::vfsmount, old: &CStr, new: &CStr, flags: u32) -> Result {
+    // SAFETY: By the requirements above. The lock keeps the names.
+    unsafe {
+        let root = (*mount).mnt_root;
+        bindings::inode_lock((*root).d_inode);
+        let (old, new) = (find(root, old), find(root, new));
+        let result = if old.is_null() || new.is_null() {
+            Err(ENOENT)
+        } else {
+            let mut data = bindings::renamedata {
+                mnt_idmap: &raw mut bindings::nop_mnt_idmap,
+                old_parent: root,
+                old_dentry: old,
+                new_parent: root,
+                new_dentry: new,
+                delegated_inode: core::ptr::null_mut(),
+                flags,
+            };
+            to_result(bindings::vfs_rename(&mut data))
+        };
+        bindings::dput(old);
+        bindings::dput(new);
+        bindings::inode_unlock((*root).d_inode);
+        result
+    }
+}
+
 #[macros::kunit_tests(rust_fs)]
 mod cases {
     use super::*;
@@ -244,26 +336,23 @@ mod cases {
     #[test]
     fn what_a_mount_keeps_is_dropped_with_it() -> Result {
         let (made, left) = counted(|| {
-            registered(|fs_type| {
-                // SAFETY: It is registered.
-                unsafe {
-                    mounted(fs_type, Some(c"mode=1751"), |mount| {
-                        let root = (*(*mount).mnt_root).d_inode;
-                        let mode = u32::from((*root).i_mode);
-                        let made = make_directory(mount, c"a");
-                        let again = make_directory(mount, c"a");
-                        let other = make_directory(mount, c"b");
-                        (mode, made, again, other, (*root).__bindgen_anon_1.i_nlink)
-                    })
-                }
-                .map(|(mode, made, again, other, links)| {
-                    assert_eq!(mode, 0o41751);
-                    assert!(made.is_ok());
-                    assert_eq!(again, Err(EEXIST));
-                    assert!(other.is_ok());
-                    assert_eq!(links, 4);
+            // SAFETY: It is registered.
+            let (mode, made, again, other, links) = registered(|fs_type| unsafe {
+                mounted(fs_type, Some(c"mode=1751"), |mount| {
+                    let root = (*(*mount).mnt_root).d_inode;
+                    let mode = u32::from((*root).i_mode);
+                    let made = make_directory(mount, c"a");
+                    let again = make_directory(mount, c"a");
+                    let other = make_directory(mount, c"b");
+                    (mode, made, again, other, (*root).__bindgen_anon_1.i_nlink)
                 })
-            })
+            })?;
+            assert_eq!(mode, 0o41751);
+            assert!(made.is_ok());
+            assert_eq!(again, Err(EEXIST));
+            assert!(other.is_ok());
+            assert_eq!(links, 4);
+            Ok(())
         })?;
         // The options, the superblock, the root with the mark after it, two directories.
         assert_eq!(made, 6);
@@ -277,14 +366,12 @@ mod cases {
             FAILING.store(step, Relaxed);
             let options = (step == PARAMETER).then_some(c"fails");
             let result = counted(|| {
-                registered(|fs_type| {
-                    // SAFETY: It is registered.
-                    let result = unsafe { mounted(fs_type, options, |_| ()) };
-                    assert_eq!(result, Err(EDOM));
-                    Ok(())
-                })
+                // SAFETY: It is registered.
+                let result = registered(|fs_type| unsafe { mounted(fs_type, options, |_| ()) });
+                FAILING.store(NOWHERE, Relaxed);
+                assert_eq!(result, Err(EDOM));
+                Ok(())
             });
-            FAILING.store(NOWHERE, Relaxed);
             assert_eq!(result?.1, 0);
         }
         Ok(())
@@ -294,15 +381,64 @@ mod cases {
     fn options_that_are_wrong_are_refused() -> Result {
         for options in [c"mode=8", c"mode=10000", c"mode", c"fails=1", c"unknown"] {
             let (_, left) = counted(|| {
-                registered(|fs_type| {
-                    // SAFETY: It is registered.
-                    let result = unsafe { mounted(fs_type, Some(options), |_| ()) };
-                    assert_eq!(result, Err(EINVAL));
-                    Ok(())
-                })
+                let options = Some(options);
+                // SAFETY: It is registered.
+                let result = registered(|fs_type| unsafe { mounted(fs_type, options, |_| ()) });
+                assert_eq!(result, Err(EINVAL));
+                Ok(())
             })?;
             assert_eq!(left, 0);
         }
+        Ok(())
+    }
+
+    #[test]
+    fn nothing_is_made_for_a_caller_without_a_name() -> Result {
+        let (made, left) = counted(|| {
+            // SAFETY: It is registered.
+            let (refused, links, made) = registered(|fs_type| unsafe {
+                mounted(fs_type, None, |mount| {
+                    let refused = make_unmapped(mount, c"a");
+                    let root = (*(*mount).mnt_root).d_inode;
+                    let links = (*root).__bindgen_anon_1.i_nlink;
+                    (refused, links, make_directory(mount, c"a"))
+                })
+            })?;
+            assert_eq!(refused, Err(EOVERFLOW));
+            assert_eq!(links, 2);
+            assert!(made.is_ok());
+            Ok(())
+        })?;
+        // The options, the superblock, the root with the mark after it, one directory.
+        assert_eq!(made, 5);
+        assert_eq!(left, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_rename_does_what_is_asked_for() -> Result {
+        let (_, left) = counted(|| {
+            // SAFETY: It is registered.
+            let (wrong, right) = registered(|fs_type| unsafe {
+                mounted(fs_type, None, |mount| {
+                    let _ = (make_directory(mount, c"a"), make_directory(mount, c"b"));
+                    let links = || (*(*(*mount).mnt_root).d_inode).__bindgen_anon_1.i_nlink;
+                    let renamed = |flags| (rename(mount, c"a", c"b", flags), links());
+                    WRONG.store(true, Relaxed);
+                    let asked = [bindings::RENAME_EXCHANGE, 0, bindings::RENAME_WHITEOUT];
+                    let wrong = asked.map(renamed);
+                    WRONG.store(false, Relaxed);
+                    // A whiteout is wrong in any case. In this order two change places, and one
+                    // takes the place of the other; then there is one left.
+                    let asked = [bindings::RENAME_WHITEOUT, bindings::RENAME_EXCHANGE, 0];
+                    (wrong, asked.map(renamed))
+                })
+            })?;
+            assert_eq!(wrong, [(Err(EINVAL), 4); 3]);
+            assert_eq!(right, [(Err(EINVAL), 4), (Ok(()), 4), (Ok(()), 3)]);
+            Ok(())
+        })?;
+        assert_eq!(left, 0);
         Ok(())
     }
 
