@@ -223,6 +223,50 @@ impl<O> Parameter<O> {
 const MAX_PARAMETERS: usize = 16;
 
 /// How a filesystem is mounted.
+///
+/// # Examples
+///
+/// A filesystem that is told how many there may be, once and for all:
+///
+/// ```
+/// use kernel::fs::{
+///     context::{ContextOperations, FsContext, Parameter},
+///     registration::FileSystem,
+/// };
+/// use kernel::prelude::*;
+///
+/// struct MyFs;
+///
+/// #[vtable]
+/// impl FileSystem for MyFs {
+///     const NAME: &'static CStr = c"my_fs";
+///     type Options = u32;
+///     type Data = u32;
+///     type InodeData = ();
+/// }
+///
+/// #[vtable]
+/// impl ContextOperations for MyFs {
+///     const PARAMETERS: &'static [Parameter<u32>] = &[Parameter::octal(
+///         c"most",
+///         |most, context, number| {
+///             if number == 0 {
+///                 return Err(context.invalid(fmt!("most=0: there has to be one")));
+///             }
+///             *most = number;
+///             Ok(())
+///         },
+///     )];
+///
+///     fn options(_context: &FsContext) -> Result<u32> {
+///         Ok(0o100)
+///     }
+///
+///     fn data(most: u32, _context: &FsContext) -> impl PinInit<u32, Error> {
+///         Ok(most)
+///     }
+/// }
+/// ```
 #[vtable]
 pub trait ContextOperations: FileSystem {
     /// The mount options.

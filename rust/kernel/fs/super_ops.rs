@@ -58,6 +58,54 @@ impl Statfs {
 }
 
 /// What a filesystem in memory does as a whole.
+///
+/// # Examples
+///
+/// A directory without names in it that belongs to whoever mounted it, and has no room:
+///
+/// ```
+/// use kernel::fs::{
+///     access::Mode,
+///     inode::{New, Root},
+///     inode_ops::InodeOperations,
+///     registration::FileSystem,
+///     super_block::SuperBlock,
+///     super_ops::{Statfs, SuperOperations},
+/// };
+/// use kernel::prelude::*;
+/// use kernel::uidgid::{FsGid, FsUid};
+///
+/// struct MyFs;
+///
+/// #[vtable]
+/// impl FileSystem for MyFs {
+///     const NAME: &'static CStr = c"my_fs";
+///     type Options = ();
+///     type Data = (FsUid, FsGid);
+///     type InodeData = ();
+/// }
+///
+/// struct Dir;
+///
+/// #[vtable]
+/// impl InodeOperations for Dir {
+///     type FileSystem = MyFs;
+/// }
+///
+/// #[vtable]
+/// impl SuperOperations for MyFs {
+///     const MAGIC: u32 = 0x6d796673;
+///
+///     fn root(super_block: &SuperBlock<Self>) -> Result<Root<Self>> {
+///         New::root::<Dir>(super_block, *super_block.data(), Mode::new(0o555), Ok(()))
+///     }
+///
+///     fn statfs(_super_block: &SuperBlock<Self>, statfs: &mut Statfs) -> Result {
+///         statfs.set_inodes(1, 0);
+///         Ok(())
+///     }
+/// }
+/// ```
 #[vtable]
 pub trait SuperOperations: FileSystem {
     /// The number that `statfs()` tells the type of filesystem by.
