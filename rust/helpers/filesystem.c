@@ -17,12 +17,6 @@ rust_helper_kmem_cache_create(const char *name, unsigned int size,
 	return kmem_cache_create(name, size, align, flags, ctor);
 }
 
-__rust_helper void rust_helper_kmem_cache_free(struct kmem_cache *cache,
-					       void *object)
-{
-	kmem_cache_free(cache, object);
-}
-
 __rust_helper void *rust_helper_alloc_inode_sb(struct super_block *sb,
 					       struct kmem_cache *cache,
 					       gfp_t gfp)
