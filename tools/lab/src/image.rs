@@ -15,6 +15,7 @@ const SUITE: &str = "trixie";
 /// What is in each of them besides the essential packages.
 const PACKAGES: &[&str] = &[
     "acl",
+    "apparmor",
     "attr",
     "btrfs-progs",
     "dosfstools",

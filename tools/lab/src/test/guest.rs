@@ -19,6 +19,8 @@ pub(super) struct Program<'a> {
     pub(super) name: &'static str,
     pub(super) command: &'a str,
     pub(super) disks: &'static str,
+    /// For the kernel's command line.
+    pub(super) parameters: &'static str,
     pub(super) limit: Duration,
 }
 
@@ -29,6 +31,7 @@ pub(crate) fn scenes(lab: &Lab, flavour: impl Into<Flavour>) -> Result<Vec<Case>
         name: "scenes",
         command: "scenes all --ktap",
         disks: "",
+        parameters: "",
         limit: Duration::from_secs(900),
     };
     program.run(lab, flavour)
@@ -40,6 +43,7 @@ pub(crate) fn faults(lab: &Lab, flavour: impl Into<Flavour>) -> Result<Vec<Case>
         name: "faults",
         command: "faults",
         disks: "",
+        parameters: "",
         limit: Duration::from_secs(300),
     };
     program.run(lab, flavour)
@@ -56,6 +60,7 @@ pub(crate) fn posix(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
         name: "posix",
         command,
         disks: "",
+        parameters: "",
         limit: Duration::from_secs(900),
     };
     program.run(lab, engine)
@@ -67,6 +72,7 @@ pub(crate) fn posix_long(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
         name: "posix-long",
         command: "exec posix run rust_idmapfs --parts mix,cycles --seconds 300 --cycles 5000",
         disks: "",
+        parameters: "",
         limit: Duration::from_secs(3600),
     };
     program.run(lab, engine)
@@ -80,6 +86,7 @@ pub(super) fn posix_checked(lab: &Lab, flavour: Flavour) -> Result<Vec<Case>> {
         command: "posix run rust_idmapfs --seconds 60 --cycles 100 \
                   --parts idmapped,userns-idmapped,limits,mix,cycles,faults",
         disks: "",
+        parameters: "",
         limit: Duration::from_secs(1800),
     };
     program.run(lab, flavour)
@@ -92,6 +99,7 @@ pub(crate) fn module(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
         command: "insmod /module/rust_idmapfs.ko && exec posix run rust_idmapfs --seconds 3 \
                   --cycles 1000 --module /module/rust_idmapfs.ko",
         disks: "",
+        parameters: "",
         limit: Duration::from_secs(3600),
     };
     let flavour = Flavour {
@@ -107,6 +115,7 @@ pub(crate) fn apps(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
         name: "apps",
         command: "exec posix run rust_idmapfs --parts apps,apps-idmapped",
         disks: "",
+        parameters: "",
         limit: Duration::from_secs(1800),
     };
     program.run_in(lab, engine.into(), &image::APPS)
@@ -131,6 +140,8 @@ impl Program<'_> {
             guest: "/module",
             writable: false,
         }));
+        let parameters = self.parameters.split_whitespace();
+        options.parameters.extend(parameters.map(str::to_owned));
         options.accelerator = kvm::best(&lab.cache, &machine)?;
         let outcome = boot::boot(&lab.cache, &machine, &options)?;
         let mut output = String::from_utf8_lossy(&outcome.output).into_owned();

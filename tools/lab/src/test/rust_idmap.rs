@@ -15,6 +15,9 @@ use crate::lab::{Engine, Lab};
 /// The tests that are known not to pass.
 const EXPECTED: &str = "tools/lab/expected/rust_idmap.txt";
 
+/// The security modules of every guest, and AppArmor.
+const LSM: &str = "lsm=landlock,lockdown,yama,integrity,apparmor";
+
 /// Runs them on one engine.
 pub(crate) fn run(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
     let whole = std::env::var_os("WHOLE").is_some_and(|value| !value.is_empty() && value != "0");
@@ -26,6 +29,7 @@ pub(crate) fn run(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
             "exec rust_idmap"
         },
         disks: "",
+        parameters: LSM,
         limit: Duration::from_secs(3600),
     };
     let mut expected = Expected::exceptions(&lab.checkout, EXPECTED)?;

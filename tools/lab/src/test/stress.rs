@@ -17,6 +17,7 @@ pub(crate) fn storm(lab: &Lab, flavour: impl Into<Flavour>, seconds: u64) -> Res
         name: "storm",
         command: &format!("storm mounts --seconds {seconds}"),
         disks: "",
+        parameters: "",
         limit: Duration::from_secs(10 * seconds + 300),
     };
     program.run(lab, flavour)
@@ -33,6 +34,7 @@ pub(crate) fn fuzz(
         name: "fuzz",
         command: &format!("storm fuzz --calls {calls} --seed {seed}"),
         disks: "",
+        parameters: "",
         // A kernel that looks after itself makes few hundred calls in a second.
         limit: Duration::from_secs(calls / 200 + 300),
     };

@@ -3,6 +3,7 @@
 //! What takes more than one call by one caller.
 
 mod af_unix;
+mod apparmor;
 mod audit;
 mod exportfs;
 mod ima;
@@ -42,6 +43,7 @@ const fn scenario(
 
 const ALL: &[&[Scenario]] = &[
     af_unix::ALL,
+    apparmor::ALL,
     audit::ALL,
     exportfs::ALL,
     ima::ALL,

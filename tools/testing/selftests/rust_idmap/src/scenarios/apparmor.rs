@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! AppArmor: a rule with `owner` is about the owner that is seen.
+//!
+//! Everything here is open to everybody by its permission bits, so that nothing but the profile
+//! refuses anything.
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use rustix::net::{connect, socket, AddressFamily, SocketAddrUnix, SocketType};
+
+use super::{everybody, note, nothing, scenario, Scenario, WITH_OWNERS};
+use crate::act;
+use crate::caller::{Answer, Place, Places, Who, DISK, SEEN};
+use crate::ktap::{skip, wrong, Doing, Failure, Outcome};
+use crate::op::{EACCES, OK};
+use crate::stage::{Scene, Stage};
+use crate::sys;
+use crate::userns::number;
+
+pub(super) const ALL: &[Scenario] = &[
+    scenario("apparmor.open", WITH_OWNERS, opening),
+    scenario("apparmor.link", WITH_OWNERS, linking),
+    scenario("apparmor.connect", WITH_OWNERS, connecting),
+];
+
+/// Not there if it is not in use.
+const IN_USE: &str = "/sys/kernel/security/apparmor/features";
+
+/// What profiles are compiled to. Not to tables of permissions, which kernels of today know as
+/// well: in those that compilers before 5.0 make, a rule for owners is one for everybody.
+const FEATURES: &str = "\
+file {mask {create read write exec append mmap_exec link lock}}
+domain {change_profile {yes} version {1.2}}
+network_v8 {af_mask {unspec unix}}
+network_v9 {af_mask {unspec unix} af_unix {yes}}
+policy {versions {v8 {yes} v7 {yes} v6 {yes} v5 {yes}}}
+";
+
+/// Profiles in the kernel, removed with the value.
+struct Profiles {
+    /// For owners only.
+    owners: String,
+    /// Allows no files.
+    none: String,
+    text: String,
+    features: PathBuf,
+}
+
+impl Profiles {
+    fn load(scene: &Scene) -> Result<Self, Failure> {
+        if !Path::new(IN_USE).is_dir() {
+            return Err(skip("AppArmor is not in use; lsm= at boot asks for it"));
+        }
+        // Two filesystems are tested at the same time.
+        let owners = format!("rust_idmap_owners_{}", scene.kind.name());
+        let none = format!("rust_idmap_none_{}", scene.kind.name());
+        let (disk, seen) = (scene.disk.display(), scene.seen.display());
+        let text = format!(
+            "profile {owners} {{\n\
+             owner {disk}/** rwl,\n\
+             owner {seen}/** rwl,\n\
+             network,\n\
+             }}\n\
+             profile {none} {{\n\
+             network,\n\
+             }}\n"
+        );
+        let features = Path::new(crate::ROOT).join(format!("features-{}", scene.kind.name()));
+        fs::write(&features, FEATURES).doing("writing what profiles are compiled to")?;
+        parser("--replace", &features, &text)?;
+        Ok(Self {
+            owners,
+            none,
+            text,
+            features,
+        })
+    }
+}
+
+impl Drop for Profiles {
+    fn drop(&mut self) {
+        let removed = parser("--remove", &self.features, &self.text);
+        if let Err(Failure::Wrong(why) | Failure::Skip(why)) = removed {
+            eprintln!("profiles are left in the kernel: {why}");
+        }
+    }
+}
+
+/// Gives profiles to the compiler, which hands them to the kernel.
+fn parser(action: &str, features: &Path, text: &str) -> Outcome {
+    let child = Command::new("apparmor_parser")
+        .args([action, "--skip-cache", "--quiet", "--features-file"])
+        .arg(features)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = child.map_err(|error| match error.kind() {
+        ErrorKind::NotFound => skip("there is no apparmor_parser to load a profile"),
+        _ => wrong(format_args!("apparmor_parser: {error}")),
+    })?;
+    if let Some(mut input) = child.stdin.take() {
+        input.write_all(text.as_bytes()).doing("apparmor_parser")?;
+    }
+    let output = child.wait_with_output().doing("apparmor_parser")?;
+    match output.status.success() {
+        true => Ok(()),
+        false => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            Err(wrong(format_args!("apparmor_parser: {said}")))
+        }
+    }
+}
+
+/// Puts this process under a profile.
+fn confine(profile: &str) -> Result<(), Errno> {
+    fs::write(
+        "/proc/thread-self/attr/current",
+        format!("changeprofile {profile}"),
+    )
+    .map_err(number)
+}
+
+/// Whom a rule for owners is for.
+fn expected(who: Who) -> Answer {
+    match who {
+        Who::Owner => OK,
+        _ => EACCES,
+    }
+}
+
+/// A folder in which everybody may do everything.
+fn open_to_all(stage: &Stage) -> Result<Scene, Failure> {
+    let scene = stage.scene(Who::Owner, Place::Initial)?;
+    scene.give(".", DISK, 0o777)?;
+    scene.give("file", DISK, 0o666)?;
+    Ok(scene)
+}
+
+fn opening(stage: &Stage, places: &Places) -> Outcome {
+    let mut wrong = String::new();
+    let scene = open_to_all(stage)?;
+    let profiles = Profiles::load(&scene)?;
+    let open = |path: &Path, who, place| {
+        let path = path.to_string_lossy();
+        places.act(who, place, || {
+            // Without the profile it can be opened.
+            act::open(&path, OFlags::RDWR)?;
+            confine(&profiles.owners)?;
+            act::open(&path, OFlags::RDWR)
+        })
+    };
+    for (who, place) in everybody() {
+        let answer = open(&scene.seen.join("file"), who, place);
+        note(&mut wrong, (who, place), answer, expected(who));
+    }
+    // Where there is no map the owner is the one on disk.
+    for (who, answer) in [(Who::Unmapped, OK), (Who::Owner, EACCES)] {
+        let place = Place::Initial;
+        let opened = open(&scene.on_disk("file"), who, place);
+        note(&mut wrong, (who, place), opened, answer);
+    }
+    nothing(wrong)
+}
+
+fn linking(stage: &Stage, places: &Places) -> Outcome {
+    let mut wrong = String::new();
+    let profiles = Profiles::load(&open_to_all(stage)?)?;
+    for (who, place) in everybody() {
+        let scene = open_to_all(stage)?;
+        let (from, to) = (scene.seen.join("file"), scene.seen.join("link"));
+        let (from, to) = (from.to_string_lossy(), to.to_string_lossy());
+        let answer = places.act(who, place, || {
+            confine(&profiles.owners)?;
+            act::link(&from, &to)
+        });
+        note(&mut wrong, (who, place), answer, expected(who));
+    }
+    nothing(wrong)
+}
+
+/// A socket that is listened at, of the owner's, made through the map: it is by the mount of who
+/// listens that its owner is asked for.
+fn listen(scene: &Scene) -> Result<(UnixListener, SocketAddrUnix), Failure> {
+    let path = scene.seen.join("sock");
+    sys::set_fs_ids(SEEN, SEEN);
+    let listener = UnixListener::bind(&path);
+    sys::set_fs_ids(0, 0);
+    let listener = listener.doing("listening through the map")?;
+    scene.give("sock", DISK, 0o777)?;
+    Ok((listener, SocketAddrUnix::new(path).doing("the address")?))
+}
+
+fn connecting(stage: &Stage, places: &Places) -> Outcome {
+    let mut wrong = String::new();
+    let scene = open_to_all(stage)?;
+    let (_listener, address) = listen(&scene)?;
+    let profiles = Profiles::load(&scene)?;
+    let attempt = |profile: &str, who, place| {
+        places.act(who, place, || {
+            confine(profile)?;
+            let client = socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+            connect(&client, &address).map(|()| 0)
+        })
+    };
+    // Before 5.0 its profiles leave connecting to names to everybody.
+    if attempt(&profiles.none, Who::Owner, Place::Initial) == OK {
+        return Err(skip("this apparmor_parser has no rules for connecting"));
+    }
+    for (who, place) in everybody() {
+        let answer = attempt(&profiles.owners, who, place);
+        note(&mut wrong, (who, place), answer, expected(who));
+    }
+    nothing(wrong)
+}
