@@ -152,6 +152,16 @@ pub(crate) fn fcntl(fd: BorrowedFd<'_>, command: i32, argument: i32) -> Result<u
     }))
 }
 
+/// `F_SET_RW_HINT`: that what is written to a file will not live long.
+pub(crate) fn set_write_hint(fd: BorrowedFd<'_>) -> Result<u64, Errno> {
+    // `linux/fcntl.h`: `F_LINUX_SPECIFIC_BASE + 12`, `RWH_WRITE_LIFE_SHORT`.
+    let (command, hint) = (1024 + 12, 2u64);
+    // SAFETY: The kernel reads the hint, which lives until the call returns.
+    check(c_long::from(unsafe {
+        libc::fcntl(fd.as_raw_fd(), command, std::ptr::from_ref(&hint))
+    }))
+}
+
 /// A file in memory, unmapped with the value.
 pub(crate) struct Mapping {
     start: *mut c_void,

@@ -45,6 +45,12 @@ pub(crate) fn ops() -> Vec<Op> {
         })
         .everywhere()
         .each(OWNERS),
+        op("open.write_hint", |_| {
+            let file = act::file("file", OFlags::RDONLY)?;
+            sys::set_write_hint(file.as_fd())
+        })
+        .everywhere()
+        .each(OWNERS),
         op("open.lease", |_| {
             let file = act::file("file", OFlags::RDONLY)?;
             sys::fcntl(file.as_fd(), libc::F_SETLEASE, libc::F_RDLCK)
