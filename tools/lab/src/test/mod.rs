@@ -59,7 +59,7 @@ const NAMED: &[Step] = &[
 ];
 
 /// How many seconds of a storm there are in a run of all tests.
-const STORM: u64 = 30;
+const STORM: u64 = 120;
 /// How many calls with random arguments there are in a run of all tests.
 const FUZZ: u64 = 100_000;
 
