@@ -42,7 +42,7 @@ pub(crate) const CLIENTS: [Scene; 7] = [
     Scene {
         name: "crun",
         title: "crun, idmapped mounts of a container",
-        filesystems: &[Ext4, Xfs, Btrfs, Tmpfs],
+        filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Vfat],
         tour: &[],
         play: crun::play,
     },

@@ -104,6 +104,9 @@ const CASES: &[Case] = &[
 ];
 
 pub(super) fn play(stage: &mut Stage) -> Result<(), Failure> {
+    if stage.filesystem == Filesystem::Vfat {
+        return vfat(stage);
+    }
     let disk = stage.disk(|_| Ok(()))?;
     for (index, case) in CASES.iter().enumerate() {
         stage.say(&format!("{}:", case.name));
@@ -158,6 +161,39 @@ pub(super) fn play(stage: &mut Stage) -> Result<(), Failure> {
         recursive(stage, &disk, &bundle)?;
     }
     refused(stage, &bundle)
+}
+
+/// Where all is 1000's, whoever makes it: the maps, what is printed, what is complained of.
+const ON_VFAT: &[(&str, &str, &str)] = &[
+    (
+        SHIFT,
+        "1000:1000 1000:1000 1000:1000 1000:1000 1000:1000",
+        "Operation not permitted",
+    ),
+    (ONE, "0:0 0:0 0:0 0:0 0:0", OVERFLOW),
+];
+
+/// A filesystem without owners.
+fn vfat(stage: &mut Stage) -> Result<(), Failure> {
+    let data = stage.plain_with("disk", "uid=1000,gid=1000,")?;
+    for (index, (maps, prints, words)) in ON_VFAT.iter().enumerate() {
+        stage.say(&format!("mappings {maps}:"));
+        for name in ["f0", "f1000"] {
+            fs::write(data.join(name), "x\n").doing("writing to the disk")?;
+        }
+        let bundle = bundle(stage, index)?;
+        configure(&bundle, &data, true, "bind", "", Some(maps), SCRIPT)?;
+        let ran = crun(stage, &bundle)?;
+        let printed = ran.output.replace('\n', " ");
+        stage.check("it prints", Ok(printed), Ok((*prints).to_owned()));
+        let refused = ran.errors.matches(words).count();
+        let what = format!("chown is refused, '{words}'");
+        stage.check(&what, Ok(refused as u32), Ok(1));
+        owners(stage, &data, &[("new", 1000), ("folder", 1000)]);
+        fs::remove_file(data.join("new")).doing("removing a file")?;
+        fs::remove_dir(data.join("folder")).doing("removing a folder")?;
+    }
+    Ok(())
 }
 
 /// Makes the folder of a container.

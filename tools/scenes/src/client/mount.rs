@@ -237,7 +237,35 @@ fn forms(stage: &mut Stage, disk: &Path) -> Result<(), Failure> {
     let line = format!("mount -o remount,{map} {}", new.display());
     stage.succeeds("a map for a mount that is there", 0, &line)?;
     owners(stage, &new, &[("", 2000)]);
-    stage.prepare(&format!("umount {}", new.display()))
+    stage.prepare(&format!("umount {}", new.display()))?;
+    new_mounts(stage, disk, &to)
+}
+
+/// A map for what is mounted for the first time: a disk, and an overlay.
+fn new_mounts(stage: &mut Stage, disk: &Path, to: &Path) -> Result<(), Failure> {
+    let image = stage.path("new-image").display().to_string();
+    stage.prepare(&format!("truncate -s 16M {image}"))?;
+    stage.prepare(&format!("mkfs.ext4 -q -F {image}"))?;
+    mount(
+        stage,
+        "-t ext4 -o loop,X-mount.idmap=b:0:2000:1",
+        Path::new(&image),
+        to,
+    )?;
+    stage.check("the disk has a map", see::is_idmapped(to), Ok(true));
+    owners(stage, to, &[("", 2000), ("lost+found", 2000)]);
+    stage.prepare(&format!("umount {}", to.display()))?;
+    let other = stage.folder("other")?;
+    let layers = format!("{}:{}", disk.join("d").display(), other.display());
+    mount(
+        stage,
+        &format!("-t overlay -o lowerdir={layers},X-mount.idmap=b:1000:2000:1"),
+        Path::new("overlay"),
+        to,
+    )?;
+    stage.check("the overlay has a map", see::is_idmapped(to), Ok(true));
+    owners(stage, to, &[("", 2000), ("r1000", 2000)]);
+    stage.prepare(&format!("umount {}", to.display()))
 }
 
 /// Types that take no map.
@@ -267,10 +295,13 @@ fn callers(stage: &mut Stage, from: &Path) -> Result<(), Failure> {
     let words = "Operation not permitted";
     container.refused(stage, "root of a namespace", &unshared, words)?;
     let at = to.display();
-    let lines = format!("mount -t tmpfs -o X-mount.idmap=b:0:5:1 none {at}\nstat -c %u:%g {at}");
-    let ran = container.script(stage, &lines)?;
-    let what = "root of a namespace, on a filesystem of its own";
-    stage.check(what, Ok(ran.output), Ok("5:5".to_owned()));
+    for seen in [0, 5] {
+        let lines =
+            format!("mount -t tmpfs -o X-mount.idmap=b:0:{seen}:1 none {at}\nstat -c %u:%g {at}");
+        let ran = container.script(stage, &lines)?;
+        let what = "root of a namespace, on a filesystem of its own";
+        stage.check(what, Ok(ran.output), Ok(format!("{seen}:{seen}")));
+    }
     Ok(())
 }
 

@@ -2,7 +2,9 @@
 
 //! Overlayfs on layers that mount(8) has mounted with `X-mount.idmap=b:10000:0:10000`.
 
-use std::path::Path;
+mod variants;
+
+use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
@@ -47,10 +49,7 @@ pub(super) fn play(stage: &mut Stage) -> Result<(), Failure> {
         for (name, entry, owner, mode) in LOWER {
             make(&root.join("lower"), name, entry, *owner, *mode)?;
         }
-        for name in ["changes", "changes/upper", "changes/work"] {
-            make(root, name, &Entry::Folder, 10000, 0o755)?;
-        }
-        Ok(())
+        make_changes(root, "changes", 10000).map(drop)
     })?;
     let (lower, changes) = (disk.join("lower"), disk.join("changes"));
     let lines = [
@@ -74,7 +73,22 @@ pub(super) fn play(stage: &mut Stage) -> Result<(), Failure> {
     after(stage, &changes.join("upper"))?;
     let work = see::owner(changes.join("work/work"));
     stage.check("work/work on disk", work, Ok(Owner(10000, 10000)));
-    two_mounts(stage, &disk)
+    two_mounts(stage, &disk)?;
+    variants::play(stage, &disk)
+}
+
+/// Makes the folders of an upper layer.
+fn make_changes(root: &Path, name: &str, owner: u32) -> Result<PathBuf, Failure> {
+    for below in ["", "/upper", "/work"] {
+        make(
+            root,
+            &format!("{name}{below}"),
+            &Entry::Folder,
+            owner,
+            0o755,
+        )?;
+    }
+    Ok(root.join(name))
 }
 
 fn before(stage: &mut Stage, merged: &Path) -> Result<(), Failure> {
@@ -197,6 +211,11 @@ fn after(stage: &mut Stage, upper: &Path) -> Result<(), Failure> {
         let what = format!("the ACL of {name}");
         stage.check(&what, see::acl_users(upper.join(name)), users(entries));
     }
+    run(
+        stage,
+        [upper, upper],
+        &[(0, "find @/hard -links 2", Say("@/hard"))],
+    )?;
     let root = see::capability_root(upper.join("c"));
     stage.check("the root of c's capability", root, Ok(10000));
     let none = see::has_xattr(upper.join("cap"), "security.capability");
@@ -248,6 +267,9 @@ fn two_mounts(stage: &mut Stage, disk: &Path) -> Result<(), Failure> {
 /// What overlayfs takes for no layer, with a map or without.
 fn vfat(stage: &mut Stage) -> Result<(), Failure> {
     let disk = stage.plain("disk")?;
+    for name in ["upper", "work"] {
+        stage.prepare(&format!("mkdir {}", disk.join(name).display()))?;
+    }
     let mapped = stage.folder("ol")?;
     let line = format!(
         "mount --bind -o X-mount.idmap=b:0:1000:1 {} {}",
@@ -257,15 +279,19 @@ fn vfat(stage: &mut Stage) -> Result<(), Failure> {
     stage.prepare(&line)?;
     let other = stage.folder("other")?;
     let merged = stage.folder("merged")?;
-    for lower in [&disk, &mapped] {
-        let line = format!(
-            "mount -t overlay -o lowerdir={}:{} overlay {}",
-            lower.display(),
-            other.display(),
-            merged.display()
-        );
-        let what = format!("{} as a layer", lower.display());
-        stage.refused(&what, 0, &line, "not supported")?;
+    for layer in [&disk, &mapped] {
+        let (layer, other) = (layer.display(), other.display());
+        for (what, layers) in [
+            ("lower", format!("lowerdir={layer}:{other}")),
+            (
+                "upper",
+                format!("lowerdir={other},upperdir={layer}/upper,workdir={layer}/work"),
+            ),
+        ] {
+            let line = format!("mount -t overlay -o {layers} overlay {}", merged.display());
+            let what = format!("{layer} as the {what} layer");
+            stage.refused(&what, 0, &line, "not supported")?;
+        }
     }
     Ok(())
 }

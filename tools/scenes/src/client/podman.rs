@@ -2,6 +2,8 @@
 
 //! podman: volumes with the option idmap, and user namespaces.
 
+mod chosen;
+
 use std::{fs, path::Path, process::Command, thread, time::Duration};
 
 use super::{
@@ -19,8 +21,7 @@ const SCRIPT: &str = "stat -c %u:%g /data /data/f0 /data/f1000; \
                       touch /data/new && stat -c %u:%g /data/new; \
                       chown 5:5 /data/new && stat -c %u:%g /data/new";
 /// As a manager of containers starts it where systemd runs no services.
-const PODMAN: &str = "podman --cgroup-manager=cgroupfs run --rm --network=none --cgroups=disabled \
-                      --security-opt=seccomp=unconfined";
+const OPTIONS: &str = "--rm --network=none --cgroups=disabled --security-opt=seccomp=unconfined";
 
 /// Name, options, what is printed, and what is stored as whose.
 type Case = (
@@ -66,7 +67,8 @@ pub(super) fn play(stage: &mut Stage) -> Result<(), Failure> {
         owners(stage, &data, stored);
         owners(stage, &data, &[("f0", 0), ("f1000", 1000)]);
     }
-    monitors_end()
+    monitors_end()?;
+    chosen::play(stage, &disk)
 }
 
 /// What looks after a container ends a little later than it.
@@ -87,7 +89,10 @@ fn monitors_end() -> Result<(), Failure> {
 
 fn podman(stage: &mut Stage, options: &str, data: &Path, rootfs: &Path) -> Result<Ran, Failure> {
     let options = options.replace('@', &data.display().to_string());
-    let line = format!("{PODMAN} {options} --rootfs {}", rootfs.display());
+    let line = format!(
+        "podman --cgroup-manager=cgroupfs run {OPTIONS} {options} --rootfs {}",
+        rootfs.display()
+    );
     let mut words = line.split(' ').filter(|word| !word.is_empty());
     let mut command = Command::new(words.next().unwrap_or_default());
     command.args(words).args(["/bin/sh", "-c", SCRIPT]);
