@@ -43,10 +43,11 @@ pub(super) fn play(stage: &mut Stage) -> Result<(), Failure> {
     }
     stage.say("Its workers have mount namespaces of their own, from which the home has to spread:");
     stage.prepare("mount --make-rshared /")?;
+    // Its answer is what shows that one is there: their sockets are left behind by those before.
     let _bus = Service::start(&["dbus-daemon", "--system", "--nofork", "--nopidfile"])?;
-    wait_for("/run/dbus/system_bus_socket")?;
+    wait_for("org.freedesktop.DBus")?;
     let _homed = Service::start(&["/usr/lib/systemd/systemd-homed"])?;
-    wait_for("/run/systemd/userdb/io.systemd.Home")?;
+    wait_for("org.freedesktop.home1")?;
     let played = home(stage, &disk.join("anna.homedir"));
     // Whatever came of it, it knows no home afterwards.
     let _ = homectl(stage, &["remove", "anna"]);
@@ -103,11 +104,17 @@ fn homectl(stage: &mut Stage, words: &[&str]) -> Result<Ran, Failure> {
     stage.run_in("root#", &format!("homectl {}", words.join(" ")), command)
 }
 
-fn wait_for(path: &str) -> Result<(), Failure> {
+/// Waits until somebody has this name on the bus.
+fn wait_for(name: &str) -> Result<(), Failure> {
     let since = Instant::now();
-    while !Path::new(path).exists() {
+    let there = || {
+        let mut command = Command::new("busctl");
+        command.args(["--system", "status", name]);
+        command.output().doing("busctl")
+    };
+    while !there()?.status.success() {
         if since.elapsed() > PATIENCE {
-            return Err(Failure(format!("{path} did not appear")));
+            return Err(Failure(format!("{name} did not appear")));
         }
         thread::sleep(Duration::from_millis(50));
     }
