@@ -20,14 +20,9 @@ const LSM: &str = "lsm=landlock,lockdown,yama,integrity,apparmor";
 
 /// Runs them on one engine.
 pub(crate) fn run(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
-    let whole = std::env::var_os("WHOLE").is_some_and(|value| !value.is_empty() && value != "0");
     let program = Program {
         name: "rust_idmap",
-        command: if whole {
-            "exec rust_idmap --whole"
-        } else {
-            "exec rust_idmap"
-        },
+        command: "exec rust_idmap",
         disks: "",
         parameters: LSM,
         limit: Duration::from_secs(3600),

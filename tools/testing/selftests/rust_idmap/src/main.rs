@@ -7,11 +7,7 @@
 //! rust_idmap              all tests
 //! rust_idmap NAME...      those whose names begin with one of these
 //! rust_idmap --list       their names
-//! rust_idmap --whole      every operation from every user namespace on every filesystem
 //! ```
-//!
-//! Without `--whole` this is so on tmpfs and ext4 only; on others an operation is tried from one
-//! namespace, another one for each operation and each filesystem.
 //!
 //! Needs root. Everything happens in a mount namespace of its own, on filesystems in images in
 //! memory, and is gone at the end.
@@ -94,15 +90,12 @@ fn run(arguments: &[String]) -> Result<bool, Failure> {
         .iter()
         .map(String::as_str)
         .partition(|it| it.starts_with("--"));
-    if let Some(unknown) = options
-        .iter()
-        .find(|it| !["--list", "--whole"].contains(it))
-    {
+    if let Some(unknown) = options.iter().find(|it| **it != "--list") {
         return Err(ktap::wrong(format_args!(
-            "{unknown}: the options are --list and --whole"
+            "{unknown}: the only option is --list"
         )));
     }
-    let (list, whole) = (options.contains(&"--list"), options.contains(&"--whole"));
+    let list = options.contains(&"--list");
     rustix::process::umask(Mode::empty());
     sys::unshare(UnshareFlags::NEWNS).doing("making a mount namespace (this needs root)")?;
     mount_change(
@@ -147,7 +140,7 @@ fn run(arguments: &[String]) -> Result<bool, Failure> {
     for (kind, stage) in &stages {
         groups.push(match stage {
             Ok(stage) => {
-                let mut tests = op::tests(&ops, stage, &places, whole);
+                let mut tests = op::tests(&ops, stage, &places);
                 tests.extend(scenarios::tests(stage, &places));
                 tests
             }

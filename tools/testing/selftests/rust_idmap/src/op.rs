@@ -150,24 +150,11 @@ pub(crate) fn show(answer: Answer) -> String {
     }
 }
 
-/// A test for each operation that runs on this filesystem, and each namespace; without `whole`, on
-/// some filesystems, from one namespace in turn.
-pub(crate) fn tests<'a>(
-    ops: &'a [Op],
-    stage: &'a Stage,
-    places: &'a Places,
-    whole: bool,
-) -> Vec<Test<'a>> {
-    let all = whole || matches!(stage.kind, Kind::Tmpfs | Kind::Ext4);
-    let ops = ops
-        .iter()
-        .enumerate()
-        .filter(|(_, op)| op.runs_on(stage.kind));
-    ops.flat_map(|(index, op)| Place::ALL.map(|place| (index, op, place)))
-        .filter(|(index, _, place)| {
-            all || (index + stage.kind as usize) % Place::ALL.len() == *place as usize
-        })
-        .map(|(_, op, place)| {
+/// A test for each operation that runs on this filesystem, and each namespace.
+pub(crate) fn tests<'a>(ops: &'a [Op], stage: &'a Stage, places: &'a Places) -> Vec<Test<'a>> {
+    let ops = ops.iter().filter(|op| op.runs_on(stage.kind));
+    ops.flat_map(|op| Place::ALL.map(|place| (op, place)))
+        .map(|(op, place)| {
             let name = format!("{}.{}.{}", op.name, stage.kind.name(), place.name());
             let known = op
                 .known
