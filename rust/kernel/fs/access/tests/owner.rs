@@ -266,4 +266,29 @@ mod suite {
         assert!(tally.holds("fsuidgid_has_mapping"));
         Ok(())
     }
+    /// What C has inline there are these two.
+    #[test]
+    fn generic_fillattr_owner() -> Result {
+        let tally = compare(
+            10,
+            "generic_fillattr",
+            // SAFETY: All of the world is valid.
+            |world, _| unsafe {
+                let mut stat: bindings::kstat = pin_init::zeroed();
+                let (idmap, inode) = (world.idmap(), world.inode());
+                bindings::rust_fillattr_owner(idmap, inode, &mut stat, world.cred());
+                [0, stat.uid.val, stat.gid.val, 0]
+            },
+            // SAFETY: As above.
+            |world, _| unsafe {
+                let (idmap, inode) = (world.idmap(), world.inode());
+                let ns = (*(*inode).i_sb).s_user_ns;
+                let user = bindings::make_vfsuid(idmap, ns, (*inode).i_uid);
+                let group = bindings::make_vfsgid(idmap, ns, (*inode).i_gid);
+                [0, user.val, group.val, 0]
+            },
+        )?;
+        assert!(tally.holds("generic_fillattr"));
+        Ok(())
+    }
 }

@@ -59,6 +59,8 @@ pub(super) struct World {
     /// What the credentials had before.
     user_ns: *mut bindings::user_namespace,
     map: usize,
+    /// Whether the filesystem was mounted in the second of the namespaces.
+    elsewhere: bool,
     not_block: c_int,
 }
 
@@ -126,6 +128,7 @@ impl World {
             cred,
             user_ns,
             map: 0,
+            elsewhere: false,
             not_block: 0,
         })
     }
@@ -133,6 +136,7 @@ impl World {
     /// Sets the relation and the mode as told, and all else at random.
     pub(super) fn shuffle(&mut self, relation: u32, mode: u16) -> Result {
         self.map = self.random.below(4) as usize;
+        self.elsewhere = self.random.below(4) == 0;
         let stored = self.stored();
         let capabilities = [
             0,
@@ -167,7 +171,11 @@ impl World {
         // credentials are those of this thread only. A task's own namespace is compared by address
         // and read for its maps.
         unsafe {
-            (*sb).s_user_ns = &raw mut bindings::init_user_ns;
+            (*sb).s_user_ns = if self.elsewhere {
+                self.namespaces[1].as_ptr()
+            } else {
+                &raw mut bindings::init_user_ns
+            };
             (*sb).s_flags = posixacl;
             (*inode).i_sb = sb;
             (*inode).i_mode = mode;
@@ -251,6 +259,8 @@ impl World {
         let ids = match self.map {
             // Not idmapped.
             0 => [CALLER, 5000, u32::MAX],
+            // These are 2000, 3000 and 4000 in the second namespace.
+            1 | 2 if self.elsewhere => [3000, 4000, 5000],
             // 4000 has no place in the maps.
             1 | 2 => [2000, 3000, 4000],
             // The map of nothing.
