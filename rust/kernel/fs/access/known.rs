@@ -128,11 +128,13 @@ impl<'a> Quick<'a> {
         (!quick.gave_up.get()).then_some(decided)
     }
 
-    /// Any answer, which is not looked at.
+    /// What was found; else any answer, which is not looked at.
     #[inline(always)]
-    fn give_up<R: Default>(&self) -> R {
-        self.gave_up.set(true);
-        R::default()
+    fn or_give_up<R: Default>(&self, found: Option<R>) -> R {
+        found.unwrap_or_else(|| {
+            self.gave_up.set(true);
+            R::default()
+        })
     }
 }
 
@@ -144,10 +146,7 @@ impl<K: MappedKind> Mapping<K, UserNamespace> for Quick<'_> {
         id: Option<Id<K, Filesystem>>,
     ) -> Option<Id<K, Vfs>> {
         let [down, _] = K::tables(self.map);
-        match down.get_quick(Id::to_c(id)) {
-            Some(id) => Id::from_c(id),
-            None => self.give_up(),
-        }
+        self.or_give_up(down.get_quick(Id::to_c(id)).map(Id::from_c))
     }
 
     #[inline(always)]
@@ -157,23 +156,19 @@ impl<K: MappedKind> Mapping<K, UserNamespace> for Quick<'_> {
         id: Option<Id<K, Vfs>>,
     ) -> Option<Id<K, Filesystem>> {
         let [_, up] = K::tables(self.map);
-        match up.get_quick(Id::to_c(id)) {
-            Some(id) => Id::from_c(id),
-            None => self.give_up(),
-        }
+        self.or_give_up(up.get_quick(Id::to_c(id)).map(Id::from_c))
     }
 
     #[inline(always)]
     fn shows(&self, _: &impl HasNamespace<UserNamespace>, id: Option<Id<K, Filesystem>>) -> bool {
         let [down, _] = K::tables(self.map);
-        down.has_quick(Id::to_c(id))
-            .unwrap_or_else(|| self.give_up())
+        self.or_give_up(down.has_quick(Id::to_c(id)))
     }
 
     #[inline(always)]
     fn stores(&self, _: &impl HasNamespace<UserNamespace>, id: Option<Id<K, Vfs>>) -> bool {
         let [_, up] = K::tables(self.map);
-        up.has_quick(Id::to_c(id)).unwrap_or_else(|| self.give_up())
+        self.or_give_up(up.has_quick(Id::to_c(id)))
     }
 }
 
