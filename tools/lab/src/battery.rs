@@ -68,6 +68,7 @@ pub(crate) fn run(lab: &Lab, flavour: impl Into<Flavour>, wanted: Wanted) -> Res
         flavour.epilogue()
     );
     let mut options = Options::new(Job::Exec(command.into()), &log);
+    options.parameters.extend(flavour.parameters());
     options.disks = disks::parse("ext4 vfat")?;
     // Far more than it takes on any machine seen so far.
     options.limit = Some(Duration::from_secs(300 + ops / 50) * flavour.patience());

@@ -73,6 +73,20 @@ impl Flavour {
         }
     }
 
+    /// What the kernel's command line has for it.
+    ///
+    /// While a kernel finds out about the processor it does not know whether there are five levels
+    /// of page tables, and KASAN takes an interrupt at that time for an access to wild memory. After
+    /// a report it looks no further unless it is told to.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = String> {
+        let kasan = self.sanitizers.iter().any(|name| name == "kasan");
+        let words: &[&str] = match kasan {
+            false => &[],
+            true => &["no5lvl", "kasan_multi_shot"],
+        };
+        words.iter().map(|word| (*word).to_owned())
+    }
+
     /// What a command in the guest ends with, so that what the kernel has to
     /// say about the run is in its log: leaks of memory are looked for only
     /// when asked, and only what was made some seconds ago is taken for one.

@@ -142,6 +142,7 @@ impl Program<'_> {
         }));
         let parameters = self.parameters.split_whitespace();
         options.parameters.extend(parameters.map(str::to_owned));
+        options.parameters.extend(flavour.parameters());
         options.accelerator = kvm::best(&lab.cache, &machine)?;
         let outcome = boot::boot(&lab.cache, &machine, &options)?;
         let mut output = String::from_utf8_lossy(&outcome.output).into_owned();

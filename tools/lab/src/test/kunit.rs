@@ -101,6 +101,7 @@ pub(crate) fn qemu(lab: &Lab, flavour: impl Into<Flavour>) -> Result<Vec<Case>> 
     };
     let mut options = Options::new(Job::Halt, &format!("kunit-qemu-{flavour}"));
     options.parameters.push("kunit.enable=1".to_owned());
+    options.parameters.extend(flavour.parameters());
     options.limit = Some(LIMIT * flavour.patience());
     options.accelerator = kvm::best(&lab.cache, &machine)?;
     let outcome = boot::boot(&lab.cache, &machine, &options)?;
