@@ -68,7 +68,10 @@ fn alone(name: &str, run: impl FnOnce() -> Result<Vec<Case>>) -> Result<bool> {
     let start = Instant::now();
     let cases = run()?.into_iter();
     let cases = cases.map(|case| Case::new(&format!("{name}.{}", case.name), case.verdict));
-    let mut report = Report::default();
+    let mut report = Report::new(|name| {
+        let (task, _) = name.split_once('.').unwrap_or((name, ""));
+        format!("make {task}")
+    });
     report.add(name, start.elapsed(), cases.collect());
     Ok(report.close())
 }
@@ -96,7 +99,7 @@ pub(crate) fn run(lab: &Lab, only: &str) -> Result<bool> {
             names.join(" ")
         );
     }
-    let mut report = Report::default();
+    let mut report = Report::new(|name| format!("make test T={}", report::quoted(name)));
     for (name, step) in steps {
         let start = Instant::now();
         let cases = match step(lab) {

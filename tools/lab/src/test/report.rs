@@ -45,12 +45,20 @@ pub(crate) fn is_below(name: &str, prefix: &str) -> bool {
 }
 
 /// All results so far.
-#[derive(Default)]
 pub(crate) struct Report {
     cases: Vec<Case>,
+    /// The command that runs the test of a name again.
+    again: fn(&str) -> String,
 }
 
 impl Report {
+    pub(crate) fn new(again: fn(&str) -> String) -> Self {
+        Self {
+            cases: Vec::new(),
+            again,
+        }
+    }
+
     /// Adds the cases of a step and says how it went.
     pub(crate) fn add(&mut self, step: &str, took: std::time::Duration, cases: Vec<Case>) {
         let (passed, failed, skipped) = counts(&cases);
@@ -82,11 +90,7 @@ impl Report {
         if failed > 0 {
             println!("Failed:");
             for case in self.cases.iter().filter(|case| case.verdict.is_failure()) {
-                println!(
-                    "  {}\n    again: make test T={}",
-                    case.name,
-                    quoted(&case.name)
-                );
+                println!("  {}\n    again: {}", case.name, (self.again)(&case.name));
             }
         }
         println!("{}", sentence(passed, failed, skipped));
@@ -95,7 +99,7 @@ impl Report {
 }
 
 /// A name as a shell takes it.
-fn quoted(name: &str) -> String {
+pub(crate) fn quoted(name: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:/".contains(c);
     match name.chars().all(plain) {
         true => name.to_owned(),

@@ -83,7 +83,10 @@ pub(crate) fn run(lab: &Lab, asked: &Asked<'_>) -> Result<bool> {
             names.join(" ")
         );
     }
-    let mut report = Report::default();
+    let mut report = Report::new(|name| {
+        let part = name.split('.').nth(1).unwrap_or_default();
+        format!("make sanitize T={part}")
+    });
     for (name, step) in chosen {
         let start = Instant::now();
         let failed = |error| vec![Case::new("all", Verdict::Failed(format!("{error:#}")))];
