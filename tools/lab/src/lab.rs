@@ -77,12 +77,12 @@ impl Flavour {
     ///
     /// While a kernel finds out about the processor it does not know whether there are five levels
     /// of page tables, and KASAN takes an interrupt at that time for an access to wild memory. After
-    /// a report it looks no further unless it is told to.
+    /// a report neither KASAN nor lockdep looks any further, unless the former is told to. And with
+    /// all checkers ACPI's own program for the interrupts of PCI takes longer than it may.
     pub(crate) fn parameters(&self) -> impl Iterator<Item = String> {
-        let kasan = self.sanitizers.iter().any(|name| name == "kasan");
-        let words: &[&str] = match kasan {
-            false => &[],
-            true => &["no5lvl", "kasan_multi_shot"],
+        let words: &[&str] = match self.sanitizers.is_empty() {
+            true => &[],
+            false => &["no5lvl", "kasan_multi_shot", "pci=noacpi"],
         };
         words.iter().map(|word| (*word).to_owned())
     }
