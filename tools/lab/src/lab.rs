@@ -77,12 +77,16 @@ impl Flavour {
     ///
     /// While a kernel finds out about the processor it does not know whether there are five levels
     /// of page tables, and KASAN takes an interrupt at that time for an access to wild memory. After
-    /// a report neither KASAN nor lockdep looks any further, unless the former is told to. And with
-    /// all checkers ACPI's own program for the interrupts of PCI takes longer than it may.
+    /// a report neither KASAN nor lockdep looks any further, unless the former is told to.
+    ///
+    /// With kmemleak beside them ACPI's own program for the interrupts of PCI takes longer than it
+    /// may; without it there is only one processor.
     pub(crate) fn parameters(&self) -> impl Iterator<Item = String> {
-        let words: &[&str] = match self.sanitizers.is_empty() {
-            true => &[],
-            false => &["no5lvl", "kasan_multi_shot", "pci=noacpi"],
+        let has = |name| self.sanitizers.iter().any(|other| other == name);
+        let words: &[&str] = match (has("kasan"), has("kmemleak")) {
+            (true, true) => &["no5lvl", "kasan_multi_shot", "pci=noacpi"],
+            (true, false) => &["no5lvl", "kasan_multi_shot"],
+            (false, _) => &[],
         };
         words.iter().map(|word| (*word).to_owned())
     }
