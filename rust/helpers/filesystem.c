@@ -51,6 +51,12 @@ __rust_helper void rust_helper_inode_lock(struct inode *inode)
 	inode_lock(inode);
 }
 
+__rust_helper void rust_helper_inode_lock_nested(struct inode *inode,
+						 unsigned int subclass)
+{
+	inode_lock_nested(inode, subclass);
+}
+
 __rust_helper void rust_helper_inode_unlock(struct inode *inode)
 {
 	inode_unlock(inode);

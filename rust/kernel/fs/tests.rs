@@ -299,7 +299,9 @@ unsafe fn rename(mount: *mut bindings::vfsmount, old: &CStr, new: &CStr, flags: 
     // SAFETY: By the requirements above. The lock keeps the names.
     unsafe {
         let root = (*mount).mnt_root;
-        bindings::inode_lock((*root).d_inode);
+        // As the VFS does: it locks what is renamed, too.
+        let parent = bindings::inode_i_mutex_lock_class_I_MUTEX_PARENT;
+        bindings::inode_lock_nested((*root).d_inode, parent);
         let (old, new) = (find(root, old), find(root, new));
         let result = if old.is_null() || new.is_null() {
             Err(ENOENT)
