@@ -10,7 +10,8 @@ mod world;
 
 use crate::{
     bindings,
-    prelude::*, //
+    prelude::*,
+    sync::rcu, //
 };
 use world::World;
 
@@ -130,6 +131,8 @@ mod suite {
                         for want in 0..8 {
                             let mask = want | world.may_not_block();
                             let (idmap, inode) = (world.idmap(), world.inode());
+                            // The path walk that must not block is one in RCU mode.
+                            let _walk = (world.may_not_block() != 0).then(rcu::read_lock);
                             // SAFETY: All of the world is valid.
                             let ours = ask(|| unsafe {
                                 only(bindings::generic_permission(idmap, inode, mask))
