@@ -10,8 +10,7 @@ mod world;
 
 use crate::{
     bindings,
-    prelude::*,
-    sync::rcu, //
+    prelude::*, //
 };
 use world::World;
 
@@ -131,8 +130,7 @@ mod suite {
                         for want in 0..8 {
                             let mask = want | world.may_not_block();
                             let (idmap, inode) = (world.idmap(), world.inode());
-                            // The path walk that must not block is one in RCU mode.
-                            let _walk = (world.may_not_block() != 0).then(rcu::read_lock);
+                            let _walk = world.walk();
                             // SAFETY: All of the world is valid.
                             let ours = ask(|| unsafe {
                                 only(bindings::generic_permission(idmap, inode, mask))

@@ -183,6 +183,7 @@ mod suite {
             "inode_permission",
             // SAFETY: All of the world is valid.
             |world, draw| unsafe {
+                let _walk = world.walk();
                 only(bindings::inode_permission(
                     world.idmap(),
                     world.inode(),
@@ -191,6 +192,7 @@ mod suite {
             },
             // SAFETY: As above.
             |world, draw| unsafe {
+                let _walk = world.walk();
                 only(bindings::oracle_inode_permission(
                     world.idmap(),
                     world.inode(),

@@ -18,7 +18,10 @@ use crate::{
         MntIdmap, //
     },
     prelude::*,
-    sync::aref::ARef,
+    sync::{
+        aref::ARef,
+        rcu, //
+    },
     uidgid::{
         Group,
         User, //
@@ -346,6 +349,11 @@ impl World {
 
     pub(super) fn may_not_block(&self) -> c_int {
         self.not_block
+    }
+
+    /// What holds while that is asked: a path walk that must not block is one in RCU mode.
+    pub(super) fn walk(&self) -> Option<rcu::Guard> {
+        (self.not_block != 0).then(rcu::read_lock)
     }
 
     pub(super) fn idmap(&self) -> *mut bindings::mnt_idmap {
