@@ -2,7 +2,7 @@
 
 //! Counts of the slab allocator.
 
-use std::{collections::BTreeMap, fs, io, thread, time::Duration};
+use std::{collections::BTreeMap, fs, io, sync::OnceLock, thread, time::Duration};
 
 /// The number of objects in use in each cache.
 pub type Objects = BTreeMap<String, usize>;
@@ -43,9 +43,15 @@ pub fn leaked(before: &Objects, after: &Objects, times: usize) -> Result<(), Str
 
 /// Whether what is freed counts as in use for long: KASAN keeps it, to tell who uses it still. Then
 /// counts tell nothing, and it is for kmemleak to tell what is lost.
+///
+/// Looks once: there are many symbols, and they stay.
 pub fn counts_what_is_freed() -> io::Result<bool> {
+    static KNOWN: OnceLock<bool> = OnceLock::new();
+    if let Some(known) = KNOWN.get() {
+        return Ok(*known);
+    }
     let symbols = fs::read_to_string("/proc/kallsyms")?;
-    Ok(names_quarantine(&symbols))
+    Ok(*KNOWN.get_or_init(|| names_quarantine(&symbols)))
 }
 
 fn names_quarantine(symbols: &str) -> bool {
