@@ -80,7 +80,7 @@ impl Flavour {
     /// a report neither KASAN nor lockdep looks any further, unless the former is told to.
     ///
     /// With kmemleak beside them ACPI's own program for the interrupts of PCI takes longer than it
-    /// may; without it there is only one processor.
+    /// may. Where ACPI is not asked for these there is only one processor.
     pub(crate) fn parameters(&self) -> impl Iterator<Item = String> {
         let has = |name| self.sanitizers.iter().any(|other| other == name);
         let words: &[&str] = match (has("kasan"), has("kmemleak")) {
