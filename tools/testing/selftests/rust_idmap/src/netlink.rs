@@ -4,6 +4,7 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::path::Path;
 
 use rustix::io::Errno;
 
@@ -17,6 +18,9 @@ const ADD_RULE: u16 = 1011;
 const DELETE_RULE: u16 = 1012;
 const REQUEST_ACK: u16 = 1 | 4;
 const ERROR: u16 = 2;
+const END_OF_EVENT: u16 = 1320;
+/// The kind of record that names a file, and its owner.
+pub(crate) const PATH: u16 = 1302;
 /// `struct nlmsghdr`.
 const HEADER: usize = 16;
 /// `struct audit_rule_data` without its strings.
@@ -151,11 +155,25 @@ impl Recorded {
         })
     }
 
-    /// The next record of a kind, as a text.
-    pub(crate) fn next(&self, wanted: u16) -> Option<String> {
+    /// What is recorded of the next call that is about a file: the record of a kind, as a text.
+    ///
+    /// Other users of the same number may call at the same time, so that a record counts only with
+    /// the others of its call, which come together and have an end.
+    pub(crate) fn of_file(&self, path: &Path, wanted: u16) -> Option<String> {
+        let name = format!(" name=\"{}\" ", path.display());
+        let mut found = None;
+        let mut about_it = false;
         while let Some((kind, data)) = self.records.receive() {
-            if kind == wanted {
-                return Some(String::from_utf8_lossy(&data).into_owned());
+            let record = String::from_utf8_lossy(&data).into_owned();
+            about_it |= kind == PATH && record.contains(&name);
+            if kind == wanted && (kind != PATH || about_it) {
+                found.get_or_insert(record);
+            }
+            if kind == END_OF_EVENT {
+                if about_it && found.is_some() {
+                    return found;
+                }
+                (found, about_it) = (None, false);
             }
         }
         None

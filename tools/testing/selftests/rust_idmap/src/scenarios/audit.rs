@@ -9,7 +9,7 @@ use crate::act;
 use crate::caller::{Place, Places, Who, DISK, NESTED_ROOT, SEEN};
 use crate::disk::Kind;
 use crate::ktap::{skip, wrong, Doing, Failure, Outcome};
-use crate::netlink::Recorded;
+use crate::netlink::{Recorded, PATH};
 use crate::op::{same, OK};
 use crate::stage::Stage;
 
@@ -26,7 +26,6 @@ pub(super) const ALL: &[Scenario] = &[
 ];
 
 // `linux/audit.h`
-const PATH: u16 = 1302;
 const BPRM_FCAPS: u16 = 1321;
 
 fn recorded(call: i64) -> Result<Recorded, Failure> {
@@ -46,11 +45,13 @@ fn field(record: &str, name: &str) -> Result<String, Failure> {
 fn path(stage: &Stage, places: &Places) -> Outcome {
     let scene = stage.scene(Who::Owner, Place::Initial)?;
     let recorded = recorded(libc::SYS_openat)?;
-    let file = scene.seen.join("file").to_string_lossy().into_owned();
-    let answer = places.act(Who::Owner, Place::Initial, || act::read(&file));
+    let file = scene.seen.join("file");
+    let answer = places.act(Who::Owner, Place::Initial, || {
+        act::read(&file.to_string_lossy())
+    });
     same("reading", answer, OK)?;
     let record = recorded
-        .next(PATH)
+        .of_file(&file, PATH)
         .ok_or_else(|| wrong("nothing was recorded"))?;
     // The owner as the disk has it: a record is about the file, not about a mount.
     same("owner", field(&record, "ouid")?, DISK.to_string())?;
@@ -81,7 +82,7 @@ fn capabilities(stage: &Stage, places: &Places) -> Outcome {
     });
     same("having the capability", answer, Ok(1))?;
     let record = recorded
-        .next(BPRM_FCAPS)
+        .of_file(&program, BPRM_FCAPS)
         .ok_or_else(|| wrong("nothing was recorded"))?;
     same(
         "capabilities of the file",
