@@ -3,6 +3,7 @@
 //! Programs of others that make idmapped mounts, or copy what is seen through them; each is a
 //! scene of its own. What they say on the stock kernel is what they have to say on any.
 
+mod calls;
 mod copies;
 mod crun;
 mod homed;

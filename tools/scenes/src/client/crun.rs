@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    owners,
+    calls, owners,
     rootfs::{make_data, make_rootfs},
 };
 use crate::{
@@ -158,6 +158,7 @@ pub(super) fn play(stage: &mut Stage) -> Result<(), Failure> {
     act::chown(&data, 0).doing("giving the folder back")?;
     let bundle = bundle(stage, CASES.len())?;
     if stage.filesystem == Filesystem::Ext4 {
+        called(stage, &data, &bundle)?;
         recursive(stage, &disk, &bundle)?;
     }
     refused(stage, &bundle)
@@ -204,6 +205,22 @@ fn bundle(stage: &Stage, number: usize) -> Result<PathBuf, Failure> {
     Ok(bundle)
 }
 
+/// The calls that it makes.
+fn called(stage: &mut Stage, data: &Path, bundle: &Path) -> Result<(), Failure> {
+    configure(bundle, data, true, "bind", "", Some(SHIFT), "true")?;
+    let copy = format!(
+        "\"{}\", OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC|AT_SYMLINK_NOFOLLOW|AT_NO_AUTOMOUNT",
+        data.display()
+    );
+    let calls = [
+        "flags=CLONE_NEW",
+        &copy,
+        calls::SET_MAP,
+        "MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH",
+    ];
+    calls::made(stage, &line(bundle), &calls)
+}
+
 /// Maps for a tree of mounts, and for the top of it.
 fn recursive(stage: &mut Stage, disk: &Path, bundle: &Path) -> Result<(), Failure> {
     let data = disk.join("data");
@@ -241,11 +258,14 @@ fn refused(stage: &mut Stage, bundle: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What is typed to run a container.
+fn line(bundle: &Path) -> String {
+    let bundle = bundle.display();
+    format!("crun --cgroup-manager=disabled run --no-new-keyring --bundle {bundle} scene")
+}
+
 fn crun(stage: &mut Stage, bundle: &Path) -> Result<Ran, Failure> {
-    let line = format!(
-        "crun --cgroup-manager=disabled run --no-new-keyring --bundle {} scene",
-        bundle.display()
-    );
+    let line = line(bundle);
     let mut words = line.split(' ');
     let mut command = Command::new(words.next().unwrap_or_default());
     command.args(words);

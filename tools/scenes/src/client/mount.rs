@@ -8,7 +8,7 @@ use rustix::io::Errno;
 
 use super::{
     Must::{Do, Refuse, Say},
-    owners, run,
+    calls, owners, run,
 };
 use crate::{
     act::{self, as_user},
@@ -54,6 +54,7 @@ pub(super) fn play(stage: &mut Stage) -> Result<(), Failure> {
     extended(stage, &from, &to)?;
     again(stage, &from, &to)?;
     if stage.filesystem == Filesystem::Ext4 {
+        called(stage, &from)?;
         forms(stage, &disk)?;
         unsupported(stage)?;
         callers(stage, &from)?;
@@ -175,6 +176,21 @@ fn again(stage: &mut Stage, from: &Path, to: &Path) -> Result<(), Failure> {
     run(stage, [to, &copy], &[(0, line, Refuse(words))])?;
     owners(stage, from, &[("new", 1000)]);
     Ok(())
+}
+
+/// The calls that it makes.
+fn called(stage: &mut Stage, from: &Path) -> Result<(), Failure> {
+    let to = stage.folder("called")?;
+    let (from, to) = (from.display(), to.display());
+    let line = format!("mount --bind -o X-mount.idmap=b:1000:2000:1 {from} {to}");
+    let calls = [
+        "unshare(CLONE_NEWUSER",
+        &format!("open_tree(AT_FDCWD, \"{from}\", OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC"),
+        calls::SET_MAP,
+        &format!("\"\", AT_FDCWD, \"{to}\", MOVE_MOUNT_F_EMPTY_PATH"),
+    ];
+    calls::made(stage, &line, &calls)?;
+    stage.prepare(&format!("umount {to}"))
 }
 
 /// The forms of a map, and what goes with it.
