@@ -228,7 +228,7 @@ enum Task {
         /// How many calls with random arguments.
         #[arg(long, env = "CALLS", default_value_t = 20_000)]
         calls: u64,
-        /// Only one part: kunit battery scenes posix faults storm fuzz.
+        /// Only one part: kunit battery scenes posix module faults storm fuzz.
         #[arg(long, env = "T", default_value = "")]
         only: String,
     },

@@ -109,6 +109,23 @@ pub(crate) fn module(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
     program.run(lab, flavour)
 }
 
+/// Loads and unloads it, mounts and unmounts it, on a kernel that checks itself.
+pub(super) fn module_checked(lab: &Lab, flavour: Flavour) -> Result<Vec<Case>> {
+    let program = Program {
+        name: "posix",
+        command: "insmod /module/rust_idmapfs.ko && posix run rust_idmapfs --parts cycles \
+                  --cycles 500 --module /module/rust_idmapfs.ko",
+        disks: "",
+        parameters: "",
+        limit: Duration::from_secs(1800),
+    };
+    let flavour = Flavour {
+        module: true,
+        ..flavour
+    };
+    program.run(lab, flavour)
+}
+
 /// Puts programs to work in it.
 pub(crate) fn apps(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
     let program = Program {

@@ -67,6 +67,7 @@ pub(crate) fn run(lab: &Lab, asked: &Asked<'_>) -> Result<bool> {
         }),
         ("scenes", &|| guest::scenes(lab, flavour.clone())),
         ("posix", &|| guest::posix_checked(lab, flavour.clone())),
+        ("module", &|| guest::module_checked(lab, flavour.clone())),
         ("faults", &|| guest::faults(lab, flavour.clone())),
         ("storm", &|| stress::storm(lab, flavour.clone(), STORM)),
         ("fuzz", &|| {
