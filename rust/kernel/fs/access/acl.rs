@@ -311,6 +311,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// The mode of an object whose access ACL is replaced by one that comes down to `mode`.
     ///
     /// Equals what `posix_acl_update_mode()` does with the set-group-id bit.
+    #[doc(alias = "posix_mapped_acl_update_mode")]
     pub fn posix_acl_update_mode(self, inode: &impl Owned<C::Namespace>, mode: Mode) -> Mode {
         if self.in_group_or_capable(inode, self.i_gid_into_vfsgid(inode)) {
             mode

@@ -372,6 +372,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Whether the filesystem has the new owners, and the mount knows those that stay.
     ///
     /// Equals what `notify_change()` asks before the security modules.
+    #[doc(alias("notify_change", "notify_mapped_change"))]
     pub fn notify_change_ids(
         self,
         inode: &impl Owned<C::Namespace>,
@@ -397,6 +398,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// capabilities where that is to be done; both are asked only then.
     ///
     /// Equals `setattr_prepare()`.
+    #[doc(alias = "setattr_mapped_prepare")]
     pub fn setattr_prepare(
         self,
         inode: &impl Owned<C::Namespace>,
@@ -460,6 +462,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Whether the caller may give the set-group-id bit is decided for the new owner and group.
     ///
     /// Equals `setattr_copy()`, but for the times.
+    #[doc(alias = "setattr_mapped_copy")]
     pub fn setattr_copy(self, inode: &impl Owned<C::Namespace>, attr: &impl Change) -> Ownership {
         let changed = Changed {
             inode,

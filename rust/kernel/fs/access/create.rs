@@ -131,6 +131,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// does not. [`NewOwner::ownership_in`] is what does not need to be told.
     ///
     /// Equals `inode_init_owner()`.
+    #[doc(alias = "mapped_inode_init_owner")]
     #[inline]
     pub fn inode_init_owner(
         self,

@@ -67,7 +67,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// The owner and group that `stat()` gives, before the caller's namespace names them.
     ///
     /// Equals what `generic_fillattr()` puts in `stat->uid` and `stat->gid`.
-    #[doc(alias = "generic_fillattr")]
+    #[doc(alias("generic_fillattr", "mapped_generic_fillattr"))]
     #[inline]
     pub fn stat_owner(self, inode: &impl Owned<C::Namespace>) -> (Option<Kuid>, Option<Kgid>) {
         (
@@ -127,6 +127,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Whether the caller has a capability in its own namespace, and that reaches the object.
     ///
     /// Equals `capable_wrt_inode_uidgid()`.
+    #[doc(alias = "capable_wrt_mapped_inode_uidgid")]
     #[inline]
     pub fn capable_wrt_inode_uidgid(
         self,

@@ -312,8 +312,8 @@ impl MntIdmap {
     /// Mirrors `make_vfsuid()` and `make_vfsgid()`.
     #[doc(alias = "make_vfsuid")]
     #[doc(alias = "make_vfsgid")]
-    #[doc(alias = "i_uid_into_mnt")]
-    #[doc(alias = "kuid_into_mnt")]
+    #[doc(alias("i_uid_into_mnt", "i_gid_into_mnt"))]
+    #[doc(alias("kuid_into_mnt", "kgid_into_mnt"))]
     #[inline(always)]
     pub fn to_vfs<K: MappedKind>(
         &self,
@@ -379,7 +379,7 @@ impl MntIdmap {
     /// Mirrors `from_vfsuid()` and `from_vfsgid()`.
     #[doc(alias = "from_vfsuid")]
     #[doc(alias = "from_vfsgid")]
-    #[doc(alias = "kuid_from_mnt")]
+    #[doc(alias("kuid_from_mnt", "kgid_from_mnt"))]
     #[inline(always)]
     pub fn to_fs<K: MappedKind>(
         &self,
