@@ -280,9 +280,17 @@ pub trait ContextOperations: FileSystem {
     fn options(context: &FsContext) -> Result<Self::Options>;
 
     /// What a new superblock keeps, made of the options.
+    ///
+    /// # Errors
+    ///
+    /// Whatever is returned ends the mount; the options are gone then.
     fn data(options: Self::Options, context: &FsContext) -> impl PinInit<Self::Data, Error>;
 
     /// Changes a superblock that is mounted by the options, all of them or none.
+    ///
+    /// # Errors
+    ///
+    /// Whatever is returned is what changing it fails with.
     fn reconfigure(
         _super_block: &SuperBlock<Self>,
         _options: &Self::Options,

@@ -301,6 +301,10 @@ impl<'d, T: FileSystem> Unnamed<'d, T> {
     /// Opens a new inode that has no name.
     ///
     /// Mirrors `d_tmpfile()`.
+    ///
+    /// # Errors
+    ///
+    /// Whatever opening it comes to, as if it had a name; then the inode is gone.
     pub fn finish(self, new: New<T>) -> Result<Filled<'d>> {
         // SAFETY: By the type invariants.
         to_result(unsafe {

@@ -71,6 +71,7 @@ impl<'a> Iattr<'a> {
     ///
     /// [`EPERM`] if not, [`EOVERFLOW`] if the filesystem cannot store an owner, [`EFBIG`] and others
     /// for a size.
+    #[doc(alias("setattr_prepare", "setattr_mapped_prepare"))]
     pub fn prepare<'b, T: FileSystem>(
         self,
         idmap: &'b MntIdmap,
@@ -114,6 +115,15 @@ impl<T: FileSystem> Allowed<'_, T> {
     ///
     /// Mirrors `simple_setattr()`, with `posix_acl_chmod()` before it rather than after it: that may
     /// fail for want of memory, which leaves all as it was, and nothing after it may.
+    ///
+    /// # Errors
+    ///
+    /// Only where the permissions change, on a filesystem with ACLs: [`EOPNOTSUPP`] if the inode
+    /// has no [`set_acl()`], else [`ENOMEM`] or what that returned. Nothing was changed then.
+    ///
+    /// [`set_acl()`]: super::inode_ops::InodeOperations::set_acl
+    #[doc(alias("setattr_copy", "setattr_mapped_copy", "simple_setattr"))]
+    #[doc(alias("posix_acl_chmod", "posix_mapped_acl_chmod"))]
     pub fn commit(self) -> Result {
         let inode = self.entry.inode();
         let (attr, raw) = (self.attr.attr, inode.as_ptr());

@@ -52,6 +52,12 @@ pub(super) use self::table::InodeTable;
 ///
 /// What is not implemented is not in C's table, so the VFS answers for it.
 ///
+/// # Errors
+///
+/// What an operation returns is what the program gets, and all has to be as it was before then. The
+/// VFS goes by one itself: [`ESTALE`] has it look the path up anew and ask once more. What is named
+/// at the operations is what programs are used to.
+///
 /// # Examples
 ///
 /// Operations of a directory, in which names can only be made and removed:
@@ -114,6 +120,13 @@ pub trait InodeOperations: 'static {
     type FileSystem: FileSystem;
 
     /// Makes a regular file.
+    ///
+    /// # Errors
+    ///
+    /// [`EOVERFLOW`] if the filesystem has no name for the caller, see [`Live::new_owner`];
+    /// [`ENOSPC`], [`ENOMEM`]. The VFS has asked whether the caller may, and answers [`EACCES`]
+    /// without this.
+    #[doc(alias = "create_mapped")]
     fn create<'d>(
         _idmap: &MntIdmap,
         _name: Negative<'d, Self::FileSystem>,
@@ -123,6 +136,11 @@ pub trait InodeOperations: 'static {
     }
 
     /// Makes a directory.
+    ///
+    /// # Errors
+    ///
+    /// As for [`create()`](Self::create); without this, [`EPERM`].
+    #[doc(alias = "mkdir_mapped")]
     fn mkdir<'d>(
         _idmap: &MntIdmap,
         _name: Negative<'d, Self::FileSystem>,
@@ -132,6 +150,13 @@ pub trait InodeOperations: 'static {
     }
 
     /// Makes a device, a named pipe or a socket.
+    ///
+    /// `_device` is the kernel's `dev_t`, as for [`New::special`](super::inode::New::special).
+    ///
+    /// # Errors
+    ///
+    /// As for [`create()`](Self::create); without this, [`EPERM`].
+    #[doc(alias = "mknod_mapped")]
     fn mknod<'d>(
         _idmap: &MntIdmap,
         _name: Negative<'d, Self::FileSystem>,
@@ -142,6 +167,11 @@ pub trait InodeOperations: 'static {
     }
 
     /// Makes a symbolic link.
+    ///
+    /// # Errors
+    ///
+    /// As for [`create()`](Self::create), [`ENAMETOOLONG`]; without this, [`EPERM`].
+    #[doc(alias = "symlink_mapped")]
     fn symlink<'d>(
         _idmap: &MntIdmap,
         _name: Negative<'d, Self::FileSystem>,
@@ -151,6 +181,11 @@ pub trait InodeOperations: 'static {
     }
 
     /// Makes a regular file without a name, in `dir`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`create()`](Self::create); without this, [`EOPNOTSUPP`].
+    #[doc(alias = "tmpfile_mapped")]
     fn tmpfile<'d>(
         _idmap: &MntIdmap,
         _dir: &Live<Self::FileSystem>,
@@ -161,6 +196,10 @@ pub trait InodeOperations: 'static {
     }
 
     /// Gives something a further name.
+    ///
+    /// # Errors
+    ///
+    /// [`EMLINK`] if it can have no more, [`ENOSPC`], [`ENOMEM`]; without this, [`EPERM`].
     fn link<'d>(
         _old: &Positive<Self::FileSystem>,
         _name: Negative<'d, Self::FileSystem>,
@@ -169,16 +208,31 @@ pub trait InodeOperations: 'static {
     }
 
     /// Removes the name of something that is no directory.
+    ///
+    /// # Errors
+    ///
+    /// [`Entry::unlink`] has none; without this, [`EPERM`].
     fn unlink<'d>(_entry: Entry<'d, Self::FileSystem>) -> Result<Removed<'d>> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
     /// Removes an empty directory.
+    ///
+    /// # Errors
+    ///
+    /// [`ENOTEMPTY`] if it is not; without this, [`EPERM`].
     fn rmdir<'d>(_entry: Entry<'d, Self::FileSystem>) -> Result<Removed<'d>> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
     /// Gives something another name.
+    ///
+    /// # Errors
+    ///
+    /// [`EINVAL`] if something is asked for besides that this does not do; [`ENOTEMPTY`] if the new
+    /// name is that of a directory with names in it; [`ENOSPC`], [`ENOMEM`]; without this,
+    /// [`EPERM`].
+    #[doc(alias = "rename_mapped")]
     fn rename<'d>(_idmap: &MntIdmap, _rename: Rename<'d, Self::FileSystem>) -> Result<Renamed<'d>> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
@@ -186,6 +240,11 @@ pub trait InodeOperations: 'static {
     /// Changes attributes.
     ///
     /// Without it the VFS does as `simple_setattr()`: no ACL follows the permissions.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Iattr::prepare`] and of [`Allowed::commit`](super::iattr::Allowed::commit).
+    #[doc(alias = "setattr_mapped")]
     fn setattr(_idmap: &MntIdmap, _entry: &Positive<Self::FileSystem>, _attr: Iattr<'_>) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
@@ -193,6 +252,10 @@ pub trait InodeOperations: 'static {
     /// Tells attributes.
     ///
     /// Without it the VFS tells what every inode has.
+    ///
+    /// # Errors
+    ///
+    /// Whatever is returned is what `stat()` fails with; a filesystem in memory has no reason to.
     fn getattr(
         _idmap: &MntIdmap,
         _inode: &Live<Self::FileSystem>,
@@ -203,6 +266,10 @@ pub trait InodeOperations: 'static {
     }
 
     /// Names the extended attributes.
+    ///
+    /// # Errors
+    ///
+    /// [`ERANGE`] if there is too little room.
     fn listxattr(_inode: &Live<Self::FileSystem>, _list: &mut NameList) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
@@ -210,6 +277,12 @@ pub trait InodeOperations: 'static {
     /// Sets a POSIX ACL, or removes it.
     ///
     /// Its ids are those that the filesystem stores: they went through the map of the mount.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`simple_set_acl()`](super::posix_acl::simple_set_acl); without this,
+    /// [`EOPNOTSUPP`]. [`Allowed::commit`](super::iattr::Allowed::commit) calls this too.
+    #[doc(alias = "set_acl_mapped")]
     fn set_acl(
         _idmap: &MntIdmap,
         _entry: &Positive<Self::FileSystem>,

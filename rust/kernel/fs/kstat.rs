@@ -72,6 +72,7 @@ impl Kstat {
     /// Tells what every inode has, with the owner as the mount with a map calls it.
     ///
     /// Mirrors `generic_fillattr()`.
+    #[doc(alias("generic_fillattr", "mapped_generic_fillattr"))]
     pub fn fill<T: FileSystem>(&mut self, idmap: &MntIdmap, inode: &Live<T>, request: Request) {
         // SAFETY: All are valid.
         unsafe {

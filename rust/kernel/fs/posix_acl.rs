@@ -69,6 +69,10 @@ impl AclKind {
 /// Keeps an ACL in the inode, or none, and has the permissions follow it.
 ///
 /// Mirrors `simple_set_acl()`.
+///
+/// # Errors
+///
+/// [`EINVAL`] if an access ACL has an entry of no kind, [`EOPNOTSUPP`] if the kernel has no ACLs.
 pub fn simple_set_acl<T: FileSystem>(
     idmap: &MntIdmap,
     entry: &Positive<T>,

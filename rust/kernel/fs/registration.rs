@@ -121,6 +121,28 @@ impl Flags {
 /// The types here are what it keeps for each mount that is being made, for each superblock and for
 /// each inode. What it does is in traits of their own: [`ContextOperations`], [`SuperOperations`],
 /// and an [`InodeOperations`](super::inode_ops::InodeOperations) for each kind of inode.
+///
+/// # Examples
+///
+/// One whose mount options come down to a number that each superblock keeps; [the module](self) has
+/// an example with all that belongs to it:
+///
+/// ```
+/// use kernel::fs::registration::{FileSystem, Flags};
+/// use kernel::prelude::*;
+///
+/// struct MyFs;
+///
+/// #[vtable]
+/// impl FileSystem for MyFs {
+///     const NAME: &'static CStr = c"my_fs";
+///     const FLAGS: Flags = Flags::ALLOW_IDMAP.with(Flags::MGTIME);
+///
+///     type Options = u32;
+///     type Data = u32;
+///     type InodeData = ();
+/// }
+/// ```
 #[vtable]
 pub trait FileSystem: Sized + 'static {
     /// Its name, as in `mount -t`. A name with a dot is refused when the filesystem is registered.

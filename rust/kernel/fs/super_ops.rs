@@ -124,17 +124,30 @@ pub trait SuperOperations: FileSystem {
     const XATTR: xattr::Handlers = xattr::Handlers::NONE;
 
     /// Makes the root directory of a new superblock.
+    ///
+    /// # Errors
+    ///
+    /// Whatever is returned ends the mount.
     fn root(super_block: &SuperBlock<Self>) -> Result<Root<Self>>;
 
     /// Tells how much there is and how much of it is free.
     ///
     /// Type, page size and the greatest length of a name are in `statfs` already. Without this,
     /// they are all there is.
+    ///
+    /// # Errors
+    ///
+    /// Whatever is returned is what `statfs()` fails with.
     fn statfs(_super_block: &SuperBlock<Self>, _statfs: &mut Statfs) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
     /// Shows the mount options, each after a comma, as in `,mode=755`.
+    ///
+    /// # Errors
+    ///
+    /// Whatever is returned is what reading `/proc/mounts` and its like fails with, at this mount.
+    /// That `seq` is full is none: the VFS sees it, and asks again.
     fn show_options(_super_block: &SuperBlock<Self>, _seq: &SeqFile) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }

@@ -94,6 +94,7 @@ impl<T: FileSystem> Live<T> {
     /// There is no way to the owner without a mount.
     ///
     /// Mirrors `i_uid_into_vfsuid()`.
+    #[doc(alias("i_uid_into_vfsuid", "i_uid_into_mnt", "kuid_into_mnt"))]
     #[inline]
     pub fn uid(&self, idmap: &MntIdmap) -> Option<VfsUid> {
         // SAFETY: The map and the inode are valid.
@@ -103,6 +104,7 @@ impl<T: FileSystem> Live<T> {
     /// What its group is called through a mount, if it is called anything.
     ///
     /// Mirrors `i_gid_into_vfsgid()`.
+    #[doc(alias("i_gid_into_vfsgid", "i_gid_into_mnt", "kgid_into_mnt"))]
     #[inline]
     pub fn gid(&self, idmap: &MntIdmap) -> Option<VfsGid> {
         // SAFETY: The map and the inode are valid.
@@ -119,9 +121,13 @@ impl<T: FileSystem> Live<T> {
 
     /// The owner of what the caller makes in this directory through a mount.
     ///
+    /// Mirrors `fsuidgid_has_mapping()`.
+    ///
     /// # Errors
     ///
     /// [`EOVERFLOW`] if the filesystem has no name for the caller: see [`NewOwner`].
+    #[doc(alias("fsuidgid_has_mapping", "mapped_fsuid", "mapped_fsgid"))]
+    #[doc(alias("fsuid_into_mnt", "fsgid_into_mnt"))]
     #[inline]
     pub fn new_owner<'a>(&'a self, idmap: &'a MntIdmap) -> Result<NewOwner<'a, T>> {
         NewOwner::new(self, idmap)

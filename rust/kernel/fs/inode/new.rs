@@ -93,9 +93,13 @@ impl<'a, T: FileSystem> NewOwner<'a, T> {
 /// Giving it a name ([`Negative::instantiate`](crate::fs::dentry::Negative::instantiate)) takes it;
 /// where that does not happen it is gone again.
 ///
+/// Making one ends with an error of what initializes the filesystem's data, of a security module
+/// that has to note something on the inode, or with [`ENOMEM`]; then it is gone.
+///
 /// # Invariants
 ///
 /// `inode` is an inode of `T` with data, and the reference is the only one.
+#[doc(alias("inode_init_owner", "mapped_inode_init_owner"))]
 pub struct New<T: FileSystem> {
     inode: NonNull<bindings::inode>,
     filesystem: PhantomData<T>,
@@ -160,6 +164,10 @@ impl<T: FileSystem> New<T> {
     }
 
     /// Makes the root directory of a superblock, owned as the mount options say.
+    ///
+    /// # Errors
+    ///
+    /// Those of `data`, [`ENOMEM`].
     pub fn root<O: InodeOperations<FileSystem = T>>(
         super_block: &SuperBlock<T>,
         (uid, gid): (FsUid, FsGid),
@@ -182,6 +190,10 @@ impl<T: FileSystem> New<T> {
     ///
     /// The order of its names is that in which they were made, whatever happens to others while it
     /// is read.
+    ///
+    /// # Errors
+    ///
+    /// See [`New`].
     pub fn directory<O: InodeOperations<FileSystem = T>>(
         owner: &NewOwner<'_, T>,
         name: &Name,
@@ -212,6 +224,10 @@ impl<T: FileSystem> New<T> {
     /// Makes a regular file with the permissions of `mode`, whose contents are in memory.
     ///
     /// One without a name is for [`Unnamed::finish`](crate::fs::dentry::Unnamed::finish).
+    ///
+    /// # Errors
+    ///
+    /// See [`New`].
     pub fn file<O: InodeOperations<FileSystem = T>>(
         owner: &NewOwner<'_, T>,
         name: Option<&Name>,
@@ -234,6 +250,10 @@ impl<T: FileSystem> New<T> {
     }
 
     /// Makes a symbolic link.
+    ///
+    /// # Errors
+    ///
+    /// See [`New`]; [`ENAMETOOLONG`] if the length of `target` is no `i32`.
     pub fn symlink<O: InodeOperations<FileSystem = T>>(
         owner: &NewOwner<'_, T>,
         name: &Name,
@@ -260,9 +280,12 @@ impl<T: FileSystem> New<T> {
 
     /// Makes a device, a named pipe or a socket: what `mode` says.
     ///
+    /// `device` is the kernel's `dev_t`: the minor number in the lower 20 bits, the major number
+    /// above. It counts for devices only.
+    ///
     /// # Errors
     ///
-    /// [`EINVAL`] if `mode` is of another kind.
+    /// See [`New`]; [`EINVAL`] if `mode` is of another kind.
     pub fn special<O: InodeOperations<FileSystem = T>>(
         owner: &NewOwner<'_, T>,
         name: &Name,
@@ -285,6 +308,10 @@ impl<T: FileSystem> New<T> {
     }
 
     /// Makes what a rename with `RENAME_WHITEOUT` leaves: a device that says that there is nothing.
+    ///
+    /// # Errors
+    ///
+    /// See [`New`].
     pub fn whiteout<O: InodeOperations<FileSystem = T>>(
         owner: &NewOwner<'_, T>,
         name: &Name,

@@ -22,7 +22,8 @@ impl<T: RamData> RamTable<T> {
     ///
     /// # Safety
     ///
-    /// `file` must be valid and of an inode of `T`. The VFS has checked that the range is within what a file can have.
+    /// `file` must be valid and of an inode of `T`. The VFS has checked that the range is within
+    /// what a file can have.
     pub(super) unsafe extern "C" fn fallocate(
         file: *mut bindings::file,
         mode: c_int,

@@ -98,6 +98,10 @@ impl Xattrs {
     /// Gets the value of an attribute.
     ///
     /// Mirrors `simple_xattr_get()`.
+    ///
+    /// # Errors
+    ///
+    /// [`ENODATA`] if there is none of that name, [`ERANGE`] if the buffer is too small.
     pub fn get(&self, name: &CStr, value: &mut ValueBuffer) -> Result {
         // SAFETY: By the type invariants, here and of `ValueBuffer`.
         value.used = unsafe {
@@ -115,6 +119,11 @@ impl Xattrs {
     /// Sets the value of an attribute, or removes it.
     ///
     /// Mirrors `simple_xattr_set()` and, for users' attributes, `simple_xattr_set_limited()`.
+    ///
+    /// # Errors
+    ///
+    /// [`EEXIST`], [`ENODATA`] where `flags` ask for it, [`ENOSPC`] where users have as much as
+    /// they may, [`ENOMEM`].
     pub fn set(&self, name: &CStr, value: Option<&[u8]>, flags: SetFlags) -> Result {
         let limits = name
             .to_bytes()
@@ -137,6 +146,10 @@ impl Xattrs {
     /// Names all of them, those that the caller may know of.
     ///
     /// Mirrors `simple_xattr_list()`.
+    ///
+    /// # Errors
+    ///
+    /// [`ERANGE`] if there is too little room, and those of security modules.
     pub fn list<T: FileSystem>(&self, inode: &Live<T>, list: &mut NameList) -> Result {
         // SAFETY: By the type invariants, here and of `NameList`.
         let used = unsafe {
