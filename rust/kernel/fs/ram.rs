@@ -84,13 +84,16 @@ pub trait RamData: FileSystem {
 }
 
 /// What a page that is charged has, in its folio's private data.
+///
+/// Never zero: `filemap_migrate_folio()` moves no private data that is null to the page's new
+/// place, which would not count as charged then.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
 enum Content {
-    /// Contents.
-    Written = 0,
     /// Nothing but zeroes so far, by `fallocate()`.
     Reserved = 1,
+    /// Contents.
+    Written = 2,
 }
 
 /// C's tables for such files.

@@ -10,7 +10,7 @@ use rustix::{
 };
 
 use crate::{
-    call,
+    call::{self, Answer},
     small::{Small, Space},
     sys::Mapping,
     test::{Case, Named, Test},
@@ -23,6 +23,8 @@ pub(crate) const TESTS: &[Named] = &[
     ("size.holes", holes),
     ("size.mapping", mapping),
     ("size.fallocate", allocation),
+    ("size.migration", migration),
+    ("attributes.kept", attributes_kept),
     ("inodes.kept", inodes_kept),
     ("inodes.freed", inodes_freed),
     ("remount.grows", remount_grows),
@@ -204,6 +206,75 @@ fn allocation(t: &Test) -> Case {
     let answer = call::write_file(small.at("other"), b"x");
     t.refused("another's write", answer, Errno::NOSPC);
     t.same("one's own", rustix::io::pwrite(&fd, b"x", 65_535), Ok(1));
+    Ok(())
+}
+
+/// Pages count where they are moved to, and no more where they were.
+fn migration(t: &Test) -> Case {
+    let small = Small::new(&t.place.kind, "small", "size=64k");
+    let small = t.done("mount", small)?;
+    let used = || -> Answer<u64> {
+        let space = small.space()?;
+        Ok(space.blocks - space.free_blocks)
+    };
+    let fd = t.done("creat", call::create(small.at("file"), 0o644))?;
+    t.done("write", call::write_all(&fd, &[b'x'; 8 * PAGE]))?;
+    let (start, length) = (8 * PAGE as u64, 4 * PAGE as u64);
+    let allocated = rustix::fs::fallocate(&fd, FallocateFlags::empty(), start, length);
+    t.done("fallocate", allocated)?;
+    let blocks = || rustix::fs::fstat(&fd).map(|stat| stat.st_blocks);
+    {
+        let map = Mapping::new(fd.as_fd(), 12 * PAGE, false, libc::MAP_SHARED);
+        let map = t.done("mmap", map)?;
+        let seen = |map: &Mapping| [0, 7, 8, 11].map(|page| map.get(page * PAGE));
+        t.same("before", seen(&map), *b"xx\0\0");
+        match t.place.manner.in_userns() {
+            true => t.refused("migrate", map.migrate(), Errno::PERM),
+            false => t.done("migrate", map.migrate())?,
+        }
+        t.same("after", seen(&map), *b"xx\0\0");
+    }
+    t.same("space used", used(), Ok(12));
+    t.same("blocks", blocks(), Ok(96));
+    t.done("write", rustix::io::pwrite(&fd, &[b'y'; 12 * PAGE], 0))?;
+    t.same("written again", used(), Ok(12));
+    t.done("half", rustix::fs::ftruncate(&fd, 6 * PAGE as u64))?;
+    t.same("half is left", (used(), blocks()), (Ok(6), Ok(48)));
+    t.done("unlink", call::unlink(small.at("file")))?;
+    drop(fd);
+    t.same("nothing is left", used(), Ok(0));
+    Ok(())
+}
+
+/// Whoever mounts it in a user namespace may set attributes of security modules, and not without
+/// end.
+fn attributes_kept(t: &Test) -> Case {
+    let small = Small::new(&t.place.kind, "small", "size=64k");
+    let small = t.done("mount", small)?;
+    let file = small.at("file");
+    t.done("creat", call::create(&file, 0o644))?;
+    let set = |name: &str, value: &[u8]| call::set_xattr(&file, name, value);
+    if t.place.kind == "tmpfs" {
+        // Takes them from the space for inodes, of which there is much.
+        for number in 0..129 {
+            t.done("set", set(&format!("security.a{number}"), b"v"))?;
+        }
+        return Ok(());
+    }
+    t.done("as large as may be", set("security.large", &[1; 65_536]))?;
+    t.done("all the space", set("user.large", &[1; 65_536]))?;
+    t.refused("a byte more", set("security.a", b"v"), Errno::NOSPC);
+    t.done("remove", call::remove_xattr(&file, "user.large"))?;
+    for number in 1..128 {
+        let kind = ["security", "user"][number % 2];
+        t.done("set", set(&format!("{kind}.a{number}"), b"v"))?;
+    }
+    t.refused("one more", set("security.a", b"v"), Errno::NOSPC);
+    t.refused("or of users", set("user.a", b"v"), Errno::NOSPC);
+    t.done("remove", call::remove_xattr(&file, "security.a4"))?;
+    // What replaces counts before what is replaced does not any more.
+    t.done("another value", set("security.a2", b"w"))?;
+    t.done("set", set("user.a", b"v"))?;
     Ok(())
 }
 

@@ -257,6 +257,14 @@ impl Mapping {
         check(result as c_long)
     }
 
+    /// Has the kernel move each page to other memory, and never use the old one again.
+    pub(crate) fn migrate(&self) -> Answer<()> {
+        let start: *mut c_void = self.start.cast();
+        // SAFETY: The range is that of the mapping, and what is in it stays.
+        check(unsafe { libc::madvise(start, self.length, libc::MADV_SOFT_OFFLINE) }.into())
+            .map(drop)
+    }
+
     /// Waits until what was changed is in the file.
     pub(crate) fn sync(&self) -> Answer<()> {
         let start: *mut c_void = self.start.cast();
