@@ -60,12 +60,14 @@ impl Drop for XattrCache {
 
 /// The extended attributes of an inode, in memory.
 ///
-/// Those of users are limited to 128, and 128 KiB of values. Others take privilege to make.
+/// There can be 128, with 128 KiB of values. Those that are `trusted.` do not count: who makes them
+/// is privileged in the initial user namespace. Those of security modules do, as whoever mounts a
+/// filesystem in a user namespace may make them there.
 ///
 /// # Invariants
 ///
 /// `list` is an initialized list of attributes that `cache` knows, and `limits` has the number and
-/// size of those of users. Both change only with `lock`.
+/// size of those that count. Both change only with `lock`.
 #[pin_data(PinnedDrop)]
 pub struct Xattrs {
     #[pin]
@@ -118,17 +120,15 @@ impl Xattrs {
 
     /// Sets the value of an attribute, or removes it.
     ///
-    /// Mirrors `simple_xattr_set()` and, for users' attributes, `simple_xattr_set_limited()`.
+    /// Mirrors `simple_xattr_set_limited()` and, for those that do not count, `simple_xattr_set()`.
     ///
     /// # Errors
     ///
-    /// [`EEXIST`], [`ENODATA`] where `flags` ask for it, [`ENOSPC`] where users have as much as
-    /// they may, [`ENOMEM`].
+    /// [`EEXIST`], [`ENODATA`] where `flags` ask for it, [`ENOSPC`] where there are as many as
+    /// there may be, [`ENOMEM`].
     pub fn set(&self, name: &CStr, value: Option<&[u8]>, flags: SetFlags) -> Result {
-        let limits = name
-            .to_bytes()
-            .starts_with(b"user.")
-            .then(|| self.limits.get());
+        let counts = !name.to_bytes().starts_with(b"trusted.");
+        let limits = counts.then(|| self.limits.get());
         let _guard = self.lock.lock();
         // SAFETY: By the type invariants; the lock is held.
         unsafe {
