@@ -25,7 +25,10 @@ use crate::{
     bindings,
     prelude::*, //
 };
-use core::marker::PhantomData;
+use core::{
+    cell::Cell,
+    marker::PhantomData, //
+};
 
 /// What a rename is asked to do besides.
 #[derive(Clone, Copy)]
@@ -70,6 +73,7 @@ pub struct Rename<'d, T: FileSystem> {
     new_dir: Locked<'d, T>,
     new: *mut bindings::dentry,
     flags: Flags,
+    done: &'d Cell<bool>,
     mark: Mark<'d>,
 }
 
@@ -82,9 +86,9 @@ impl<'d, T: FileSystem> Rename<'d, T> {
     /// # Safety
     ///
     /// The type invariants must hold for `'d`, which must be of nothing else, and all must be of a
-    /// superblock of `T`.
+    /// superblock of `T`. Where `done` is set afterwards, C must be told that it was renamed.
     #[inline(always)]
-    pub(super) unsafe fn from_raw(to: Move, flags: u32) -> Self {
+    pub(super) unsafe fn from_raw(to: Move, flags: u32, done: &'d Cell<bool>) -> Self {
         // INVARIANT: By the requirements above.
         //
         // SAFETY: By the requirements above.
@@ -95,6 +99,7 @@ impl<'d, T: FileSystem> Rename<'d, T> {
                 new_dir: Locked::from_raw(to.new_dir),
                 new: to.new,
                 flags: Flags(flags),
+                done,
                 mark: PhantomData,
             }
         }
@@ -145,6 +150,8 @@ impl<'d, T: FileSystem> Rename<'d, T> {
 
     /// Gives it the new name, which is removed from what had it.
     ///
+    /// There is no way back from that: an error of the operation does not count any more.
+    ///
     /// # Errors
     ///
     /// [`EINVAL`] if it is not this that is asked for: the VFS goes on by the flags, so that names
@@ -168,10 +175,11 @@ impl<'d, T: FileSystem> Rename<'d, T> {
                 return Err(error);
             }
         }
+        self.done.set(true);
         Ok(Renamed(self.mark))
     }
 
-    /// Has both names change places.
+    /// Has both names change places. As with [`Rename::replace`], there is no way back.
     ///
     /// # Errors
     ///
@@ -186,6 +194,7 @@ impl<'d, T: FileSystem> Rename<'d, T> {
         }
         // SAFETY: By the type invariants; each directory of `T` has offsets, and `new` is positive.
         unsafe { libfs::exchange(self.as_move())? };
+        self.done.set(true);
         Ok(Renamed(self.mark))
     }
 }

@@ -34,7 +34,10 @@ use crate::{
     },
     prelude::*, //
 };
-use core::marker::PhantomData;
+use core::{
+    cell::Cell,
+    marker::PhantomData, //
+};
 
 /// C's tables of [`InodeOperations`].
 pub(in crate::fs) struct InodeTable<O>(PhantomData<O>);
@@ -240,10 +243,15 @@ impl<O: InodeOperations> InodeTable<O> {
                 new_dir,
                 new,
             };
-            // SAFETY: By the requirements above.
+            let done = Cell::new(false);
+            // SAFETY: By the requirements above, and C is told what `done` says.
             let (idmap, rename) =
-                unsafe { (MntIdmap::from_raw(idmap), Rename::from_raw(to, flags)) };
-            O::rename(idmap, rename).map(|_renamed| 0)
+                unsafe { (MntIdmap::from_raw(idmap), Rename::from_raw(to, flags, &done)) };
+            match O::rename(idmap, rename) {
+                // The offsets have moved, and the VFS moves the names only if this is no error.
+                Err(_) if done.get() => Ok(0),
+                renamed => renamed.map(|_renamed| 0),
+            }
         })
     }
 
