@@ -241,25 +241,36 @@ impl<'d, T: FileSystem> Entry<'d, T> {
 
     /// What has the name.
     #[inline(always)]
-    pub fn inode(&self) -> &Live<T> {
+    pub fn inode(&self) -> &'d Live<T> {
         self.dentry.inode()
     }
 
     /// Removes the name of something that is no directory.
+    ///
+    /// # Errors
+    ///
+    /// [`EISDIR`] if it is one; the VFS has made sure that it is not.
     #[inline]
-    pub fn unlink(self) -> Removed<'d> {
+    pub fn unlink(self) -> Result<Removed<'d>> {
+        if self.inode().mode().is_dir() {
+            return Err(EISDIR);
+        }
         // SAFETY: By the type invariants; each directory of `T` has offsets.
         unsafe { libfs::unlink(self.dir.as_ptr(), self.dentry.as_ptr()) };
-        Removed(self.mark)
+        Ok(Removed(self.mark))
     }
 
     /// Removes the name of a directory.
     ///
     /// # Errors
     ///
-    /// [`ENOTEMPTY`] if there are names in it.
+    /// [`ENOTDIR`] if it is none; the VFS has made sure that it is one. [`ENOTEMPTY`] if there are
+    /// names in it.
     #[inline]
     pub fn rmdir(self) -> Result<Removed<'d>> {
+        if !self.inode().mode().is_dir() {
+            return Err(ENOTDIR);
+        }
         if !self.dentry.is_empty() {
             return Err(ENOTEMPTY);
         }
@@ -304,8 +315,12 @@ impl<'d, T: FileSystem> Unnamed<'d, T> {
     ///
     /// # Errors
     ///
-    /// Whatever opening it comes to, as if it had a name; then the inode is gone.
+    /// [`EINVAL`] if it is no regular file: nobody would ask whether a device may be opened here.
+    /// Whatever opening it comes to, as if it had a name. Then the inode is gone.
     pub fn finish(self, new: New<T>) -> Result<Filled<'d>> {
+        if !new.mode().is_reg() {
+            return Err(EINVAL);
+        }
         // SAFETY: By the type invariants.
         to_result(unsafe {
             bindings::d_tmpfile(self.file, new.publish());

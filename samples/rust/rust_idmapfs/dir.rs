@@ -50,11 +50,9 @@ use kernel::{
 /// A directory.
 pub(crate) struct Dir;
 
-/// Gives back what a further name of an inode counted for, if the name that goes is one.
-fn give_back_name(inode: &Live<RustIdmapFs>) {
-    if inode.nlink() > 1 && !inode.mode().is_dir() {
-        inode.super_block().data().limits.give_back_name();
-    }
+/// Whether the name of an inode that goes is a further one, which counts for itself.
+fn is_further_name(inode: &Live<RustIdmapFs>) -> bool {
+    inode.nlink() > 1 && !inode.mode().is_dir()
 }
 
 #[vtable]
@@ -140,8 +138,13 @@ impl InodeOperations for Dir {
     }
 
     fn unlink<'d>(entry: Entry<'d, RustIdmapFs>) -> Result<Removed<'d>> {
-        give_back_name(entry.inode());
-        Ok(entry.unlink())
+        let inode = entry.inode();
+        let counted = is_further_name(inode);
+        let removed = entry.unlink()?;
+        if counted {
+            inode.super_block().data().limits.give_back_name();
+        }
+        Ok(removed)
     }
 
     fn rmdir<'d>(entry: Entry<'d, RustIdmapFs>) -> Result<Removed<'d>> {
@@ -165,9 +168,7 @@ impl InodeOperations for Dir {
             None
         };
         let super_block = rename.inode().super_block();
-        let counted = rename
-            .target()
-            .is_some_and(|target| target.nlink() > 1 && !target.mode().is_dir());
+        let counted = rename.target().is_some_and(is_further_name);
         let renamed = rename.replace(whiteout)?;
         if counted {
             super_block.data().limits.give_back_name();

@@ -321,6 +321,12 @@ impl<T: FileSystem> New<T> {
         Self::special::<O>(owner, name, mode, bindings::WHITEOUT_DEV, data)
     }
 
+    /// The kind and the permissions.
+    pub(in crate::fs) fn mode(&self) -> Mode {
+        // SAFETY: The inode is valid, and nobody else knows it.
+        Mode::new(unsafe { (*self.inode.as_ptr()).i_mode })
+    }
+
     /// Gives away the reference, and lets the inode be found by number.
     pub(in crate::fs) fn publish(self) -> *mut bindings::inode {
         let inode = ManuallyDrop::new(self).inode.as_ptr();
