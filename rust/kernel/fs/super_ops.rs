@@ -121,7 +121,7 @@ pub trait SuperOperations: FileSystem {
     const EXPORT: bool = false;
 
     /// Which extended attributes there are.
-    const XATTR: xattr::Handlers = xattr::Handlers::NONE;
+    const XATTR: xattr::Handlers<Self> = xattr::Handlers::NONE;
 
     /// Makes the root directory of a new superblock.
     ///

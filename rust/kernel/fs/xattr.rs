@@ -134,21 +134,38 @@ pub trait XattrOperations: FileSystem {
     ) -> Result;
 }
 
-/// Which extended attributes there are.
-#[derive(Clone, Copy)]
-pub struct Handlers(*const *const bindings::xattr_handler);
+/// Which extended attributes the inodes of `T` have.
+///
+/// Those of another filesystem are no answer:
+///
+/// ```ignore,compile_fail,E0308
+/// use kernel::fs::{registration::FileSystem, xattr::{Handlers, XattrOperations}};
+///
+/// fn others<T: FileSystem, U: XattrOperations>() -> Handlers<T> {
+///     Handlers::<U>::new()
+/// }
+/// ```
+///
+/// # Invariants
+///
+/// The pointer is null or to a table for inodes of `T`.
+pub struct Handlers<T>(*const *const bindings::xattr_handler, PhantomData<fn(T)>);
 
-impl Handlers {
+impl<T: FileSystem> Handlers<T> {
     /// None.
-    pub const NONE: Self = Self(core::ptr::null());
+    // INVARIANT: The pointer is null.
+    pub const NONE: Self = Self(core::ptr::null(), PhantomData);
 
-    /// Those of [`XattrOperations`].
-    pub const fn new<T: XattrOperations>() -> Self {
-        Self(Table::<T>::ALL.as_ptr())
-    }
-
-    pub(super) const fn as_ptr(self) -> *const *const bindings::xattr_handler {
+    pub(super) const fn as_ptr(&self) -> *const *const bindings::xattr_handler {
         self.0
+    }
+}
+
+impl<T: XattrOperations> Handlers<T> {
+    /// Those of [`XattrOperations`].
+    pub const fn new() -> Self {
+        // INVARIANT: The table is that of `T`.
+        Self(Table::<T>::ALL.as_ptr(), PhantomData)
     }
 }
 
