@@ -97,8 +97,8 @@ impl<T: FileSystem> SuperBlock<T> {
 ///
 /// # Safety
 ///
-/// `sb` must be new, of the type of a registration of `T`, and the caller must have it and
-/// `context` for itself.
+/// `sb` must be new, of the type of a registration of `T`, with its `s_umount` held for writing,
+/// and the caller must have `context` for itself.
 pub(super) unsafe extern "C" fn fill_super<T: ContextOperations + SuperOperations>(
     sb: *mut bindings::super_block,
     context: *mut bindings::fs_context,
@@ -123,7 +123,7 @@ pub(super) unsafe extern "C" fn fill_super<T: ContextOperations + SuperOperation
         // SAFETY: By the requirements above. The pinned object stays where it is until `kill_sb()`.
         let sb = unsafe {
             (*sb).s_fs_info = KBox::into_raw(Pin::into_inner_unchecked(info)).cast();
-            SuperTable::<T>::set_up(&mut *sb);
+            SuperTable::<T>::set_up(sb);
             // INVARIANT: The type is `T`'s, and `s_fs_info` is set.
             SuperBlock::<T>::from_raw(sb)
         };
@@ -133,7 +133,7 @@ pub(super) unsafe extern "C" fn fill_super<T: ContextOperations + SuperOperation
         if root.is_null() {
             return Err(ENOMEM);
         }
-        // SAFETY: The caller has the superblock for itself.
+        // SAFETY: By the requirements above nobody else looks at the root yet.
         unsafe { (*sb.as_ptr()).s_root = root };
         Ok(0)
     })

@@ -173,23 +173,34 @@ impl<T: SuperOperations> SuperTable<T> {
     };
 
     /// Tells a new superblock what it is.
-    pub(super) fn set_up(sb: &mut bindings::super_block) {
-        sb.s_op = &Self::OPERATIONS;
-        sb.s_maxbytes = bindings::MAX_LFS_FILESIZE;
-        sb.s_blocksize = bindings::PAGE_SIZE;
-        sb.s_blocksize_bits = bindings::PAGE_SHIFT as u8;
-        sb.s_magic = T::MAGIC as usize;
-        sb.s_time_gran = 1;
-        // A name that is gone is not worth remembering: there is no disk to look on again.
-        sb.s_d_flags = bindings::dentry_flags_DCACHE_DONTCACHE;
-        sb.s_xattr = T::XATTR.as_ptr();
-        // There is no need to ask the filesystem about privileges to kill at each write.
-        sb.s_flags |= bindings::SB_NOSEC;
-        if T::POSIX_ACL && cfg!(CONFIG_FS_POSIX_ACL) {
-            sb.s_flags |= bindings::SB_POSIXACL;
-        }
-        if T::EXPORT {
-            sb.s_export_op = IN_MEMORY.as_ptr();
+    ///
+    /// # Safety
+    ///
+    /// `sb` must be a valid superblock of `T` whose `s_umount` the caller holds for writing, and
+    /// which is not born yet. Others may look at it, but not at what is set here: they wait for
+    /// that lock.
+    pub(super) unsafe fn set_up(sb: *mut bindings::super_block) {
+        // SAFETY: By the requirements above.
+        unsafe {
+            (*sb).s_op = &Self::OPERATIONS;
+            (*sb).s_maxbytes = bindings::MAX_LFS_FILESIZE;
+            (*sb).s_blocksize = bindings::PAGE_SIZE;
+            (*sb).s_blocksize_bits = bindings::PAGE_SHIFT as u8;
+            (*sb).s_magic = T::MAGIC as usize;
+            (*sb).s_time_gran = 1;
+            // A name that is gone is not worth remembering: there is no disk to look on again.
+            (*sb).s_d_flags = bindings::dentry_flags_DCACHE_DONTCACHE;
+            (*sb).s_xattr = T::XATTR.as_ptr();
+            // There is no need to ask the filesystem about privileges to kill at each write.
+            (*sb).s_flags |= bindings::SB_NOSEC;
+            // Whoever mounts it may have set this.
+            (*sb).s_flags &= !bindings::SB_POSIXACL;
+            if T::POSIX_ACL && cfg!(CONFIG_FS_POSIX_ACL) {
+                (*sb).s_flags |= bindings::SB_POSIXACL;
+            }
+            if T::EXPORT {
+                (*sb).s_export_op = IN_MEMORY.as_ptr();
+            }
         }
     }
 

@@ -2,6 +2,8 @@
 
 //! Tests of the abstractions, with a small filesystem that can be told to fail.
 
+mod calls;
+
 use super::{
     access::Mode,
     context::{
@@ -10,8 +12,10 @@ use super::{
         Parameter, //
     },
     dentry::{
+        Entry,
         Filled,
-        Negative, //
+        Negative,
+        Removed, //
     },
     inode::{
         New,
@@ -33,10 +37,6 @@ use super::{
 };
 use crate::{
     bindings,
-    error::{
-        from_err_ptr,
-        to_result, //
-    },
     prelude::*,
     sync::atomic::{
         Atomic,
@@ -47,7 +47,6 @@ use crate::{
         FsUid, //
     },
 };
-use core::mem::MaybeUninit;
 
 /// Where making a mount may fail.
 const STEPS: [i32; 5] = [OPTIONS, PARAMETER, DATA, ROOT_DATA, ROOT];
@@ -58,7 +57,14 @@ const DATA: i32 = 3;
 const ROOT_DATA: i32 = 4;
 const ROOT: i32 = 5;
 
-static WRONG: Atomic<bool> = Atomic::new(false);
+/// What operations do wrong.
+static WRONG: Atomic<i32> = Atomic::new(NOTHING);
+const NOTHING: i32 = 0;
+/// Something other than they are asked for.
+const WHAT: i32 = 1;
+/// They do it, and say that they did not.
+const ANSWER: i32 = 2;
+
 static FAILING: Atomic<i32> = Atomic::new(NOWHERE);
 static ALIVE: Atomic<i32> = Atomic::new(0);
 static MADE: Atomic<i32> = Atomic::new(0);
@@ -168,165 +174,33 @@ impl InodeOperations for Dir {
     }
 
     fn rename<'d>(_idmap: &MntIdmap, rename: Rename<'d, TestFs>) -> Result<Renamed<'d>> {
-        // What is not asked for, where it is to go wrong.
-        if rename.flags().has(Flags::EXCHANGE) != WRONG.load(Relaxed) {
+        let wrong = WRONG.load(Relaxed);
+        let renamed = if rename.flags().has(Flags::EXCHANGE) != (wrong == WHAT) {
             rename.exchange()
         } else {
             rename.replace(None)
-        }
-    }
-}
-
-/// Memory for a registration, static as lockdep wants it.
-static mut REGISTRATION: MaybeUninit<Registration<TestFs>> = MaybeUninit::uninit();
-
-/// Does something while the filesystem is registered.
-fn registered<R>(f: impl FnOnce(*mut bindings::file_system_type) -> Result<R>) -> Result<R> {
-    let registration: *mut Registration<TestFs> = (&raw mut REGISTRATION).cast();
-    // SAFETY: Tests run one after the other, and this leaves nothing mounted, so the registration
-    // is initialized and dropped in turns. It is in static memory.
-    unsafe {
-        pin_init::raw_try_init(registration, Registration::<TestFs>::new())?;
-        // CAST: The type is the first member.
-        let result = f(registration.cast());
-        core::ptr::drop_in_place(registration);
-        result
-    }
-}
-
-/// Does something while the filesystem is mounted, by the kernel itself.
-///
-/// # Safety
-///
-/// `fs_type` must be registered.
-unsafe fn mounted<R>(
-    fs_type: *mut bindings::file_system_type,
-    options: Option<&'static CStr>,
-    f: impl FnOnce(*mut bindings::vfsmount) -> R,
-) -> Result<R> {
-    let mut text = [0u8; 32];
-    let data = match options {
-        Some(options) => {
-            let options = options.to_bytes_with_nul();
-            text.get_mut(..options.len())
-                .ok_or(EINVAL)?
-                .copy_from_slice(options);
-            text.as_mut_ptr().cast()
-        }
-        None => core::ptr::null_mut(),
-    };
-    // SAFETY: By the requirements above; `data` is null or a string that may be written to.
-    unsafe {
-        let flags = bindings::SB_KERNMOUNT as c_int;
-        let mount = from_err_ptr(bindings::vfs_kern_mount(
-            fs_type,
-            flags,
-            TestFs::NAME.as_char_ptr(),
-            data,
-        ))?;
-        let result = f(mount);
-        bindings::kern_unmount(mount);
-        Ok(result)
-    }
-}
-
-/// Makes a directory in the root of a mount.
-///
-/// # Safety
-///
-/// `mount` must be a mount of the filesystem.
-unsafe fn make_directory(mount: *mut bindings::vfsmount, name: &CStr) -> Result {
-    // SAFETY: By the requirements above.
-    unsafe {
-        let root = (*mount).mnt_root;
-        let name = from_err_ptr(bindings::simple_start_creating(root, name.as_char_ptr()))?;
-        let idmap = &raw mut bindings::nop_mnt_idmap;
-        let made = bindings::vfs_mkdir(idmap, (*root).d_inode, name, 0o755, core::ptr::null_mut());
-        // It ends what was started also where it fails.
-        bindings::end_dirop(made);
-        from_err_ptr(made).map(|_| ())
-    }
-}
-
-/// Calls the operation that makes a directory as the VFS would for a caller who has no name in the
-/// filesystem, if it did not look for that itself.
-///
-/// # Safety
-///
-/// `mount` must be a mount of the filesystem.
-unsafe fn make_unmapped(mount: *mut bindings::vfsmount, name: &CStr) -> Result {
-    // SAFETY: By the requirements above.
-    unsafe {
-        let root = (*mount).mnt_root;
-        let dir = (*root).d_inode;
-        let name = from_err_ptr(bindings::simple_start_creating(root, name.as_char_ptr()))?;
-        let made = match (*(*dir).i_op).mkdir {
-            Some(mkdir) => mkdir(&raw mut bindings::invalid_mnt_idmap, dir, name, 0o755),
-            None => EINVAL.to_ptr(),
         };
-        bindings::end_dirop(name);
-        from_err_ptr(made).map(|_| ())
+        if wrong == ANSWER {
+            return Err(EDOM);
+        }
+        renamed
     }
-}
 
-/// Finds a name in a directory; the answer is a reference, or null.
-///
-/// # Safety
-///
-/// `dir` must be a directory of the filesystem.
-unsafe fn find(dir: *mut bindings::dentry, name: &CStr) -> *mut bindings::dentry {
-    let mut text: bindings::qstr = pin_init::zeroed();
-    text.name = name.as_char_ptr().cast();
-    text.__bindgen_anon_1.__bindgen_anon_1.len = name.count_bytes() as u32;
-    // SAFETY: By the requirements above; all names are in the dentry cache.
-    unsafe {
-        let hash = bindings::full_name_hash(
-            dir.cast(),
-            name.as_char_ptr(),
-            text.__bindgen_anon_1.__bindgen_anon_1.len,
-        );
-        text.__bindgen_anon_1.__bindgen_anon_1.hash = hash;
-        bindings::d_lookup(dir, &text)
+    fn unlink<'d>(entry: Entry<'d, TestFs>) -> Result<Removed<'d>> {
+        entry.unlink()
     }
-}
 
-/// Gives something in the root of a mount the name of something else there.
-///
-/// # Safety
-///
-/// `mount` must be a mount of the filesystem.
-unsafe fn rename(mount: *mut bindings::vfsmount, old: &CStr, new: &CStr, flags: u32) -> Result {
-    // SAFETY: By the requirements above. The lock keeps the names.
-    unsafe {
-        let root = (*mount).mnt_root;
-        // As the VFS does: it locks what is renamed, too.
-        let parent = bindings::inode_i_mutex_lock_class_I_MUTEX_PARENT;
-        bindings::inode_lock_nested((*root).d_inode, parent);
-        let (old, new) = (find(root, old), find(root, new));
-        let result = if old.is_null() || new.is_null() {
-            Err(ENOENT)
-        } else {
-            let mut data = bindings::renamedata {
-                mnt_idmap: &raw mut bindings::nop_mnt_idmap,
-                old_parent: root,
-                old_dentry: old,
-                new_parent: root,
-                new_dentry: new,
-                delegated_inode: core::ptr::null_mut(),
-                flags,
-            };
-            to_result(bindings::vfs_rename(&mut data))
-        };
-        bindings::dput(old);
-        bindings::dput(new);
-        bindings::inode_unlock((*root).d_inode);
-        result
+    fn rmdir<'d>(entry: Entry<'d, TestFs>) -> Result<Removed<'d>> {
+        match WRONG.load(Relaxed) {
+            WHAT => entry.unlink(),
+            _ => entry.rmdir(),
+        }
     }
 }
 
 #[macros::kunit_tests(rust_fs)]
 mod cases {
-    use super::*;
+    use super::{calls::*, *};
 
     /// How many things were made, and how many are left.
     fn counted(f: impl FnOnce() -> Result) -> Result<(i32, i32)> {
@@ -380,6 +254,16 @@ mod cases {
     }
 
     #[test]
+    fn acls_are_there_only_where_the_filesystem_has_them() -> Result {
+        // SAFETY: It is registered.
+        let flags = registered(|fs_type| unsafe {
+            mounted(fs_type, None, |mount| (*(*mount).mnt_sb).s_flags)
+        })?;
+        assert_eq!(flags & bindings::SB_POSIXACL, 0);
+        Ok(())
+    }
+
+    #[test]
     fn options_that_are_wrong_are_refused() -> Result {
         for options in [c"mode=8", c"mode=10000", c"mode", c"fails=1", c"unknown"] {
             let (_, left) = counted(|| {
@@ -426,10 +310,10 @@ mod cases {
                     let _ = (make_directory(mount, c"a"), make_directory(mount, c"b"));
                     let links = || (*(*(*mount).mnt_root).d_inode).__bindgen_anon_1.i_nlink;
                     let renamed = |flags| (rename(mount, c"a", c"b", flags), links());
-                    WRONG.store(true, Relaxed);
+                    WRONG.store(WHAT, Relaxed);
                     let asked = [bindings::RENAME_EXCHANGE, 0, bindings::RENAME_WHITEOUT];
                     let wrong = asked.map(renamed);
-                    WRONG.store(false, Relaxed);
+                    WRONG.store(NOTHING, Relaxed);
                     // A whiteout is wrong in any case. In this order two change places, and one
                     // takes the place of the other; then there is one left.
                     let asked = [bindings::RENAME_WHITEOUT, bindings::RENAME_EXCHANGE, 0];
@@ -438,6 +322,53 @@ mod cases {
             })?;
             assert_eq!(wrong, [(Err(EINVAL), 4); 3]);
             assert_eq!(right, [(Err(EINVAL), 4), (Ok(()), 4), (Ok(()), 3)]);
+            Ok(())
+        })?;
+        assert_eq!(left, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_rename_that_was_done_is_told() -> Result {
+        let (_, left) = counted(|| {
+            // SAFETY: It is registered.
+            let (exchanged, replaced, found) = registered(|fs_type| unsafe {
+                mounted(fs_type, None, |mount| {
+                    let _ = (make_directory(mount, c"a"), make_directory(mount, c"b"));
+                    WRONG.store(ANSWER, Relaxed);
+                    let exchanged = rename(mount, c"a", c"b", bindings::RENAME_EXCHANGE);
+                    let replaced = rename(mount, c"a", c"b", 0);
+                    WRONG.store(NOTHING, Relaxed);
+                    let found = [c"a", c"b"].map(|name| {
+                        let found = find((*mount).mnt_root, name);
+                        bindings::dput(found);
+                        !found.is_null()
+                    });
+                    (exchanged, replaced, found)
+                })
+            })?;
+            assert_eq!((exchanged, replaced), (Ok(()), Ok(())));
+            assert_eq!(found, [false, true]);
+            Ok(())
+        })?;
+        assert_eq!(left, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_directory_is_removed_as_one() -> Result {
+        let (_, left) = counted(|| {
+            // SAFETY: It is registered.
+            let removed = registered(|fs_type| unsafe {
+                mounted(fs_type, None, |mount| {
+                    let _ = make_directory(mount, c"a");
+                    [WHAT, NOTHING].map(|wrong| {
+                        WRONG.store(wrong, Relaxed);
+                        remove_directory(mount, c"a")
+                    })
+                })
+            })?;
+            assert_eq!(removed, [Err(EISDIR), Ok(())]);
             Ok(())
         })?;
         assert_eq!(left, 0);

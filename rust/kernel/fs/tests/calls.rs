@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the VFS is asked to do in tests.
+
+use super::TestFs;
+use crate::{
+    bindings,
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
+    fs::registration::{
+        FileSystem,
+        Registration, //
+    },
+    prelude::*, //
+};
+use core::mem::MaybeUninit;
+
+/// Memory for a registration, static as lockdep wants it.
+static mut REGISTRATION: MaybeUninit<Registration<TestFs>> = MaybeUninit::uninit();
+
+/// Does something while the filesystem is registered.
+pub(super) fn registered<R>(f: impl FnOnce(*mut bindings::file_system_type) -> Result<R>) -> Result<R> {
+    let registration: *mut Registration<TestFs> = (&raw mut REGISTRATION).cast();
+    // SAFETY: Tests run one after the other, and this leaves nothing mounted, so the registration
+    // is initialized and dropped in turns. It is in static memory.
+    unsafe {
+        pin_init::raw_try_init(registration, Registration::<TestFs>::new())?;
+        // CAST: The type is the first member.
+        let result = f(registration.cast());
+        core::ptr::drop_in_place(registration);
+        result
+    }
+}
+
+/// Does something while the filesystem is mounted, by the kernel itself.
+///
+/// # Safety
+///
+/// `fs_type` must be registered.
+pub(super) unsafe fn mounted<R>(
+    fs_type: *mut bindings::file_system_type,
+    options: Option<&'static CStr>,
+    f: impl FnOnce(*mut bindings::vfsmount) -> R,
+) -> Result<R> {
+    let mut text = [0u8; 32];
+    let data = match options {
+        Some(options) => {
+            let options = options.to_bytes_with_nul();
+            text.get_mut(..options.len())
+                .ok_or(EINVAL)?
+                .copy_from_slice(options);
+            text.as_mut_ptr().cast()
+        }
+        None => core::ptr::null_mut(),
+    };
+    // SAFETY: By the requirements above; `data` is null or a string that may be written to.
+    unsafe {
+        // What mount(2) calls MS_POSIXACL: it is not for whoever mounts to say.
+        let flags = (bindings::SB_KERNMOUNT | bindings::SB_POSIXACL) as c_int;
+        let mount = from_err_ptr(bindings::vfs_kern_mount(
+            fs_type,
+            flags,
+            TestFs::NAME.as_char_ptr(),
+            data,
+        ))?;
+        let result = f(mount);
+        bindings::kern_unmount(mount);
+        Ok(result)
+    }
+}
+
+/// Makes a directory in the root of a mount.
+///
+/// # Safety
+///
+/// `mount` must be a mount of the filesystem.
+pub(super) unsafe fn make_directory(mount: *mut bindings::vfsmount, name: &CStr) -> Result {
+    // SAFETY: By the requirements above.
+    unsafe {
+        let root = (*mount).mnt_root;
+        let name = from_err_ptr(bindings::simple_start_creating(root, name.as_char_ptr()))?;
+        let idmap = &raw mut bindings::nop_mnt_idmap;
+        let made = bindings::vfs_mkdir(idmap, (*root).d_inode, name, 0o755, core::ptr::null_mut());
+        // It ends what was started also where it fails.
+        bindings::end_dirop(made);
+        from_err_ptr(made).map(|_| ())
+    }
+}
+
+/// Calls the operation that makes a directory as the VFS would for a caller who has no name in the
+/// filesystem, if it did not look for that itself.
+///
+/// # Safety
+///
+/// `mount` must be a mount of the filesystem.
+pub(super) unsafe fn make_unmapped(mount: *mut bindings::vfsmount, name: &CStr) -> Result {
+    // SAFETY: By the requirements above.
+    unsafe {
+        let root = (*mount).mnt_root;
+        let dir = (*root).d_inode;
+        let name = from_err_ptr(bindings::simple_start_creating(root, name.as_char_ptr()))?;
+        let made = match (*(*dir).i_op).mkdir {
+            Some(mkdir) => mkdir(&raw mut bindings::invalid_mnt_idmap, dir, name, 0o755),
+            None => EINVAL.to_ptr(),
+        };
+        bindings::end_dirop(name);
+        from_err_ptr(made).map(|_| ())
+    }
+}
+
+/// Finds a name in a directory; the answer is a reference, or null.
+///
+/// # Safety
+///
+/// `dir` must be a directory of the filesystem.
+pub(super) unsafe fn find(dir: *mut bindings::dentry, name: &CStr) -> *mut bindings::dentry {
+    let mut text: bindings::qstr = pin_init::zeroed();
+    text.name = name.as_char_ptr().cast();
+    text.__bindgen_anon_1.__bindgen_anon_1.len = name.count_bytes() as u32;
+    // SAFETY: By the requirements above; all names are in the dentry cache.
+    unsafe {
+        let hash = bindings::full_name_hash(
+            dir.cast(),
+            name.as_char_ptr(),
+            text.__bindgen_anon_1.__bindgen_anon_1.len,
+        );
+        text.__bindgen_anon_1.__bindgen_anon_1.hash = hash;
+        bindings::d_lookup(dir, &text)
+    }
+}
+
+/// Gives something in the root of a mount the name of something else there.
+///
+/// # Safety
+///
+/// `mount` must be a mount of the filesystem.
+pub(super) unsafe fn rename(mount: *mut bindings::vfsmount, old: &CStr, new: &CStr, flags: u32) -> Result {
+    // SAFETY: By the requirements above. The lock keeps the names.
+    unsafe {
+        let root = (*mount).mnt_root;
+        // As the VFS does: it locks what is renamed, too.
+        let parent = bindings::inode_i_mutex_lock_class_I_MUTEX_PARENT;
+        bindings::inode_lock_nested((*root).d_inode, parent);
+        let (old, new) = (find(root, old), find(root, new));
+        let result = if old.is_null() || new.is_null() {
+            Err(ENOENT)
+        } else {
+            let mut data = bindings::renamedata {
+                mnt_idmap: &raw mut bindings::nop_mnt_idmap,
+                old_parent: root,
+                old_dentry: old,
+                new_parent: root,
+                new_dentry: new,
+                delegated_inode: core::ptr::null_mut(),
+                flags,
+            };
+            to_result(bindings::vfs_rename(&mut data))
+        };
+        bindings::dput(old);
+        bindings::dput(new);
+        bindings::inode_unlock((*root).d_inode);
+        result
+    }
+}
+
+/// Removes a directory in the root of a mount.
+///
+/// # Safety
+///
+/// `mount` must be a mount of the filesystem.
+pub(super) unsafe fn remove_directory(mount: *mut bindings::vfsmount, name: &CStr) -> Result {
+    // SAFETY: By the requirements above. The lock keeps the names.
+    unsafe {
+        let root = (*mount).mnt_root;
+        let parent = bindings::inode_i_mutex_lock_class_I_MUTEX_PARENT;
+        bindings::inode_lock_nested((*root).d_inode, parent);
+        let found = find(root, name);
+        let idmap = &raw mut bindings::nop_mnt_idmap;
+        let removed = match found.is_null() {
+            true => Err(ENOENT),
+            false => to_result(bindings::vfs_rmdir(
+                idmap,
+                (*root).d_inode,
+                found,
+                core::ptr::null_mut(),
+            )),
+        };
+        bindings::dput(found);
+        bindings::inode_unlock((*root).d_inode);
+        removed
+    }
+}
