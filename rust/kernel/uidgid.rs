@@ -130,13 +130,13 @@ impl Space for Vfs {
 ///
 /// A user id is not a group id, and an id that a program wrote is not one that an inode stores:
 ///
-/// ```ignore,compile_fail
+/// ```ignore,compile_fail,E0308
 /// use kernel::uidgid::{Gid, Uid};
 ///
 /// let gid: Option<Gid> = Uid::new(1000);
 /// ```
 ///
-/// ```ignore,compile_fail
+/// ```ignore,compile_fail,E0308
 /// use kernel::uidgid::{FsUid, Uid};
 ///
 /// fn same(written: Uid, stored: FsUid) -> bool {

@@ -29,7 +29,7 @@
 //! The id that an inode stores is not compared with a caller; [`Access::i_uid_into_vfsuid`] has to
 //! come between:
 //!
-//! ```ignore,compile_fail
+//! ```ignore,compile_fail,E0308
 //! use kernel::fs::access::{Caller, Owned};
 //!
 //! fn owns<C: Caller>(caller: C, inode: &impl Owned<C::Namespace>) -> bool {
@@ -39,7 +39,7 @@
 //!
 //! A caller is not asked whether it is in a group that was not mapped:
 //!
-//! ```ignore,compile_fail
+//! ```ignore,compile_fail,E0308
 //! use kernel::fs::access::{Caller, Owned};
 //!
 //! fn in_group<C: Caller>(caller: C, inode: &impl Owned<C::Namespace>) -> bool {

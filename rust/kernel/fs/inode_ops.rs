@@ -93,7 +93,7 @@ pub(super) use self::table::InodeTable;
 ///
 /// The proof is of the name that was to be filled, and there is no other way to one:
 ///
-/// ```ignore,compile_fail
+/// ```ignore,compile_fail,E0423
 /// use kernel::fs::dentry::{Filled, Negative};
 /// use kernel::fs::registration::FileSystem;
 ///

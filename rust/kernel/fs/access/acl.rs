@@ -54,7 +54,7 @@ pub enum Tag<S: Space> {
 ///
 /// The entries that a filesystem stores are not those that a caller reads or writes:
 ///
-/// ```ignore,compile_fail
+/// ```ignore,compile_fail,E0308
 /// use kernel::{fs::access::Entry, uidgid::{Filesystem, Vfs}};
 ///
 /// fn set(written: Entry<Vfs>) -> Entry<Filesystem> {

@@ -221,7 +221,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// What is stored is no new owner:
     ///
-    /// ```ignore,compile_fail
+    /// ```ignore,compile_fail,E0308
     /// use kernel::fs::access::{Access, Caller, MountMap, Owned};
     ///
     /// fn keep<C: Caller, M: MountMap<C::Namespace>>(

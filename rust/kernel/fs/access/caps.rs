@@ -52,7 +52,7 @@ pub enum CapsRoot {
 ///
 /// It is not what a program reads or writes:
 ///
-/// ```ignore,compile_fail
+/// ```ignore,compile_fail,E0308
 /// use kernel::fs::access::{CallerCaps, DiskCaps};
 ///
 /// fn store(written: CallerCaps) -> DiskCaps {

@@ -32,11 +32,11 @@ use crate::uidgid::{
 /// Whatever makes an object takes one, so no caller without a name there becomes an owner that
 /// nobody is:
 ///
-/// ```ignore,compile_fail
-/// use kernel::fs::access::NewOwner;
+/// ```ignore,compile_fail,E0451
+/// use kernel::{fs::access::NewOwner, uidgid::{FsGid, FsUid}};
 ///
-/// fn nobody() -> NewOwner {
-///     NewOwner { owner: None, group: None }
+/// fn unproved(owner: FsUid, group: FsGid) -> NewOwner {
+///     NewOwner { owner, group }
 /// }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -54,10 +54,11 @@ use core::{
 ///
 /// There is no other way to one:
 ///
-/// ```ignore,compile_fail
+/// ```ignore,compile_fail,E0061
 /// use kernel::fs::{inode::{Live, NewOwner}, registration::FileSystem};
+/// use kernel::prelude::*;
 ///
-/// fn unmapped<T: FileSystem>(dir: &Live<T>) -> NewOwner<'_, T> {
+/// fn unmapped<T: FileSystem>(dir: &Live<T>) -> Result<NewOwner<'_, T>> {
 ///     dir.new_owner()
 /// }
 /// ```

@@ -21,7 +21,7 @@
 //!
 //! It is not compared with what an inode stores, nor is a caller:
 //!
-//! ```ignore,compile_fail
+//! ```ignore,compile_fail,E0277
 //! use kernel::uidgid::{FsUid, VfsUid};
 //!
 //! fn same(seen: VfsUid, stored: FsUid) -> bool {
@@ -29,7 +29,7 @@
 //! }
 //! ```
 //!
-//! ```ignore,compile_fail
+//! ```ignore,compile_fail,E0277
 //! use kernel::uidgid::{FsUid, Kuid};
 //!
 //! fn owns(caller: Kuid, stored: FsUid) -> bool {
@@ -39,19 +39,19 @@
 //!
 //! No number becomes one, and the id that an inode stores does not without the mount's map:
 //!
-//! ```ignore,compile_fail
+//! ```ignore,compile_fail,E0277
 //! use kernel::uidgid::VfsUid;
 //!
 //! let id: VfsUid = 1000u32.into();
 //! ```
 //!
-//! ```ignore,compile_fail
+//! ```ignore,compile_fail,E0599
 //! use kernel::uidgid::VfsUid;
 //!
 //! let id = VfsUid::new(1000);
 //! ```
 //!
-//! ```ignore,compile_fail
+//! ```ignore,compile_fail,E0277
 //! use kernel::uidgid::{FsUid, VfsUid};
 //!
 //! fn see(stored: FsUid) -> VfsUid {
@@ -61,7 +61,7 @@
 //!
 //! A user is no group, and an owner that may be unmapped is not taken for one that is there:
 //!
-//! ```ignore,compile_fail
+//! ```ignore,compile_fail,E0277
 //! use kernel::uidgid::{VfsGid, VfsUid};
 //!
 //! fn same(user: VfsUid, group: VfsGid) -> bool {
@@ -69,7 +69,7 @@
 //! }
 //! ```
 //!
-//! ```ignore,compile_fail
+//! ```ignore,compile_fail,E0308
 //! use kernel::uidgid::{Kuid, VfsUid};
 //!
 //! fn owns(caller: Kuid, seen: Option<VfsUid>) -> bool {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use super::ktap;
+use super::misuse;
 use super::report::Case;
 use crate::boot::{self, Job, Machine, Options};
 use crate::lab::{Flavour, Lab};
@@ -81,7 +82,9 @@ pub(crate) fn uml(lab: &Lab) -> Result<Vec<Case>> {
     // kunit.py's own verdict is not asked for: what it printed tells all.
     step.status(exec)?;
     let text = fs::read(lab.cache.log("kunit-uml")?)?;
-    Ok(ktap::parse(&String::from_utf8_lossy(&text)))
+    let mut cases = ktap::parse(&String::from_utf8_lossy(&text));
+    cases.extend(misuse::cases(lab, &tree, &toolchain, &build)?);
+    Ok(cases)
 }
 
 /// Boots a guest whose kernel runs the tests before anything else.

@@ -8,6 +8,7 @@ mod guest;
 mod host;
 mod ktap;
 mod kunit;
+mod misuse;
 mod report;
 mod rust_idmap;
 mod sanitize;

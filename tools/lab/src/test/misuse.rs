@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The examples, in the documentation of the kernel crate, of what must not compile. The kernel's
+//! own builder of doctests passes them by, as it takes every example for one that compiles.
+//!
+//! Here each is compiled against the crate as a module would be, and the compiler has to give the
+//! error that the example's fence names; where it names none, one without a code.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::report::{Case, Verdict};
+use crate::lab::Lab;
+use crate::toolchain::Toolchain;
+use crate::tree::Tree;
+use crate::{cache, ui};
+
+/// Where the documentation is, in the checkout.
+const DOCUMENTED: &[&str] = &["rust/kernel/fs", "rust/kernel/uidgid.rs"];
+const FENCE: &str = "```ignore,compile_fail";
+/// What must compile: otherwise the rest says nothing.
+const CONTROL: &str = "control";
+
+/// An example of what must not compile.
+struct Example {
+    /// The file and line of its fence, as in "fs/access.rs:32".
+    place: String,
+    code: String,
+    /// The code of the error, or nothing.
+    error: String,
+}
+
+/// Tries all of them with a User Mode Linux that was built in a folder. The caller holds the lock.
+pub(super) fn cases(
+    lab: &Lab,
+    tree: &Tree,
+    toolchain: &Toolchain,
+    build: &Path,
+) -> Result<Vec<Case>> {
+    let mut examples = Vec::new();
+    for path in DOCUMENTED {
+        collect(&lab.checkout, &lab.checkout.join(path), &mut examples)?;
+    }
+    let folder = build.with_file_name("misuse");
+    cache::remove(&folder)?;
+    fs::create_dir_all(&folder)?;
+    let mut objects = vec![format!("{CONTROL}.o")];
+    let write = |stem: &str, code: &str| {
+        let text = format!("//! An example.\n#![allow(unused)]\nfn example() {{\n{code}\n}}\n");
+        fs::write(folder.join(format!("{stem}.rs")), text)
+    };
+    write(CONTROL, "use kernel::fs::mnt_idmapping::MntIdmap;")?;
+    for (index, example) in examples.iter().enumerate() {
+        write(&stem(index), &example.code)?;
+        objects.push(format!("{}.o", stem(index)));
+    }
+    fs::write(
+        folder.join("Kbuild"),
+        format!("obj-m := {}\n", objects.join(" ")),
+    )?;
+    let mut make = toolchain.make(&tree.path, build);
+    make.args(["ARCH=um", "-k", &format!("-j{}", Lab::jobs())])
+        .arg(format!("M={}", folder.display()))
+        .args(&objects);
+    let step = ui::Step {
+        cache: &lab.cache,
+        label: "what must not compile",
+        log: "misuse",
+        lines: 150,
+        verbose: lab.verbose,
+    };
+    // That it fails is what is wanted; how is in the log.
+    step.status(make)?;
+    let log = fs::read(lab.cache.log("misuse")?)?;
+    let errors = errors(&String::from_utf8_lossy(&log));
+    let mut cases = vec![Case::new(
+        "misuse.control",
+        match folder.join(format!("{CONTROL}.o")).exists() {
+            true => Verdict::Passed,
+            false => Verdict::Failed("what may be written does not compile either".to_owned()),
+        },
+    )];
+    cases.extend(examples.iter().enumerate().map(|(index, example)| {
+        let of_it = errors.iter().filter(|(file, _)| *file == stem(index));
+        let seen: Vec<&str> = of_it.map(|(_, error)| error.as_str()).collect();
+        let verdict = match seen[..] {
+            [] => Verdict::Failed("it compiles".to_owned()),
+            _ if seen.iter().all(|error| *error == example.error) => Verdict::Passed,
+            _ => {
+                let expected = &example.error;
+                Verdict::Failed(format!("expected: error '{expected}', seen: {seen:?}"))
+            }
+        };
+        Case::new(&format!("misuse.{}", example.place), verdict)
+    }));
+    Ok(cases)
+}
+
+/// The name of an example's file, without its ending.
+fn stem(index: usize) -> String {
+    format!("example{index}")
+}
+
+/// Reads the examples of a file, or of all files below a folder.
+fn collect(checkout: &Path, path: &Path, examples: &mut Vec<Example>) -> Result<()> {
+    if path.is_dir() {
+        let entries = fs::read_dir(path)?.map(|entry| Ok(entry?.path()));
+        let mut paths = entries.collect::<Result<Vec<PathBuf>>>()?;
+        paths.sort();
+        return paths
+            .iter()
+            .try_for_each(|path| collect(checkout, path, examples));
+    }
+    if path.extension().is_some_and(|ending| ending == "rs") {
+        let text =
+            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let name = path.strip_prefix(checkout.join("rust/kernel"))?;
+        examples.extend(of_text(&name.display().to_string(), &text));
+    }
+    Ok(())
+}
+
+fn of_text(name: &str, text: &str) -> Vec<Example> {
+    let mut examples = Vec::new();
+    let mut lines = text.lines().enumerate();
+    while let Some((index, line)) = lines.next() {
+        let Some(error) = documentation(line).and_then(|line| line.strip_prefix(FENCE)) else {
+            continue;
+        };
+        let code: Vec<&str> = lines
+            .by_ref()
+            .map_while(|(_, line)| documentation(line).filter(|line| *line != "```"))
+            // What is not shown is compiled.
+            .map(|line| line.strip_prefix("# ").unwrap_or(line))
+            .collect();
+        examples.push(Example {
+            place: format!("{name}:{}", index + 1),
+            code: code.join("\n"),
+            error: error.trim_start_matches(',').to_owned(),
+        });
+    }
+    examples
+}
+
+/// What a line says, if it is one of documentation.
+fn documentation(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    let text = line
+        .strip_prefix("//!")
+        .or_else(|| line.strip_prefix("///"))?;
+    Some(text.strip_prefix(' ').unwrap_or(text))
+}
+
+/// The errors in what the compiler printed: the stem of the file, and the code or nothing.
+fn errors(log: &str) -> Vec<(String, String)> {
+    let mut errors = Vec::new();
+    let mut last = None;
+    for line in log.lines() {
+        if let Some(rest) = line.strip_prefix("error") {
+            let code = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+            last = Some(code.map_or("", |(code, _)| code).to_owned());
+        } else if let Some(place) = line.trim_start().strip_prefix("--> ") {
+            let file = place.rsplit('/').next().unwrap_or(place);
+            let stem = file.split_once(".rs:").map(|(stem, _)| stem.to_owned());
+            // The first place after an error is where it is.
+            if let Some((stem, error)) = stem.zip(last.take()) {
+                errors.push((stem, error));
+            }
+        } else if line.starts_with("warning") {
+            last = None;
+        }
+    }
+    errors
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn examples_are_read_with_their_errors() {
+        let text = "//! ```ignore,compile_fail,E0308\n//! # use a;\n//! let b = 1;\n//! ```\n\
+                    //! ```\n//! let c = 1;\n//! ```\n    /// ```ignore,compile_fail\n    /// d();\n\
+                    \x20   /// ```\n";
+        let examples = of_text("a.rs", text);
+        let read = examples
+            .iter()
+            .map(|it| (&it.place[..], &it.code[..], &it.error[..]));
+        let expected = [
+            ("a.rs:1", "use a;\nlet b = 1;", "E0308"),
+            ("a.rs:8", "d();", ""),
+        ];
+        assert_eq!(read.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn errors_are_those_of_their_files() {
+        let log = "warning: unused\n --> /x/example0.rs:1:1\nerror[E0308]: mismatched\n \
+                   --> /x/example1.rs:4:5\n  ::: other\nerror: lifetime may not live long enough\n \
+                   --> /x/example2.rs:5:5\nerror: aborting due to 1 previous error\n\
+                   make: *** [example2.o] Error 1\n";
+        let pair = |stem: &str, code: &str| (stem.to_owned(), code.to_owned());
+        assert_eq!(
+            errors(log),
+            [pair("example1", "E0308"), pair("example2", "")]
+        );
+    }
+}
