@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! How much there may be of pages and inodes, and how much there is.
+//!
+//! Pages are those with contents of files. What an inode has besides, such as its names, the target
+//! of a symbolic link and attributes, is little, and limited by how many inodes there may be; but
+//! for attributes that are `trusted.`, which take privilege to make.
 
 use kernel::{
     new_spinlock,
