@@ -50,7 +50,8 @@ pub(crate) fn uml(lab: &Lab) -> Result<Vec<Case>> {
     // What not every series has the tests of.
     let more = format!("tools/lab/config/kunit-{}.config", tree.source.series);
     let more = lab.checkout.canonicalize()?.join(more);
-    if more.exists() {
+    let abstractions = more.exists();
+    if abstractions {
         configure.arg(format!("--kunitconfig={}", more.display()));
     }
     for option in toolchain.make_options() {
@@ -83,7 +84,7 @@ pub(crate) fn uml(lab: &Lab) -> Result<Vec<Case>> {
     step.status(exec)?;
     let text = fs::read(lab.cache.log("kunit-uml")?)?;
     let mut cases = ktap::parse(&String::from_utf8_lossy(&text));
-    cases.extend(misuse::cases(lab, &tree, &toolchain, &build)?);
+    cases.extend(misuse::cases(lab, &tree, &toolchain, &build, abstractions)?);
     Ok(cases)
 }
 

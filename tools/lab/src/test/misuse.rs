@@ -17,8 +17,15 @@ use crate::toolchain::Toolchain;
 use crate::tree::Tree;
 use crate::{cache, ui};
 
-/// Where the documentation is, in the checkout.
-const DOCUMENTED: &[&str] = &["rust/kernel/fs", "rust/kernel/uidgid.rs"];
+/// Where the documentation is, in the checkout, of what every series of Linux has.
+const EVERYWHERE: &[&str] = &[
+    "rust/kernel/fs/access",
+    "rust/kernel/fs/access.rs",
+    "rust/kernel/fs/mnt_idmapping",
+    "rust/kernel/uidgid.rs",
+];
+/// The same, where there are the abstractions of filesystems too.
+const ALL: &[&str] = &["rust/kernel/fs", "rust/kernel/uidgid.rs"];
 const FENCE: &str = "```ignore,compile_fail";
 /// What must compile: otherwise the rest says nothing.
 const CONTROL: &str = "control";
@@ -32,15 +39,17 @@ struct Example {
     error: String,
 }
 
-/// Tries all of them with a User Mode Linux that was built in a folder. The caller holds the lock.
+/// Tries them with a User Mode Linux that was built in a folder, and that may have the abstractions
+/// of filesystems. The caller holds the lock.
 pub(super) fn cases(
     lab: &Lab,
     tree: &Tree,
     toolchain: &Toolchain,
     build: &Path,
+    abstractions: bool,
 ) -> Result<Vec<Case>> {
     let mut examples = Vec::new();
-    for path in DOCUMENTED {
+    for path in if abstractions { ALL } else { EVERYWHERE } {
         collect(&lab.checkout, &lab.checkout.join(path), &mut examples)?;
     }
     let folder = build.with_file_name("misuse");
