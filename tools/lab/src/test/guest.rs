@@ -14,6 +14,9 @@ use crate::image::{self, Image};
 use crate::lab::{Engine, Flavour, Lab};
 use crate::{disks, exec, kvm};
 
+/// Far more than any of them takes where there is no KVM and the machine is busy.
+pub(super) const LIMIT: Duration = Duration::from_secs(3600);
+
 /// What to run, and what it needs.
 pub(super) struct Program<'a> {
     pub(super) name: &'static str,
@@ -32,7 +35,7 @@ pub(crate) fn scenes(lab: &Lab, flavour: impl Into<Flavour>) -> Result<Vec<Case>
         command: "scenes all --ktap",
         disks: "",
         parameters: "",
-        limit: Duration::from_secs(900),
+        limit: LIMIT,
     };
     program.run(lab, flavour)
 }
@@ -44,7 +47,7 @@ pub(crate) fn faults(lab: &Lab, flavour: impl Into<Flavour>) -> Result<Vec<Case>
         command: "faults",
         disks: "",
         parameters: "",
-        limit: Duration::from_secs(300),
+        limit: LIMIT,
     };
     program.run(lab, flavour)
 }
@@ -61,7 +64,7 @@ pub(crate) fn posix(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
         command,
         disks: "",
         parameters: "",
-        limit: Duration::from_secs(900),
+        limit: LIMIT,
     };
     program.run(lab, engine)
 }
@@ -73,7 +76,7 @@ pub(crate) fn posix_long(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
         command: "exec posix run rust_idmapfs --parts mix,cycles --seconds 300 --cycles 5000",
         disks: "",
         parameters: "",
-        limit: Duration::from_secs(3600),
+        limit: LIMIT,
     };
     program.run(lab, engine)
 }
@@ -100,7 +103,7 @@ pub(crate) fn module(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
                   --cycles 1000 --module /module/rust_idmapfs.ko",
         disks: "",
         parameters: "",
-        limit: Duration::from_secs(3600),
+        limit: LIMIT,
     };
     let flavour = Flavour {
         module: true,

@@ -3,12 +3,10 @@
 //! Our own selftests, tools/testing/selftests/rust_idmap: what idmapped mounts do, call by call,
 //! on every filesystem.
 
-use std::time::Duration;
-
 use anyhow::Result;
 
 use super::expected::Expected;
-use super::guest::Program;
+use super::guest::{LIMIT, Program};
 use super::report::Case;
 use crate::lab::{Engine, Lab};
 
@@ -25,7 +23,7 @@ pub(crate) fn run(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
         command: "exec rust_idmap",
         disks: "",
         parameters: LSM,
-        limit: Duration::from_secs(3600),
+        limit: LIMIT,
     };
     let mut expected = Expected::exceptions(&lab.checkout, EXPECTED)?;
     if lab.fixes {

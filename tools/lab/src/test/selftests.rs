@@ -7,11 +7,11 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use super::expected::Expected;
+use super::guest::LIMIT;
 use super::ktap;
 use super::report::Case;
 use crate::boot::{self, Job, Options, Share};
@@ -24,7 +24,6 @@ use crate::{digest, exec, kvm, run, ui};
 const EXPECTED: &str = "tools/lab/expected/selftests.txt";
 /// Where the programs are in the guest.
 const GUEST: &str = "/opt/idmap/selftests";
-const LIMIT: Duration = Duration::from_secs(600);
 
 /// The suites, in the order in which they run: a folder of
 /// tools/testing/selftests, and its programs.
