@@ -30,7 +30,7 @@ pub(crate) fn run(lab: &Lab) -> Result<Vec<Case>> {
     };
     let mut cases = vec![Case::new("same", same), Case::new("variety", variety)];
     for (engine, Run { outcome, .. }) in [(Engine::Rust, &rust), (Engine::C, &c)] {
-        let around = super::around(outcome).into_iter();
+        let around = super::around(outcome, &[]).into_iter();
         cases
             .extend(around.map(|case| Case::new(&format!("{}-{engine}", case.name), case.verdict)));
     }

@@ -169,7 +169,7 @@ impl Program<'_> {
         output.push_str(&String::from_utf8_lossy(&outcome.errors));
         fs::write(lab.cache.log(&format!("{log}-output"))?, &output)?;
         let mut cases = ktap::parse(&output);
-        cases.extend(super::around(&outcome));
+        cases.extend(super::around(&outcome, &cases));
         Ok(cases)
     }
 }

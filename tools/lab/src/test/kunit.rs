@@ -82,8 +82,10 @@ pub(crate) fn uml(lab: &Lab) -> Result<Vec<Case>> {
     };
     // kunit.py's own verdict is not asked for: what it printed tells all.
     step.status(exec)?;
-    let text = fs::read(lab.cache.log("kunit-uml")?)?;
+    let log = lab.cache.log("kunit-uml")?;
+    let text = fs::read(&log)?;
     let mut cases = ktap::parse(&String::from_utf8_lossy(&text));
+    cases.push(super::kernel_log(&log));
     cases.extend(misuse::cases(lab, &tree, &toolchain, &build, abstractions)?);
     Ok(cases)
 }
@@ -111,6 +113,6 @@ pub(crate) fn qemu(lab: &Lab, flavour: impl Into<Flavour>) -> Result<Vec<Case>> 
     let outcome = boot::boot(&lab.cache, &machine, &options)?;
     let log = fs::read(&outcome.kernel_log)?;
     let mut cases = ktap::parse(&String::from_utf8_lossy(&log));
-    cases.extend(super::around(&outcome));
+    cases.extend(super::around(&outcome, &cases));
     Ok(cases)
 }

@@ -16,6 +16,7 @@ mod selftests;
 mod stress;
 
 use std::fs;
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
@@ -122,32 +123,136 @@ pub(crate) fn run(lab: &Lab, only: &str) -> Result<bool> {
     Ok(report.close())
 }
 
-/// What a boot says beside the tests that ran in it: whether it came to its
-/// end, and whether the kernel complained of itself.
-fn around(outcome: &Outcome) -> Vec<Case> {
-    const SIGNS: [&str; 7] = [
-        "WARNING: ",
-        "BUG: ",
-        "Oops: ",
-        "INFO: task ",
-        "UBSAN: ",
-        "KASAN: ",
-        "new suspected memory leaks",
-    ];
-    let log = fs::read(&outcome.kernel_log).unwrap_or_default();
-    let log = String::from_utf8_lossy(&log);
-    let is_sign = |line: &&str| SIGNS.iter().any(|sign| line.contains(sign));
-    let verdict = match log.lines().find(is_sign) {
-        None => Verdict::Passed,
-        Some(line) => Verdict::Failed(format!(
-            "the kernel says: {}\nin {}",
-            line.trim(),
-            outcome.kernel_log.display()
-        )),
+/// What a boot says beside the `cases` that ran in it: whether it came to its
+/// end, whether the program was content, and whether the kernel complained of
+/// itself.
+fn around(outcome: &Outcome, cases: &[Case]) -> Vec<Case> {
+    let mut around = vec![kernel_log(&outcome.kernel_log)];
+    // A failure that the program knows of is no reason for its status.
+    let explains = |case: &Case| match &case.verdict {
+        Verdict::Failed(why) => !why.starts_with("XFAIL"),
+        _ => false,
     };
-    let mut cases = vec![Case::new("kernel-log", verdict)];
-    if let Err(error) = outcome.status() {
-        cases.push(Case::new("all", Verdict::Failed(error.to_string())));
+    let failed = cases.iter().any(explains);
+    let why = match outcome.status() {
+        Ok(0) => None,
+        Ok(status) => {
+            (!failed).then(|| format!("exit status {status}\n{}", end_of(&outcome.errors)))
+        }
+        Err(error) => Some(error.to_string()),
+    };
+    around.extend(why.map(|why| Case::new("all", Verdict::Failed(why))));
+    around
+}
+
+/// The last lines of what a program said.
+fn end_of(said: &[u8]) -> String {
+    let said = String::from_utf8_lossy(said);
+    let lines: Vec<&str> = said.lines().collect();
+    lines[lines.len().saturating_sub(10)..].join("\n")
+}
+
+/// Whether the kernel complained, by its log.
+fn kernel_log(path: &Path) -> Case {
+    let log = fs::read(path).unwrap_or_default();
+    let verdict = match complaint(&String::from_utf8_lossy(&log)) {
+        None if log.is_empty() => Verdict::Failed(format!("no kernel log in {}", path.display())),
+        None => Verdict::Passed,
+        Some(line) => Verdict::Failed(format!("the kernel says: {line}\nin {}", path.display())),
+    };
+    Case::new("kernel-log", verdict)
+}
+
+/// The first line of a kernel log that tells of trouble: all that is said there
+/// is in it, in this order.
+fn complaint(log: &str) -> Option<&str> {
+    const SIGNS: &[&[&str]] = &[
+        &["WARNING: "],
+        &["BUG: "],
+        &["Oops: "],
+        &["Kernel panic"],
+        &["INFO: task "],
+        &["INFO: trying to register non-static key"],
+        &["UBSAN: "],
+        &["KASAN: "],
+        &["new suspected memory leaks"],
+        &["EXT4-fs error"],
+        &["XFS (", "orruption"],
+        &["XFS (", "Shutting down"],
+        &["BTRFS error"],
+        &["BTRFS critical"],
+        &["BTRFS: error"],
+        &["FAT-fs (", "error"],
+        &["I/O error"],
+    ];
+    let has = |line: &str, signs: &[&str]| {
+        let mut rest = Some(line);
+        for sign in signs {
+            rest = rest.and_then(|rest| Some(rest.split_once(sign)?.1));
+        }
+        rest.is_some()
+    };
+    let is_sign = |line: &&str| SIGNS.iter().any(|signs| has(line, signs));
+    log.lines().map(str::trim).find(is_sign)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boot::End;
+
+    #[test]
+    fn trouble_is_told_by_the_line() {
+        let quiet = "[1.0] XFS (loop0): Mounting V5 Filesystem\n\
+                     [1.1] EXT4-fs (vda): mounted filesystem\n\
+                     [1.2] BTRFS info (device loop1): first mount\n\
+                     [1.3] XFS (loop0): Unmounting Filesystem\n";
+        assert_eq!(complaint(quiet), None);
+        for line in [
+            "[2.0] INFO: trying to register non-static key.",
+            "[2.0] EXT4-fs error (device loop0): ext4_lookup:1: deleted inode",
+            "[2.0] XFS (loop0): Metadata corruption detected at xfs_dinode",
+            "[2.0] XFS (loop0): Corruption detected. Unmount and run xfs_repair",
+            "[2.0] XFS (loop0): I/O Error (0x2) detected at x (y:1).  Shutting down filesystem.",
+            "[2.0] BTRFS critical (device loop1): corrupt leaf",
+            "[2.0] BTRFS: error (device loop1) in x:1: errno=-5 IO failure",
+            "[2.0] Kernel panic - not syncing: Fatal exception",
+        ] {
+            assert_eq!(complaint(&format!("{quiet}{line}\n")), Some(line));
+        }
     }
-    cases
+
+    #[test]
+    fn a_log_that_is_not_there_is_a_failure() {
+        assert!(
+            kernel_log(Path::new("/nowhere/at/all"))
+                .verdict
+                .is_failure()
+        );
+    }
+
+    #[test]
+    fn a_program_that_fails_without_a_failed_case_is_a_failure() {
+        let outcome = |status| Outcome {
+            end: End::Exited(status),
+            began: true,
+            output: Vec::new(),
+            errors: b"posix: no such part\n".to_vec(),
+            kernel_log: "/nowhere/at/all".into(),
+        };
+        let named = |outcome: &Outcome, verdict: Verdict| -> Option<Verdict> {
+            let around = around(outcome, &[Case::new("a", verdict)]);
+            let all = around.into_iter().find(|case| case.name == "all");
+            all.map(|case| case.verdict)
+        };
+        let failed = || Verdict::Failed(String::new());
+        assert_eq!(named(&outcome(0), Verdict::Passed), None);
+        assert_eq!(named(&outcome(1), failed()), None);
+        let said = Some(Verdict::Failed(
+            "exit status 1\nposix: no such part".to_owned(),
+        ));
+        assert_eq!(named(&outcome(1), Verdict::Passed), said);
+        let known = Verdict::Failed("XFAIL known\nowner: 4, not 0".to_owned());
+        assert_eq!(named(&outcome(1), known), said);
+    }
 }

@@ -63,7 +63,7 @@ pub(crate) fn run(lab: &Lab, asked: &Asked<'_>) -> Result<bool> {
         }),
         ("battery", &|| {
             let run = battery::run(lab, flavour.clone(), wanted)?;
-            Ok(around(&run.outcome))
+            Ok(around(&run.outcome, &[]))
         }),
         ("scenes", &|| guest::scenes(lab, flavour.clone())),
         ("posix", &|| guest::posix_checked(lab, flavour.clone())),

@@ -79,7 +79,9 @@ fn observe(lab: &Lab, engine: Engine) -> Result<(Vec<Case>, Vec<Case>)> {
         lab.cache.log(&format!("selftests-{engine}-output"))?,
         &output,
     )?;
-    Ok((read(&output), super::around(&outcome)))
+    let seen = read(&output);
+    let around = super::around(&outcome, &seen);
+    Ok((seen, around))
 }
 
 /// Builds the programs, statically: the guest's C library may be older than
