@@ -20,7 +20,7 @@ use crate::cpio::Archive;
 use crate::disks::{self, Disk};
 use crate::qemu::{self, Accelerator};
 use crate::scratch::{self, Scratch};
-use crate::terminal;
+use crate::{terminal, ui};
 
 const TICK: Duration = Duration::from_millis(10);
 
@@ -108,6 +108,8 @@ pub(crate) enum End {
 /// What came of a boot.
 pub(crate) struct Outcome {
     pub(crate) end: End,
+    /// Whether the guest came as far as its job.
+    pub(crate) began: bool,
     pub(crate) output: Vec<u8>,
     pub(crate) errors: Vec<u8>,
     pub(crate) kernel_log: PathBuf,
@@ -130,8 +132,38 @@ impl Outcome {
     }
 }
 
-/// Boots a guest and waits for its end.
+/// Boots a guest and waits for its end; once more if it was the emulated machine that did not come
+/// up, as it happens where the host is busy.
 pub(crate) fn boot(cache: &Cache, machine: &Machine, options: &Options) -> Result<Outcome> {
+    let outcome = boot_once(cache, machine, options)?;
+    let log = fs::read(&outcome.kernel_log).unwrap_or_default();
+    let Some(sign) = stillborn(&outcome, &String::from_utf8_lossy(&log)) else {
+        return Ok(outcome);
+    };
+    let kept = cache.log(&format!("{}-first", options.log))?;
+    fs::rename(&outcome.kernel_log, &kept)?;
+    ui::say(format!(
+        "the guest did not come up ({sign}) and is booted once more; kernel log: {}",
+        kept.display()
+    ));
+    boot_once(cache, machine, options)
+}
+
+/// The sign by which a guest that never began its job is known for one whose machine had not all of
+/// its devices: ACPI gives up on a program that runs for too long by the clock.
+fn stillborn(outcome: &Outcome, log: &str) -> Option<&'static str> {
+    const SIGNS: [&str; 2] = ["AE_AML_LOOP_TIMEOUT", "did not appear"];
+    let why = match &outcome.end {
+        _ if outcome.began => return None,
+        End::Exited(_) | End::Panicked(_) => return None,
+        End::Failed(why) => why.as_str(),
+        End::TimedOut => "",
+    };
+    let said = |sign: &&str| log.contains(sign) || why.contains(sign);
+    SIGNS.into_iter().find(said)
+}
+
+fn boot_once(cache: &Cache, machine: &Machine, options: &Options) -> Result<Outcome> {
     let start = Instant::now();
     let runs = cache.path("run");
     scratch::sweep(&runs);
@@ -182,6 +214,9 @@ pub(crate) fn boot(cache: &Cache, machine: &Machine, options: &Options) -> Resul
     );
     Ok(Outcome {
         end,
+        began: String::from_utf8_lossy(&status)
+            .lines()
+            .any(|line| line == "ready"),
         output,
         errors,
         kernel_log,
@@ -411,6 +446,29 @@ mod tests {
         // A sign alone is a complaint, not an end.
         let log = "[2.0] BUG: sleeping function\n";
         assert_eq!(verdict(None, "", log, ""), End::TimedOut);
+    }
+
+    #[test]
+    fn only_a_machine_without_devices_is_booted_again() {
+        let outcome = |end, began| Outcome {
+            end,
+            began,
+            output: Vec::new(),
+            errors: Vec::new(),
+            kernel_log: PathBuf::new(),
+        };
+        let failed = |why: &str| End::Failed(why.to_owned());
+        let log = "ACPI Error: Aborting method \\_SB.PCI0._PRT (AE_AML_LOOP_TIMEOUT)\n";
+        let disk = failed("/dev/vda did not appear");
+        assert!(stillborn(&outcome(disk, false), "quiet\n").is_some());
+        assert!(stillborn(&outcome(failed("QEMU ended"), false), log).is_some());
+        assert!(stillborn(&outcome(End::TimedOut, false), log).is_some());
+        let other = failed("mkfs.xfs: too small");
+        assert_eq!(stillborn(&outcome(other, false), "quiet\n"), None);
+        assert_eq!(stillborn(&outcome(End::TimedOut, true), log), None);
+        assert_eq!(stillborn(&outcome(End::Exited(0), false), log), None);
+        let panicked = End::Panicked(String::new());
+        assert_eq!(stillborn(&outcome(panicked, false), log), None);
     }
 
     #[test]
