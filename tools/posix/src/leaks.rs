@@ -25,8 +25,8 @@ pub(crate) fn none(t: &Test, times: usize, mut pass: impl FnMut() -> Case) -> Ca
         settle();
         let before = objects(t)?;
         pass()?;
-        // Some is freed after a grace period.
-        for _ in 0..25 {
+        // Some is freed in batches, seconds later.
+        for _ in 0..15 {
             leak = slab::leaked(&before, &objects(t)?, times);
             if leak.is_ok() {
                 return Ok(());
