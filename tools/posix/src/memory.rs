@@ -3,6 +3,7 @@
 //! Each operation with each of its allocations failing: it must fail clean, or do without.
 
 use std::{
+    cell::Cell,
     collections::BTreeMap,
     path::{Path, PathBuf},
 };
@@ -25,6 +26,8 @@ use crate::{
 const REPEAT: usize = 200;
 /// How often before that, to fill those.
 const WARM_UP: usize = 20;
+/// How many allocations, of all operations, must have refused their calls: half of what tmpfs has.
+const LEAST: usize = 50;
 
 type Act = Box<dyn Fn() -> Answer<()>>;
 
@@ -217,7 +220,11 @@ fn renaming(dir: &Path, flags: RenameFlags) -> Answer<(Act, Act)> {
 }
 
 /// Runs an operation on a filesystem of its own.
-pub(crate) fn operation(t: &Test, prepare: fn(&Path) -> Answer<(Act, Act)>) -> Case {
+pub(crate) fn operation(
+    t: &Test,
+    prepare: fn(&Path) -> Answer<(Act, Act)>,
+    refusals: &Cell<usize>,
+) -> Case {
     let small = t.done(
         "mount",
         Small::new(&t.place.kind, "faults", "size=1m,nr_inodes=100"),
@@ -238,13 +245,13 @@ pub(crate) fn operation(t: &Test, prepare: fn(&Path) -> Answer<(Act, Act)>) -> C
             }
             Ok((tree, space(&root)?))
         };
-        fail(t, &act, &undo, &state)?;
+        fail(t, &act, &undo, &state, refusals)?;
     }
     t.done("umount", small.end())
 }
 
 /// Mounting itself.
-pub(crate) fn mounting(t: &Test) -> Case {
+pub(crate) fn mounting(t: &Test, refusals: &Cell<usize>) -> Case {
     let (kind, root) = (t.place.kind.clone(), crate::place::spare("faults"));
     let root = t.done("folder", root)?;
     let same = root.clone();
@@ -272,7 +279,17 @@ pub(crate) fn mounting(t: &Test) -> Case {
     };
     t.done("once", mount())?;
     t.done("undo", undo())?;
-    fail(t, &mount, &undo, &state)
+    fail(t, &mount, &undo, &state, refusals)
+}
+
+/// Whether failing allocations were felt at all: an operation may do without one, not all of them.
+pub(crate) fn enough(t: &Test, refusals: &Cell<usize>) -> Case {
+    let refusals = refusals.get();
+    t.holds(
+        &format!("{refusals} refusals, at least {LEAST}"),
+        refusals >= LEAST,
+    );
+    Ok(())
 }
 
 /// What can be seen of a tree: mode, links, size and attributes by path.
@@ -314,6 +331,7 @@ fn fail(
     act: &dyn Fn() -> Answer<()>,
     undo: &dyn Fn() -> Answer<()>,
     state: &dyn Fn() -> Answer<(Tree, Space)>,
+    refusals: &Cell<usize>,
 ) -> Case {
     let injection = Injection::new();
     if let Err(error) = &injection {
@@ -343,6 +361,7 @@ fn fail(
     leaks::none(t, REPEAT, || each(REPEAT))?;
     println!("    # {failed} allocations failed, {refused} of them refused the call");
     t.holds("there was an allocation to fail", failed > 0);
+    refusals.set(refusals.get() + refused);
     Ok(())
 }
 

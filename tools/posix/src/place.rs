@@ -139,17 +139,21 @@ impl Place {
     pub(crate) fn stored_id(&self, id: u32) -> u32 {
         id + self.manner.shift()
     }
+
+    /// Unmounts it, which must be possible: nothing of it is in use.
+    pub(crate) fn end(self) -> Result<(), mount_idmapped::Error> {
+        if self.root != self.base {
+            unmount(&self.root, false)?;
+        }
+        unmount(&self.base, false)
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if self.root != self.base {
-            let _ = unmount(&self.root, true);
-        }
-        if let Err(error) = unmount(&self.base, false) {
-            println!("# the filesystem cannot be unmounted: {error}");
-            let _ = unmount(&self.base, true);
-        }
+        // After `end()` there is nothing left to do, unless that failed.
+        let _ = unmount(&self.root, true);
+        let _ = unmount(&self.base, true);
     }
 }
 

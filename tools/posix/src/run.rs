@@ -3,11 +3,13 @@
 //! Runs parts, each in a process of its own, some of them in a user namespace.
 
 use std::{
+    cell::Cell,
     error::Error,
     ffi::OsString,
     io::{Write, stdout},
     path::PathBuf,
     process::Command,
+    rc::Rc,
 };
 
 use clap::ValueEnum;
@@ -116,7 +118,12 @@ impl Part {
             std::fs::remove_dir_all(&dir)?;
         }
         part.say(&format!("{all} checks on {kind}"));
-        Ok(part.end())
+        let ended = place.end();
+        if let Err(error) = &ended {
+            // Outside of the tests, as the reason for the part's own result.
+            println!("# the filesystem cannot be unmounted: {error}");
+        }
+        Ok(part.end() && ended.is_ok())
     }
 
     /// Its tests.
@@ -169,16 +176,28 @@ impl Part {
                 scripts.collect()
             }
             Self::Faults => {
+                let refused = Rc::new(Cell::new(0));
+                let (mounting, all) = (Rc::clone(&refused), Rc::clone(&refused));
                 let operations =
                     memory::OPERATIONS
                         .iter()
                         .map(|(name, prepare)| -> (String, Act) {
-                            let prepare = *prepare;
-                            let act = move |t: &Test| memory::operation(t, prepare);
+                            let (prepare, refused) = (*prepare, Rc::clone(&refused));
+                            let act = move |t: &Test| memory::operation(t, prepare, &refused);
                             (format!("faults.{name}"), Box::new(act))
                         });
-                let mounting: (String, Act) = ("faults.mount".into(), Box::new(memory::mounting));
-                operations.chain([mounting]).collect()
+                let rest: [(String, Act); 2] = [
+                    (
+                        "faults.mount".into(),
+                        Box::new(move |t| memory::mounting(t, &mounting)),
+                    ),
+                    // After all the others.
+                    (
+                        "faults.refusals".into(),
+                        Box::new(move |t| memory::enough(t, &all)),
+                    ),
+                ];
+                operations.chain(rest).collect()
             }
         }
     }
