@@ -45,7 +45,7 @@ impl<T, E: fmt::Display> Doing<T> for Result<T, E> {
 fn start() -> Result<(), Failure> {
     let job = Job::read()?;
     mounts::kernel_filesystems()?;
-    let mut ports = Ports::open()?;
+    let mut ports = Ports::open(job.kind)?;
     let ended = prepare(&job).and_then(|()| run::run(&job, &mut ports));
     match ended {
         Ok(code) => ports.report(&format!("exit {code}")),

@@ -7,6 +7,7 @@ use std::io::Write;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use crate::job::Kind;
 use crate::{Doing, Failure};
 
 /// How long the ports may take to appear.
@@ -20,22 +21,24 @@ pub(crate) struct Ports {
 }
 
 impl Ports {
-    /// Finds the ports by the names that the lab gave them.
-    pub(crate) fn open() -> Result<Ports, Failure> {
+    /// Finds the ports by the names that the lab gave them, as they come up one after the other.
+    pub(crate) fn open(kind: Kind) -> Result<Ports, Failure> {
         let start = Instant::now();
-        loop {
-            if let Some(status) = find("status")? {
-                return Ok(Ports {
-                    status,
-                    output: find("output")?,
-                    errors: find("errors")?,
-                });
+        let wait = |name: &str| loop {
+            if let Some(port) = find(name)? {
+                return Ok(port);
             }
             if start.elapsed() > PATIENCE {
-                return Err(Failure("the status port did not appear".to_owned()));
+                return Err(Failure(format!("the {name} port did not appear")));
             }
             sleep(Duration::from_millis(10));
-        }
+        };
+        let is_command = kind == Kind::Exec;
+        Ok(Ports {
+            status: wait("status")?,
+            output: is_command.then(|| wait("output")).transpose()?,
+            errors: is_command.then(|| wait("errors")).transpose()?,
+        })
     }
 
     /// Sends one line to the lab.
