@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::mount::{unmount, UnmountFlags};
 
@@ -41,14 +42,19 @@ const VALID_FILES_LIMIT: u32 = 4;
 
 /// A filesystem that counts, and the mount with the map; gone with the value.
 struct Counted {
+    image: PathBuf,
     disk: PathBuf,
     seen: PathBuf,
 }
 
 impl Counted {
     fn new(stage: &Stage, places: &Places) -> Result<Self, Failure> {
+        // The device of the last one may still be there, and would write to an image of its name.
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let root = stage.disk.with_file_name("counted");
         let counted = Self {
+            image: root.join(format!("image-{number}")),
             disk: root.join("disk"),
             seen: root.join("seen"),
         };
@@ -63,11 +69,13 @@ impl Counted {
                 "loop,usrquota,grpquota",
             ),
         };
-        let image = root.join("image");
-        File::create(&image)
+        File::create(&counted.image)
             .and_then(|file| file.set_len(size))
             .doing("making an image")?;
-        let (image, disk) = (image.to_string_lossy(), counted.disk.to_string_lossy());
+        let (image, disk) = (
+            counted.image.to_string_lossy(),
+            counted.disk.to_string_lossy(),
+        );
         let words: Vec<&str> = maker.iter().copied().chain([&*image]).collect();
         program(&words)?;
         let mounted = program(&[
@@ -79,7 +87,11 @@ impl Counted {
             &image,
             &disk,
         ]);
-        mounted.map_err(|_| skip("this kernel does not count what is whose"))?;
+        mounted.map_err(|(Failure::Wrong(why) | Failure::Skip(why))| {
+            // In one line, as a reason to skip has to be.
+            let why: Vec<&str> = why.split_whitespace().collect();
+            skip(format_args!("does this kernel count? {}", why.join(" ")))
+        })?;
         attr::idmap(&counted.disk, &counted.seen, places.mounts.as_fd())
             .doing("mounting with a map")?;
         std::fs::create_dir(counted.disk.join("t")).doing("making a folder")?;
@@ -117,6 +129,7 @@ impl Drop for Counted {
         for path in [&self.seen, &self.disk] {
             let _ = unmount(Path::new(path), UnmountFlags::DETACH);
         }
+        let _ = std::fs::remove_file(&self.image);
     }
 }
 
