@@ -2,6 +2,7 @@
 
 //! The audit records of the kernel, as they are told to whoever listens.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::Path;
@@ -21,11 +22,16 @@ const ERROR: u16 = 2;
 const END_OF_EVENT: u16 = 1320;
 /// The kind of record that names a file, and its owner.
 pub(crate) const PATH: u16 = 1302;
+/// How many seconds the next message may take.
+const PATIENCE: i64 = 30;
 /// `struct nlmsghdr`.
 const HEADER: usize = 16;
 /// `struct audit_rule_data` without its strings.
 const RULE: usize = 4 * (3 + 64 + 3 * 64 + 1);
 const FIELD_UID: u32 = 1;
+const FIELD_DEVICE_MAJOR: u32 = 100;
+const FIELD_DEVICE_MINOR: u32 = 101;
+const FIELD_INODE: u32 = 102;
 const EQUAL: u32 = 0x4000_0000;
 
 fn errno() -> Errno {
@@ -58,16 +64,16 @@ impl Socket {
         }
     }
 
-    /// The next message, if there is one within a second: its kind and what is in it.
-    fn receive(&self) -> Option<(u16, Vec<u8>)> {
+    /// The next message: its kind and what is in it.
+    fn receive(&self) -> Result<(u16, Vec<u8>), Errno> {
         use rustix::event::{poll, PollFd, PollFlags, Timespec};
-        let second = Timespec {
-            tv_sec: 1,
+        let patience = Timespec {
+            tv_sec: PATIENCE,
             tv_nsec: 0,
         };
         let mut fds = [PollFd::new(&self.0, PollFlags::IN)];
-        if poll(&mut fds, Some(&second)) != Ok(1) {
-            return None;
+        if poll(&mut fds, Some(&patience))? == 0 {
+            return Err(Errno::TIMEDOUT);
         }
         let mut buffer = vec![0u8; 16384];
         // SAFETY: The kernel writes no more than the length of the buffer.
@@ -79,9 +85,12 @@ impl Socket {
                 0,
             )
         };
-        buffer.truncate(usize::try_from(length).ok()?);
-        let kind = u16::from_ne_bytes([*buffer.get(4)?, *buffer.get(5)?]);
-        Some((kind, buffer.split_off(HEADER.min(buffer.len()))))
+        buffer.truncate(usize::try_from(length).map_err(|_| errno())?);
+        if buffer.len() < HEADER {
+            return Err(Errno::BADMSG);
+        }
+        let kind = u16::from_ne_bytes([buffer[4], buffer[5]]);
+        Ok((kind, buffer.split_off(HEADER)))
     }
 
     /// Asks for something and waits for the answer.
@@ -96,7 +105,8 @@ impl Socket {
         if unsafe { libc::send(fd, message.as_ptr().cast(), message.len(), 0) } < 0 {
             return Err(errno());
         }
-        while let Some((kind, data)) = self.receive() {
+        loop {
+            let (kind, data) = self.receive()?;
             if kind == ERROR {
                 let code = data.first_chunk().copied().map_or(-5, i32::from_ne_bytes);
                 return if code == 0 {
@@ -106,11 +116,10 @@ impl Socket {
                 };
             }
         }
-        Err(Errno::TIMEDOUT)
     }
 }
 
-/// Every call of these numbers by a user is recorded, until the value is dropped.
+/// Every call of a number by a user about a file is recorded, until the value is dropped.
 pub(crate) struct Recorded {
     control: Socket,
     records: Socket,
@@ -129,21 +138,32 @@ fn status(enabled: bool) -> Vec<u8> {
 
 impl Recorded {
     /// Begins to record; an error says that this kernel, or this machine, does not let us.
-    pub(crate) fn new(call: usize, user: u32) -> Result<Self, Errno> {
+    pub(crate) fn new(call: usize, user: u32, file: &Path) -> Result<Self, Errno> {
+        let about = rustix::fs::lstat(file)?;
+        let fields = [
+            (FIELD_UID, user),
+            (FIELD_DEVICE_MAJOR, rustix::fs::major(about.st_dev)),
+            (FIELD_DEVICE_MINOR, rustix::fs::minor(about.st_dev)),
+            (
+                FIELD_INODE,
+                u32::try_from(about.st_ino).map_err(|_| Errno::OVERFLOW)?,
+            ),
+        ];
         let (control, records) = (Socket::new(0)?, Socket::new(READ_LOG)?);
         let mut rule = vec![0u8; RULE];
         let mut put = |at: usize, number: u32| {
             rule[4 * at..4 * at + 4].copy_from_slice(&number.to_ne_bytes());
         };
-        // AUDIT_FILTER_EXIT, AUDIT_ALWAYS, one field.
-        [4, 2, 1]
-            .into_iter()
-            .enumerate()
-            .for_each(|(at, number)| put(at, number));
+        // AUDIT_FILTER_EXIT, AUDIT_ALWAYS.
+        put(0, 4);
+        put(1, 2);
+        put(2, fields.len() as u32);
         put(3 + call / 32, 1 << (call % 32));
-        put(67, FIELD_UID);
-        put(131, user);
-        put(195, EQUAL);
+        for (at, (field, value)) in fields.into_iter().enumerate() {
+            put(67 + at, field);
+            put(131 + at, value);
+            put(195 + at, EQUAL);
+        }
         let enabled = control.state()?;
         control.ask(SET, &status(true))?;
         control.ask(ADD_RULE, &rule)?;
@@ -155,29 +175,51 @@ impl Recorded {
         })
     }
 
-    /// What is recorded of the next call that is about a file: the record of a kind, as a text.
+    /// What is recorded of the next call that is about the file of this path: the record of a kind,
+    /// as a text.
     ///
-    /// Other users of the same number may call at the same time, so that a record counts only with
-    /// the others of its call, which come together and have an end.
-    pub(crate) fn of_file(&self, path: &Path, wanted: u16) -> Option<String> {
+    /// Others may call at the same time, and records of calls on two processors come mixed: only those
+    /// of one number are of one call.
+    pub(crate) fn of_file(&self, path: &Path, wanted: u16) -> Result<String, Errno> {
         let name = format!(" name=\"{}\" ", path.display());
-        let mut found = None;
-        let mut about_it = false;
-        while let Some((kind, data)) = self.records.receive() {
+        let mut calls: BTreeMap<String, Call> = BTreeMap::new();
+        loop {
+            let (kind, data) = self.records.receive()?;
             let record = String::from_utf8_lossy(&data).into_owned();
-            about_it |= kind == PATH && record.contains(&name);
-            if kind == wanted && (kind != PATH || about_it) {
-                found.get_or_insert(record);
-            }
+            let Some(number) = number(&record) else {
+                continue;
+            };
+            let call = calls.entry(number.to_owned()).or_default();
+            let names_it = kind == PATH && record.contains(&name);
+            call.is_about_it |= names_it;
             if kind == END_OF_EVENT {
-                if about_it && found.is_some() {
-                    return found;
+                match std::mem::take(call) {
+                    Call {
+                        is_about_it: true,
+                        found: Some(record),
+                    } => return Ok(record),
+                    _ => continue,
                 }
-                (found, about_it) = (None, false);
+            }
+            // A call has a record for each path, of which one is the file's.
+            if kind == wanted && (kind != PATH || names_it) {
+                call.found.get_or_insert(record);
             }
         }
-        None
     }
+}
+
+/// What has come of the records of a call.
+#[derive(Default)]
+struct Call {
+    is_about_it: bool,
+    found: Option<String>,
+}
+
+/// The time and the number of the call that a record is of: it begins with `audit(TIME:NUMBER): `.
+fn number(record: &str) -> Option<&str> {
+    let (number, _) = record.strip_prefix("audit(")?.split_once(')')?;
+    Some(number)
 }
 
 impl Socket {
@@ -197,12 +239,12 @@ impl Socket {
         if unsafe { libc::send(fd, message.as_ptr().cast(), message.len(), 0) } < 0 {
             return Err(errno());
         }
-        while let Some((kind, data)) = self.receive() {
+        loop {
+            let (kind, data) = self.receive()?;
             if kind == wanted {
                 return Ok(data);
             }
         }
-        Err(Errno::TIMEDOUT)
     }
 }
 

@@ -2,6 +2,8 @@
 
 //! What audit records of calls through a mount with a map.
 
+use std::path::Path;
+
 use rustix::fs::{lsetxattr, XattrFlags};
 
 use super::{scenario, Scenario};
@@ -28,9 +30,9 @@ pub(super) const ALL: &[Scenario] = &[
 // `linux/audit.h`
 const BPRM_FCAPS: u16 = 1321;
 
-fn recorded(call: i64) -> Result<Recorded, Failure> {
+fn recorded(call: i64, file: &Path) -> Result<Recorded, Failure> {
     let call = usize::try_from(call).doing("the number of the call")?;
-    Recorded::new(call, SEEN).map_err(|error| skip(format_args!("audit: {error}")))
+    Recorded::new(call, SEEN, file).map_err(|error| skip(format_args!("audit: {error}")))
 }
 
 /// A number in a record.
@@ -44,15 +46,13 @@ fn field(record: &str, name: &str) -> Result<String, Failure> {
 
 fn path(stage: &Stage, places: &Places) -> Outcome {
     let scene = stage.scene(Who::Owner, Place::Initial)?;
-    let recorded = recorded(libc::SYS_openat)?;
     let file = scene.seen.join("file");
+    let recorded = recorded(libc::SYS_openat, &file)?;
     let answer = places.act(Who::Owner, Place::Initial, || {
         act::read(&file.to_string_lossy())
     });
     same("reading", answer, OK)?;
-    let record = recorded
-        .of_file(&file, PATH)
-        .ok_or_else(|| wrong("nothing was recorded"))?;
+    let record = recorded.of_file(&file, PATH).doing("the record")?;
     // The owner as the disk has it: a record is about the file, not about a mount.
     same("owner", field(&record, "ouid")?, DISK.to_string())?;
     same("group", field(&record, "ogid")?, DISK.to_string())
@@ -71,8 +71,8 @@ fn capabilities(stage: &Stage, places: &Places) -> Outcome {
         XattrFlags::empty(),
     )
     .doing("setting capabilities")?;
-    let recorded = recorded(libc::SYS_execve)?;
     let program = scene.seen.join("program");
+    let recorded = recorded(libc::SYS_execve, &program)?;
     let answer = places.act(Who::Owner, Place::Nested, || {
         let status = std::process::Command::new(&program)
             .arg("--net-raw")
@@ -81,9 +81,7 @@ fn capabilities(stage: &Stage, places: &Places) -> Outcome {
         Ok(u64::from(said == b"1\n"))
     });
     same("having the capability", answer, Ok(1))?;
-    let record = recorded
-        .of_file(&program, BPRM_FCAPS)
-        .ok_or_else(|| wrong("nothing was recorded"))?;
+    let record = recorded.of_file(&program, BPRM_FCAPS).doing("the record")?;
     same(
         "capabilities of the file",
         field(&record, "fp")?,
