@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::Write;
 
+use rustix::thread::{sched_getaffinity, sched_setaffinity, CpuSet};
+
 use crate::sys;
 
 /// Why a test did not pass.
@@ -149,6 +151,20 @@ impl Ended {
     }
 }
 
+/// Keeps this process, and those that it makes, on the `nth` of the processors that there are, if
+/// there are two: what another processor holds back of the memory of files cannot be taken from it.
+fn stay_on(processors: &CpuSet, nth: usize) {
+    let all: Vec<usize> = (0..CpuSet::MAX_CPU)
+        .filter(|processor| processors.is_set(*processor))
+        .collect();
+    if let ([_, _, ..], Some(processor)) = (&all[..], all.get(nth)) {
+        let mut one = CpuSet::new();
+        one.set(*processor);
+        // Where it is not let, the kernel's own choice has to do.
+        let _ = sched_setaffinity(None, &one);
+    }
+}
+
 /// Runs groups of tests in two processes, each group in order; the answer is whether none failed.
 pub(crate) fn run(mut groups: Vec<Vec<Test<'_>>>) -> bool {
     let total: usize = groups.iter().map(Vec::len).sum();
@@ -164,12 +180,15 @@ pub(crate) fn run(mut groups: Vec<Vec<Test<'_>>>) -> bool {
         };
         least.extend(group);
     }
+    let processors = sched_getaffinity(None).unwrap_or_default();
     let other = sys::child_with_output(|output| {
+        stay_on(&processors, 1);
         for test in there {
             // If nobody reads it, the missing tests will be noticed.
             let _ = output.write_all(Ended::of(test).write().as_bytes());
         }
     });
+    stay_on(&processors, 0);
     let mut counts = Counts::default();
     let mut number = 0;
     let mut report = |ended: Ended| {
