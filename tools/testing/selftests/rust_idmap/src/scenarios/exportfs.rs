@@ -4,8 +4,8 @@
 
 use std::ffi::CString;
 use std::fs::File;
-use std::os::fd::AsFd;
-use std::path::Path;
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{fstat, openat, Mode, OFlags, CWD};
 use rustix::io::Errno;
@@ -14,8 +14,8 @@ use rustix::thread::UnshareFlags;
 use super::{everybody, note, nothing, scenario, Scenario, ON_DISKS};
 use crate::caller::{Answer, Place, Places, Who, DISK, FOREIGN, SEEN};
 use crate::disk::Kind;
-use crate::ktap::{Doing, Failure, Outcome};
-use crate::op::EPERM;
+use crate::ktap::{wrong, Doing, Failure, Outcome};
+use crate::op::{same, EPERM};
 use crate::stage::{Scene, Stage};
 use crate::sys::{self, Handle};
 
@@ -37,13 +37,17 @@ pub(super) const ALL: &[Scenario] = &[
     ),
 ];
 
+const FILE: &str = "a/b/c/file";
+/// How often the kernel is asked to forget: it keeps what was used meanwhile.
+const TRIES: usize = 5;
+
 /// `a/b/c/file`, all the owner's and nobody else's.
 fn scene(stage: &Stage) -> Result<Scene, Failure> {
     let scene = stage.scene(Who::Owner, Place::Initial)?;
     for name in ["a", "a/b", "a/b/c"] {
         scene.folder(name, DISK, 0o700)?;
     }
-    scene.file("a/b/c/file", DISK, 0o600)?;
+    scene.file(FILE, DISK, 0o600)?;
     Ok(scene)
 }
 
@@ -52,8 +56,30 @@ fn handle(path: &Path) -> Result<Handle, Failure> {
     sys::name_to_handle(&path, 0).doing("name_to_handle_at()")
 }
 
-/// Lets the kernel forget all entries that nobody uses.
-fn forget() -> Outcome {
+/// The path that the kernel knows for what a handle is of: if it has forgotten the entry there is
+/// none, until somebody goes there by its path.
+fn known_path(root: &File, handle: &Handle) -> Result<PathBuf, Failure> {
+    let file = sys::open_by_handle(root.as_fd(), handle, libc::O_PATH).doing("opening as root")?;
+    let link = format!("/proc/self/fd/{}", file.as_raw_fd());
+    std::fs::read_link(link).doing("looking for the path")
+}
+
+/// Lets the kernel forget all entries that nobody uses, `a/b/c/file` as well: that must be seen.
+fn forget(root: &File, scene: &Scene) -> Outcome {
+    let path = scene.seen.join(FILE);
+    let handle = handle(&path)?;
+    same("path before", known_path(root, &handle)?, path)?;
+    for _ in 0..TRIES {
+        drop_caches()?;
+        if known_path(root, &handle)? == Path::new("/") {
+            // To ask has brought back the inode.
+            return drop_caches();
+        }
+    }
+    Err(wrong("the entry is remembered"))
+}
+
+fn drop_caches() -> Outcome {
     rustix::fs::sync();
     std::fs::write("/proc/sys/vm/drop_caches", "2").doing("dropping caches")
 }
@@ -67,11 +93,11 @@ fn open(root: impl AsFd, handle: &Handle, flags: OFlags) -> Answer {
 fn files(stage: &Stage, places: &Places, forgotten: bool) -> Outcome {
     let mut wrong = String::new();
     let scene = scene(stage)?;
-    let handle = handle(&scene.seen.join("a/b/c/file"))?;
+    let handle = handle(&scene.seen.join(FILE))?;
     let root = File::open(&stage.seen).doing("opening the mount")?;
     for (who, place) in everybody() {
         if forgotten {
-            forget()?;
+            forget(&root, &scene)?;
         }
         let answer = places.act(who, place, || open(&root, &handle, OFlags::RDONLY));
         let expected = match (who, place) {
@@ -96,9 +122,10 @@ fn folders(stage: &Stage, places: &Places, forgotten: bool) -> Outcome {
     let mut wrong = String::new();
     let scene = scene(stage)?;
     let handle = handle(&scene.seen.join("a/b/c"))?;
+    let root = File::open(&stage.seen).doing("opening the mount")?;
     for (who, place) in everybody() {
         if forgotten {
-            forget()?;
+            forget(&root, &scene)?;
         }
         let answer = places.act(who, place, || open_in_own_mounts(&scene.seen, &handle));
         let expected = match who {
