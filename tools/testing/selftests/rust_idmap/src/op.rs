@@ -118,18 +118,26 @@ impl Op {
             for set_up in &self.set_up {
                 set_up(&scene)?;
             }
+            let expected = (self.expect)(&scene);
+            let before = expected.is_err().then(|| scene.state()).transpose()?;
             let seen = &scene.seen;
             set_current_dir(seen).map_err(|error| wrong(format_args!("entering: {error}")))?;
             let answer = places.act(who, place, || (self.act)(&scene));
             set_current_dir("/").map_err(wrong)?;
-            let expected = (self.expect)(&scene);
+            let mut note = |what: &str| said += &format!("{}: {what}\n", who.name());
             if answer != expected {
-                let (who, answer, expected) = (who.name(), show(answer), show(expected));
-                said += &format!("{who}: {answer}, not {expected}\n");
-            } else if answer.is_ok() {
+                note(&format!("{}, not {}", show(answer), show(expected)));
+            } else if let Some(before) = before {
+                // What is refused changes nothing.
+                let after = scene.state()?;
+                if after != before {
+                    note(&format!("refused, but {before:?} became {after:?}"));
+                }
+            } else {
                 for after in &self.after {
-                    if let Err(Failure::Wrong(what)) = after(&scene) {
-                        said += &format!("{}: {what}\n", who.name());
+                    // What cannot be looked at is not right either.
+                    if let Err(Failure::Wrong(what) | Failure::Skip(what)) = after(&scene) {
+                        note(&what);
                     }
                 }
             }

@@ -2,11 +2,13 @@
 
 //! Where operations are tried: a filesystem, and the same through a mount with a map.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{chownat, lremovexattr, lstat, AtFlags, CWD};
+use rustix::fs::{chownat, lgetxattr, llistxattr, lremovexattr, lstat, AtFlags, FileType, CWD};
+use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
 
 use crate::attr;
@@ -132,4 +134,61 @@ impl Scene {
         let status = lstat(self.on_disk(name)).doing(format_args!("looking at {name}"))?;
         Ok(status.st_mode & 0o7777)
     }
+
+    /// All that is in the folder, and the folder itself, as they are on disk.
+    pub(crate) fn state(&self) -> Result<State, Failure> {
+        let mut state = State::new();
+        let mut left = vec![self.disk.clone()];
+        while let Some(path) = left.pop() {
+            let what = format!("looking at {}", path.display());
+            let status = lstat(&path).doing(&what)?;
+            let kind = FileType::from_raw_mode(status.st_mode);
+            let mut size = status.st_size;
+            if kind == FileType::Directory {
+                // Its size goes by names that it once had.
+                size = 0;
+                for entry in fs::read_dir(&path).doing(&what)? {
+                    left.push(entry.doing(&what)?.path());
+                }
+            }
+            let seen = Seen {
+                owner: (status.st_uid, status.st_gid),
+                mode: status.st_mode,
+                size,
+                attributes: attributes(&path).doing(&what)?,
+            };
+            state.insert(path, seen);
+        }
+        Ok(state)
+    }
+}
+
+/// What there is, by path.
+pub(crate) type State = BTreeMap<PathBuf, Seen>;
+
+/// Something in a folder, as it is on disk.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Seen {
+    owner: (u32, u32),
+    /// With its type.
+    mode: u32,
+    size: i64,
+    attributes: Vec<(String, Vec<u8>)>,
+}
+
+/// The extended attributes, ACLs among them.
+fn attributes(path: &Path) -> Result<Vec<(String, Vec<u8>)>, Errno> {
+    let mut names = vec![0; 4096];
+    let length = match llistxattr(path, &mut names[..]) {
+        Err(Errno::OPNOTSUPP) => 0,
+        length => length?,
+    };
+    let names = String::from_utf8_lossy(&names[..length]).into_owned();
+    let attribute = |name: &str| {
+        let mut value = vec![0; 4096];
+        let length = lgetxattr(path, name, &mut value[..])?;
+        value.truncate(length);
+        Ok((name.to_owned(), value))
+    };
+    names.split_terminator('\0').map(attribute).collect()
 }
