@@ -27,29 +27,28 @@ pub(super) struct Program<'a> {
     pub(super) limit: Duration,
 }
 
+impl<'a> Program<'a> {
+    /// A program that needs nothing.
+    pub(super) fn new(name: &'static str, command: &'a str) -> Self {
+        Self {
+            name,
+            command,
+            disks: "",
+            parameters: "",
+            limit: LIMIT,
+        }
+    }
+}
+
 /// Plays the acceptance scenes.
 pub(crate) fn scenes(lab: &Lab, flavour: impl Into<Flavour>) -> Result<Vec<Case>> {
     let flavour = flavour.into();
-    let program = Program {
-        name: "scenes",
-        command: "scenes all --ktap",
-        disks: "",
-        parameters: "",
-        limit: LIMIT,
-    };
-    program.run(lab, flavour)
+    Program::new("scenes", "scenes all --ktap").run(lab, flavour)
 }
 
 /// Fails each allocation of making an idmapped mount.
 pub(crate) fn faults(lab: &Lab, flavour: impl Into<Flavour>) -> Result<Vec<Case>> {
-    let program = Program {
-        name: "faults",
-        command: "faults",
-        disks: "",
-        parameters: "",
-        limit: LIMIT,
-    };
-    program.run(lab, flavour)
+    Program::new("faults", "faults").run(lab, flavour)
 }
 
 /// Tries the filesystems that keep their files in memory: every call with either engine, the rest,
@@ -59,52 +58,36 @@ pub(crate) fn posix(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
         Engine::Rust => "posix run rust_idmapfs tmpfs --seconds 3 --cycles 100",
         Engine::C => "posix run rust_idmapfs tmpfs --parts plain,idmapped,userns,userns-idmapped",
     };
-    let program = Program {
-        name: "posix",
-        command,
-        disks: "",
-        parameters: "",
-        limit: LIMIT,
-    };
-    program.run(lab, engine)
+    Program::new("posix", command).run(lab, engine)
 }
 
 /// Tries the one in Rust for long.
 pub(crate) fn posix_long(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
-    let program = Program {
-        name: "posix-long",
-        command: "exec posix run rust_idmapfs --parts mix,cycles --seconds 300 --cycles 5000",
-        disks: "",
-        parameters: "",
-        limit: LIMIT,
-    };
-    program.run(lab, engine)
+    Program::new(
+        "posix-long",
+        "exec posix run rust_idmapfs --parts mix,cycles --seconds 300 --cycles 5000",
+    )
+    .run(lab, engine)
 }
 
 /// Tries it on a kernel that checks itself: by several threads at once, with too little memory, and
 /// each call a time.
 pub(super) fn posix_checked(lab: &Lab, flavour: Flavour) -> Result<Vec<Case>> {
-    let program = Program {
-        name: "posix",
-        command: "posix run rust_idmapfs --seconds 60 --cycles 100 \
+    Program::new(
+        "posix",
+        "posix run rust_idmapfs --seconds 60 --cycles 100 \
                   --parts idmapped,userns-idmapped,limits,mix,cycles,faults",
-        disks: "",
-        parameters: "",
-        limit: Duration::from_secs(1800),
-    };
-    program.run(lab, flavour)
+    )
+    .run(lab, flavour)
 }
 
 /// Tries it as a module that is made outside of the kernel's tree, and loads and unloads that.
 pub(crate) fn module(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
-    let program = Program {
-        name: "posix",
-        command: "insmod /module/rust_idmapfs.ko && exec posix run rust_idmapfs --seconds 3 \
+    let program = Program::new(
+        "posix",
+        "insmod /module/rust_idmapfs.ko && exec posix run rust_idmapfs --seconds 3 \
                   --cycles 1000 --module /module/rust_idmapfs.ko",
-        disks: "",
-        parameters: "",
-        limit: LIMIT,
-    };
+    );
     let flavour = Flavour {
         module: true,
         ..engine.into()
@@ -114,14 +97,11 @@ pub(crate) fn module(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
 
 /// Loads and unloads it, mounts and unmounts it, on a kernel that checks itself.
 pub(super) fn module_checked(lab: &Lab, flavour: Flavour) -> Result<Vec<Case>> {
-    let program = Program {
-        name: "posix",
-        command: "insmod /module/rust_idmapfs.ko && posix run rust_idmapfs --parts cycles \
+    let program = Program::new(
+        "posix",
+        "insmod /module/rust_idmapfs.ko && posix run rust_idmapfs --parts cycles \
                   --cycles 500 --module /module/rust_idmapfs.ko",
-        disks: "",
-        parameters: "",
-        limit: Duration::from_secs(1800),
-    };
+    );
     let flavour = Flavour {
         module: true,
         ..flavour
@@ -131,13 +111,10 @@ pub(super) fn module_checked(lab: &Lab, flavour: Flavour) -> Result<Vec<Case>> {
 
 /// Puts programs to work in it.
 pub(crate) fn apps(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
-    let program = Program {
-        name: "apps",
-        command: "exec posix run rust_idmapfs --parts apps,apps-idmapped",
-        disks: "",
-        parameters: "",
-        limit: Duration::from_secs(1800),
-    };
+    let program = Program::new(
+        "apps",
+        "exec posix run rust_idmapfs --parts apps,apps-idmapped",
+    );
     program.run_in(lab, engine.into(), &image::APPS)
 }
 

@@ -6,7 +6,7 @@
 use anyhow::Result;
 
 use super::expected::Expected;
-use super::guest::{LIMIT, Program};
+use super::guest::Program;
 use super::report::Case;
 use crate::lab::{Engine, Lab};
 
@@ -19,11 +19,8 @@ const LSM: &str = "lsm=landlock,lockdown,yama,integrity,apparmor";
 /// Runs them on one engine.
 pub(crate) fn run(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
     let program = Program {
-        name: "rust_idmap",
-        command: "exec rust_idmap",
-        disks: "",
         parameters: LSM,
-        limit: LIMIT,
+        ..Program::new("rust_idmap", "exec rust_idmap")
     };
     let mut expected = Expected::exceptions(&lab.checkout, EXPECTED)?;
     if lab.fixes {

@@ -13,12 +13,10 @@ use crate::lab::{Engine, Flavour, Lab};
 
 /// Makes and removes mounts on all processors, against readers.
 pub(crate) fn storm(lab: &Lab, flavour: impl Into<Flavour>, seconds: u64) -> Result<Vec<Case>> {
+    let command = format!("storm mounts --seconds {seconds}");
     let program = Program {
-        name: "storm",
-        command: &format!("storm mounts --seconds {seconds}"),
-        disks: "",
-        parameters: "",
         limit: Duration::from_secs(10 * seconds + 300),
+        ..Program::new("storm", &command)
     };
     program.run(lab, flavour)
 }
@@ -30,13 +28,11 @@ pub(crate) fn fuzz(
     calls: u64,
     seed: u64,
 ) -> Result<Vec<Case>> {
+    let command = format!("storm fuzz --calls {calls} --seed {seed}");
     let program = Program {
-        name: "fuzz",
-        command: &format!("storm fuzz --calls {calls} --seed {seed}"),
-        disks: "",
-        parameters: "",
         // A kernel that looks after itself makes few hundred calls in a second.
         limit: Duration::from_secs(calls / 200 + 300),
+        ..Program::new("fuzz", &command)
     };
     program.run(lab, flavour)
 }
