@@ -43,7 +43,7 @@ pub(super) struct Info<T: FileSystem> {
 ///
 /// Instances are valid for as long as they are borrowed, and are of the type that a
 /// [`Registration`](super::registration::Registration) of `T` has registered. `s_fs_info` points to
-/// a pinned [`Info<T>`], which is dropped after the last inode.
+/// a pinned `Info<T>`, which is dropped after the last inode.
 #[repr(transparent)]
 pub struct SuperBlock<T: FileSystem>(Opaque<bindings::super_block>, PhantomData<T>);
 

@@ -142,7 +142,7 @@ pub trait XattrOperations: FileSystem {
 /// use kernel::fs::{registration::FileSystem, xattr::{Handlers, XattrOperations}};
 ///
 /// fn others<T: FileSystem, U: XattrOperations>() -> Handlers<T> {
-///     Handlers::<U>::new()
+///     Handlers::<U>::ALL
 /// }
 /// ```
 ///
@@ -163,10 +163,8 @@ impl<T: FileSystem> Handlers<T> {
 
 impl<T: XattrOperations> Handlers<T> {
     /// Those of [`XattrOperations`].
-    pub const fn new() -> Self {
-        // INVARIANT: The table is that of `T`.
-        Self(Table::<T>::ALL.as_ptr(), PhantomData)
-    }
+    // INVARIANT: The table is that of `T`.
+    pub const ALL: Self = Self(Table::<T>::ALL.as_ptr(), PhantomData);
 }
 
 /// C's tables of [`XattrOperations`].

@@ -123,7 +123,7 @@ impl SuperOperations for RustIdmapFs {
 
     const POSIX_ACL: bool = true;
     const EXPORT: bool = true;
-    const XATTR: xattr::Handlers<Self> = xattr::Handlers::new();
+    const XATTR: xattr::Handlers<Self> = xattr::Handlers::ALL;
 
     fn root(super_block: &SuperBlock<Self>) -> Result<Root<Self>> {
         let settings = &super_block.data().settings;

@@ -135,6 +135,6 @@ unsafe extern "C" fn rust_may_create_in_sticky(
     };
     match task.may_create_in_sticky(inode, parent, protected) {
         Ok(()) => ptr::null(),
-        Err(refusal) => refusal.operation().as_ptr().cast(),
+        Err(refusal) => refusal.operation().as_char_ptr(),
     }
 }
