@@ -212,16 +212,14 @@ mod cases {
     #[test]
     fn what_a_mount_keeps_is_dropped_with_it() -> Result {
         let (made, left) = counted(|| {
-            // SAFETY: It is registered.
-            let (mode, made, again, other, links) = registered(|fs_type| unsafe {
-                mounted(fs_type, Some(c"mode=1751"), |mount| {
-                    let root = (*(*mount).mnt_root).d_inode;
-                    let mode = u32::from((*root).i_mode);
-                    let made = make_directory(mount, c"a");
-                    let again = make_directory(mount, c"a");
-                    let other = make_directory(mount, c"b");
-                    (mode, made, again, other, (*root).__bindgen_anon_1.i_nlink)
-                })
+            // SAFETY: It is mounted.
+            let (mode, made, again, other, links) = mounted(Some(c"mode=1751"), |mount| unsafe {
+                let root = (*(*mount).mnt_root).d_inode;
+                let mode = u32::from((*root).i_mode);
+                let made = make_directory(mount, c"a");
+                let again = make_directory(mount, c"a");
+                let other = make_directory(mount, c"b");
+                (mode, made, again, other, (*root).__bindgen_anon_1.i_nlink)
             })?;
             assert_eq!(mode, 0o41751);
             assert!(made.is_ok());
@@ -242,8 +240,7 @@ mod cases {
             FAILING.store(step, Relaxed);
             let options = (step == PARAMETER).then_some(c"fails");
             let result = counted(|| {
-                // SAFETY: It is registered.
-                let result = registered(|fs_type| unsafe { mounted(fs_type, options, |_| ()) });
+                let result = mounted(options, |_| ());
                 FAILING.store(NOWHERE, Relaxed);
                 assert_eq!(result, Err(EDOM));
                 Ok(())
@@ -255,10 +252,8 @@ mod cases {
 
     #[test]
     fn acls_are_there_only_where_the_filesystem_has_them() -> Result {
-        // SAFETY: It is registered.
-        let flags = registered(|fs_type| unsafe {
-            mounted(fs_type, None, |mount| (*(*mount).mnt_sb).s_flags)
-        })?;
+        // SAFETY: It is mounted.
+        let flags = mounted(None, |mount| unsafe { (*(*mount).mnt_sb).s_flags })?;
         assert_eq!(flags & bindings::SB_POSIXACL, 0);
         Ok(())
     }
@@ -268,8 +263,7 @@ mod cases {
         for options in [c"mode=8", c"mode=10000", c"mode", c"fails=1", c"unknown"] {
             let (_, left) = counted(|| {
                 let options = Some(options);
-                // SAFETY: It is registered.
-                let result = registered(|fs_type| unsafe { mounted(fs_type, options, |_| ()) });
+                let result = mounted(options, |_| ());
                 assert_eq!(result, Err(EINVAL));
                 Ok(())
             })?;
@@ -281,14 +275,12 @@ mod cases {
     #[test]
     fn nothing_is_made_for_a_caller_without_a_name() -> Result {
         let (made, left) = counted(|| {
-            // SAFETY: It is registered.
-            let (refused, links, made) = registered(|fs_type| unsafe {
-                mounted(fs_type, None, |mount| {
-                    let refused = make_unmapped(mount, c"a");
-                    let root = (*(*mount).mnt_root).d_inode;
-                    let links = (*root).__bindgen_anon_1.i_nlink;
-                    (refused, links, make_directory(mount, c"a"))
-                })
+            // SAFETY: It is mounted.
+            let (refused, links, made) = mounted(None, |mount| unsafe {
+                let refused = make_unmapped(mount, c"a");
+                let root = (*(*mount).mnt_root).d_inode;
+                let links = (*root).__bindgen_anon_1.i_nlink;
+                (refused, links, make_directory(mount, c"a"))
             })?;
             assert_eq!(refused, Err(EOVERFLOW));
             assert_eq!(links, 2);
@@ -304,21 +296,19 @@ mod cases {
     #[test]
     fn a_rename_does_what_is_asked_for() -> Result {
         let (_, left) = counted(|| {
-            // SAFETY: It is registered.
-            let (wrong, right) = registered(|fs_type| unsafe {
-                mounted(fs_type, None, |mount| {
-                    let _ = (make_directory(mount, c"a"), make_directory(mount, c"b"));
-                    let links = || (*(*(*mount).mnt_root).d_inode).__bindgen_anon_1.i_nlink;
-                    let renamed = |flags| (rename(mount, c"a", c"b", flags), links());
-                    WRONG.store(WHAT, Relaxed);
-                    let asked = [bindings::RENAME_EXCHANGE, 0, bindings::RENAME_WHITEOUT];
-                    let wrong = asked.map(renamed);
-                    WRONG.store(NOTHING, Relaxed);
-                    // A whiteout is wrong in any case. In this order two change places, and one
-                    // takes the place of the other; then there is one left.
-                    let asked = [bindings::RENAME_WHITEOUT, bindings::RENAME_EXCHANGE, 0];
-                    (wrong, asked.map(renamed))
-                })
+            // SAFETY: It is mounted.
+            let (wrong, right) = mounted(None, |mount| unsafe {
+                let _ = (make_directory(mount, c"a"), make_directory(mount, c"b"));
+                let links = || (*(*(*mount).mnt_root).d_inode).__bindgen_anon_1.i_nlink;
+                let renamed = |flags| (rename(mount, c"a", c"b", flags), links());
+                WRONG.store(WHAT, Relaxed);
+                let asked = [bindings::RENAME_EXCHANGE, 0, bindings::RENAME_WHITEOUT];
+                let wrong = asked.map(renamed);
+                WRONG.store(NOTHING, Relaxed);
+                // A whiteout is wrong in any case. In this order two change places, and one
+                // takes the place of the other; then there is one left.
+                let asked = [bindings::RENAME_WHITEOUT, bindings::RENAME_EXCHANGE, 0];
+                (wrong, asked.map(renamed))
             })?;
             assert_eq!(wrong, [(Err(EINVAL), 4); 3]);
             assert_eq!(right, [(Err(EINVAL), 4), (Ok(()), 4), (Ok(()), 3)]);
@@ -331,21 +321,19 @@ mod cases {
     #[test]
     fn a_rename_that_was_done_is_told() -> Result {
         let (_, left) = counted(|| {
-            // SAFETY: It is registered.
-            let (exchanged, replaced, found) = registered(|fs_type| unsafe {
-                mounted(fs_type, None, |mount| {
-                    let _ = (make_directory(mount, c"a"), make_directory(mount, c"b"));
-                    WRONG.store(ANSWER, Relaxed);
-                    let exchanged = rename(mount, c"a", c"b", bindings::RENAME_EXCHANGE);
-                    let replaced = rename(mount, c"a", c"b", 0);
-                    WRONG.store(NOTHING, Relaxed);
-                    let found = [c"a", c"b"].map(|name| {
-                        let found = find((*mount).mnt_root, name);
-                        bindings::dput(found);
-                        !found.is_null()
-                    });
-                    (exchanged, replaced, found)
-                })
+            // SAFETY: It is mounted.
+            let (exchanged, replaced, found) = mounted(None, |mount| unsafe {
+                let _ = (make_directory(mount, c"a"), make_directory(mount, c"b"));
+                WRONG.store(ANSWER, Relaxed);
+                let exchanged = rename(mount, c"a", c"b", bindings::RENAME_EXCHANGE);
+                let replaced = rename(mount, c"a", c"b", 0);
+                WRONG.store(NOTHING, Relaxed);
+                let found = [c"a", c"b"].map(|name| {
+                    let found = find((*mount).mnt_root, name);
+                    bindings::dput(found);
+                    !found.is_null()
+                });
+                (exchanged, replaced, found)
             })?;
             assert_eq!((exchanged, replaced), (Ok(()), Ok(())));
             assert_eq!(found, [false, true]);
@@ -358,14 +346,12 @@ mod cases {
     #[test]
     fn a_directory_is_removed_as_one() -> Result {
         let (_, left) = counted(|| {
-            // SAFETY: It is registered.
-            let removed = registered(|fs_type| unsafe {
-                mounted(fs_type, None, |mount| {
-                    let _ = make_directory(mount, c"a");
-                    [WHAT, NOTHING].map(|wrong| {
-                        WRONG.store(wrong, Relaxed);
-                        remove_directory(mount, c"a")
-                    })
+            // SAFETY: It is mounted.
+            let removed = mounted(None, |mount| unsafe {
+                let _ = make_directory(mount, c"a");
+                [WHAT, NOTHING].map(|wrong| {
+                    WRONG.store(wrong, Relaxed);
+                    remove_directory(mount, c"a")
                 })
             })?;
             assert_eq!(removed, [Err(EISDIR), Ok(())]);

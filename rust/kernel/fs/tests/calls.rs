@@ -21,7 +21,9 @@ use core::mem::MaybeUninit;
 static mut REGISTRATION: MaybeUninit<Registration<TestFs>> = MaybeUninit::uninit();
 
 /// Does something while the filesystem is registered.
-pub(super) fn registered<R>(f: impl FnOnce(*mut bindings::file_system_type) -> Result<R>) -> Result<R> {
+pub(super) fn registered<R>(
+    f: impl FnOnce(*mut bindings::file_system_type) -> Result<R>,
+) -> Result<R> {
     let registration: *mut Registration<TestFs> = (&raw mut REGISTRATION).cast();
     // SAFETY: Tests run one after the other, and this leaves nothing mounted, so the registration
     // is initialized and dropped in turns. It is in static memory.
@@ -34,13 +36,8 @@ pub(super) fn registered<R>(f: impl FnOnce(*mut bindings::file_system_type) -> R
     }
 }
 
-/// Does something while the filesystem is mounted, by the kernel itself.
-///
-/// # Safety
-///
-/// `fs_type` must be registered.
-pub(super) unsafe fn mounted<R>(
-    fs_type: *mut bindings::file_system_type,
+/// Does something while the filesystem is registered and mounted, by the kernel itself.
+pub(super) fn mounted<R>(
     options: Option<&'static CStr>,
     f: impl FnOnce(*mut bindings::vfsmount) -> R,
 ) -> Result<R> {
@@ -55,8 +52,8 @@ pub(super) unsafe fn mounted<R>(
         }
         None => core::ptr::null_mut(),
     };
-    // SAFETY: By the requirements above; `data` is null or a string that may be written to.
-    unsafe {
+    // SAFETY: It is registered; `data` is null or a string that may be written to.
+    registered(|fs_type| unsafe {
         // What mount(2) calls MS_POSIXACL: it is not for whoever mounts to say.
         let flags = (bindings::SB_KERNMOUNT | bindings::SB_POSIXACL) as c_int;
         let mount = from_err_ptr(bindings::vfs_kern_mount(
@@ -68,7 +65,7 @@ pub(super) unsafe fn mounted<R>(
         let result = f(mount);
         bindings::kern_unmount(mount);
         Ok(result)
-    }
+    })
 }
 
 /// Makes a directory in the root of a mount.
@@ -131,38 +128,63 @@ pub(super) unsafe fn find(dir: *mut bindings::dentry, name: &CStr) -> *mut bindi
     }
 }
 
+/// Does something with the root of a mount while its names stay what they are.
+///
+/// # Safety
+///
+/// `mount` must be a mount of the filesystem.
+unsafe fn in_root<R>(
+    mount: *mut bindings::vfsmount,
+    f: impl FnOnce(*mut bindings::dentry) -> R,
+) -> R {
+    // SAFETY: By the requirements above.
+    unsafe {
+        let root = (*mount).mnt_root;
+        // As the VFS does: it locks what is in there, too.
+        let parent = bindings::inode_i_mutex_lock_class_I_MUTEX_PARENT;
+        bindings::inode_lock_nested((*root).d_inode, parent);
+        let result = f(root);
+        bindings::inode_unlock((*root).d_inode);
+        result
+    }
+}
+
 /// Gives something in the root of a mount the name of something else there.
 ///
 /// # Safety
 ///
 /// `mount` must be a mount of the filesystem.
-pub(super) unsafe fn rename(mount: *mut bindings::vfsmount, old: &CStr, new: &CStr, flags: u32) -> Result {
-    // SAFETY: By the requirements above. The lock keeps the names.
-    unsafe {
-        let root = (*mount).mnt_root;
-        // As the VFS does: it locks what is renamed, too.
-        let parent = bindings::inode_i_mutex_lock_class_I_MUTEX_PARENT;
-        bindings::inode_lock_nested((*root).d_inode, parent);
-        let (old, new) = (find(root, old), find(root, new));
-        let result = if old.is_null() || new.is_null() {
-            Err(ENOENT)
-        } else {
-            let mut data = bindings::renamedata {
-                mnt_idmap: &raw mut bindings::nop_mnt_idmap,
-                old_parent: root,
-                old_dentry: old,
-                new_parent: root,
-                new_dentry: new,
-                delegated_inode: core::ptr::null_mut(),
-                flags,
+pub(super) unsafe fn rename(
+    mount: *mut bindings::vfsmount,
+    old: &CStr,
+    new: &CStr,
+    flags: u32,
+) -> Result {
+    let rename = |root| {
+        // SAFETY: By the requirements above, and what was found stays.
+        unsafe {
+            let (old, new) = (find(root, old), find(root, new));
+            let result = if old.is_null() || new.is_null() {
+                Err(ENOENT)
+            } else {
+                let mut data = bindings::renamedata {
+                    mnt_idmap: &raw mut bindings::nop_mnt_idmap,
+                    old_parent: root,
+                    old_dentry: old,
+                    new_parent: root,
+                    new_dentry: new,
+                    delegated_inode: core::ptr::null_mut(),
+                    flags,
+                };
+                to_result(bindings::vfs_rename(&mut data))
             };
-            to_result(bindings::vfs_rename(&mut data))
-        };
-        bindings::dput(old);
-        bindings::dput(new);
-        bindings::inode_unlock((*root).d_inode);
-        result
-    }
+            bindings::dput(old);
+            bindings::dput(new);
+            result
+        }
+    };
+    // SAFETY: By the requirements above.
+    unsafe { in_root(mount, rename) }
 }
 
 /// Removes a directory in the root of a mount.
@@ -171,24 +193,24 @@ pub(super) unsafe fn rename(mount: *mut bindings::vfsmount, old: &CStr, new: &CS
 ///
 /// `mount` must be a mount of the filesystem.
 pub(super) unsafe fn remove_directory(mount: *mut bindings::vfsmount, name: &CStr) -> Result {
-    // SAFETY: By the requirements above. The lock keeps the names.
-    unsafe {
-        let root = (*mount).mnt_root;
-        let parent = bindings::inode_i_mutex_lock_class_I_MUTEX_PARENT;
-        bindings::inode_lock_nested((*root).d_inode, parent);
-        let found = find(root, name);
-        let idmap = &raw mut bindings::nop_mnt_idmap;
-        let removed = match found.is_null() {
-            true => Err(ENOENT),
-            false => to_result(bindings::vfs_rmdir(
-                idmap,
-                (*root).d_inode,
-                found,
-                core::ptr::null_mut(),
-            )),
-        };
-        bindings::dput(found);
-        bindings::inode_unlock((*root).d_inode);
-        removed
-    }
+    let remove = |root: *mut bindings::dentry| {
+        // SAFETY: By the requirements above, and what was found stays.
+        unsafe {
+            let found = find(root, name);
+            let idmap = &raw mut bindings::nop_mnt_idmap;
+            let removed = match found.is_null() {
+                true => Err(ENOENT),
+                false => to_result(bindings::vfs_rmdir(
+                    idmap,
+                    (*root).d_inode,
+                    found,
+                    core::ptr::null_mut(),
+                )),
+            };
+            bindings::dput(found);
+            removed
+        }
+    };
+    // SAFETY: By the requirements above.
+    unsafe { in_root(mount, remove) }
 }
