@@ -245,8 +245,12 @@ impl<O: InodeOperations> InodeTable<O> {
             };
             let done = Cell::new(false);
             // SAFETY: By the requirements above, and C is told what `done` says.
-            let (idmap, rename) =
-                unsafe { (MntIdmap::from_raw(idmap), Rename::from_raw(to, flags, &done)) };
+            let (idmap, rename) = unsafe {
+                (
+                    MntIdmap::from_raw(idmap),
+                    Rename::from_raw(to, flags, &done),
+                )
+            };
             match O::rename(idmap, rename) {
                 // The offsets have moved, and the VFS moves the names only if this is no error.
                 Err(_) if done.get() => Ok(0),
