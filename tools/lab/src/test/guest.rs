@@ -83,30 +83,22 @@ pub(super) fn posix_checked(lab: &Lab, flavour: Flavour) -> Result<Vec<Case>> {
 
 /// Tries it as a module that is made outside of the kernel's tree, and loads and unloads that.
 pub(crate) fn module(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
-    let program = Program::new(
-        "posix",
-        "insmod /module/rust_idmapfs.ko && exec posix run rust_idmapfs --seconds 3 \
-                  --cycles 1000 --module /module/rust_idmapfs.ko",
-    );
-    let flavour = Flavour {
-        module: true,
-        ..engine.into()
-    };
-    program.run(lab, flavour)
+    with_module(lab, engine.into(), "--seconds 3 --cycles 1000")
 }
 
 /// Loads and unloads it, mounts and unmounts it, on a kernel that checks itself.
 pub(super) fn module_checked(lab: &Lab, flavour: Flavour) -> Result<Vec<Case>> {
-    let program = Program::new(
-        "posix",
-        "insmod /module/rust_idmapfs.ko && posix run rust_idmapfs --parts cycles \
-                  --cycles 500 --module /module/rust_idmapfs.ko",
-    );
+    with_module(lab, flavour, "--parts cycles --cycles 500")
+}
+
+fn with_module(lab: &Lab, flavour: Flavour, effort: &str) -> Result<Vec<Case>> {
+    const FILE: &str = "/module/rust_idmapfs.ko";
+    let command = format!("insmod {FILE} && posix run rust_idmapfs {effort} --module {FILE}");
     let flavour = Flavour {
         module: true,
         ..flavour
     };
-    program.run(lab, flavour)
+    Program::new("posix", &command).run(lab, flavour)
 }
 
 /// Puts programs to work in it.
