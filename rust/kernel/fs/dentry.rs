@@ -5,6 +5,7 @@
 //! C header: [`include/linux/dcache.h`](srctree/include/linux/dcache.h)
 
 use super::{
+    access::Mode,
     inode::{
         Live,
         Locked,
@@ -22,7 +23,10 @@ use crate::{
         Opaque, //
     },
 };
-use core::marker::PhantomData;
+use core::{
+    cell::Cell,
+    marker::PhantomData, //
+};
 
 /// What something is called in its directory.
 ///
@@ -64,6 +68,8 @@ pub(super) type Mark<'d> = PhantomData<fn(&'d ()) -> &'d ()>;
 pub struct Negative<'d, T: FileSystem> {
     dir: Locked<'d, T>,
     dentry: *mut bindings::dentry,
+    /// The kind of inode that is asked for; none where it is to be one that there is.
+    kind: Mode,
     mark: Mark<'d>,
 }
 
@@ -81,12 +87,14 @@ impl<'d, T: FileSystem> Negative<'d, T> {
     pub(super) unsafe fn from_raw(
         dir: *mut bindings::inode,
         dentry: *mut bindings::dentry,
+        kind: Mode,
     ) -> Self {
         // INVARIANT: By the requirements above.
         Self {
             // SAFETY: By the requirements above.
             dir: unsafe { Locked::from_raw(dir) },
             dentry,
+            kind,
             mark: PhantomData,
         }
     }
@@ -110,8 +118,13 @@ impl<'d, T: FileSystem> Negative<'d, T> {
     ///
     /// # Errors
     ///
-    /// [`ENOSPC`] if the directory can have no more names, [`ENOMEM`]; then the inode is gone.
+    /// [`EINVAL`] if it is of another kind than the operation was asked for: the VFS goes on as if
+    /// it were that, and asks nobody whether a device that `create()` made may be opened.
+    /// [`ENOSPC`] if the directory can have no more names, [`ENOMEM`]. Then the inode is gone.
     pub fn instantiate(self, new: New<T>) -> Result<Filled<'d>> {
+        if new.mode().kind() != self.kind {
+            return Err(EINVAL);
+        }
         // SAFETY: By the type invariants; each directory of `T` has offsets. Once there is an
         // offset nothing fails any more, so the inode is given away.
         unsafe {
@@ -125,7 +138,7 @@ impl<'d, T: FileSystem> Negative<'d, T> {
     ///
     /// # Errors
     ///
-    /// As for [`Negative::instantiate`].
+    /// [`ENOSPC`] if the directory can have no more names, [`ENOMEM`].
     pub fn link(self, old: &Positive<T>) -> Result<Filled<'d>> {
         // SAFETY: As in `instantiate()`, and `old` is positive.
         unsafe {
@@ -205,6 +218,7 @@ impl<T: FileSystem> Positive<T> {
 pub struct Entry<'d, T: FileSystem> {
     dir: Locked<'d, T>,
     dentry: &'d Positive<T>,
+    done: &'d Cell<bool>,
     mark: Mark<'d>,
 }
 
@@ -217,11 +231,13 @@ impl<'d, T: FileSystem> Entry<'d, T> {
     /// # Safety
     ///
     /// `dir` must be as for [`Locked::from_raw`], `dentry` as for [`Positive::from_raw`], the type
-    /// invariants must hold for `'d`, and `'d` must be of nothing else.
+    /// invariants must hold for `'d`, and `'d` must be of nothing else. Where `done` is set
+    /// afterwards, C must be told that it was removed.
     #[inline(always)]
     pub(super) unsafe fn from_raw(
         dir: *mut bindings::inode,
         dentry: *mut bindings::dentry,
+        done: &'d Cell<bool>,
     ) -> Self {
         // INVARIANT: By the requirements above.
         Self {
@@ -229,6 +245,7 @@ impl<'d, T: FileSystem> Entry<'d, T> {
             dir: unsafe { Locked::from_raw(dir) },
             // SAFETY: By the requirements above.
             dentry: unsafe { Positive::from_raw(dentry) },
+            done,
             mark: PhantomData,
         }
     }
@@ -247,6 +264,8 @@ impl<'d, T: FileSystem> Entry<'d, T> {
 
     /// Removes the name of something that is no directory.
     ///
+    /// There is no way back from that: an error of the operation does not count any more.
+    ///
     /// # Errors
     ///
     /// [`EISDIR`] if it is one; the VFS has made sure that it is not.
@@ -257,10 +276,11 @@ impl<'d, T: FileSystem> Entry<'d, T> {
         }
         // SAFETY: By the type invariants; each directory of `T` has offsets.
         unsafe { libfs::unlink(self.dir.as_ptr(), self.dentry.as_ptr()) };
+        self.done.set(true);
         Ok(Removed(self.mark))
     }
 
-    /// Removes the name of a directory.
+    /// Removes the name of a directory. As with [`Entry::unlink`], there is no way back.
     ///
     /// # Errors
     ///
@@ -276,6 +296,7 @@ impl<'d, T: FileSystem> Entry<'d, T> {
         }
         // SAFETY: As in `unlink()`.
         unsafe { libfs::rmdir(self.dir.as_ptr(), self.dentry.as_ptr()) };
+        self.done.set(true);
         Ok(Removed(self.mark))
     }
 }

@@ -54,9 +54,10 @@ pub(super) use self::table::InodeTable;
 ///
 /// # Errors
 ///
-/// What an operation returns is what the program gets, and all has to be as it was before then. The
-/// VFS goes by one itself: [`ESTALE`] has it look the path up anew and ask once more. What is named
-/// at the operations is what programs are used to.
+/// What an operation returns is what the program gets, and all has to be as it was before then: that
+/// is what programs expect. Where a name was removed or changed already there is no way back, and an
+/// error is not passed on. The VFS goes by one error itself: [`ESTALE`] has it look the path up anew
+/// and ask once more. What is named at the operations is what programs are used to.
 ///
 /// # Examples
 ///

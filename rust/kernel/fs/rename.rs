@@ -155,13 +155,18 @@ impl<'d, T: FileSystem> Rename<'d, T> {
     /// # Errors
     ///
     /// [`EINVAL`] if it is not this that is asked for: the VFS goes on by the flags, so that names
-    /// would be lost. A whiteout is given where [`Flags::WHITEOUT`] asks for one, and only there.
+    /// would be lost. A whiteout, and nothing else, is given where [`Flags::WHITEOUT`] asks for
+    /// one, and only there.
     ///
     /// [`ENOTEMPTY`] if that is a directory with names in it, [`ENOSPC`], [`ENOMEM`]. In any case
     /// all is as it was then, and the whiteout is gone.
     pub fn replace(self, whiteout: Option<New<T>>) -> Result<Renamed<'d>> {
         let flags = self.flags;
-        if flags.has(Flags::EXCHANGE) || flags.has(Flags::WHITEOUT) != whiteout.is_some() {
+        let fits = match &whiteout {
+            Some(new) => flags.has(Flags::WHITEOUT) && new.is_whiteout(),
+            None => !flags.has(Flags::WHITEOUT),
+        };
+        if flags.has(Flags::EXCHANGE) || !fits {
             return Err(EINVAL);
         }
         // SAFETY: By the type invariants; each directory of `T` has offsets. The whiteout's

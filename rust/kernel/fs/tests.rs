@@ -14,11 +14,13 @@ use super::{
     dentry::{
         Entry,
         Filled,
+        Name,
         Negative,
         Removed, //
     },
     inode::{
         New,
+        NewOwner,
         Root, //
     },
     inode_ops::InodeOperations,
@@ -64,6 +66,8 @@ const NOTHING: i32 = 0;
 const WHAT: i32 = 1;
 /// They do it, and say that they did not.
 const ANSWER: i32 = 2;
+/// They make something of another kind.
+const KIND: i32 = 3;
 
 static FAILING: Atomic<i32> = Atomic::new(NOWHERE);
 static ALIVE: Atomic<i32> = Atomic::new(0);
@@ -163,37 +167,66 @@ impl SuperOperations for TestFs {
 
 struct Dir;
 
+/// A new directory, or a pipe.
+fn some(owner: &NewOwner<'_, TestFs>, name: &Name, directory: bool) -> Result<New<TestFs>> {
+    let (mode, data) = (Mode::new(0o755), Counted::new(NOWHERE + 9));
+    match directory {
+        true => New::directory::<Dir>(owner, name, mode, data),
+        false => New::special::<Dir>(owner, name, mode.with(Mode::S_IFIFO), 0, data),
+    }
+}
+
+/// What an operation answers that has done something.
+fn answer<R>(done: Result<R>) -> Result<R> {
+    match WRONG.load(Relaxed) {
+        ANSWER => Err(EDOM),
+        _ => done,
+    }
+}
+
 #[vtable]
 impl InodeOperations for Dir {
     type FileSystem = TestFs;
 
-    fn mkdir<'d>(idmap: &MntIdmap, name: Negative<'d, TestFs>, mode: Mode) -> Result<Filled<'d>> {
+    fn mkdir<'d>(idmap: &MntIdmap, name: Negative<'d, TestFs>, _mode: Mode) -> Result<Filled<'d>> {
         let owner = name.dir().new_owner(idmap)?;
-        let new = New::directory::<Dir>(&owner, name.name(), mode, Counted::new(NOWHERE + 9))?;
+        let new = some(&owner, name.name(), WRONG.load(Relaxed) != KIND)?;
         name.instantiate(new)
     }
 
-    fn rename<'d>(_idmap: &MntIdmap, rename: Rename<'d, TestFs>) -> Result<Renamed<'d>> {
+    fn mknod<'d>(
+        idmap: &MntIdmap,
+        name: Negative<'d, TestFs>,
+        _mode: Mode,
+        _device: u32,
+    ) -> Result<Filled<'d>> {
+        let owner = name.dir().new_owner(idmap)?;
+        let new = some(&owner, name.name(), WRONG.load(Relaxed) == KIND)?;
+        name.instantiate(new)
+    }
+
+    fn rename<'d>(idmap: &MntIdmap, rename: Rename<'d, TestFs>) -> Result<Renamed<'d>> {
         let wrong = WRONG.load(Relaxed);
         let renamed = if rename.flags().has(Flags::EXCHANGE) != (wrong == WHAT) {
             rename.exchange()
+        } else if wrong == KIND {
+            let owner = rename.old_dir().new_owner(idmap)?;
+            let new = some(&owner, rename.name(), false)?;
+            rename.replace(Some(new))
         } else {
             rename.replace(None)
         };
-        if wrong == ANSWER {
-            return Err(EDOM);
-        }
-        renamed
+        answer(renamed)
     }
 
     fn unlink<'d>(entry: Entry<'d, TestFs>) -> Result<Removed<'d>> {
-        entry.unlink()
+        answer(entry.unlink())
     }
 
     fn rmdir<'d>(entry: Entry<'d, TestFs>) -> Result<Removed<'d>> {
         match WRONG.load(Relaxed) {
             WHAT => entry.unlink(),
-            _ => entry.rmdir(),
+            _ => answer(entry.rmdir()),
         }
     }
 }
@@ -297,20 +330,23 @@ mod cases {
     fn a_rename_does_what_is_asked_for() -> Result {
         let (_, left) = counted(|| {
             // SAFETY: It is mounted.
-            let (wrong, right) = mounted(None, |mount| unsafe {
+            let (wrong, kind, right) = mounted(None, |mount| unsafe {
                 let _ = (make_directory(mount, c"a"), make_directory(mount, c"b"));
                 let links = || (*(*(*mount).mnt_root).d_inode).__bindgen_anon_1.i_nlink;
                 let renamed = |flags| (rename(mount, c"a", c"b", flags), links());
                 WRONG.store(WHAT, Relaxed);
                 let asked = [bindings::RENAME_EXCHANGE, 0, bindings::RENAME_WHITEOUT];
                 let wrong = asked.map(renamed);
+                // A whiteout that is none.
+                WRONG.store(KIND, Relaxed);
+                let kind = renamed(bindings::RENAME_WHITEOUT);
                 WRONG.store(NOTHING, Relaxed);
-                // A whiteout is wrong in any case. In this order two change places, and one
+                // No whiteout where one is asked for. In this order two change places, and one
                 // takes the place of the other; then there is one left.
                 let asked = [bindings::RENAME_WHITEOUT, bindings::RENAME_EXCHANGE, 0];
-                (wrong, asked.map(renamed))
+                (wrong, kind, asked.map(renamed))
             })?;
-            assert_eq!(wrong, [(Err(EINVAL), 4); 3]);
+            assert_eq!((wrong, kind), ([(Err(EINVAL), 4); 3], (Err(EINVAL), 4)));
             assert_eq!(right, [(Err(EINVAL), 4), (Ok(()), 4), (Ok(()), 3)]);
             Ok(())
         })?;
@@ -351,12 +387,51 @@ mod cases {
                 let _ = make_directory(mount, c"a");
                 [WHAT, NOTHING].map(|wrong| {
                     WRONG.store(wrong, Relaxed);
-                    remove_directory(mount, c"a")
+                    remove(mount, c"a")
                 })
             })?;
             assert_eq!(removed, [Err(EISDIR), Ok(())]);
             Ok(())
         })?;
+        assert_eq!(left, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_removal_that_was_done_is_told() -> Result {
+        let (_, left) = counted(|| {
+            // SAFETY: It is mounted.
+            let (removed, again) = mounted(None, |mount| unsafe {
+                let names = [c"a", c"b"];
+                let _ = (make_directory(mount, c"a"), make_pipe(mount, c"b"));
+                WRONG.store(ANSWER, Relaxed);
+                let removed = names.map(|name| remove(mount, name));
+                WRONG.store(NOTHING, Relaxed);
+                (removed, names.map(|name| remove(mount, name)))
+            })?;
+            assert_eq!(removed, [Ok(()); 2]);
+            assert_eq!(again, [Err(ENOENT); 2]);
+            Ok(())
+        })?;
+        assert_eq!(left, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_name_is_given_to_what_is_asked_for() -> Result {
+        let (made, left) = counted(|| {
+            // SAFETY: It is mounted.
+            let made = mounted(None, |mount| unsafe {
+                [KIND, NOTHING].map(|wrong| {
+                    WRONG.store(wrong, Relaxed);
+                    (make_directory(mount, c"a"), make_pipe(mount, c"b"))
+                })
+            })?;
+            assert_eq!(made, [(Err(EINVAL), Err(EINVAL)), (Ok(()), Ok(()))]);
+            Ok(())
+        })?;
+        // The options, the superblock, the root with the mark after it, and all four.
+        assert_eq!(made, 8);
         assert_eq!(left, 0);
         Ok(())
     }

@@ -328,6 +328,14 @@ impl<T: FileSystem> New<T> {
         Mode::new(unsafe { (*self.inode.as_ptr()).i_mode })
     }
 
+    /// Whether it is what [`New::whiteout`] makes.
+    pub(in crate::fs) fn is_whiteout(&self) -> bool {
+        // SAFETY: As in `mode()`.
+        let device = unsafe { (*self.inode.as_ptr()).i_rdev };
+        self.mode().kind() == Mode::new(bindings::S_IFCHR as u16)
+            && device == bindings::WHITEOUT_DEV
+    }
+
     /// Gives away the reference, and lets the inode be found by number.
     pub(in crate::fs) fn publish(self) -> *mut bindings::inode {
         let inode = ManuallyDrop::new(self).inode.as_ptr();

@@ -12,6 +12,7 @@ use crate::{
             Entry,
             Negative,
             Positive,
+            Removed,
             Unnamed, //
         },
         iattr::Iattr,
@@ -29,6 +30,7 @@ use crate::{
             AclKind,
             PosixAcl, //
         },
+        registration::FileSystem,
         rename::Rename,
         xattr::NameList, //
     },
@@ -101,8 +103,7 @@ impl<O: InodeOperations> InodeTable<O> {
     ) -> c_int {
         from_result(|| {
             // SAFETY: By the requirements above.
-            let (idmap, name) =
-                unsafe { (MntIdmap::from_raw(idmap), Negative::from_raw(dir, dentry)) };
+            let (idmap, name) = unsafe { free_name(idmap, dir, dentry, Mode::S_IFREG) };
             O::create(idmap, name, Mode::new(mode)).map(|_filled| 0)
         })
     }
@@ -117,7 +118,7 @@ impl<O: InodeOperations> InodeTable<O> {
         mode: bindings::umode_t,
     ) -> *mut bindings::dentry {
         // SAFETY: By the requirements above.
-        let (idmap, name) = unsafe { (MntIdmap::from_raw(idmap), Negative::from_raw(dir, dentry)) };
+        let (idmap, name) = unsafe { free_name(idmap, dir, dentry, Mode::S_IFDIR) };
         match O::mkdir(idmap, name, Mode::new(mode)) {
             // It is the dentry that was given.
             Ok(_filled) => core::ptr::null_mut(),
@@ -136,10 +137,10 @@ impl<O: InodeOperations> InodeTable<O> {
         device: bindings::dev_t,
     ) -> c_int {
         from_result(|| {
+            let mode = Mode::new(mode);
             // SAFETY: By the requirements above.
-            let (idmap, name) =
-                unsafe { (MntIdmap::from_raw(idmap), Negative::from_raw(dir, dentry)) };
-            O::mknod(idmap, name, Mode::new(mode), device).map(|_filled| 0)
+            let (idmap, name) = unsafe { free_name(idmap, dir, dentry, mode.kind()) };
+            O::mknod(idmap, name, mode, device).map(|_filled| 0)
         })
     }
 
@@ -154,13 +155,9 @@ impl<O: InodeOperations> InodeTable<O> {
     ) -> c_int {
         from_result(|| {
             // SAFETY: By the requirements above.
-            let (idmap, name, target) = unsafe {
-                (
-                    MntIdmap::from_raw(idmap),
-                    Negative::from_raw(dir, dentry),
-                    CStr::from_char_ptr(target),
-                )
-            };
+            let (idmap, name) = unsafe { free_name(idmap, dir, dentry, Mode::S_IFLNK) };
+            // SAFETY: By the requirements above.
+            let target = unsafe { CStr::from_char_ptr(target) };
             O::symlink(idmap, name, target).map(|_filled| 0)
         })
     }
@@ -197,7 +194,12 @@ impl<O: InodeOperations> InodeTable<O> {
     ) -> c_int {
         from_result(|| {
             // SAFETY: By the requirements above.
-            let (old, name) = unsafe { (Positive::from_raw(old), Negative::from_raw(dir, dentry)) };
+            let (old, name) = unsafe {
+                (
+                    Positive::from_raw(old),
+                    Negative::from_raw(dir, dentry, Mode::EMPTY),
+                )
+            };
             O::link(old, name).map(|_filled| 0)
         })
     }
@@ -206,22 +208,16 @@ impl<O: InodeOperations> InodeTable<O> {
     ///
     /// See above. `dentry` must be positive and in `dir`, which must be locked.
     unsafe extern "C" fn unlink(dir: *mut bindings::inode, dentry: *mut bindings::dentry) -> c_int {
-        from_result(|| {
-            // SAFETY: By the requirements above.
-            let entry = unsafe { Entry::from_raw(dir, dentry) };
-            O::unlink(entry).map(|_removed| 0)
-        })
+        // SAFETY: By the requirements above.
+        unsafe { remove(dir, dentry, O::unlink) }
     }
 
     /// # Safety
     ///
     /// As for [`Self::unlink`].
     unsafe extern "C" fn rmdir(dir: *mut bindings::inode, dentry: *mut bindings::dentry) -> c_int {
-        from_result(|| {
-            // SAFETY: By the requirements above.
-            let entry = unsafe { Entry::from_raw(dir, dentry) };
-            O::rmdir(entry).map(|_removed| 0)
-        })
+        // SAFETY: By the requirements above.
+        unsafe { remove(dir, dentry, O::rmdir) }
     }
 
     /// # Safety
@@ -345,4 +341,49 @@ impl<O: InodeOperations> InodeTable<O> {
             O::set_acl(idmap, entry, acl, AclKind::new(kind)?).map(|()| 0)
         })
     }
+}
+
+/// What an operation is given that is to fill a name.
+///
+/// # Safety
+///
+/// As for [`InodeTable::create`].
+#[inline(always)]
+unsafe fn free_name<'d, T: FileSystem>(
+    idmap: *mut bindings::mnt_idmap,
+    dir: *mut bindings::inode,
+    dentry: *mut bindings::dentry,
+    kind: Mode,
+) -> (&'d MntIdmap, Negative<'d, T>) {
+    // SAFETY: By the requirements above.
+    unsafe {
+        (
+            MntIdmap::from_raw(idmap),
+            Negative::from_raw(dir, dentry, kind),
+        )
+    }
+}
+
+/// Has an operation remove a name.
+///
+/// # Safety
+///
+/// As for [`InodeTable::unlink`].
+#[inline(always)]
+unsafe fn remove<T: FileSystem>(
+    dir: *mut bindings::inode,
+    dentry: *mut bindings::dentry,
+    operation: impl for<'d> FnOnce(Entry<'d, T>) -> Result<Removed<'d>>,
+) -> c_int {
+    from_result(|| {
+        let done = Cell::new(false);
+        // SAFETY: By the requirements above, and C is told what `done` says.
+        let entry = unsafe { Entry::from_raw(dir, dentry, &done) };
+        match operation(entry) {
+            // The dentry's own reference is gone, and the VFS lets go of the name only if this is
+            // no error.
+            Err(_) if done.get() => Ok(0),
+            removed => removed.map(|_removed| 0),
+        }
+    })
 }

@@ -9,9 +9,12 @@ use crate::{
         from_err_ptr,
         to_result, //
     },
-    fs::registration::{
-        FileSystem,
-        Registration, //
+    fs::{
+        access::Mode,
+        registration::{
+            FileSystem,
+            Registration, //
+        },
     },
     prelude::*, //
 };
@@ -83,6 +86,29 @@ pub(super) unsafe fn make_directory(mount: *mut bindings::vfsmount, name: &CStr)
         // It ends what was started also where it fails.
         bindings::end_dirop(made);
         from_err_ptr(made).map(|_| ())
+    }
+}
+
+/// Makes a pipe in the root of a mount.
+///
+/// # Safety
+///
+/// `mount` must be a mount of the filesystem.
+pub(super) unsafe fn make_pipe(mount: *mut bindings::vfsmount, name: &CStr) -> Result {
+    // SAFETY: By the requirements above.
+    unsafe {
+        let root = (*mount).mnt_root;
+        let name = from_err_ptr(bindings::simple_start_creating(root, name.as_char_ptr()))?;
+        let made = bindings::vfs_mknod(
+            &raw mut bindings::nop_mnt_idmap,
+            (*root).d_inode,
+            name,
+            (bindings::S_IFIFO | 0o600) as bindings::umode_t,
+            0,
+            core::ptr::null_mut(),
+        );
+        bindings::end_dirop(name);
+        to_result(made)
     }
 }
 
@@ -187,28 +213,28 @@ pub(super) unsafe fn rename(
     unsafe { in_root(mount, rename) }
 }
 
-/// Removes a directory in the root of a mount.
+/// Removes what has a name in the root of a mount.
 ///
 /// # Safety
 ///
 /// `mount` must be a mount of the filesystem.
-pub(super) unsafe fn remove_directory(mount: *mut bindings::vfsmount, name: &CStr) -> Result {
+pub(super) unsafe fn remove(mount: *mut bindings::vfsmount, name: &CStr) -> Result {
     let remove = |root: *mut bindings::dentry| {
         // SAFETY: By the requirements above, and what was found stays.
         unsafe {
             let found = find(root, name);
-            let idmap = &raw mut bindings::nop_mnt_idmap;
-            let removed = match found.is_null() {
-                true => Err(ENOENT),
-                false => to_result(bindings::vfs_rmdir(
-                    idmap,
-                    (*root).d_inode,
-                    found,
-                    core::ptr::null_mut(),
-                )),
+            if found.is_null() {
+                return Err(ENOENT);
+            }
+            let (idmap, dir) = (&raw mut bindings::nop_mnt_idmap, (*root).d_inode);
+            let none = core::ptr::null_mut();
+            let removed = if Mode::new((*(*found).d_inode).i_mode).is_dir() {
+                bindings::vfs_rmdir(idmap, dir, found, none)
+            } else {
+                bindings::vfs_unlink(idmap, dir, found, none)
             };
             bindings::dput(found);
-            removed
+            to_result(removed)
         }
     };
     // SAFETY: By the requirements above.
