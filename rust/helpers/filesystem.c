@@ -2,7 +2,9 @@
 
 /* What filesystems use of <linux/fs.h> and its neighbours that is inline. */
 
+#include <linux/cacheflush.h>
 #include <linux/fs.h>
+#include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/posix_acl.h>
@@ -139,6 +141,43 @@ __rust_helper void *rust_helper_folio_get_private(struct folio *folio)
 __rust_helper struct inode *rust_helper_folio_inode(struct folio *folio)
 {
 	return folio_inode(folio);
+}
+
+__rust_helper loff_t rust_helper_folio_pos(const struct folio *folio)
+{
+	return folio_pos(folio);
+}
+
+__rust_helper void *rust_helper_kmap_local_folio(const struct folio *folio,
+						 size_t offset)
+{
+	return kmap_local_folio(folio, offset);
+}
+
+#if !ARCH_IMPLEMENTS_FLUSH_DCACHE_PAGE
+__rust_helper void rust_helper_flush_dcache_folio(struct folio *folio)
+{
+	flush_dcache_folio(folio);
+}
+#endif
+
+__rust_helper struct mnt_idmap *
+rust_helper_file_mnt_idmap(const struct file *file)
+{
+	return file_mnt_idmap(file);
+}
+
+__rust_helper bool rust_helper_dir_emit(struct dir_context *context,
+					const char *name, int length, u64 ino,
+					unsigned int type)
+{
+	return dir_emit(context, name, length, ino, type);
+}
+
+__rust_helper bool rust_helper_dir_emit_dots(struct file *file,
+					     struct dir_context *context)
+{
+	return dir_emit_dots(file, context);
 }
 
 __rust_helper unsigned long rust_helper_totalram_pages(void)

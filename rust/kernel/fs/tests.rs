@@ -2,7 +2,9 @@
 
 //! Tests of the abstractions, with a small filesystem that can be told to fail.
 
+mod attributes;
 mod calls;
+mod files;
 
 use super::{
     access::Mode,
@@ -19,6 +21,7 @@ use super::{
         Removed, //
     },
     inode::{
+        Live,
         New,
         NewOwner,
         Root, //
@@ -35,10 +38,15 @@ use super::{
         Renamed, //
     },
     super_block::SuperBlock,
-    super_ops::SuperOperations, //
+    super_ops::SuperOperations,
+    xattr::{
+        Handlers,
+        NameList, //
+    },
 };
 use crate::{
     bindings,
+    page::PAGE_SIZE,
     prelude::*,
     sync::atomic::{
         Atomic,
@@ -150,6 +158,7 @@ impl ContextOperations for TestFs {
 #[vtable]
 impl SuperOperations for TestFs {
     const MAGIC: u32 = 0x6b756e69;
+    const XATTR: Handlers<Self> = Handlers::ALL;
 
     fn root(super_block: &SuperBlock<Self>) -> Result<Root<Self>> {
         let mounted = super_block.data();
@@ -188,8 +197,18 @@ fn answer<R>(done: Result<R>) -> Result<R> {
 impl InodeOperations for Dir {
     type FileSystem = TestFs;
 
-    fn mkdir<'d>(idmap: &MntIdmap, name: Negative<'d, TestFs>, _mode: Mode) -> Result<Filled<'d>> {
+    fn create<'d>(idmap: &MntIdmap, name: Negative<'d, TestFs>, mode: Mode) -> Result<Filled<'d>> {
         let owner = name.dir().new_owner(idmap)?;
+        let new = files::file(&owner, name.name(), mode)?;
+        name.instantiate(new)
+    }
+
+    fn mkdir<'d>(idmap: &MntIdmap, name: Negative<'d, TestFs>, mode: Mode) -> Result<Filled<'d>> {
+        let owner = name.dir().new_owner(idmap)?;
+        if name.name().as_bytes() == b"own" {
+            let new = files::directory(&owner, name.name(), mode)?;
+            return name.instantiate(new);
+        }
         let new = some(&owner, name.name(), WRONG.load(Relaxed) != KIND)?;
         name.instantiate(new)
     }
@@ -228,6 +247,10 @@ impl InodeOperations for Dir {
             WHAT => entry.unlink(),
             _ => answer(entry.rmdir()),
         }
+    }
+
+    fn listxattr(inode: &Live<TestFs>, list: &mut NameList) -> Result {
+        attributes::list(inode, list)
     }
 }
 
@@ -433,6 +456,193 @@ mod cases {
         // The options, the superblock, the root with the mark after it, and all four.
         assert_eq!(made, 8);
         assert_eq!(left, 0);
+        Ok(())
+    }
+
+    /// Does something with an open file or directory of the name.
+    fn opened<R>(name: &CStr, f: impl FnOnce(&Open) -> R) -> Result<R> {
+        // SAFETY: It is mounted.
+        let result = mounted(None, |mount| unsafe {
+            if name == c"own" {
+                make_directory(mount, name)?;
+            } else {
+                make_file(mount, name)?;
+            }
+            Ok(f(&Open::new(mount, name)?))
+        });
+        result?
+    }
+
+    #[test]
+    fn a_file_is_what_its_functions_say() -> Result {
+        let (_, left) = counted(|| {
+            let answers = opened(c"file", |file| {
+                let mut bytes = [0; 8];
+                let reads = [0, 6, 10, 11].map(|from| (file.read(from, &mut bytes), bytes));
+                let write = file.write(3, b"abcdef");
+                (reads, write, files::WRITTEN_TO.load(Relaxed))
+            });
+            let (reads, write, written_to) = answers?;
+            // What was read is the number of bytes, and where the file goes on.
+            assert_eq!(reads[0], (Ok((8, 8)), *b"01234567"));
+            assert_eq!(reads[1], (Ok((4, 10)), *b"67894567"));
+            assert_eq!((reads[2].0, reads[3].0), (Ok((0, 10)), Ok((0, 11))));
+            assert_eq!((write, written_to), (Ok((4, 7)), 3));
+            Ok(())
+        })?;
+        assert_eq!(left, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn an_error_after_some_bytes_does_not_count() -> Result {
+        let answers = opened(c"file", |file| {
+            let mut bytes = [0; 4];
+            WRONG.store(ANSWER, Relaxed);
+            let answers = (
+                file.read(0, &mut bytes),
+                file.read(10, &mut bytes),
+                file.write(0, b"abcdef"),
+            );
+            WRONG.store(NOTHING, Relaxed);
+            answers
+        });
+        assert_eq!(answers?, (Ok((4, 4)), Err(EDOM), Ok((4, 4))));
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_not_implemented_is_not_there() -> Result {
+        let nothing = opened(c"nothing", |file| {
+            file.table(|table| {
+                (
+                    table.read_iter.is_some(),
+                    table.write_iter.is_some(),
+                    table.splice_read.is_some(),
+                    table.splice_write.is_some(),
+                    table.unlocked_ioctl.is_some(),
+                )
+            })
+        });
+        assert_eq!(nothing?, (false, false, false, false, false));
+        let refused = opened(c"nothing", |file| {
+            (file.read(0, &mut [0]), file.write(0, b"a"))
+        });
+        assert_eq!(refused?, (Err(EINVAL), Err(EINVAL)));
+        let directory = opened(c"own", |file| {
+            file.table(|table| {
+                (
+                    table.read_iter.is_some(),
+                    table.iterate_shared.is_some(),
+                    table.unlocked_ioctl.is_some(),
+                )
+            })
+        });
+        assert_eq!(directory?, (false, true, true));
+        Ok(())
+    }
+
+    #[test]
+    fn an_ioctl_is_asked_with_the_map_of_the_mount() -> Result {
+        let answers = opened(c"file", |file| {
+            [(files::COMMAND, 3), (files::COMMAND + 1, 0)]
+                .map(|(what, with)| file.ioctl(what, with))
+        });
+        assert_eq!(
+            answers?,
+            [files::COMMAND_ANSWER + 3, ENOTTY.to_errno() as isize]
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn pages_are_read_once_and_errors_are_told() -> Result {
+        let (_, left) = counted(|| {
+            let answers = opened(c"pages", |file| {
+                let (half, page) = (PAGE_SIZE as i64 / 2, PAGE_SIZE as i64);
+                let mut bytes = [9; 4];
+                let mut at = |from| (file.read(from, &mut bytes), bytes);
+                (
+                    [at(0), at(half - 2), at(page - 2), at(2 * page)],
+                    // What cannot be read any more after some bytes, and at once.
+                    at(3 * page - 2),
+                    at(3 * page).0,
+                    at(files::SIZE as i64).0,
+                    file.write(0, b"a"),
+                )
+            });
+            let (good, part, bad, end, write) = answers?;
+            let page = PAGE_SIZE as i64;
+            assert_eq!(good[0], (Ok((4, 4)), [1; 4]));
+            assert_eq!(good[1], (Ok((4, page / 2 + 2)), [1, 1, 0, 0]));
+            assert_eq!(good[2], (Ok((4, page + 2)), [0, 0, 2, 2]));
+            assert_eq!(good[3], (Ok((4, 2 * page + 4)), [3; 4]));
+            assert_eq!(part, (Ok((2, 3 * page)), [0, 0, 3, 3]));
+            assert_eq!(bad, Err(EDOM));
+            assert_eq!(end, Ok((0, files::SIZE as i64)));
+            assert_eq!(write, Err(EINVAL));
+            Ok(())
+        })?;
+        assert_eq!(left, 0);
+        let huge = opened(c"huge", |_| ());
+        assert_eq!(huge, Err(EFBIG));
+        Ok(())
+    }
+
+    #[test]
+    fn a_directory_lists_what_it_says() -> Result {
+        let (_, left) = counted(|| {
+            let lists = opened(c"own", |directory| {
+                let lists = [2, 1, 9, 9].map(|most| directory.names(most));
+                WRONG.store(KIND, Relaxed);
+                let wrong = directory.names(9);
+                WRONG.store(NOTHING, Relaxed);
+                (lists, wrong)
+            });
+            let ([dots, one, rest, end], wrong) = lists?;
+            let (dots, one, rest) = (dots?, one?, rest?);
+            let all = || {
+                [&dots, &one, &rest]
+                    .into_iter()
+                    .flat_map(|some| some.iter())
+            };
+            assert_eq!((dots.len(), one.len(), rest.len()), (2, 1, 2));
+            let names = [&b"."[..], b"..", b"one", b"two", b"three"];
+            assert!(all().map(Listed::name).eq(names));
+            assert!(all().skip(2).map(|entry| entry.ino).eq(100..103));
+            let kinds = [bindings::DT_DIR, bindings::DT_FIFO];
+            let kinds = [0, 0, 1, 1, 1].map(|kind: usize| kinds.get(kind).copied());
+            assert!(all().map(|entry| Some(entry.kind)).eq(kinds));
+            // There is nothing after it, and no name that is none.
+            assert_eq!((end?.len(), wrong?.len()), (0, 0));
+            Ok(())
+        })?;
+        assert_eq!(left, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn attributes_take_the_room_that_they_take() -> Result {
+        let (list, value) = (attributes::LIST, attributes::VALUE);
+        // SAFETY: It is mounted.
+        let (names, values, others) = mounted(None, |mount| unsafe {
+            let names = [0, list.len() - 1, list.len(), 99];
+            let values = [0, value.len() - 1, value.len(), 99];
+            let others = [c"user.none", c"user.long", c"user.b"];
+            (
+                names.map(|room| attributes::names(mount, room)),
+                values.map(|room| attributes::value(mount, c"user.a", room)),
+                others.map(|name| attributes::value(mount, name, 1).map(|value| value.len())),
+            )
+        })?;
+        for (answers, expected) in [(names, list), (values, value)] {
+            let [length, less, exact, more] = answers;
+            assert_eq!(length?.len(), expected.len());
+            assert_eq!(less.err(), Some(ERANGE));
+            assert!(exact?[..] == *expected);
+            assert!(more?[..] == *expected);
+        }
+        assert_eq!(others, [Ok(0), Err(E2BIG), Err(ENODATA)]);
         Ok(())
     }
 

@@ -28,6 +28,10 @@ pub use self::simple::{
 };
 
 /// Where the value of an attribute is to go, or its length.
+///
+/// # Invariants
+///
+/// `buffer` is null or of `size` bytes that nobody else has.
 pub struct ValueBuffer {
     buffer: *mut c_void,
     size: usize,
@@ -35,18 +39,72 @@ pub struct ValueBuffer {
 }
 
 /// Where the names of attributes are to go, or their length.
+///
+/// # Invariants
+///
+/// `buffer` is null or of `size` bytes that nobody else has, of which `used` are used.
 pub struct NameList {
     buffer: *mut c_char,
     size: usize,
     used: isize,
 }
 
+impl ValueBuffer {
+    /// Puts the value there.
+    ///
+    /// # Errors
+    ///
+    /// [`ERANGE`] if there is too little room, [`E2BIG`] if no value can be that long.
+    pub fn put(&mut self, value: &[u8]) -> Result {
+        if value.len() > bindings::XATTR_SIZE_MAX as usize {
+            return Err(E2BIG);
+        }
+        if !self.buffer.is_null() {
+            if value.len() > self.size {
+                return Err(ERANGE);
+            }
+            // SAFETY: By the type invariants there is room for it.
+            unsafe {
+                core::ptr::copy_nonoverlapping(value.as_ptr(), self.buffer.cast(), value.len())
+            };
+        }
+        self.used = value.len() as c_int;
+        Ok(())
+    }
+}
+
 impl NameList {
+    /// Puts one more full name there. Whoever lists names sees to it that the caller may know them:
+    /// those that are `trusted.` are for who has `CAP_SYS_ADMIN`.
+    ///
+    /// # Errors
+    ///
+    /// [`ERANGE`] if there is too little room.
+    pub fn put(&mut self, name: &CStr) -> Result {
+        let name = name.to_bytes_with_nul();
+        let used = usize::try_from(self.used).map_err(|_| ERANGE)?;
+        let end = used.checked_add(name.len()).ok_or(ERANGE)?;
+        let now = isize::try_from(end).map_err(|_| ERANGE)?;
+        if !self.buffer.is_null() {
+            if end > self.size {
+                return Err(ERANGE);
+            }
+            // SAFETY: By the type invariants there is room for it after what is used.
+            unsafe {
+                let to = self.buffer.cast::<u8>().add(used);
+                core::ptr::copy_nonoverlapping(name.as_ptr(), to, name.len());
+            }
+        }
+        self.used = now;
+        Ok(())
+    }
+
     /// # Safety
     ///
     /// `buffer` must be null or of `size` bytes that the caller has for itself, until the result is
     /// dropped.
     pub(super) unsafe fn from_raw(buffer: *mut c_char, size: usize) -> Self {
+        // INVARIANT: By the requirements above.
         Self {
             buffer,
             size,
@@ -202,6 +260,7 @@ impl<T: XattrOperations> Table<T> {
         buffer: *mut c_void,
         size: usize,
     ) -> c_int {
+        // INVARIANT: By the requirements above.
         let mut value = ValueBuffer {
             buffer,
             size,

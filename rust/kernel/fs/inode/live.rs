@@ -52,6 +52,12 @@ impl<T: FileSystem> Live<T> {
         unsafe { &*ptr.cast() }
     }
 
+    /// The pointer that C knows the inode by.
+    #[inline(always)]
+    pub fn as_ptr(&self) -> *mut bindings::inode {
+        self.0.as_ptr()
+    }
+
     /// What the filesystem keeps for the inode.
     #[inline(always)]
     pub fn data(&self) -> &T::InodeData {
@@ -111,6 +117,19 @@ impl<T: FileSystem> Live<T> {
         Id::from_c(unsafe { bindings::i_gid_into_vfsgid(idmap.as_raw(), self.as_ptr()).val })
     }
 
+    /// Whether the caller owns it, as seen through a mount, or may act as if.
+    ///
+    /// This is what the VFS asks for changes of attributes, and what ioctls that change something
+    /// of the kind have to ask themselves.
+    ///
+    /// Mirrors `inode_owner_or_capable()`.
+    #[doc(alias("inode_owner_or_capable", "file_owner_or_capable"))]
+    #[inline]
+    pub fn owner_or_capable(&self, idmap: &MntIdmap) -> bool {
+        // SAFETY: The map and the inode are valid; the rest is the current task.
+        unsafe { bindings::inode_owner_or_capable(idmap.as_raw(), self.as_ptr()) }
+    }
+
     /// Sets the time of the last change to now.
     ///
     /// Mirrors `inode_set_ctime_current()`.
@@ -131,15 +150,6 @@ impl<T: FileSystem> Live<T> {
     #[inline]
     pub fn new_owner<'a>(&'a self, idmap: &'a MntIdmap) -> Result<NewOwner<'a, T>> {
         NewOwner::new(self, idmap)
-    }
-}
-
-impl<T: FileSystem> Deref for Live<T> {
-    type Target = Inode;
-
-    #[inline(always)]
-    fn deref(&self) -> &Inode {
-        &self.0
     }
 }
 

@@ -10,7 +10,15 @@ use crate::{
     bindings,
     fs::{
         access::Mode,
+        address_space::{
+            AddressSpaceOperations,
+            MappingTable, //
+        },
         dentry::Name,
+        file_ops::{
+            FileOperations,
+            FileTable, //
+        },
         inode_ops::{
             InodeOperations,
             InodeTable, //
@@ -207,6 +215,28 @@ impl<T: FileSystem> New<T> {
         Ok(new)
     }
 
+    /// Makes a directory whose open files are those of `F`: it lists what
+    /// [`iterate_shared()`](FileOperations::iterate_shared) says, and is none to list without.
+    ///
+    /// # Errors
+    ///
+    /// See [`New`].
+    pub fn directory_with<O, F>(
+        owner: &NewOwner<'_, T>,
+        name: &Name,
+        mode: Mode,
+        data: impl PinInit<T::InodeData, Error>,
+    ) -> Result<Self>
+    where
+        O: InodeOperations<FileSystem = T>,
+        F: FileOperations<FileSystem = T>,
+    {
+        let new = Self::directory::<O>(owner, name, mode, data)?;
+        // SAFETY: Nobody else knows the inode. The table is static, and made for inodes of `T`.
+        unsafe { (*new.inode.as_ptr()).__bindgen_anon_3.i_fop = &FileTable::<F>::DIRECTORY };
+        Ok(new)
+    }
+
     fn make_directory<O: InodeOperations<FileSystem = T>>(&self) {
         let inode = self.inode.as_ptr();
         // SAFETY: Nobody else knows the inode, which has no offsets yet. The tables are static, and
@@ -246,6 +276,69 @@ impl<T: FileSystem> New<T> {
             (*inode).i_op = &InodeTable::<O>::OTHER;
             (*inode).__bindgen_anon_3.i_fop = &RamTable::<T>::FILE;
             (*(*inode).i_mapping).a_ops = &RamTable::<T>::MAPPING;
+        }
+        Ok(new)
+    }
+
+    /// Makes a regular file with the permissions of `mode`, whose open files are those of `F`.
+    ///
+    /// Its size stays 0, and nothing of it is in the page cache, so it cannot be mapped.
+    ///
+    /// # Errors
+    ///
+    /// See [`New`].
+    pub fn file_with<O, F>(
+        owner: &NewOwner<'_, T>,
+        name: &Name,
+        mode: Mode,
+        data: impl PinInit<T::InodeData, Error>,
+    ) -> Result<Self>
+    where
+        O: InodeOperations<FileSystem = T>,
+        F: FileOperations<FileSystem = T>,
+    {
+        let mode = mode.without(Mode::S_IFMT).with(Mode::S_IFREG);
+        let new = Self::in_directory(owner, Some(name), mode, data)?;
+        let inode = new.inode.as_ptr();
+        // SAFETY: Nobody else knows the inode. The tables are static, and made for inodes of `T`.
+        unsafe {
+            (*inode).i_op = &InodeTable::<O>::OTHER;
+            (*inode).__bindgen_anon_3.i_fop = &FileTable::<F>::FILE;
+        }
+        Ok(new)
+    }
+
+    /// Makes a regular file of `size` bytes with the permissions of `mode`, which can be read and
+    /// mapped, and whose pages come from `A`.
+    ///
+    /// # Errors
+    ///
+    /// See [`New`]; [`EFBIG`] if no file of the filesystem can be that large.
+    pub fn read_only_file<O, A>(
+        owner: &NewOwner<'_, T>,
+        name: &Name,
+        mode: Mode,
+        size: u64,
+        data: impl PinInit<T::InodeData, Error>,
+    ) -> Result<Self>
+    where
+        O: InodeOperations<FileSystem = T>,
+        A: AddressSpaceOperations<FileSystem = T>,
+    {
+        let size = i64::try_from(size).map_err(|_| EFBIG)?;
+        // SAFETY: The superblock is valid, and the number does not change.
+        if size > unsafe { (*owner.dir.super_block().as_ptr()).s_maxbytes } {
+            return Err(EFBIG);
+        }
+        let mode = mode.without(Mode::S_IFMT).with(Mode::S_IFREG);
+        let new = Self::in_directory(owner, Some(name), mode, data)?;
+        let inode = new.inode.as_ptr();
+        // SAFETY: Nobody else knows the inode. The tables are static, and made for inodes of `T`.
+        unsafe {
+            bindings::i_size_write(inode, size);
+            (*inode).i_op = &InodeTable::<O>::OTHER;
+            (*inode).__bindgen_anon_3.i_fop = &raw const bindings::generic_ro_fops;
+            (*(*inode).i_mapping).a_ops = &MappingTable::<A>::TABLE;
         }
         Ok(new)
     }

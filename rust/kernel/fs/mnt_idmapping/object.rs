@@ -235,7 +235,7 @@ impl MntIdmap {
     /// short; nothing is left behind.
     ///
     /// Mirrors `alloc_mnt_idmap()`.
-    pub fn new(ns: &UserNamespace) -> Result<ARef<Self>> {
+    pub(in crate::fs) fn new(ns: &UserNamespace) -> Result<ARef<Self>> {
         let users = ns.written_map::<User>().ok_or(EINVAL)?;
         let users = KindMap::new(users)?;
         let groups = ns.written_map::<Group>().ok_or(EINVAL)?;

@@ -240,3 +240,160 @@ pub(super) unsafe fn remove(mount: *mut bindings::vfsmount, name: &CStr) -> Resu
     // SAFETY: By the requirements above.
     unsafe { in_root(mount, remove) }
 }
+
+/// Makes a file in the root of a mount.
+///
+/// # Safety
+///
+/// `mount` must be a mount of the filesystem.
+pub(super) unsafe fn make_file(mount: *mut bindings::vfsmount, name: &CStr) -> Result {
+    // SAFETY: By the requirements above.
+    unsafe {
+        let root = (*mount).mnt_root;
+        let name = from_err_ptr(bindings::simple_start_creating(root, name.as_char_ptr()))?;
+        let idmap = &raw mut bindings::nop_mnt_idmap;
+        let made = bindings::vfs_create(idmap, name, 0o600, core::ptr::null_mut());
+        bindings::end_dirop(name);
+        to_result(made)
+    }
+}
+
+/// Something in the root of a mount that is open.
+pub(super) struct Open(*mut bindings::file);
+
+/// An entry of a directory.
+pub(super) struct Listed {
+    name: [u8; 8],
+    length: usize,
+    pub(super) ino: u64,
+    pub(super) kind: u32,
+}
+
+impl Listed {
+    /// What it is called, which may not be longer than there is room for.
+    pub(super) fn name(&self) -> &[u8] {
+        self.name.get(..self.length).unwrap_or(&[])
+    }
+}
+
+/// Where entries go.
+#[repr(C)]
+struct List {
+    context: bindings::dir_context,
+    most: usize,
+    entries: KVec<Listed>,
+}
+
+impl Open {
+    /// Opens it for reading, and for writing if it is no directory.
+    ///
+    /// # Safety
+    ///
+    /// `mount` must be a mount of the filesystem, and stay for as long as this.
+    pub(super) unsafe fn new(mount: *mut bindings::vfsmount, name: &CStr) -> Result<Self> {
+        // SAFETY: By the requirements above; the current task has its credentials.
+        unsafe {
+            let found = find((*mount).mnt_root, name);
+            if found.is_null() {
+                return Err(ENOENT);
+            }
+            let flags = match Mode::new((*(*found).d_inode).i_mode).is_dir() {
+                true => bindings::O_RDONLY,
+                false => bindings::O_RDWR,
+            };
+            let path = bindings::path {
+                mnt: mount,
+                dentry: found,
+            };
+            let cred = (*bindings::get_current()).cred;
+            let file = from_err_ptr(bindings::dentry_open(&path, flags as c_int, cred));
+            bindings::dput(found);
+            file.map(Self)
+        }
+    }
+
+    /// Reads from a place; the answer is how much, and where the file goes on.
+    pub(super) fn read(&self, from: i64, bytes: &mut [u8]) -> Result<(usize, i64)> {
+        let mut position = from;
+        let room = bytes.as_mut_ptr().cast();
+        // SAFETY: The file is open, and there is that much room.
+        let read = unsafe { bindings::kernel_read(self.0, room, bytes.len(), &raw mut position) };
+        to_result(read.min(0) as c_int).map(|()| (read as usize, position))
+    }
+
+    /// Writes to a place; the answer is as for [`Self::read`].
+    pub(super) fn write(&self, to: i64, bytes: &[u8]) -> Result<(usize, i64)> {
+        let mut position = to;
+        let from = bytes.as_ptr().cast();
+        // SAFETY: The file is open, and there is as much to write.
+        let written =
+            unsafe { bindings::kernel_write(self.0, from, bytes.len(), &raw mut position) };
+        to_result(written.min(0) as c_int).map(|()| (written as usize, position))
+    }
+
+    /// Looks at C's table.
+    pub(super) fn table<R>(&self, f: impl FnOnce(&bindings::file_operations) -> R) -> R {
+        // SAFETY: The table of an open file is there and does not change.
+        f(unsafe { &*(*self.0).f_op })
+    }
+
+    /// Does what an ioctl does.
+    pub(super) fn ioctl(&self, command: u32, argument: usize) -> isize {
+        match self.table(|table| table.unlocked_ioctl) {
+            // SAFETY: The file is open.
+            Some(ioctl) => unsafe { ioctl(self.0, command, argument) },
+            None => EOPNOTSUPP.to_errno() as isize,
+        }
+    }
+
+    /// Lists up to so many names, from where it was read to.
+    pub(super) fn names(&self, most: usize) -> Result<KVec<Listed>> {
+        let mut list = List {
+            context: pin_init::zeroed(),
+            most,
+            entries: KVec::new(),
+        };
+        list.context.actor = Some(take);
+        // SAFETY: The file is open, and the context is the first member of what `take()` wants.
+        to_result(unsafe { bindings::iterate_dir(self.0, (&raw mut list).cast()) })?;
+        Ok(list.entries)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        // SAFETY: This was the reference; nobody else has one, so it is closed at once.
+        unsafe { bindings::__fput_sync(self.0) };
+    }
+}
+
+/// Takes an entry, if there is room for it.
+///
+/// # Safety
+///
+/// `context` must be that of a [`List`], and `name` of `length` bytes.
+unsafe extern "C" fn take(
+    context: *mut bindings::dir_context,
+    name: *const c_char,
+    length: c_int,
+    _position: bindings::loff_t,
+    ino: u64,
+    kind: c_uint,
+) -> bool {
+    // SAFETY: By the requirements above.
+    let (list, bytes) = unsafe {
+        let bytes = core::slice::from_raw_parts(name.cast::<u8>(), length as usize);
+        (&mut *context.cast::<List>(), bytes)
+    };
+    let mut entry = Listed {
+        name: [0; 8],
+        length: bytes.len(),
+        ino,
+        kind,
+    };
+    let fits = entry
+        .name
+        .get_mut(..bytes.len())
+        .map(|name| name.copy_from_slice(bytes));
+    list.entries.len() < list.most && fits.is_some() && list.entries.push(entry, GFP_KERNEL).is_ok()
+}

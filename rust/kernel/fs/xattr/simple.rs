@@ -143,7 +143,7 @@ impl Xattrs {
         }
     }
 
-    /// Names all of them, those that the caller may know of.
+    /// Names all of them, those that the caller may know of, after those that are in the list.
     ///
     /// Mirrors `simple_xattr_list()`.
     ///
@@ -153,15 +153,16 @@ impl Xattrs {
     pub fn list<T: FileSystem>(&self, inode: &Live<T>, list: &mut NameList) -> Result {
         // SAFETY: By the type invariants, here and of `NameList`.
         let used = unsafe {
-            names(
-                inode.as_ptr(),
-                self.list.get(),
-                list.buffer.cast(),
-                list.size,
-            )
+            let before = list.used as usize;
+            let room = match list.buffer.is_null() {
+                true => core::ptr::null_mut(),
+                false => list.buffer.add(before),
+            };
+            let left = list.size.saturating_sub(before);
+            names(inode.as_ptr(), self.list.get(), room, left)
         };
         to_result(used.min(0) as c_int)?;
-        list.used = used;
+        list.used = list.used.saturating_add(used);
         Ok(())
     }
 }

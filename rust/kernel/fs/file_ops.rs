@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What can be done with an open file.
+//!
+//! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
+
+mod table;
+
+use super::{
+    dir_context::DirContext,
+    inode::{
+        Live,
+        Locked, //
+    },
+    mnt_idmapping::MntIdmap,
+    registration::FileSystem, //
+};
+use crate::{
+    bindings,
+    error::VTABLE_DEFAULT_ERROR,
+    iov::{
+        IovIterDest,
+        IovIterSource, //
+    },
+    prelude::*,
+    types::Opaque, //
+};
+use core::marker::PhantomData;
+
+pub(super) use self::table::FileTable;
+
+/// An open file of `T`.
+///
+/// # Invariants
+///
+/// It is open, and its inode is of a superblock of `T`, for as long as it is borrowed.
+#[repr(transparent)]
+pub struct OpenFile<T: FileSystem>(Opaque<bindings::file>, PhantomData<T>);
+
+impl<T: FileSystem> OpenFile<T> {
+    /// Makes a reference from a pointer.
+    ///
+    /// # Safety
+    ///
+    /// The type invariants must hold for `'a`.
+    #[inline(always)]
+    pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::file) -> &'a Self {
+        // SAFETY: By the requirements above.
+        //
+        // CAST: `Self` is a transparent wrapper.
+        unsafe { &*ptr.cast() }
+    }
+
+    /// The pointer that C knows the file by.
+    #[inline(always)]
+    pub fn as_ptr(&self) -> *mut bindings::file {
+        self.0.get()
+    }
+
+    /// What is open.
+    #[inline]
+    pub fn inode(&self) -> &Live<T> {
+        // SAFETY: By the type invariants; an open file holds its inode.
+        unsafe { Live::from_raw((*self.as_ptr()).f_inode) }
+    }
+
+    /// The map of the mount that it was opened through.
+    ///
+    /// Mirrors `file_mnt_idmap()`.
+    #[doc(alias("file_mnt_idmap", "file_mnt_user_ns"))]
+    #[inline]
+    pub fn idmap(&self) -> &MntIdmap {
+        // SAFETY: The file is valid, and holds its mount, which holds the map: of a mount that has
+        // open files the map does not change any more.
+        unsafe { MntIdmap::from_raw(bindings::file_mnt_idmap(self.as_ptr())) }
+    }
+}
+
+/// What can be done with the open files of one kind of inode, where that is not what the page cache
+/// has: files whose contents a filesystem makes when they are read, directories that are more than
+/// the names in them, and ioctls.
+///
+/// What judges ownership has the map of the mount that the file was opened through as its first
+/// parameter.
+///
+/// What is not implemented is not in C's table, so the VFS answers for it.
+///
+/// # Examples
+///
+/// A file that counts how often it was read, and that its owner, as seen through the mount, may
+/// reset:
+///
+/// ```
+/// use kernel::fs::{
+///     file_ops::{FileOperations, OpenFile},
+///     mnt_idmapping::MntIdmap,
+///     registration::FileSystem,
+/// };
+/// use kernel::{iov::IovIterDest, prelude::*, sync::atomic::{Atomic, Relaxed}};
+///
+/// struct MyFs;
+///
+/// #[vtable]
+/// impl FileSystem for MyFs {
+///     const NAME: &'static CStr = c"my_fs";
+///     type Options = ();
+///     type Data = ();
+///     type InodeData = Atomic<i32>;
+/// }
+///
+/// struct Counter;
+///
+/// #[vtable]
+/// impl FileOperations for Counter {
+///     type FileSystem = MyFs;
+///
+///     fn read(file: &OpenFile<MyFs>, position: i64, to: &mut IovIterDest<'_>) -> Result {
+///         if position == 0 {
+///             let count = file.inode().data().fetch_add(1, Relaxed);
+///             to.copy_to_iter(if count % 2 == 0 { b"even\n" } else { b"odd\n" });
+///         }
+///         Ok(())
+///     }
+///
+///     fn ioctl(
+///         idmap: &MntIdmap,
+///         file: &OpenFile<MyFs>,
+///         command: u32,
+///         _argument: usize,
+///     ) -> Result<isize> {
+///         if command != 0x7201 {
+///             return Err(ENOTTY);
+///         }
+///         if !file.inode().owner_or_capable(idmap) {
+///             return Err(EPERM);
+///         }
+///         file.inode().data().store(0, Relaxed);
+///         Ok(0)
+///     }
+/// }
+/// ```
+///
+/// Those of another filesystem are not for its files:
+///
+/// ```ignore,compile_fail,E0271
+/// use kernel::fs::{access::Mode, dentry::Name, file_ops::FileOperations};
+/// use kernel::fs::{inode::{New, NewOwner}, inode_ops::InodeOperations, registration::FileSystem};
+/// use kernel::prelude::*;
+///
+/// fn others<T, U, O, F>(owner: &NewOwner<'_, T>, name: &Name) -> Result<New<T>>
+/// where
+///     T: FileSystem<InodeData = ()>,
+///     U: FileSystem,
+///     O: InodeOperations<FileSystem = T>,
+///     F: FileOperations<FileSystem = U>,
+/// {
+///     New::file_with::<O, F>(owner, name, Mode::new(0o600), Ok(()))
+/// }
+/// ```
+#[vtable]
+pub trait FileOperations {
+    /// The filesystem whose files these are.
+    type FileSystem: FileSystem;
+
+    /// Reads from `position`, a number of bytes that is not negative. What was put into `to` is what
+    /// was read; nothing is the end.
+    ///
+    /// # Errors
+    ///
+    /// They count if nothing was put there before.
+    fn read(
+        _file: &OpenFile<Self::FileSystem>,
+        _position: i64,
+        _to: &mut IovIterDest<'_>,
+    ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Writes to `position`, which is the file's size where it was opened with `O_APPEND`. What was
+    /// taken from `from` is what was written.
+    ///
+    /// The set-user-id bit and capabilities of the file are gone already, and its times have changed,
+    /// as `generic_file_write_iter()` does it.
+    ///
+    /// # Errors
+    ///
+    /// They count if nothing was taken before.
+    fn write(
+        _idmap: &MntIdmap,
+        _inode: &Locked<'_, Self::FileSystem>,
+        _position: i64,
+        _from: &mut IovIterSource<'_>,
+    ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Lists a directory, whose lock the caller shares with others.
+    ///
+    /// # Errors
+    ///
+    /// They end the reading of the directory.
+    fn iterate_shared(_file: &OpenFile<Self::FileSystem>, _context: &mut DirContext<'_>) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Does what `command` says. `argument` is a number, or where memory of the program is, which
+    /// [`UserSlice`](crate::uaccess::UserSlice) reads and writes.
+    ///
+    /// Nobody has asked whether the caller may: [`Live::owner_or_capable`] is what the VFS asks for
+    /// changes of attributes.
+    ///
+    /// # Errors
+    ///
+    /// [`ENOTTY`] for a command that there is not.
+    #[doc(alias = "unlocked_ioctl")]
+    fn ioctl(
+        _idmap: &MntIdmap,
+        _file: &OpenFile<Self::FileSystem>,
+        _command: u32,
+        _argument: usize,
+    ) -> Result<isize> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+}
