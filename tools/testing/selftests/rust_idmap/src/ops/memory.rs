@@ -4,6 +4,7 @@
 
 use std::fs::File;
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use rustix::fs::OFlags;
 
@@ -18,6 +19,8 @@ use crate::sys::{self, Mapping};
 /// What the kernel does about files of layers that are mapped.
 const OF_LAYER: &str = "the owner is asked for with the map of the layer's mount";
 const PAGES: usize = 4;
+/// How often pages are asked to go.
+const TRIES: usize = 20;
 const LENGTH: usize = PAGES * 4096;
 
 /// A file of holes, which are not in memory; nobody may write to it.
@@ -59,8 +62,17 @@ pub(crate) fn ops() -> Vec<Op> {
         op("memory.pageout", |_| {
             let file = act::file("file", OFlags::RDONLY)?;
             let mapping = Mapping::shared(file.as_fd(), LENGTH)?;
-            mapping.touch();
-            mapping.advise(libc::MADV_PAGEOUT)
+            // A page that somebody has a reference to stays, be it whoever wrote it to disk. Who may
+            // not do this may not know either, and is told that all are there.
+            for _ in 0..TRIES {
+                mapping.touch();
+                mapping.advise(libc::MADV_PAGEOUT)?;
+                if mapping.in_core()?.iter().all(|page| page & 1 == 0) {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Ok(0)
         })
         .needs(Can::Cache)
         .known(Kind::Overlay, OF_LAYER)
