@@ -3,6 +3,7 @@
 /* What filesystems use of <linux/fs.h> and its neighbours that is inline. */
 
 #include <linux/cacheflush.h>
+#include <linux/fileattr.h>
 #include <linux/fs.h>
 #include <linux/highmem.h>
 #include <linux/mm.h>
@@ -165,6 +166,12 @@ __rust_helper struct mnt_idmap *
 rust_helper_file_mnt_idmap(const struct file *file)
 {
 	return file_mnt_idmap(file);
+}
+
+__rust_helper bool
+rust_helper_fileattr_has_fsx(const struct file_kattr *attr)
+{
+	return fileattr_has_fsx(attr);
 }
 
 __rust_helper bool rust_helper_dir_emit(struct dir_context *context,

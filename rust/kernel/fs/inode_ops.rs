@@ -16,8 +16,12 @@ use super::{
         Removed,
         Unnamed, //
     },
+    file_attr::FileFlags,
     iattr::Iattr,
-    inode::Live,
+    inode::{
+        Live,
+        Locked, //
+    },
     kstat::{
         Kstat,
         Request, //
@@ -289,6 +293,32 @@ pub trait InodeOperations: 'static {
         _entry: &Positive<Self::FileSystem>,
         _acl: Option<&PosixAcl>,
         _kind: AclKind,
+    ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Tells the flags that `chattr` sets.
+    ///
+    /// # Errors
+    ///
+    /// Whatever is returned is what the ioctl fails with, which is [`ENOTTY`] without this.
+    fn fileattr_get(_inode: &Live<Self::FileSystem>) -> Result<FileFlags> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Sets the flags that `chattr` sets, to just these.
+    ///
+    /// The VFS has asked whether the caller owns the inode, as seen through the mount, and whether
+    /// it may set those flags that take a capability. It goes by what it can be told with
+    /// [`Locked::set_flags`].
+    ///
+    /// # Errors
+    ///
+    /// [`EOPNOTSUPP`] if the filesystem does not have all of them; without this, [`ENOTTY`].
+    fn fileattr_set(
+        _idmap: &MntIdmap,
+        _inode: &Locked<'_, Self::FileSystem>,
+        _flags: FileFlags,
     ) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }

@@ -71,13 +71,14 @@ impl Kstat {
 
     /// Tells what every inode has, with the owner as the mount with a map calls it.
     ///
-    /// Mirrors `generic_fillattr()`.
+    /// Mirrors `generic_fillattr()` and `generic_fill_statx_attr()`.
     #[doc(alias("generic_fillattr", "mapped_generic_fillattr"))]
     pub fn fill<T: FileSystem>(&mut self, idmap: &MntIdmap, inode: &Live<T>, request: Request) {
         // SAFETY: All are valid.
         unsafe {
-            bindings::generic_fillattr(idmap.as_raw(), request.0, inode.as_ptr(), self.0.get())
-        };
+            bindings::generic_fillattr(idmap.as_raw(), request.0, inode.as_ptr(), self.0.get());
+            bindings::generic_fill_statx_attr(inode.as_ptr(), self.0.get());
+        }
     }
 
     /// Tells the time of birth.

@@ -21,9 +21,11 @@ use kernel::{
             Removed,
             Unnamed, //
         },
+        file_attr::FileFlags,
         iattr::Iattr,
         inode::{
             Live,
+            Locked,
             New, //
         },
         inode_ops::InodeOperations,
@@ -200,5 +202,17 @@ impl InodeOperations for Dir {
         kind: AclKind,
     ) -> Result {
         simple_set_acl(idmap, entry, acl, kind)
+    }
+
+    fn fileattr_get(inode: &Live<RustIdmapFs>) -> Result<FileFlags> {
+        Ok(node::flags(inode))
+    }
+
+    fn fileattr_set(
+        _idmap: &MntIdmap,
+        inode: &Locked<'_, RustIdmapFs>,
+        flags: FileFlags,
+    ) -> Result {
+        node::set_flags(inode, flags)
     }
 }

@@ -6,6 +6,7 @@ use crate::RustIdmapFs;
 use kernel::{
     fs::{
         dentry::Positive,
+        file_attr::FileFlags,
         iattr::Iattr,
         inode::{
             Live,
@@ -29,11 +30,18 @@ use kernel::{
             XattrOperations, //
         },
     },
-    prelude::*, //
+    prelude::*,
+    sync::atomic::Relaxed, //
 };
 
 /// Whatever is no directory.
 pub(crate) struct Leaf;
+
+/// The flags that a file can have. The VFS heeds all but the last, which is for programs.
+const FLAGS: FileFlags = FileFlags::APPEND
+    .with(FileFlags::IMMUTABLE)
+    .with(FileFlags::NOATIME)
+    .with(FileFlags::NODUMP);
 
 /// Changes attributes, if the caller may through this mount.
 pub(crate) fn setattr(idmap: &MntIdmap, entry: &Positive<RustIdmapFs>, attr: Iattr<'_>) -> Result {
@@ -51,6 +59,22 @@ pub(crate) fn getattr(
     if request.btime() {
         stat.set_btime(inode.data().birth);
     }
+    Ok(())
+}
+
+/// Tells the flags that `chattr` sets.
+pub(crate) fn flags(inode: &Live<RustIdmapFs>) -> FileFlags {
+    FileFlags::new(inode.data().flags.load(Relaxed))
+}
+
+/// Sets the flags that `chattr` sets; the VFS has asked whether the caller may through this mount.
+pub(crate) fn set_flags(inode: &Locked<'_, RustIdmapFs>, flags: FileFlags) -> Result {
+    if !flags.only(FLAGS) {
+        return Err(EOPNOTSUPP);
+    }
+    inode.set_flags(flags);
+    inode.data().flags.store(flags.bits(), Relaxed);
+    inode.set_ctime_current();
     Ok(())
 }
 
@@ -82,6 +106,18 @@ impl InodeOperations for Leaf {
         kind: AclKind,
     ) -> Result {
         simple_set_acl(idmap, entry, acl, kind)
+    }
+
+    fn fileattr_get(inode: &Live<RustIdmapFs>) -> Result<FileFlags> {
+        Ok(flags(inode))
+    }
+
+    fn fileattr_set(
+        _idmap: &MntIdmap,
+        inode: &Locked<'_, RustIdmapFs>,
+        flags: FileFlags,
+    ) -> Result {
+        set_flags(inode, flags)
     }
 }
 

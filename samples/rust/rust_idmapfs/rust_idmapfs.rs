@@ -27,6 +27,7 @@ mod options;
 use kernel::{
     fs::{
         access::Mode,
+        file_attr::FileFlags,
         inode::{
             New,
             Root, //
@@ -50,7 +51,10 @@ use kernel::{
     },
     prelude::*,
     seq_file::SeqFile,
-    sync::Arc, //
+    sync::{
+        atomic::Atomic,
+        Arc, //
+    },
 };
 use limits::{
     InodeSlot,
@@ -98,6 +102,8 @@ struct Node {
     #[pin]
     xattrs: Xattrs,
     birth: Timespec,
+    /// Those that `chattr` sets.
+    flags: Atomic<u32>,
     /// The inode counts for as long as there is one.
     _slot: InodeSlot,
 }
@@ -111,6 +117,7 @@ impl Node {
         Ok(try_pin_init!(Self {
             xattrs <- Xattrs::new(cache),
             birth: Timespec::now(),
+            flags: Atomic::new(FileFlags::NONE.bits()),
             _slot: slot,
         }? Error))
     }

@@ -15,10 +15,12 @@ use crate::{
             Removed,
             Unnamed, //
         },
+        file_attr,
         iattr::Iattr,
         inode::{
             slot::Slot,
-            Live, //
+            Live,
+            Locked, //
         },
         kstat::{
             Kstat,
@@ -62,6 +64,8 @@ impl<O: InodeOperations> InodeTable<O> {
         getattr: if_has!(HAS_GETATTR, getattr),
         listxattr: if_has!(HAS_LISTXATTR, listxattr),
         set_acl: if_has!(HAS_SET_ACL, set_acl),
+        fileattr_get: if_has!(HAS_FILEATTR_GET, fileattr_get),
+        fileattr_set: if_has!(HAS_FILEATTR_SET, fileattr_set),
         ..pin_init::zeroed()
     };
 
@@ -317,6 +321,44 @@ impl<O: InodeOperations> InodeTable<O> {
             Ok(()) => list.used(),
             Err(error) => error.to_errno() as isize,
         }
+    }
+
+    /// # Safety
+    ///
+    /// See above. `dentry` must be positive, and the caller must have `attr` for itself.
+    unsafe extern "C" fn fileattr_get(
+        dentry: *mut bindings::dentry,
+        attr: *mut bindings::file_kattr,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: By the requirements above.
+            let entry = unsafe { Positive::from_raw(dentry) };
+            let flags = O::fileattr_get(entry.inode())?;
+            // SAFETY: By the requirements above.
+            unsafe { bindings::fileattr_fill_flags(attr, flags.bits()) };
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// As for [`Self::fileattr_get`], and the inode must be locked.
+    unsafe extern "C" fn fileattr_set(
+        idmap: *mut bindings::mnt_idmap,
+        dentry: *mut bindings::dentry,
+        attr: *mut bindings::file_kattr,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: By the requirements above.
+            let (idmap, inode, flags) = unsafe {
+                (
+                    MntIdmap::from_raw(idmap),
+                    Locked::from_raw((*dentry).d_inode),
+                    file_attr::asked(attr)?,
+                )
+            };
+            O::fileattr_set(idmap, &inode, flags).map(|()| 0)
+        })
     }
 
     /// # Safety

@@ -68,9 +68,8 @@ impl Kind {
         use Can::*;
         match self {
             Self::Ext4 | Self::Xfs | Self::Btrfs | Self::Overlay => true,
-            Self::Tmpfs => what != Cache,
+            Self::Tmpfs | Self::RustIdmapfs => what != Cache,
             Self::Vfat => matches!(what, Cache),
-            Self::RustIdmapfs => matches!(what, Owners | Xattr | Acl | Tmpfile),
         }
     }
 
