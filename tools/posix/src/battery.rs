@@ -6,6 +6,7 @@ mod acl;
 mod attr;
 mod data;
 mod dirs;
+mod flags;
 mod handles;
 mod links;
 mod mounts;
@@ -37,6 +38,7 @@ const PARTS: &[&[Named]] = &[
     data::TESTS,
     space::TESTS,
     attr::TESTS,
+    flags::TESTS,
     times::TESTS,
     owners::TESTS,
     xattr::TESTS,
