@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! IMA: a rule about the owner of a file is about the owner that is seen.
+//! IMA: a rule about the owner of a file is about the owner that is seen; the list of what was
+//! measured has the one on disk.
 
 use std::fs;
 
@@ -11,17 +12,25 @@ use crate::ktap::{skip, Doing, Failure, Outcome};
 use crate::op::same;
 use crate::stage::Stage;
 
-pub(super) const ALL: &[Scenario] = &[scenario("ima.rule_about_owner", &[Kind::Ext4], owner)];
+pub(super) const ALL: &[Scenario] = &[
+    scenario("ima.rule_about_owner", &[Kind::Ext4], owner),
+    scenario("ima.owner_in_the_list", &[Kind::Ext4], list),
+];
 
 const POLICY: &str = "/sys/kernel/security/ima/policy";
 const MEASURED: &str = "/sys/kernel/security/ima/ascii_runtime_measurements";
+
+/// Has files measured that are read.
+fn add_rule(which: &str) -> Outcome {
+    let rule = format!("measure func=FILE_CHECK mask=MAY_READ {which}\n");
+    fs::write(POLICY, rule).map_err(|error| skip(format_args!("no policy for IMA: {error}")))
+}
 
 fn owner(stage: &Stage, _: &Places) -> Outcome {
     // What is read is measured if it is seen as this user's. Rules stay until the next boot, so it
     // is one whom no other test knows: what is measured is in memory.
     let (disk, seen) = (DISK + 6, SEEN + 6);
-    let rule = format!("measure func=FILE_CHECK mask=MAY_READ fowner={seen}\n");
-    fs::write(POLICY, rule).map_err(|error| skip(format_args!("no policy for IMA: {error}")))?;
+    add_rule(&format!("fowner={seen}"))?;
     let scene = stage.scene(Who::Owner, Place::Initial)?;
     let measured = |path: std::path::PathBuf| -> Result<bool, Failure> {
         fs::read(&path).doing("reading")?;
@@ -60,5 +69,31 @@ fn owner(stage: &Stage, _: &Places) -> Outcome {
         "of the number, through it",
         measured(scene.seen.join("unmapped"))?,
         false,
+    )
+}
+
+/// The owner and group as the disk has them, and the mode, are what a signature of a file's
+/// attributes covers, so that is what the list has for it, through whichever mount it is read.
+fn list(stage: &Stage, _: &Places) -> Outcome {
+    // As above, one whom no other test knows.
+    let (disk, seen) = (DISK + 7, SEEN + 7);
+    add_rule(&format!("fowner={seen} template=evm-sig"))?;
+    let scene = stage.scene(Who::Owner, Place::Initial)?;
+    scene.file("listed", disk, 0o644)?;
+    fs::write(scene.on_disk("listed"), "listed").doing("writing")?;
+    scene.give_to("listed", disk, DISK + 4, 0o644)?;
+    let path = scene.seen.join("listed");
+    fs::read(&path).doing("reading")?;
+    let name = format!(" {} ", path.display());
+    let all = fs::read_to_string(MEASURED).doing(MEASURED)?;
+    let line = all.lines().rfind(|line| line.contains(&name));
+    let words = line.unwrap_or_default().split(' ').rev();
+    let last: Vec<&str> = words.filter(|word| !word.is_empty()).take(3).collect();
+    // The numbers come in the order owner, group, mode; the last one is that of the type as well.
+    let mode = (libc::S_IFREG | 0o644).to_string();
+    same(
+        "mode, group and owner",
+        last,
+        vec![&*mode, &*(DISK + 4).to_string(), &*disk.to_string()],
     )
 }

@@ -6,6 +6,7 @@ mod af_unix;
 mod apparmor;
 mod audit;
 mod exportfs;
+mod ext4;
 mod ima;
 mod may_follow_link;
 mod overlayfs;
@@ -46,6 +47,7 @@ const ALL: &[&[Scenario]] = &[
     apparmor::ALL,
     audit::ALL,
     exportfs::ALL,
+    ext4::ALL,
     ima::ALL,
     may_follow_link::ALL,
     overlayfs::ALL,

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The blocks that ext4 keeps for a user (`resuid=`). They are for whoever runs as that user,
+//! whatever mount is written through and whoever owns the file: as with root, for whom they are by
+//! default, it is about the caller, and no id is stored.
+
+use std::fs::{self, File};
+use std::os::fd::AsFd;
+
+use rustix::fs::{fallocate, FallocateFlags, OFlags};
+use rustix::io::Errno;
+use rustix::mount::{unmount, UnmountFlags};
+
+use super::{note, nothing, scenario, Scenario};
+use crate::act;
+use crate::attr;
+use crate::caller::{Answer, Place, Places, Who, DISK, SEEN};
+use crate::disk::{program, Kind};
+use crate::ktap::{Doing, Outcome};
+use crate::op::OK;
+use crate::stage::Stage;
+
+pub(super) const ALL: &[Scenario] = &[scenario("ext4.blocks_kept_for_a_user", &[Kind::Ext4], kept)];
+
+const KIB: u64 = 1 << 10;
+
+/// Makes a file of the working folder longer by this much, with blocks.
+fn longer(name: &str, length: u64) -> Answer {
+    let file = act::file(name, OFlags::WRONLY)?;
+    let end = rustix::fs::fstat(&file)?.st_size as u64;
+    fallocate(&file, FallocateFlags::empty(), end, length).map(|()| 0)
+}
+
+/// Takes all blocks that there are for a caller.
+fn fill() -> Answer {
+    for length in [KIB << 10, 64 * KIB, 4 * KIB] {
+        loop {
+            match longer("full", length) {
+                Ok(_) => {}
+                Err(Errno::NOSPC) => break,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(0)
+}
+
+fn kept(stage: &Stage, places: &Places) -> Outcome {
+    let mut wrong = String::new();
+    let root = stage.disk.with_file_name("kept");
+    let (disk, seen) = (root.join("disk"), root.join("seen"));
+    for path in [&disk, &seen] {
+        fs::create_dir_all(path).doing("making folders")?;
+    }
+    let run = |user: u32, wrong: &mut String| -> Outcome {
+        let image = root.join(format!("image-{user}"));
+        File::create(&image)
+            .and_then(|file| file.set_len(16 << 20))
+            .doing("making an image")?;
+        let (file, folder) = (image.to_string_lossy(), disk.to_string_lossy());
+        program(&["mkfs.ext4", "-q", "-F", "-m", "20", "-b", "4096", &file])?;
+        let options = format!("loop,resuid={user}");
+        program(&["mount", "-t", "ext4", "-o", &options, &file, &folder])?;
+        for name in ["full", "file"] {
+            fs::write(disk.join(name), "").doing("making a file")?;
+            use std::os::unix::fs::PermissionsExt;
+            let all = fs::Permissions::from_mode(0o666);
+            fs::set_permissions(disk.join(name), all).doing("opening it to all")?;
+            std::os::unix::fs::chown(disk.join(name), Some(DISK), Some(DISK))
+                .doing("giving it away")?;
+        }
+        attr::idmap(&disk, &seen, places.mounts.as_fd()).doing("mounting with a map")?;
+        let act = |who, act: fn() -> Answer| {
+            places.act(who, Place::Initial, || {
+                rustix::process::chdir(&seen)?;
+                act()
+            })
+        };
+        let who = (Who::Stranger, Place::Initial);
+        note(wrong, who, act(who.0, fill), OK);
+        for who in Who::ALL {
+            // CAP_SYS_RESOURCE is enough, too.
+            let may = who.id() == user || who == Who::Admin;
+            let expected = if may { OK } else { Err(Errno::NOSPC) };
+            let answer = act(who, || longer("file", 64 * KIB));
+            note(wrong, (who, Place::Initial), answer, expected);
+        }
+        Ok(())
+    };
+    for user in [SEEN, DISK] {
+        let outcome = run(user, &mut wrong);
+        for path in [&seen, &disk] {
+            let _ = unmount(path, UnmountFlags::DETACH);
+        }
+        outcome?;
+    }
+    nothing(wrong)
+}
