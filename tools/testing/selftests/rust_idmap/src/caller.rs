@@ -138,6 +138,13 @@ impl Place {
     }
 }
 
+/// All callers, from all namespaces.
+pub(crate) fn everybody() -> impl Iterator<Item = (Who, Place)> {
+    Place::ALL
+        .into_iter()
+        .flat_map(|place| Who::ALL.map(|who| (who, place)))
+}
+
 /// The user namespaces of callers and of the mount.
 pub(crate) struct Places {
     nested: UserNs,

@@ -8,8 +8,8 @@ use rustix::net::{
     bind, connect, sendto, socket, AddressFamily, SendFlags, SocketAddrUnix, SocketType,
 };
 
-use super::{everybody, note, nothing, scenario, Scenario, WITH_OWNERS};
-use crate::caller::{Answer, Place, Places, Who, DISK};
+use super::{note, nothing, scenario, Scenario, WITH_OWNERS};
+use crate::caller::{everybody, Answer, Place, Places, Who, DISK};
 use crate::ktap::{Doing, Failure, Outcome};
 use crate::op::{same, EACCES, EOVERFLOW, OK};
 use crate::stage::Stage;

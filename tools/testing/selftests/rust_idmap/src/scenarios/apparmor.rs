@@ -15,9 +15,9 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::net::{connect, socket, AddressFamily, SocketAddrUnix, SocketType};
 
-use super::{everybody, note, nothing, scenario, Scenario, WITH_OWNERS};
+use super::{note, nothing, scenario, Scenario, WITH_OWNERS};
 use crate::act;
-use crate::caller::{Answer, Place, Places, Who, DISK, SEEN};
+use crate::caller::{everybody, Answer, Place, Places, Who, DISK, SEEN};
 use crate::ktap::{skip, wrong, Doing, Failure, Outcome};
 use crate::op::{EACCES, OK};
 use crate::stage::{Scene, Stage};

@@ -8,10 +8,10 @@ use std::os::fd::AsFd;
 use rustix::fs::CWD;
 use rustix::mount::{move_mount, open_tree, unmount, MoveMountFlags, OpenTreeFlags, UnmountFlags};
 
-use super::{everybody, note, nothing, scenario, Scenario};
+use super::{note, nothing, scenario, Scenario};
 use crate::act;
 use crate::attr::Attr;
-use crate::caller::{Place, Places, Who, DISK};
+use crate::caller::{everybody, Place, Places, Who, DISK};
 use crate::disk::Kind;
 use crate::ktap::{Doing, Outcome};
 use crate::op::{EACCES, OK};

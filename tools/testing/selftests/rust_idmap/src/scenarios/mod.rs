@@ -77,13 +77,6 @@ pub(crate) fn tests<'a>(stage: &'a Stage, places: &'a Places) -> Vec<Test<'a>> {
         .collect()
 }
 
-/// All callers, from all namespaces.
-fn everybody() -> impl Iterator<Item = (Who, Place)> {
-    Place::ALL
-        .into_iter()
-        .flat_map(|place| Who::ALL.map(|who| (who, place)))
-}
-
 /// Compares an answer, and notes what is wrong.
 fn note(
     wrong: &mut String,

@@ -8,15 +8,16 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use rustix::io::Errno;
 use rustix::mount::{unmount, UnmountFlags};
 
 use super::{note, nothing, scenario, Scenario};
 use crate::act;
 use crate::attr;
-use crate::caller::{Answer, Place, Places, Who, DISK, SEEN};
+use crate::caller::{everybody, Answer, Place, Places, Who, DISK, SEEN};
 use crate::disk::{program, Kind};
 use crate::ktap::{skip, Doing, Failure, Outcome};
-use crate::op::{same, OK};
+use crate::op::{same, EPERM, OK};
 use crate::stage::Stage;
 use crate::sys;
 
@@ -106,12 +107,7 @@ impl Counted {
     /// How many files are a user's or a group's on disk.
     fn files(&self, kind: u32, id: u32) -> Result<u64, Failure> {
         let root = File::open(&self.disk).doing("opening")?;
-        let mut data = [0; 256];
-        match sys::quotactl(root.as_fd(), GETQUOTA | kind, id, &mut data) {
-            // Nothing was ever counted for it.
-            Err(rustix::io::Errno::SRCH | rustix::io::Errno::NOENT) => Ok(0),
-            answer => answer.map(|_| number(&data, FILES)).doing("Q_GETQUOTA"),
-        }
+        asked(&root, kind, id).doing("Q_GETQUOTA")
     }
 
     /// Does something in the folder as a caller in the initial namespace.
@@ -186,9 +182,7 @@ fn limit(stage: &Stage, places: &Places) -> Outcome {
     let make = || {
         act::create("a", 0o644)?;
         act::create("b", 0o644)?;
-        Ok(u64::from(
-            act::create("c", 0o644) == Err(rustix::io::Errno::DQUOT),
-        ))
+        Ok(u64::from(act::create("c", 0o644) == Err(Errno::DQUOT)))
     };
     same(
         "two, and the third refused",
@@ -215,18 +209,34 @@ fn who_may_ask(stage: &Stage, places: &Places) -> Outcome {
     let made = counted.act(places, Who::Owner, || act::create("a", 0o644));
     same("making one", made, OK)?;
     let root = File::open(&counted.seen).doing("opening")?;
-    // Quotas are of the disk: an id is not that of a mount, through whichever it is asked for.
-    for (who, id, expected) in [
-        (Who::Unmapped, DISK, Ok(1)),
-        (Who::Owner, DISK, Err(rustix::io::Errno::PERM)),
-        (Who::Admin, DISK, Ok(1)),
-    ] {
-        let answer = places.act(who, Place::Initial, || {
-            let mut data = [0; 256];
-            sys::quotactl(root.as_fd(), GETQUOTA | USERS, id, &mut data)?;
-            Ok(number(&data, FILES))
-        });
-        note(&mut wrong, (who, Place::Initial), answer, expected);
+    // Quotas are of the disk: an id is not that of a mount, through whichever it is asked for. So
+    // everybody may ask for the own number, which is that of the file's owner for one only.
+    for (who, place) in everybody() {
+        for (kind, id) in [USERS, GROUPS]
+            .into_iter()
+            .flat_map(|kind| [who.id(), DISK, SEEN].map(|id| (kind, id)))
+        {
+            let Some(number) = place.number(id) else {
+                continue;
+            };
+            let own = id == who.id() || (who, kind, id) == (Who::Member, GROUPS, SEEN);
+            let expected = match own || (who, place) == (Who::Admin, Place::Initial) {
+                true => Ok(u64::from(id == DISK)),
+                false => EPERM,
+            };
+            let answer = places.act(who, place, || asked(&root, kind, number));
+            note(&mut wrong, (who, place), answer, expected);
+        }
     }
     nothing(wrong)
+}
+
+/// How many files a user or a group has, as the caller is told.
+fn asked(root: &File, kind: u32, id: u32) -> Answer {
+    let mut data = [0; 256];
+    match sys::quotactl(root.as_fd(), GETQUOTA | kind, id, &mut data) {
+        // Nothing was ever counted for it.
+        Err(Errno::SRCH | Errno::NOENT) => Ok(0),
+        answer => answer.map(|_| number(&data, FILES)),
+    }
 }

@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::lstat;
 use rustix::io::Errno;
+use rustix::thread::UnshareFlags;
 
 use super::{attributes, tmpfs, Entry};
 use crate::attr::{self, Attr, SIZE};
-use crate::caller::apart;
+use crate::caller::{apart, everybody, Place, Places, Who, SEEN};
 use crate::ktap::{Doing, Failure, Outcome};
 use crate::op::same;
 use crate::sys;
@@ -37,6 +38,8 @@ pub(super) const TESTS: &[Entry] = &[
     ("clearing_of_plain_mount", clearing_of_plain_mount),
     ("part_of_a_mount", part_of_a_mount),
     ("without_capability", without_capability),
+    ("callers", callers),
+    ("callers_with_own_mounts", callers_with_own_mounts),
     ("failing_leaves_nothing", failing_leaves_nothing),
 ];
 
@@ -276,6 +279,63 @@ fn without_capability(dir: &Path) -> Outcome {
         ))
     });
     same("a copy, no copy", answer, Ok(1))
+}
+
+/// Which of four calls do not say what they must: a copy with a map that the caller is in charge
+/// of, one without the map, one that keeps it, and another attribute for the mount itself.
+fn wrong(target: &Path, own: &UserNs, expected: [Result<(), Errno>; 4]) -> u64 {
+    let seen = [
+        open(target, CLONE, replace(own)),
+        open(target, CLONE, Attr::clear(attr::IDMAP)),
+        open(target, CLONE, Attr::set(attr::NODEV)),
+        open(target, 0, Attr::set(attr::NODEV)),
+    ];
+    let pairs = seen.map(|it| it.map(drop)).into_iter().zip(expected);
+    let wrong = pairs.enumerate().filter(|(_, (seen, it))| seen != it);
+    wrong.fold(0, |all, (at, _)| all | 1 << at)
+}
+
+/// A mount with the map of all tests.
+fn mapped_for_all(dir: &Path, places: &Places) -> Result<PathBuf, Failure> {
+    let target = dir.join("mapped");
+    fs::create_dir(&target).doing("making a folder")?;
+    attr::idmap(dir, &target, places.mounts.as_fd()).doing("mounting with a map")?;
+    Ok(target)
+}
+
+fn callers(dir: &Path) -> Outcome {
+    let places = Places::new().doing("making user namespaces")?;
+    let target = mapped_for_all(dir, &places)?;
+    let own = userns("0 2000 1")?;
+    for (who, place) in everybody() {
+        // Nobody else is in charge of the mounts.
+        let expected = match (who, place) {
+            (Who::Admin, Place::Initial) => Ok(()),
+            _ => Err(Errno::PERM),
+        };
+        let answer = places.act(who, place, || Ok(wrong(&target, &own, [expected; 4])));
+        same(&format!("wrong for {who:?}, {place:?}"), answer, Ok(0))?;
+    }
+    Ok(())
+}
+
+fn callers_with_own_mounts(dir: &Path) -> Outcome {
+    let places = Places::new().doing("making user namespaces")?;
+    let target = mapped_for_all(dir, &places)?;
+    for place in Place::ALL {
+        // Which map a filesystem is seen through is for who is in charge of the filesystem.
+        let map = match place {
+            Place::Initial => Ok(()),
+            _ => Err(Errno::PERM),
+        };
+        let answer = places.act(Who::Admin, place, || {
+            sys::unshare(UnshareFlags::NEWNS)?;
+            let own = UserNs::with(&format!("0 {} 1", place.known(SEEN)))?;
+            Ok(wrong(&target, &own, [map, map, Ok(()), Ok(())]))
+        });
+        same(&format!("wrong for one of {place:?}"), answer, Ok(0))?;
+    }
+    same("the mount", attributes(&target)?, attr::IDMAP)
 }
 
 fn failing_leaves_nothing(dir: &Path) -> Outcome {
