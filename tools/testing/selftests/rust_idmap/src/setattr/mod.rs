@@ -8,6 +8,7 @@ mod maps;
 mod open_tree;
 mod statmount;
 mod trees;
+mod user_namespace;
 
 use std::ffi::CString;
 use std::path::Path;
@@ -30,6 +31,7 @@ pub(crate) fn tests() -> Vec<Test<'static>> {
         ("mount_setattr", trees::TESTS),
         ("open_tree_attr", open_tree::TESTS),
         ("statmount", statmount::TESTS),
+        ("user_namespace", user_namespace::TESTS),
     ];
     let entries = files
         .into_iter()
@@ -108,6 +110,11 @@ impl About {
     fn u64(&self, at: usize) -> u64 {
         let bytes = self.0.get(at..).and_then(<[u8]>::first_chunk);
         bytes.copied().map_or(0, u64::from_ne_bytes)
+    }
+
+    /// The id of the mount that it is on, which for the first one of a mount namespace is its own.
+    fn parent(&self) -> u64 {
+        self.u64(48)
     }
 
     /// Which of the parts that were asked for are there.

@@ -9,12 +9,14 @@ use std::path::{Path, PathBuf};
 use rustix::fs::lstat;
 use rustix::io::Errno;
 use rustix::mount::{unmount, UnmountFlags};
-use rustix::thread::{move_into_link_name_space, LinkNameSpaceType, UnshareFlags};
+use rustix::thread::{
+    move_into_link_name_space, sched_setaffinity, CpuSet, LinkNameSpaceType, UnshareFlags,
+};
 
-use super::{attributes, setattr, setattr_all, tmpfs, About, Entry};
+use super::{attributes, setattr, setattr_all, tmpfs, unique_id, About, Entry};
 use crate::attr::{self, Attr};
 use crate::caller::apart;
-use crate::ktap::{Doing, Failure, Outcome};
+use crate::ktap::{wrong, Doing, Failure, Outcome};
 use crate::op::same;
 use crate::sys;
 use crate::userns::UserNs;
@@ -31,6 +33,9 @@ pub(super) const TESTS: &[Entry] = &[
     ("locked_attributes", locked_attributes),
     ("locked_access_time", locked_access_time),
     ("unlocked_attributes", unlocked_attributes),
+    ("first_mount_of_a_namespace", first_mount_of_a_namespace),
+    ("tree_that_is_unmounted", tree_that_is_unmounted),
+    ("tree_while_it_is_unmounted", tree_while_it_is_unmounted),
 ];
 
 /// Mounts within each other: of the folder itself, one below it, and one below that.
@@ -267,4 +272,88 @@ fn unlocked_attributes(dir: &Path) -> Outcome {
     });
     same("setting and clearing", answer, Ok(0))?;
     same("here", attributes(dir)?, 0)
+}
+
+/// `MS_SHARED`.
+const SHARED: u64 = 1 << 20;
+/// How many mounts may be on top of each other at the root.
+const MOST_ROOTS: usize = 8;
+
+fn first_mount_of_a_namespace(_: &Path) -> Outcome {
+    let namespace = fs::File::open("/proc/self/ns/mnt").doing("opening the namespace")?;
+    let root = Path::new("/");
+    // What the system was started from is below all that has been mounted over it.
+    for _ in 0..MOST_ROOTS {
+        if About::mount(root)?.parent() == unique_id(root)? {
+            same("setting", setattr(root, Attr::set(attr::NOEXEC)), Ok(0))?;
+            same("set", attributes(root)? & attr::NOEXEC, attr::NOEXEC)?;
+            same("clearing", setattr(root, Attr::clear(attr::NOEXEC)), Ok(0))?;
+            same("cleared", attributes(root)? & attr::NOEXEC, 0)?;
+            same("shared", setattr(root, Attr::propagation(SHARED)), Ok(0))?;
+            return same("propagation", About::mount(root)?.propagation(), SHARED);
+        }
+        unmount(root, UnmountFlags::DETACH).doing("unmounting the root")?;
+        let kind = Some(LinkNameSpaceType::Mount);
+        move_into_link_name_space(namespace.as_fd(), kind).doing("entering the namespace")?;
+    }
+    Err(wrong("no mount is the first one"))
+}
+
+/// The number of the group of a mount that was just shared, which is the lowest that is free.
+fn next_group(dir: &Path) -> Result<usize, Failure> {
+    let path = dir.join("group");
+    tmpfs(&path)?;
+    setattr(&path, Attr::propagation(SHARED)).doing("sharing")?;
+    let table = fs::read_to_string("/proc/self/mountinfo").doing("reading the table of mounts")?;
+    let line = table
+        .lines()
+        .rfind(|line| line.split(' ').nth(4) == path.to_str());
+    let words = line.map(|line| line.split(' ')).into_iter().flatten();
+    let group = words
+        .filter_map(|word| word.strip_prefix("shared:")?.parse().ok())
+        .next();
+    unmount(&path, UnmountFlags::empty()).doing("unmounting")?;
+    group.ok_or_else(|| wrong("the mount is not shared"))
+}
+
+fn tree_that_is_unmounted(dir: &Path) -> Outcome {
+    let [top, ..] = three(dir)?;
+    let tree = fs::File::open(&top).doing("opening it")?;
+    unmount(&top, UnmountFlags::DETACH).doing("unmounting")?;
+    for attr in [Attr::set(attr::NODEV), Attr::propagation(SHARED)] {
+        same("one", attr.apply(&tree), Err(Errno::INVAL))?;
+        same("all", attr.apply_to_all(&tree), Err(Errno::INVAL))?;
+    }
+    Ok(())
+}
+
+fn tree_while_it_is_unmounted(dir: &Path) -> Outcome {
+    const ROUNDS: usize = 100;
+    /// Far more than there is time for.
+    const MOST_CALLS: usize = 10_000_000;
+    let before = next_group(dir)?;
+    for _ in 0..ROUNDS {
+        let [top, ..] = three(dir)?;
+        let tree = fs::File::open(&top).doing("opening it")?;
+        let other = sys::fork(|| {
+            // On any processor, so that both run at once where there are two.
+            let _ = sched_setaffinity(None, &every_processor());
+            i32::from(unmount(&top, UnmountFlags::DETACH).is_err())
+        })
+        .doing("making a process")?;
+        // The first that is refused finds it unmounted.
+        let mut calls = 0..MOST_CALLS;
+        let refused = calls.find_map(|_| Attr::propagation(SHARED).apply_to_all(&tree).err());
+        same("unmounting", sys::wait(other).doing("waiting")?, 0)?;
+        same("once it is unmounted", refused, Some(Errno::INVAL))?;
+    }
+    // Others may share mounts meanwhile, but hardly as many.
+    let lost = next_group(dir)?.saturating_sub(before);
+    same("groups that are lost", lost >= ROUNDS, false)
+}
+
+fn every_processor() -> CpuSet {
+    let mut all = CpuSet::new();
+    (0..CpuSet::MAX_CPU).for_each(|processor| all.set(processor));
+    all
 }

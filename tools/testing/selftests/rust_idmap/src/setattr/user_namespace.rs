@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Who may write a map that has root in it: file capabilities that are written by its users count
+//! in the namespaces above, so it takes the capability to write those.
+
+use std::fs;
+use std::path::Path;
+
+use rustix::io::Errno;
+use rustix::process::Uid;
+use rustix::thread::{
+    capabilities, set_capabilities, set_thread_res_uid, CapabilitySet, UnshareFlags,
+};
+
+use super::Entry;
+use crate::caller::{apart, Answer};
+use crate::ktap::Outcome;
+use crate::op::{same, EPERM, OK};
+use crate::sys;
+use crate::userns::{number, UserNs};
+
+pub(super) const TESTS: &[Entry] = &[
+    ("root_by_who_is_in_it", root_by_who_is_in_it),
+    ("root_by_another", root_by_another),
+];
+
+const ROOT: &str = "0 0 1";
+const ANOTHER: &str = "0 1000 1";
+/// From six ranges on they are kept elsewhere.
+const SIX: &str = "0 1 1\n1 2 1\n2 3 1\n3 4 1\n4 5 1\n9 0 1";
+const SIX_OTHERS: &str = "0 1 1\n1 2 1\n2 3 1\n3 4 1\n4 5 1\n9 6 1";
+
+/// Gives up the capability to write file capabilities.
+fn give_up() -> Result<(), Errno> {
+    let mut sets = capabilities(None)?;
+    for set in [
+        &mut sets.effective,
+        &mut sets.permitted,
+        &mut sets.inheritable,
+    ] {
+        set.remove(CapabilitySet::SETFCAP);
+    }
+    set_capabilities(None, sets)
+}
+
+/// Makes a namespace and writes its map from within, for a single id, which is the writer's.
+fn within(user: u32, map: &str, prepare: fn() -> Result<(), Errno>) -> Answer {
+    apart(|| {
+        prepare()?;
+        let user = Uid::from_raw(user);
+        set_thread_res_uid(user, user, user)?;
+        sys::unshare(UnshareFlags::NEWUSER)?;
+        // Otherwise its own files in /proc are root's.
+        sys::prctl(libc::PR_SET_DUMPABLE, 1)?;
+        fs::write("/proc/self/uid_map", map).map_err(number)?;
+        Ok(0)
+    })
+}
+
+fn root_by_who_is_in_it(_: &Path) -> Outcome {
+    same("with it", within(0, ROOT, || Ok(())), OK)?;
+    same("without it", within(0, ROOT, give_up), EPERM)?;
+    same("another user", within(1000, ANOTHER, give_up), OK)
+}
+
+fn root_by_another(_: &Path) -> Outcome {
+    let write = |map, prepare: fn() -> Result<(), Errno>| {
+        apart(|| {
+            prepare()?;
+            UserNs::with(map).map(|_| 0)
+        })
+    };
+    for (with_root, without) in [(ROOT, ANOTHER), (SIX, SIX_OTHERS)] {
+        same("with it", write(with_root, || Ok(())), OK)?;
+        same("without it", write(with_root, give_up), EPERM)?;
+        same("others without it", write(without, give_up), OK)?;
+    }
+    Ok(())
+}
