@@ -7,17 +7,20 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::lstat;
-use rustix::mount::{unmount, UnmountFlags};
+use rustix::io::Errno;
+use rustix::mount::{mount, unmount, MountFlags, UnmountFlags};
+use rustix::thread::UnshareFlags;
 
 use super::{note, nothing, scenario, Scenario};
 use crate::act;
 use crate::attr;
-use crate::caller::{Answer, Place, Places, Who, COUNT, DISK, SEEN};
+use crate::caller::{Answer, Place, Places, Who, COUNT, DISK, FOREIGN, SEEN};
 use crate::disk::{program, Kind};
 use crate::ktap::{Doing, Failure, Outcome};
-use crate::op::{same, EACCES, OK};
+use crate::op::{same, show, EACCES, EOVERFLOW, OK};
 use crate::stage::{Scene, Stage};
-use crate::userns::UserNs;
+use crate::sys;
+use crate::userns::{number, UserNs};
 
 const ON: &[Kind] = &[Kind::Tmpfs, Kind::Ext4, Kind::Xfs, Kind::Btrfs];
 
@@ -26,6 +29,7 @@ pub(super) const ALL: &[Scenario] = &[
     scenario("overlayfs.copied_up_from_lower_layer", ON, copied_up),
     scenario("overlayfs.upper_layer", ON, upper),
     scenario("overlayfs.merged", ON, merged),
+    scenario("overlayfs.copied_up_in_a_namespace", ON, in_namespace),
 ];
 
 /// Layers, and the overlay of them; all is unmounted with the value.
@@ -190,4 +194,62 @@ fn merged(stage: &Stage, places: &Places) -> Outcome {
     // The owner that is seen without this map is nobody here.
     let other = act_in(places, &layers.seen, Who::Owner, || act::read("dir/file"));
     same("by the owner that is seen without the map", other, EACCES)
+}
+
+/// Mounts an overlay of a lower folder and a tmpfs, in a mount namespace of the caller's, and writes
+/// to `file` there; says by which number the caller knows the owner in the upper folder.
+fn write_to_own(lower: &Path, upper: &Path) -> Answer {
+    sys::unshare(UnshareFlags::NEWNS)?;
+    mount("upper", upper, "tmpfs", MountFlags::empty(), None)?;
+    let folder = |name: &str| -> Result<PathBuf, Errno> {
+        let path = upper.join(name);
+        fs::create_dir(&path).map_err(number)?;
+        Ok(path)
+    };
+    let [layer, work, merged] = [folder("upper")?, folder("work")?, folder("merged")?];
+    let options = format!(
+        "userxattr,lowerdir={},upperdir={},workdir={}",
+        lower.display(),
+        layer.display(),
+        work.display()
+    );
+    let options = std::ffi::CString::new(options).map_err(|_| Errno::INVAL)?;
+    mount(
+        "overlay",
+        &merged,
+        "overlay",
+        MountFlags::empty(),
+        options.as_c_str(),
+    )?;
+    rustix::process::chdir(&merged)?;
+    act::append("file")?;
+    lstat(layer.join("file")).map(|status| u64::from(status.st_uid))
+}
+
+/// What has an owner or a group whom the namespace of the overlay does not know is not copied up:
+/// nobody there could have made it. It goes by whom the lower layer's mount shows.
+fn in_namespace(stage: &Stage, places: &Places) -> Outcome {
+    let mut wrong = String::new();
+    let place = Place::Mounts;
+    for (mapped, user, group, expected) in [
+        (true, DISK, DISK, Ok(u64::from(place.known(SEEN)))),
+        (true, FOREIGN, DISK, EACCES),
+        (false, SEEN, SEEN, Ok(u64::from(place.known(SEEN)))),
+        (false, DISK, SEEN, EOVERFLOW),
+        (false, SEEN, DISK, EOVERFLOW),
+        (false, DISK, DISK, EOVERFLOW),
+    ] {
+        let scene = stage.scene(Who::Admin, place)?;
+        // Writing is for everybody, so it is not the permission bits that refuse it.
+        scene.give_to("file", user, group, 0o666)?;
+        scene.folder("upper", DISK, 0o755)?;
+        let lower = if mapped { &scene.seen } else { &scene.disk };
+        let upper = scene.on_disk("upper");
+        let answer = places.act(Who::Admin, place, || write_to_own(lower, &upper));
+        if answer != expected {
+            let (answer, expected) = (show(answer), show(expected));
+            wrong += &format!("{user}:{group}, mapped {mapped}: {answer}, not {expected}\n");
+        }
+    }
+    nothing(wrong)
 }
