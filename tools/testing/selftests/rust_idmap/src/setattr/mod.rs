@@ -4,6 +4,7 @@
 
 mod errors;
 mod flags;
+mod fuse;
 mod maps;
 mod open_tree;
 mod statmount;
@@ -32,6 +33,7 @@ pub(crate) fn tests() -> Vec<Test<'static>> {
         ("open_tree_attr", open_tree::TESTS),
         ("statmount", statmount::TESTS),
         ("user_namespace", user_namespace::TESTS),
+        ("fuse", fuse::TESTS),
     ];
     let entries = files
         .into_iter()
