@@ -7,7 +7,7 @@ use std::{
     fs::{self, File},
     io,
     os::unix::fs::FileExt,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 const DEBUGFS: &str = "/sys/kernel/debug";
@@ -16,17 +16,26 @@ const DEBUGFS: &str = "/sys/kernel/debug";
 pub struct Injection {
     /// Held open, since to open it needs memory as well.
     fail_nth: File,
+    make_it_fail: File,
 }
+
+/// How many allocations fail in a row at most: page faults are tried until they get their memory.
+const IN_A_ROW: u32 = 100;
 
 impl Injection {
     /// Prepares this thread; needs root, and debugfs, which is mounted if it is not.
     pub fn new() -> io::Result<Self> {
         prepare()?;
-        let fail_nth = File::options()
-            .read(true)
-            .write(true)
-            .open("/proc/thread-self/fail-nth")?;
-        Ok(Self { fail_nth })
+        let open = |name: &str| {
+            File::options()
+                .read(true)
+                .write(true)
+                .open(Path::new("/proc/thread-self").join(name))
+        };
+        Ok(Self {
+            fail_nth: open("fail-nth")?,
+            make_it_fail: open("make-it-fail")?,
+        })
     }
 
     /// Runs `call` with its `nth` allocation failing; says as well whether it came to that.
@@ -38,14 +47,37 @@ impl Injection {
         self.fail_nth.write_at(b"0", 0)?;
         Ok((result, left[..length].trim_ascii() == b"0"))
     }
+
+    /// Runs `call` with all of its allocations failing once it has got this many bytes, or if one
+    /// wants more than is left: what tries again, another way, is refused again. Says as well
+    /// whether it came to that.
+    pub fn fail_after<R>(&self, bytes: u32, call: impl FnOnce() -> R) -> io::Result<(R, bool)> {
+        set("task-filter", "Y")?;
+        set("times", &IN_A_ROW.to_string())?;
+        set("space", &bytes.to_string())?;
+        set("probability", "100")?;
+        self.make_it_fail.write_at(b"1", 0)?;
+        let result = call();
+        self.make_it_fail.write_at(b"0", 0)?;
+        set("probability", "0")?;
+        let left = fs::read_to_string(failslab().join("times"))?;
+        Ok((result, left.trim() != IN_A_ROW.to_string()))
+    }
 }
 
 /// Has allocations that may sleep fail as well, and no call traces in the log.
 fn prepare() -> io::Result<()> {
-    let failslab = Path::new(DEBUGFS).join("failslab");
-    if !failslab.exists() {
+    if !failslab().exists() {
         mount("debugfs", DEBUGFS, "debugfs", MountFlags::empty(), None)?;
     }
-    fs::write(failslab.join("ignore-gfp-wait"), "N")?;
-    fs::write(failslab.join("verbose"), "0")
+    set("ignore-gfp-wait", "N")?;
+    set("verbose", "0")
+}
+
+fn failslab() -> PathBuf {
+    Path::new(DEBUGFS).join("failslab")
+}
+
+fn set(name: &str, value: &str) -> io::Result<()> {
+    fs::write(failslab().join(name), value)
 }

@@ -4,4 +4,5 @@
 
 pub mod injection;
 pub mod operations;
+pub mod sharing;
 pub mod slab;

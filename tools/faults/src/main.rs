@@ -10,7 +10,7 @@
 use faults::{
     injection::Injection,
     operations::{self, Outcome},
-    slab,
+    sharing, slab,
 };
 use mount_idmapped::{IdMaps, IdmappedMount, UserNs, unmount};
 use rustix::{
@@ -31,7 +31,7 @@ const REPEAT: usize = 200;
 const TRIES: usize = 3;
 
 fn main() -> ExitCode {
-    println!("KTAP version 1\n1..3");
+    println!("KTAP version 1\n1..4");
     let mut status = ExitCode::SUCCESS;
     for (number, ranges) in [(1, 1), (2, 340)] {
         let name = format!("each_allocation_of_{ranges}_ranges");
@@ -49,8 +49,10 @@ fn main() -> ExitCode {
             }
         }
     }
-    if filesystem() == ExitCode::FAILURE {
-        status = ExitCode::FAILURE;
+    for part in [filesystem(), shared()] {
+        if part == ExitCode::FAILURE {
+            status = part;
+        }
     }
     status
 }
@@ -74,6 +76,25 @@ fn filesystem() -> ExitCode {
         }
         Ok(Outcome { refused, .. }) => {
             println!("# only {refused} failed allocations were felt\nnot ok {name}");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            println!("# {error}\nnot ok {name}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The groups of shared mounts.
+fn shared() -> ExitCode {
+    let name = "4 allocations_of_sharing_a_tree";
+    match sharing::run(DIR) {
+        Ok(Outcome { injected, refused }) if refused > 0 => {
+            println!("# from {injected} points on, sharing was refused {refused} times\nok {name}");
+            ExitCode::SUCCESS
+        }
+        Ok(_) => {
+            println!("# sharing was never refused\nnot ok {name}");
             ExitCode::FAILURE
         }
         Err(error) => {
