@@ -2,222 +2,40 @@
 
 //! Each operation with each of its allocations failing: it must fail clean, or do without.
 
+mod operations;
+
 use std::{
     cell::Cell,
     collections::BTreeMap,
+    fs::{self, File},
+    hash::{DefaultHasher, Hash, Hasher},
+    io,
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
 
 use faults::injection::Injection;
-use rustix::{
-    fs::{FallocateFlags, FileType, OFlags as O, RenameFlags},
-    io::Errno,
-};
+use rustix::{fs::FileType, io::Errno};
 
 use crate::{
     call::{self, Answer},
     leaks,
     small::{Small, Space},
-    sys,
     test::{Case, Stop, Test, name},
 };
+
+use operations::Act;
+pub(crate) use operations::OPERATIONS;
 
 /// How often each failure is repeated, so that a leak shows among the allocator's own caches.
 const REPEAT: usize = 200;
 /// How often before that, to fill those.
 const WARM_UP: usize = 20;
 /// How many allocations, of all operations, must have refused their calls: half of what tmpfs has.
-const LEAST: usize = 50;
+const LEAST: usize = 70;
 
-type Act = Box<dyn Fn() -> Answer<()>>;
-
-/// A single call, which is taken back if it is done: by name, and how to prepare it in a folder.
-pub(crate) type Operation = (&'static str, fn(&Path) -> Answer<(Act, Act)>);
-
-pub(crate) const OPERATIONS: &[Operation] = &[
-    ("creat", |dir| {
-        let (file, gone) = (dir.join("new"), dir.join("new"));
-        act(
-            move || call::create(&file, 0o644).map(drop),
-            move || call::unlink(&gone),
-        )
-    }),
-    ("mkdir", |dir| {
-        let (new, gone) = (dir.join("new"), dir.join("new"));
-        act(move || call::mkdir(&new, 0o755), move || call::rmdir(&gone))
-    }),
-    ("mknod", |dir| {
-        let (new, gone) = (dir.join("new"), dir.join("new"));
-        act(
-            move || call::mknod(&new, FileType::Fifo, 0o644, 0),
-            move || call::unlink(&gone),
-        )
-    }),
-    ("symlink", |dir| {
-        let (new, gone) = (dir.join("new"), dir.join("new"));
-        act(
-            move || call::symlink("a target", &new),
-            move || call::unlink(&gone),
-        )
-    }),
-    ("symlink_long", |dir| {
-        let (new, gone, target) = (dir.join("new"), dir.join("new"), "t".repeat(3000));
-        act(
-            move || call::symlink(&target, &new),
-            move || call::unlink(&gone),
-        )
-    }),
-    ("link", |dir| {
-        let (file, new, gone) = (dir.join("file"), dir.join("new"), dir.join("new"));
-        act(move || call::link(&file, &new), move || call::unlink(&gone))
-    }),
-    ("tmpfile", |dir| {
-        let dir = dir.to_owned();
-        let open = move || call::open(&dir, O::TMPFILE | O::RDWR, 0o600).map(drop);
-        act(open, || Ok(()))
-    }),
-    ("creat_with_acl", |dir| {
-        let within = dir.join("dir");
-        crate::battery::set_default_acl(&within)?;
-        let (file, gone) = (within.join("new"), within.join("new"));
-        act(
-            move || call::create(&file, 0o644).map(drop),
-            move || call::unlink(&gone),
-        )
-    }),
-    ("mkdir_with_acl", |dir| {
-        let within = dir.join("dir");
-        crate::battery::set_default_acl(&within)?;
-        let (new, gone) = (within.join("new"), within.join("new"));
-        act(move || call::mkdir(&new, 0o755), move || call::rmdir(&gone))
-    }),
-    ("rename", |dir| renaming(dir, RenameFlags::empty())),
-    ("rename_noreplace", |dir| {
-        renaming(dir, RenameFlags::NOREPLACE)
-    }),
-    ("rename_whiteout", |dir| {
-        let (a, b) = (dir.join("file"), dir.join("dir/file"));
-        let (c, d) = (a.clone(), b.clone());
-        let back = move || call::rename(&d, &c);
-        act(
-            move || call::rename_with(&a, &b, RenameFlags::WHITEOUT),
-            back,
-        )
-    }),
-    ("rename_exchange", |dir| {
-        let (a, b) = (dir.join("file"), dir.join("dir"));
-        let (c, d) = (a.clone(), b.clone());
-        let swap = |a: &Path, b: &Path| call::rename_with(a, b, RenameFlags::EXCHANGE);
-        act(move || swap(&a, &b), move || swap(&c, &d))
-    }),
-    ("write", |dir| {
-        let fd = call::create(dir.join("written"), 0o644)?;
-        let same = rustix::io::dup(&fd)?;
-        let back = move || rustix::fs::ftruncate(&same, 0);
-        act(
-            move || rustix::io::pwrite(&fd, &[1; 20_000], 0).map(drop),
-            back,
-        )
-    }),
-    ("fallocate", |dir| {
-        let fd = call::create(dir.join("allocated"), 0o644)?;
-        let same = rustix::io::dup(&fd)?;
-        let back = move || rustix::fs::ftruncate(&same, 0);
-        let none = FallocateFlags::empty();
-        act(move || rustix::fs::fallocate(&fd, none, 0, 20_000), back)
-    }),
-    ("truncate", |dir| {
-        let (file, back) = (dir.join("file"), dir.join("file"));
-        act(
-            move || sys::truncate(&file, 9000),
-            move || sys::truncate(&back, 4),
-        )
-    }),
-    ("setxattr", |dir| {
-        let (file, back) = (dir.join("file"), dir.join("file"));
-        let set = move || call::set_xattr(&file, "user.a", &[1; 300]);
-        act(set, move || call::remove_xattr(&back, "user.a"))
-    }),
-    ("setxattr_over_one", |dir| {
-        let (file, back) = (dir.join("file"), dir.join("file"));
-        call::set_xattr(&file, "user.b", b"old")?;
-        let set = move || call::set_xattr(&file, "user.b", &[1; 300]);
-        act(set, move || call::set_xattr(&back, "user.b", b"old"))
-    }),
-    ("getxattr", |dir| {
-        let file = dir.join("file");
-        call::set_xattr(&file, "user.c", &[1; 300])?;
-        let get = move || rustix::fs::lgetxattr(&file, "user.c", &mut [0; 400]).map(drop);
-        act(get, || Ok(()))
-    }),
-    ("set_acl", |dir| {
-        let (file, back) = (dir.join("file"), dir.join("file"));
-        let undo = move || {
-            call::remove_xattr(&back, "system.posix_acl_access")?;
-            call::chmod(&back, 0o644)
-        };
-        act(move || crate::battery::set_acl(&file), undo)
-    }),
-    ("chmod_with_acl", |dir| {
-        let (file, back) = (dir.join("acl"), dir.join("acl"));
-        call::create(&file, 0o644)?;
-        crate::battery::set_acl(&file)?;
-        act(
-            move || call::chmod(&file, 0o717),
-            move || call::chmod(&back, 0o760),
-        )
-    }),
-    ("chown", |dir| {
-        let (file, back) = (dir.join("file"), dir.join("file"));
-        act(
-            move || call::give(&file, 1000),
-            move || call::give(&back, 0),
-        )
-    }),
-    ("open", |dir| {
-        let file = dir.join("file");
-        act(move || call::open_rw(&file).map(drop), || Ok(()))
-    }),
-    ("list", |dir| {
-        let dir = dir.to_owned();
-        act(move || call::names(&dir).map(drop), || Ok(()))
-    }),
-    ("unlink", |dir| {
-        let (file, back) = (dir.join("gone"), dir.join("gone"));
-        call::create(&file, 0o644)?;
-        act(
-            move || call::unlink(&file),
-            move || call::create(&back, 0o644).map(drop),
-        )
-    }),
-    ("handle", |dir| {
-        let file = dir.join("file");
-        let mount = call::open_ro(dir)?;
-        let (handle, answer) = sys::name_to_handle(&file, 128, 0);
-        answer?;
-        let open = move || {
-            use std::os::fd::AsFd;
-            sys::open_by_handle(mount.as_fd(), &handle, libc::O_RDONLY).map(drop)
-        };
-        act(open, || Ok(()))
-    }),
-];
-
-fn act(
-    act: impl Fn() -> Answer<()> + 'static,
-    undo: impl Fn() -> Answer<()> + 'static,
-) -> Answer<(Act, Act)> {
-    Ok((Box::new(act), Box::new(undo)))
-}
-
-fn renaming(dir: &Path, flags: RenameFlags) -> Answer<(Act, Act)> {
-    let (a, b) = (dir.join("file"), dir.join("dir/file"));
-    let (c, d) = (a.clone(), b.clone());
-    act(
-        move || call::rename_with(&a, &b, flags),
-        move || call::rename(&d, &c),
-    )
-}
+/// Of the filesystem on which an operation is tried.
+const OPTIONS: &str = "size=1m,nr_inodes=100";
 
 /// Runs an operation on a filesystem of its own.
 pub(crate) fn operation(
@@ -225,10 +43,7 @@ pub(crate) fn operation(
     prepare: fn(&Path) -> Answer<(Act, Act)>,
     refusals: &Cell<usize>,
 ) -> Case {
-    let small = t.done(
-        "mount",
-        Small::new(&t.place.kind, "faults", "size=1m,nr_inodes=100"),
-    )?;
+    let small = t.done("mount", Small::new(&t.place.kind, "faults", OPTIONS))?;
     t.done("write", call::write_file(small.at("file"), b"text"))?;
     t.done("mkdir", call::mkdir(small.at("dir"), 0o755))?;
     {
@@ -241,7 +56,7 @@ pub(crate) fn operation(
         let state = || {
             let mut tree = tree(&root)?;
             if !modes {
-                tree.values_mut().for_each(|seen| seen.0 = 0);
+                tree.values_mut().for_each(|seen| seen.mode = 0);
             }
             Ok((tree, space(&root)?))
         };
@@ -292,8 +107,29 @@ pub(crate) fn enough(t: &Test, refusals: &Cell<usize>) -> Case {
     Ok(())
 }
 
-/// What can be seen of a tree: mode, links, size and attributes by path.
-type Tree = BTreeMap<PathBuf, (u32, u64, i64, Vec<String>)>;
+/// What can be seen of a tree, by path.
+type Tree = BTreeMap<PathBuf, Seen>;
+
+/// What can be seen of a file or folder.
+#[derive(Debug, PartialEq, Eq)]
+struct Seen {
+    mode: u32,
+    owner: (u32, u32),
+    links: u64,
+    size: i64,
+    attributes: Vec<(String, Print)>,
+    /// Of a file that has some; a hole would be filled by looking at it.
+    contents: Option<Print>,
+}
+
+/// Length and hash of what is too long to be told.
+type Print = (usize, u64);
+
+fn print(bytes: Vec<u8>) -> Print {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    (bytes.len(), hasher.finish())
+}
 
 fn tree(root: &Path) -> Answer<Tree> {
     let mut tree = Tree::new();
@@ -302,14 +138,28 @@ fn tree(root: &Path) -> Answer<Tree> {
         for entry in call::names(&folder)? {
             let path = folder.join(entry);
             let stat = call::stat(&path)?;
-            if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+            let kind = FileType::from_raw_mode(stat.st_mode);
+            if kind == FileType::Directory {
                 folders.push(path.clone());
             }
             let names = match call::list_xattr(&path) {
                 Err(Errno::OPNOTSUPP) => Vec::new(),
                 other => other?,
             };
-            tree.insert(path, (stat.st_mode, stat.st_nlink, stat.st_size, names));
+            let value = |name: String| Ok((name.clone(), print(call::get_xattr(&path, &name)?)));
+            let has_some = kind == FileType::RegularFile && stat.st_blocks > 0;
+            let seen = Seen {
+                mode: stat.st_mode,
+                owner: (stat.st_uid, stat.st_gid),
+                links: stat.st_nlink,
+                size: stat.st_size,
+                attributes: names.into_iter().map(value).collect::<Answer<_>>()?,
+                contents: match has_some {
+                    true => Some(print(call::read_file(&path)?)),
+                    false => None,
+                },
+            };
+            tree.insert(path, seen);
         }
     }
     Ok(tree)
@@ -325,7 +175,50 @@ fn space(root: &Path) -> Answer<Space> {
     })
 }
 
-/// Has each allocation of `act` fail in turn; nothing may change by that, and nothing be lost.
+/// Which allocations fail.
+#[derive(Clone, Copy, Debug)]
+enum Failing {
+    /// One
+    One,
+    /// One, and all that come after: the page cache asks again where one failed, and to go back
+    /// must not take memory either
+    AllFrom,
+}
+
+/// What has all allocations fail that come after the one of an [`Injection`].
+struct Further {
+    /// Held open, since to open it needs memory as well.
+    make_it_fail: File,
+}
+
+impl Further {
+    /// Prepares this thread.
+    fn new() -> io::Result<Self> {
+        let failslab = Path::new("/sys/kernel/debug/failslab");
+        // Of threads that ask for it only.
+        fs::write(failslab.join("task-filter"), "Y")?;
+        fs::write(failslab.join("times"), "-1")?;
+        fs::write(failslab.join("probability"), "100")?;
+        let make_it_fail = File::options()
+            .write(true)
+            .open("/proc/thread-self/make-it-fail")?;
+        Ok(Self { make_it_fail })
+    }
+
+    /// Runs `act`, in which an allocation is to fail, with all after that failing as well.
+    fn run(&self, act: &dyn Fn() -> Answer<()>) -> Answer<()> {
+        let switch = |on: &[u8]| self.make_it_fail.write_at(on, 0).map(drop);
+        let switched = switch(b"1");
+        let answer = act();
+        switched
+            .and_then(|()| switch(b"0"))
+            .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+        answer
+    }
+}
+
+/// Has each allocation of `act` fail in turn, and then all from each of them on; nothing may change
+/// by that, and nothing be lost.
 fn fail(
     t: &Test,
     act: &dyn Fn() -> Answer<()>,
@@ -333,36 +226,47 @@ fn fail(
     state: &dyn Fn() -> Answer<(Tree, Space)>,
     refusals: &Cell<usize>,
 ) -> Case {
-    let injection = Injection::new();
-    if let Err(error) = &injection {
-        t.same("fault injection", error.to_string(), String::new());
-    }
-    let injection = injection.map_err(|_| Stop)?;
+    let injection = works(t, Injection::new())?;
+    let further = works(t, Further::new())?;
+    let without_memory = || further.run(act);
+    let ways = [(Failing::One, act), (Failing::AllFrom, &without_memory)];
     let expected = t.done("state", state())?;
-    let (mut failed, mut refused) = (0, 0);
+    let mut counts = [(0, 0); 2];
     let mut each = |repeat| -> Case {
-        (failed, refused) = (0, 0);
-        for nth in 1.. {
-            let Some(felt) = nth_fails(t, &injection, nth, repeat, act, undo)? else {
-                break;
-            };
-            failed += 1;
-            refused += usize::from(felt);
-            let now = t.done("state", state())?;
-            t.same(
-                &format!("state after failing allocation {nth}"),
-                &now,
-                &expected,
-            );
+        for ((failing, act), count) in ways.into_iter().zip(&mut counts) {
+            *count = (0, 0);
+            for nth in 1.. {
+                let Some(felt) = nth_fails(t, &injection, nth, repeat, act, undo)? else {
+                    break;
+                };
+                count.0 += 1;
+                count.1 += usize::from(felt);
+                let now = t.done("state", state())?;
+                let what = format!("state after failing allocation {nth}, {failing:?}");
+                t.same(&what, &now, &expected);
+            }
         }
         Ok(())
     };
     each(WARM_UP)?;
     leaks::none(t, REPEAT, || each(REPEAT))?;
-    println!("    # {failed} allocations failed, {refused} of them refused the call");
+    let [(failed, refused), (_, refused_all)] = counts;
+    println!(
+        "    # {failed} allocations failed, {refused} of them refused the call, \
+         {refused_all} with all after them"
+    );
     t.holds("there was an allocation to fail", failed > 0);
+    t.holds("refused where there is no memory", refused_all > 0);
     refusals.set(refusals.get() + refused);
     Ok(())
+}
+
+/// What injects failures, which must work.
+fn works<R>(t: &Test, answer: io::Result<R>) -> Result<R, Stop> {
+    answer.map_err(|error| {
+        t.same("fault injection", error.to_string(), String::new());
+        Stop
+    })
 }
 
 /// Has the `nth` allocation fail, `repeat` times; whether the call was refused then. `None` if it
@@ -375,12 +279,9 @@ fn nth_fails(
     act: &dyn Fn() -> Answer<()>,
     undo: &dyn Fn() -> Answer<()>,
 ) -> Result<Option<bool>, Stop> {
-    let mut felt = false;
+    let mut refused = false;
     for _ in 0..repeat {
-        let (answer, injected) = injection.fail_nth(nth, act).map_err(|error| {
-            t.same("fault injection", error.to_string(), String::new());
-            Stop
-        })?;
+        let (answer, injected) = works(t, injection.fail_nth(nth, act))?;
         match answer {
             Ok(()) => {
                 t.done("undo", undo())?;
@@ -389,7 +290,7 @@ fn nth_fails(
                 }
             }
             // Which one it is goes by what was being made.
-            Err(Errno::NOMEM | Errno::NOSPC) if injected => felt = true,
+            Err(Errno::NOMEM | Errno::NOSPC) if injected => refused = true,
             Err(errno) => {
                 t.same(
                     &format!("allocation {nth}"),
@@ -400,5 +301,5 @@ fn nth_fails(
             }
         }
     }
-    Ok(Some(felt))
+    Ok(Some(refused))
 }

@@ -49,7 +49,7 @@ impl Small {
 
     /// Changes its options.
     pub(crate) fn remount(&self, options: &str) -> Answer<()> {
-        mount_remount(&self.root, MountFlags::empty(), options)
+        remount(&self.root, options)
     }
 
     pub(crate) fn space(&self) -> Answer<Space> {
@@ -80,6 +80,11 @@ impl Small {
         let flags = rustix::mount::UnmountFlags::NOFOLLOW;
         rustix::mount::unmount(&self.root, flags)
     }
+}
+
+/// Changes the options of what is mounted at `root`.
+pub(crate) fn remount(root: &Path, options: &str) -> Answer<()> {
+    mount_remount(root, MountFlags::empty(), options)
 }
 
 impl Drop for Small {
