@@ -29,9 +29,11 @@ const THREADS: u64 = 6;
 /// How often each kind of operation must have succeeded, and how many entries must have been left
 /// once. Both are a matter of chance, so the threads go on for longer if need be.
 const ENOUGH: usize = 10;
-const PATIENCE: Duration = Duration::from_secs(120);
-/// After how long the threads stop for a look at the tree.
+const PATIENCE: Duration = Duration::from_secs(20 * 60);
+/// After how long the threads stop for a look at the tree, and after how many calls of each: where
+/// calls take long, so does the look.
 const ROUND: Duration = Duration::from_secs(1);
+const CALLS: usize = 2000;
 /// Every second thread is this user.
 const USER: u32 = 1000;
 
@@ -148,7 +150,7 @@ pub(crate) fn run(t: &Test, seconds: u64) -> Case {
     t.done("umount", small.end())
 }
 
-/// All threads, until the round is over.
+/// All threads, until the round is over for each.
 fn round(root: &Path, randoms: &mut [Random]) -> Answer<Tally> {
     let end = Instant::now() + ROUND;
     thread::scope(|scope| {
@@ -157,7 +159,7 @@ fn round(root: &Path, randoms: &mut [Random]) -> Answer<Tally> {
                 become_user()?;
             }
             let mut tally = Tally::default();
-            while Instant::now() < end {
+            while Instant::now() < end || tally.calls < CALLS {
                 let (what, answer) = one(root, random);
                 tally.count(what, answer);
             }
@@ -204,12 +206,13 @@ fn one(root: &Path, random: &mut Random) -> (&'static str, Answer<()>) {
     let other = path(random);
     let length = random.below(40_000);
     let bytes = |random: &mut Random| vec![random.below(256) as u8; length as usize];
-    match random.below(32) {
+    match random.below(34) {
         0..=2 => ("creat", call::create(&at, 0o666).map(drop)),
         3 | 4 => ("mkdir", call::mkdir(&at, 0o777)),
         5 => ("mkfifo", call::mknod(&at, FileType::Fifo, 0o644, 0)),
         6 => ("symlink", call::symlink(&other, &at)),
-        7 => ("link", call::link(&other, &at)),
+        // Seldom possible: one must be there, the other not, and both in the user's reach.
+        7 | 32 | 33 => ("link", call::link(&other, &at)),
         8 | 28..=30 => ("unlink", call::unlink(&at)),
         9 => ("rmdir", call::rmdir(&at)),
         31 => ("remove all", remove_all(&at, random)),
