@@ -7,6 +7,7 @@ use std::{path::Path, time::Duration};
 use rustix::{
     fs::{Timespec, UTIME_NOW, UTIME_OMIT},
     io::Errno,
+    time::{ClockId, clock_gettime},
 };
 
 use super::{OTHER, OWNER};
@@ -24,9 +25,13 @@ pub(super) const TESTS: &[Named] = &[
     ("times.of_reading", of_reading),
 ];
 
-/// Waits for more than a tick, so that a time stamp taken later is another one.
+/// Waits until the clock that most time stamps are taken from, which goes on by ticks, has passed
+/// all that could be taken before.
 pub(super) fn pause() {
-    std::thread::sleep(Duration::from_millis(25));
+    let now = clock_gettime(ClockId::Realtime);
+    while clock_gettime(ClockId::RealtimeCoarse) <= now {
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// Access, modification and change.
