@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # A repository on disk is cloned here, checked, changed and pushed to another one here.
-export GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b \
+# Nothing may go on in the background when this has ended.
+printf '[maintenance]\n\tauto = false\n' >"$1/config"
+export GIT_CONFIG_GLOBAL=$1/config GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b \
 	GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b
 repository=$1/repository
 git init -q -b main "$repository"
