@@ -2,7 +2,8 @@
 
 //! The kernel's own tests of what users see, built from its source and run in
 //! the guest. What each test says on the stock kernel is written down; any
-//! other verdict, a better one too, is a failure.
+//! other verdict, a better one too, is a failure. Of our own there are some,
+//! installed and run as the kernel's tests are where there is no lab.
 
 use std::ffi::OsString;
 use std::fs;
@@ -18,7 +19,7 @@ use crate::boot::{self, Job, Options, Share};
 use crate::lab::{Engine, Lab};
 use crate::toolchain::Toolchain;
 use crate::tree::{self, Tree};
-use crate::{digest, exec, kvm, run, ui};
+use crate::{cache, digest, exec, kvm, run, ui};
 
 /// What each test says on the stock kernel.
 const EXPECTED: &str = "tools/lab/expected/selftests.txt";
@@ -50,6 +51,15 @@ const SUITES: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// Our own suite.
+const OWN: &str = "rust_idmap";
+/// Those of its tests whose names begin so are run; all of them are by `make test T=rust_idmap`.
+const OWN_SOME: &str = "stat.user.";
+/// Where it is installed in the guest.
+const OWN_GUEST: &str = "/opt/idmap/kselftest";
+/// The kernel's own program that runs what is installed.
+const RUNNER: &str = "run_kselftest.sh";
+
 /// Runs all suites on one engine and compares.
 pub(crate) fn run(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
     let (seen, around) = observe(lab, engine)?;
@@ -61,17 +71,21 @@ pub(crate) fn run(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
 /// Runs all suites and gives what they said, and what else the boot says.
 fn observe(lab: &Lab, engine: Engine) -> Result<(Vec<Case>, Vec<Case>)> {
     let machine = exec::machine(lab, engine)?;
-    let programs = {
+    let (programs, own) = {
         let _lock = lab.cache.lock()?;
-        build(lab, &Toolchain::find(lab)?, &tree::make(lab)?)?
+        let toolchain = Toolchain::find(lab)?;
+        let tree = tree::make(lab)?;
+        (build(lab, &toolchain, &tree)?, install(lab, &tree)?)
     };
     let mut options = Options::new(Job::Exec(script()), &format!("selftests-{engine}"));
     options.limit = Some(LIMIT);
-    options.shares.push(Share {
-        host: programs,
-        guest: GUEST,
-        writable: false,
-    });
+    for (host, guest) in [(programs, GUEST), (own, OWN_GUEST)] {
+        options.shares.push(Share {
+            host,
+            guest,
+            writable: false,
+        });
+    }
     options.accelerator = kvm::best(&lab.cache, &machine)?;
     let outcome = boot::boot(&lab.cache, &machine, &options)?;
     let output = String::from_utf8_lossy(&outcome.output).into_owned();
@@ -136,6 +150,35 @@ fn compile(tree: &Tree, folder: &std::path::Path, suite: &str, programs: &[&str]
     Ok(())
 }
 
+/// Installs our own suite by the Makefile of all, which builds it by cargo from the kernel's tree.
+fn install(lab: &Lab, tree: &Tree) -> Result<PathBuf> {
+    let folder = lab.cache.path(format!("selftests/{}-own", tree.source.key));
+    let installed = folder.join("installed");
+    let suites = tree.path.join("tools/testing/selftests");
+    let build = folder.join("build");
+    fs::create_dir_all(&build)?;
+    // What is not installed any more must not be found.
+    cache::remove(&installed)?;
+    // A kernel has no lock file of cargo's. With ours, what it fetched for the workspace is enough.
+    fs::copy(
+        lab.checkout.join("tools/Cargo.lock"),
+        suites.join(OWN).join("Cargo.lock"),
+    )
+    .with_context(|| format!("no suite {OWN} in the kernel's tree"))?;
+    ui::timed("our selftests, by the kernel's Makefile", || {
+        let mut make = run::command("make");
+        make.arg("-s")
+            .arg("-C")
+            .arg(&suites)
+            .args([&format!("TARGETS={OWN}"), "FORCE_TARGETS=1"])
+            .arg(format!("O={}", build.display()))
+            .arg(format!("KSFT_INSTALL_PATH={}", installed.display()))
+            .args(["CARGO=cargo --offline", "install"]);
+        run::output(&mut make).with_context(|| format!("cannot install the selftests in {OWN}"))
+    })?;
+    Ok(installed)
+}
+
 /// The mark before and after the output of each program.
 const MARK: &str = "=====";
 
@@ -154,6 +197,8 @@ fn script() -> OsString {
          echo\n\
          cd /\n\
          done\n\
+         echo '{MARK}' {RUNNER}\n\
+         KSELFTEST_RUST_IDMAP_ARGS={OWN_SOME} {OWN_GUEST}/{RUNNER} -c {OWN} 2>&1\n\
          echo '{MARK}' end\n",
         programs.join(" ")
     )
@@ -173,12 +218,22 @@ fn read(output: &str) -> Vec<Case> {
         }
     }
     for (program, text) in parts.iter().filter(|(program, _)| *program != "end") {
-        for mut case in ktap::parse(text) {
+        let mut all = ktap::parse(text);
+        if *program == RUNNER {
+            all.extend(ktap::parse(&within(text)));
+        }
+        for mut case in all {
             case.name = format!("{program}.{}", case.name);
             cases.push(case);
         }
     }
     cases
+}
+
+/// What a program said that the kernel's runner ran: the runner makes comments of it.
+fn within(text: &str) -> String {
+    let said = text.lines().filter_map(|line| line.strip_prefix("# "));
+    said.map(|line| format!("{line}\n")).collect()
 }
 
 #[cfg(test)]
@@ -195,5 +250,23 @@ mod tests {
             .map(|case| format!("{} {}", word(&case.verdict), case.name))
             .collect();
         assert_eq!(names, ["pass a.x", "fail b.all"]);
+    }
+
+    #[test]
+    fn the_runner_and_what_it_ran_are_both_read() {
+        let output = "===== run_kselftest.sh\nTAP version 13\n1..1\n# timeout set to 600\n\
+                      # selftests: own: own\n# KTAP version 1\n# 1..2\n# ok 1 x.y\n\
+                      # # why\n# not ok 2 x.z\nnot ok 1 selftests: own: own # exit=1\n\
+                      # Totals: pass:0 fail:1\n===== end\n";
+        let names: Vec<String> = read(output)
+            .iter()
+            .map(|case| format!("{} {}", word(&case.verdict), case.name))
+            .collect();
+        let expected = [
+            "fail run_kselftest.sh.selftests: own: own",
+            "pass run_kselftest.sh.x.y",
+            "fail run_kselftest.sh.x.z",
+        ];
+        assert_eq!(names, expected);
     }
 }
