@@ -10,6 +10,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -23,6 +25,11 @@ use crate::scratch::{self, Scratch};
 use crate::{terminal, ui};
 
 const TICK: Duration = Duration::from_millis(10);
+/// How often a guest is booted at most, and what the host is given in between to calm down.
+const BOOTS: u32 = 3;
+const PAUSE: Duration = Duration::from_secs(10);
+/// For how long a guest may say nothing, or for a sixth of its time if that is longer.
+const SILENCE: Duration = Duration::from_secs(600);
 
 /// What is booted.
 pub(crate) struct Machine {
@@ -132,27 +139,33 @@ impl Outcome {
     }
 }
 
-/// Boots a guest and waits for its end; once more if it was the emulated machine that did not come
-/// up, as it happens where the host is busy.
+/// Boots a guest and waits for its end; again if it was the emulated machine that did not come up,
+/// as it happens where the host is busy.
 pub(crate) fn boot(cache: &Cache, machine: &Machine, options: &Options) -> Result<Outcome> {
-    let outcome = boot_once(cache, machine, options)?;
-    let log = fs::read(&outcome.kernel_log).unwrap_or_default();
-    let Some(sign) = stillborn(&outcome, &String::from_utf8_lossy(&log)) else {
-        return Ok(outcome);
-    };
-    let kept = cache.log(&format!("{}-first", options.log))?;
-    fs::rename(&outcome.kernel_log, &kept)?;
-    ui::say(format!(
-        "the guest did not come up ({sign}) and is booted once more; kernel log: {}",
-        kept.display()
-    ));
+    for number in 1..BOOTS {
+        let outcome = boot_once(cache, machine, options)?;
+        let log = fs::read(&outcome.kernel_log).unwrap_or_default();
+        let Some(sign) = stillborn(&outcome, &String::from_utf8_lossy(&log)) else {
+            return Ok(outcome);
+        };
+        let kept = cache.log(&format!("{}-boot-{number}", options.log))?;
+        fs::rename(&outcome.kernel_log, &kept)?;
+        ui::say(format!(
+            "the guest did not come up ({sign}) and is booted once more; kernel log: {}",
+            kept.display()
+        ));
+        thread::sleep(PAUSE);
+    }
     boot_once(cache, machine, options)
 }
+
+/// What is said of a guest that says nothing.
+const SILENT: &str = "nothing was heard of it";
 
 /// The sign by which a guest that never began its job is known for one whose machine had not all of
 /// its devices: ACPI gives up on a program that runs for too long by the clock.
 fn stillborn(outcome: &Outcome, log: &str) -> Option<&'static str> {
-    const SIGNS: [&str; 2] = ["AE_AML_LOOP_TIMEOUT", "did not appear"];
+    const SIGNS: [&str; 3] = ["AE_AML_LOOP_TIMEOUT", "did not appear", SILENT];
     let why = match &outcome.end {
         _ if outcome.began => return None,
         End::Exited(_) | End::Panicked(_) => return None,
@@ -192,11 +205,13 @@ fn boot_once(cache: &Cache, machine: &Machine, options: &Options) -> Result<Outc
     let _terminal = is_shell.then(terminal::Saved::take);
     let mut child = Running(qemu.spawn().context("cannot run QEMU")?);
 
-    let ended = wait(
-        &mut child.0,
-        &mut ports,
-        options.limit.map(|limit| start + limit),
-    )?;
+    let silence = match options.job {
+        // The kernel's own tests run before there is anybody to say anything.
+        Job::Halt => None,
+        _ => options.limit.map(|limit| SILENCE.max(limit / 6)),
+    };
+    let limits = (options.limit, silence);
+    let ended = wait(&mut child.0, &mut ports, start, limits)?;
     let mut received = ports.into_iter().map(Port::finish);
     let status = received.next().unwrap_or_default();
     let output = received.next().unwrap_or_default();
@@ -238,6 +253,8 @@ struct Port {
     listener: UnixListener,
     pass_to: Option<fn(&[u8])>,
     reader: Option<JoinHandle<Vec<u8>>>,
+    /// Whether anything was received.
+    heard: Arc<AtomicBool>,
 }
 
 impl Port {
@@ -261,6 +278,7 @@ impl Port {
             listener,
             pass_to: pass.then_some(to),
             reader: None,
+            heard: Arc::default(),
         })
     }
 
@@ -273,10 +291,12 @@ impl Port {
             return Ok(());
         };
         let pass_to = self.pass_to;
+        let heard = Arc::clone(&self.heard);
         let thread = thread::spawn(move || {
             let mut all = Vec::new();
             let mut buffer = vec![0; 64 * 1024];
             while let Ok(count @ 1..) = stream.read(&mut buffer) {
+                heard.store(true, Ordering::Relaxed);
                 match pass_to {
                     Some(pass) => pass(&buffer[..count]),
                     None => all.extend_from_slice(&buffer[..count]),
@@ -296,30 +316,48 @@ impl Port {
     }
 }
 
-/// Waits for QEMU's end; `None` if it had to be ended.
+/// How QEMU ended.
+enum Ended {
+    Itself(ExitStatus),
+    /// It had to be ended, as its time was up.
+    TimeUp,
+    /// It had to be ended, as nothing was heard of the guest.
+    Silent,
+}
+
+/// Waits for QEMU's end, for no longer than the first of the limits; for no longer than the second,
+/// if nothing is heard by the first port, at which the guest says that it has begun.
 fn wait(
     child: &mut Child,
     ports: &mut [Port],
-    deadline: Option<Instant>,
-) -> Result<Option<ExitStatus>> {
+    start: Instant,
+    (limit, silence): (Option<Duration>, Option<Duration>),
+) -> Result<Ended> {
+    let over = |time: Option<Duration>| time.is_some_and(|time| start.elapsed() > time);
     loop {
         for port in &mut *ports {
             port.accept()?;
         }
         if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
+            return Ok(Ended::Itself(status));
         }
-        if deadline.is_some_and(|deadline| Instant::now() > deadline) {
+        let heard = |port: &Port| port.heard.load(Ordering::Relaxed);
+        let ended = match ports.first().is_some_and(heard) {
+            _ if over(limit) => Some(Ended::TimeUp),
+            false if over(silence) => Some(Ended::Silent),
+            _ => None,
+        };
+        if let Some(ended) = ended {
             child.kill()?;
             child.wait()?;
-            return Ok(None);
+            return Ok(ended);
         }
         thread::sleep(TICK);
     }
 }
 
 /// How it ended, by what the guest and QEMU said.
-fn verdict(ended: Option<ExitStatus>, status: &str, kernel_log: &str, said: &str) -> End {
+fn verdict(ended: Ended, status: &str, kernel_log: &str, said: &str) -> End {
     let mut lines = status.lines();
     let told = lines.find_map(|line| match line.split_once(' ') {
         Some(("exit", code)) => code.parse().ok().map(End::Exited),
@@ -332,8 +370,10 @@ fn verdict(ended: Option<ExitStatus>, status: &str, kernel_log: &str, said: &str
     if let Some(lines) = panic_lines(kernel_log) {
         return End::Panicked(lines);
     }
-    let Some(ended) = ended else {
-        return End::TimedOut;
+    let ended = match ended {
+        Ended::Itself(status) => status,
+        Ended::TimeUp => return End::TimedOut,
+        Ended::Silent => return End::Failed(SILENT.to_owned()),
     };
     let complaint = kernel_log
         .lines()
@@ -420,8 +460,8 @@ mod tests {
     use super::*;
     use std::os::unix::process::ExitStatusExt;
 
-    fn ended() -> Option<ExitStatus> {
-        Some(ExitStatus::from_raw(0))
+    fn ended() -> Ended {
+        Ended::Itself(ExitStatus::from_raw(0))
     }
 
     #[test]
@@ -430,7 +470,7 @@ mod tests {
         assert_eq!(end, End::Exited(143));
         let end = verdict(ended(), "failed mkfs.xfs: too small\n", "", "");
         assert_eq!(end, End::Failed("mkfs.xfs: too small".to_owned()));
-        assert_eq!(verdict(None, "ready\n", "", ""), End::TimedOut);
+        assert_eq!(verdict(Ended::TimeUp, "ready\n", "", ""), End::TimedOut);
     }
 
     #[test]
@@ -445,7 +485,7 @@ mod tests {
         assert_eq!(verdict(ended(), "exit 0\n", log, ""), End::Exited(0));
         // A sign alone is a complaint, not an end.
         let log = "[2.0] BUG: sleeping function\n";
-        assert_eq!(verdict(None, "", log, ""), End::TimedOut);
+        assert_eq!(verdict(Ended::TimeUp, "", log, ""), End::TimedOut);
     }
 
     #[test]
@@ -463,6 +503,9 @@ mod tests {
         assert!(stillborn(&outcome(disk, false), "quiet\n").is_some());
         assert!(stillborn(&outcome(failed("QEMU ended"), false), log).is_some());
         assert!(stillborn(&outcome(End::TimedOut, false), log).is_some());
+        let silent = || verdict(Ended::Silent, "", "quiet\n", "");
+        assert!(stillborn(&outcome(silent(), false), "quiet\n").is_some());
+        assert_eq!(stillborn(&outcome(silent(), true), "quiet\n"), None);
         let other = failed("mkfs.xfs: too small");
         assert_eq!(stillborn(&outcome(other, false), "quiet\n"), None);
         assert_eq!(stillborn(&outcome(End::TimedOut, true), log), None);
