@@ -5,9 +5,13 @@
 mod support;
 
 use kernel::{
-    fs::access::{Access, Denied, NewOwner, Parent, Protected, Verdict},
+    fs::access::{
+        Access, Denied, HasNamespace, InodeFlags, Mode, NewOwner, Owned, Parent, Protected, Verdict,
+    },
     host,
+    uidgid::{FsGid, FsUid},
 };
+use std::cell::Cell;
 use support::{
     c_dir::{with_ids, Sysctl, S_APPEND, S_DEAD, S_SWAPFILE},
     c_rules::{C, CAP_FOWNER, S_IMMUTABLE},
@@ -96,6 +100,81 @@ fn removing() {
     assert_eq!(cases, 4 * 12 * 9 * 3 * 3 * 4 * 16 * 2);
 }
 
+/// An object that somebody gives to another owner and group while it is decided upon.
+struct Given {
+    before: Inode,
+    after: Inode,
+    given: Cell<bool>,
+}
+
+impl Given {
+    fn now(&self) -> &Inode {
+        if self.given.get() {
+            &self.after
+        } else {
+            &self.before
+        }
+    }
+}
+
+impl HasNamespace<Ns> for Given {
+    fn namespace(&self) -> &Ns {
+        self.now().namespace()
+    }
+}
+
+impl Owned<Ns> for Given {
+    fn mode(&self) -> Mode {
+        self.now().mode()
+    }
+
+    fn stored_owner(&self) -> Option<FsUid> {
+        self.now().stored_owner()
+    }
+
+    fn stored_group(&self) -> Option<FsGid> {
+        self.now().stored_group()
+    }
+
+    fn flags(&self) -> InodeFlags {
+        self.now().flags()
+    }
+}
+
+/// The second look at the ids says otherwise than the first, with another error.
+#[test]
+fn removing_what_is_given_away_meanwhile() {
+    let mut cases = 0;
+    every(|map, ns, who, before| {
+        let c = C { who, map };
+        if c.vfsuid(&before) == NONE || c.vfsgid(&before) == NONE {
+            return;
+        }
+        for (uid, gid) in [(NONE, before.gid), (before.uid, NONE), (NONE, NONE)] {
+            let inode = Given {
+                before: before.clone(),
+                after: Inode {
+                    uid,
+                    gid,
+                    ..before.clone()
+                },
+                given: Cell::new(false),
+            };
+            let dir = Inode {
+                ns,
+                ..Inode::new(0o040777, before.uid, before.gid)
+            };
+            let mine = Access::new(who, map).may_delete(&dir, &inode, || {
+                inode.given.set(true);
+                Ok(())
+            });
+            assert_eq!(mine, Err(Denied::EPERM), "{who:?} {map:?} {before:?}");
+            cases += 1;
+        }
+    });
+    assert!(cases > 100);
+}
+
 #[test]
 fn making() {
     every(|map, ns, who, dir| {
@@ -175,7 +254,7 @@ fn following_links() {
                 for protected in [false, true] {
                     for rcu in [false, true] {
                         let parent = Parent {
-                            mode: kernel::fs::access::Mode::new(0o040000 | mode),
+                            mode: Mode::new(0o040000 | mode),
                             owner: host::id(dir_owner),
                         };
                         let mine =
@@ -208,7 +287,7 @@ fn opening_what_others_put_there() {
                             ..inode.clone()
                         };
                         let parent = Parent {
-                            mode: kernel::fs::access::Mode::new(0o040000 | dir_mode as u16),
+                            mode: Mode::new(0o040000 | dir_mode as u16),
                             owner: host::id(dir_owner),
                         };
                         let mine = Access::new(who, map).may_create_in_sticky(

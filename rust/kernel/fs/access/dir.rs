@@ -122,11 +122,14 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
         if dir.flags().has(InodeFlags::S_APPEND) {
             return Err(Denied::EPERM);
         }
-        // C asks again whether an id is unmapped; that cannot have changed.
         let kept = InodeFlags::S_APPEND
             .with(InodeFlags::S_IMMUTABLE)
             .with(InodeFlags::S_SWAPFILE);
-        if self.check_sticky(dir, inode) || inode.flags().has_any(kept) {
+        // Only the directory is locked, so the ids may be others by now.
+        if self.check_sticky(dir, inode)
+            || inode.flags().has_any(kept)
+            || self.has_unmapped_id(inode)
+        {
             return Err(Denied::EPERM);
         }
         Ok(())
