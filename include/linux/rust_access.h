@@ -11,11 +11,14 @@
 #include <linux/mnt_idmapping.h>
 #include <linux/types.h>
 
+struct cpu_vfs_cap_data;
 struct cred;
 struct dentry;
 struct iattr;
 struct inode;
 struct kstat;
+struct path;
+struct posix_acl;
 struct posix_acl_entry;
 struct super_block;
 
@@ -154,9 +157,21 @@ int oracle___check_sticky(struct mnt_idmap *idmap, struct inode *dir,
 			  struct inode *inode);
 int oracle_may_delete_dentry(struct mnt_idmap *idmap, struct inode *dir,
 			     struct dentry *victim, bool isdir);
+int oracle_may_linkat(struct mnt_idmap *idmap, const struct path *link);
 int oracle_vfs_set_acl_idmapped_mnt(struct mnt_idmap *idmap,
 				    struct user_namespace *fs_userns,
 				    struct posix_acl *acl);
+ssize_t oracle_vfs_posix_acl_to_xattr(struct mnt_idmap *idmap,
+				      struct inode *inode,
+				      const struct posix_acl *acl, void *buffer,
+				      size_t size);
+int oracle_cap_inode_getsecurity(struct mnt_idmap *idmap, struct inode *inode,
+				 const char *name, void **buffer, bool alloc);
+int oracle_cap_convert_nscap(struct mnt_idmap *idmap, struct dentry *dentry,
+			     const void **ivalue, size_t size);
+int oracle_get_vfs_caps_from_disk(struct mnt_idmap *idmap,
+				  const struct dentry *dentry,
+				  struct cpu_vfs_cap_data *cpu_caps);
 #endif
 
 #endif /* _LINUX_RUST_ACCESS_H */

@@ -4,12 +4,19 @@
 //! other names.
 
 mod attr;
+mod caps;
 mod dir;
+mod mount;
 mod owner;
 mod world;
 
+use super::kernel::{
+    Current,
+    Task, //
+};
 use crate::{
     bindings,
+    fs::mnt_idmapping::MntIdmap,
     prelude::*, //
 };
 use world::World;
@@ -24,6 +31,21 @@ struct Answer {
 /// What a C function returned, where it does nothing else.
 fn only(returned: c_int) -> [u32; 4] {
     [returned as u32, 0, 0, 0]
+}
+
+/// The current task at the world's mount.
+///
+/// # Safety
+///
+/// The world's credentials must be those of this thread.
+unsafe fn task(world: &World) -> Task<'_> {
+    // SAFETY: By the requirements above.
+    unsafe {
+        Task::new(
+            Current::from_cred(world.cred()),
+            MntIdmap::from_raw(world.idmap()),
+        )
+    }
 }
 
 /// Asks something of the current task.
@@ -88,16 +110,9 @@ fn compare(
 ) -> Result<Tally> {
     let mut world = World::new(seed)?;
     let mut tally = Tally::default();
-    let kinds = [
-        bindings::S_IFREG,
-        bindings::S_IFREG,
-        bindings::S_IFDIR,
-        bindings::S_IFLNK,
-    ];
     for _ in 0..ROUNDS {
         for relation in 0..World::RELATIONS {
-            let kind = kinds[world.below(4) as usize];
-            let mode = kind | world.below(0o10000);
+            let mode = world.any_kind() | world.below(0o10000);
             world.shuffle(relation, mode as u16)?;
             // Both have to draw the same.
             let draw = world.below(1 << 16);
@@ -116,37 +131,71 @@ const ROUNDS: u32 = 5000;
 mod suite {
     use super::*;
 
-    /// Each mode, what is wanted, kind of object and relation of the caller to it, with maps,
-    /// namespaces, capabilities and ACLs at random.
+    /// Asks both engines for each permission.
+    fn compare_permissions(world: &World, tally: &mut Tally) {
+        for want in 0..8 {
+            let mask = want | world.may_not_block();
+            let (idmap, inode) = (world.idmap(), world.inode());
+            let _walk = world.walk();
+            // SAFETY: All of the world is valid.
+            let ours = ask(|| unsafe { only(bindings::generic_permission(idmap, inode, mask)) });
+            // SAFETY: As above.
+            let theirs =
+                ask(|| unsafe { only(bindings::oracle_generic_permission(idmap, inode, mask)) });
+            tally.compare(world, "generic_permission", ours, theirs);
+        }
+    }
+
+    /// Each mode, what is wanted, kind of object, relation of the caller to it and capability that
+    /// counts, where the mount is idmapped and where it is not.
     #[test]
-    fn permission_as_in_c() -> Result {
-        let mut world = World::new(1)?;
+    fn all_permissions_as_in_c() -> Result {
+        const CAPABILITIES: [u64; 4] = [
+            0,
+            1 << bindings::CAP_DAC_OVERRIDE,
+            1 << bindings::CAP_DAC_READ_SEARCH,
+            1 << bindings::CAP_DAC_OVERRIDE | 1 << bindings::CAP_DAC_READ_SEARCH,
+        ];
+        let mut world = World::new(20)?;
         let mut tally = Tally::default();
-        for _ in 0..16 {
+        world.shuffle(0, 0)?;
+        for idmapped in [false, true] {
             for relation in 0..World::RELATIONS {
-                for mode in 0..0o1000u16 {
+                for capabilities in CAPABILITIES {
                     for kind in [bindings::S_IFREG, bindings::S_IFDIR] {
-                        world.shuffle(relation, kind as u16 | mode)?;
-                        for want in 0..8 {
-                            let mask = want | world.may_not_block();
-                            let (idmap, inode) = (world.idmap(), world.inode());
-                            let _walk = world.walk();
-                            // SAFETY: All of the world is valid.
-                            let ours = ask(|| unsafe {
-                                only(bindings::generic_permission(idmap, inode, mask))
-                            });
-                            // SAFETY: As above.
-                            let theirs = ask(|| unsafe {
-                                only(bindings::oracle_generic_permission(idmap, inode, mask))
-                            });
-                            tally.compare(&world, "generic_permission", ours, theirs);
+                        for mode in 0..0o1000u16 {
+                            world.set(idmapped, relation, kind as u16 | mode, capabilities);
+                            compare_permissions(&world, &mut tally);
                         }
                     }
                 }
             }
         }
         assert!(tally.holds("generic_permission"));
-        assert!(tally.compared > 1_000_000);
+        assert_eq!(tally.compared, 2 * 9 * 4 * 2 * 512 * 8);
+        assert!(tally.used > 1000);
+        Ok(())
+    }
+
+    /// Each mode, what is wanted and relation of the caller to the object, with its kind, maps,
+    /// namespaces, groups, capabilities and ACLs at random.
+    #[test]
+    fn permission_as_in_c() -> Result {
+        let mut world = World::new(1)?;
+        let mut tally = Tally::default();
+        for _ in 0..8 {
+            for relation in 0..World::RELATIONS {
+                for mode in 0..0o1000u16 {
+                    for kind in [bindings::S_IFDIR, world.any_kind()] {
+                        let special = world.below(8) << 9;
+                        world.shuffle(relation, (kind | special) as u16 | mode)?;
+                        compare_permissions(&world, &mut tally);
+                    }
+                }
+            }
+        }
+        assert!(tally.holds("generic_permission"));
+        assert!(tally.compared > 500_000);
         assert!(tally.used > 1000);
         Ok(())
     }

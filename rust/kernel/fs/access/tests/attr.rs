@@ -3,6 +3,17 @@
 //! Changes of attributes.
 
 use super::*;
+use crate::{
+    fs::{
+        access::{
+            Iattr,
+            Mode,
+            Valid, //
+        },
+        inode::Inode, //
+    },
+    uidgid::Id, //
+};
 
 /// What is to be changed.
 fn valid(draw: u32) -> c_uint {
@@ -27,8 +38,7 @@ fn compare_changes(
     let mut tally = Tally::default();
     for _ in 0..ROUNDS {
         for relation in 0..World::RELATIONS {
-            let kind = [bindings::S_IFREG, bindings::S_IFDIR][world.below(2) as usize];
-            let mode = kind | world.below(0o10000);
+            let mode = world.any_kind() | world.below(0o10000);
             world.shuffle(relation, mode as u16)?;
             let change = world.any_change();
             let [ours, theirs] = [true, false].map(|ours| {
@@ -155,6 +165,38 @@ mod suite {
             }
         })?;
         assert!(tally.holds("notify_change_ids"));
+        Ok(())
+    }
+
+    /// Filesystems ask this, in C by functions that are inline.
+    #[test]
+    fn i_uid_needs_update() -> Result {
+        let tally = compare_changes(21, "i_uid_needs_update", |world, attr, ours| {
+            // SAFETY: All of the world is valid.
+            let (user, group) = unsafe {
+                let inode = world.inode();
+                if ours {
+                    let change = Iattr {
+                        valid: Valid::new((*attr).ia_valid),
+                        mode: Mode::new((*attr).ia_mode),
+                        vfsuid: Id::from_c((*attr).__bindgen_anon_1.ia_vfsuid.val),
+                        vfsgid: Id::from_c((*attr).__bindgen_anon_2.ia_vfsgid.val),
+                    };
+                    let (task, inode) = (task(world), Inode::from_raw(inode));
+                    (
+                        task.i_uid_needs_update(inode, &change),
+                        task.i_gid_needs_update(inode, &change),
+                    )
+                } else {
+                    (
+                        bindings::kunit_i_uid_needs_update(world.idmap(), attr, inode),
+                        bindings::kunit_i_gid_needs_update(world.idmap(), attr, inode),
+                    )
+                }
+            };
+            [user.into(), group.into(), 0, 0]
+        })?;
+        assert!(tally.holds("i_uid_needs_update"));
         Ok(())
     }
 

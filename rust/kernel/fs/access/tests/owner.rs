@@ -4,12 +4,8 @@
 
 use super::*;
 use crate::fs::{
-    access::kernel::{
-        Current,
-        Task, //
-    },
-    inode::Inode,
-    mnt_idmapping::MntIdmap, //
+    access::Mode,
+    inode::Inode, //
 };
 use core::ptr;
 
@@ -49,21 +45,6 @@ fn made(
             (*inode).i_gid.val,
             (*inode).i_mode.into(),
         ]
-    }
-}
-
-/// The current task at the world's mount.
-///
-/// # Safety
-///
-/// The world's credentials must be those of this thread.
-unsafe fn task(world: &World) -> Task<'_> {
-    // SAFETY: By the requirements above.
-    unsafe {
-        Task::new(
-            Current::from_cred(world.cred()),
-            MntIdmap::from_raw(world.idmap()),
-        )
     }
 }
 
@@ -268,7 +249,53 @@ mod suite {
         assert!(tally.holds("fsuidgid_has_mapping"));
         Ok(())
     }
-    /// What C has inline there are these two.
+
+    #[test]
+    fn vfs_prepare_mode() -> Result {
+        // SAFETY: This reads what belongs to the current task.
+        let umask = Mode::new(unsafe { bindings::kunit_umask() });
+        let kinds = [bindings::S_IFREG, bindings::S_IFDIR, bindings::S_IFSOCK, 0];
+        let allowed = [0o7777, 0o1777, 0o777, u32::from(u16::MAX)];
+        let chosen = |draw: u32| {
+            (
+                allowed[draw as usize % 4] as u16,
+                kinds[draw as usize / 4 % 4] as u16,
+            )
+        };
+        let tally = compare(
+            22,
+            "vfs_prepare_mode",
+            // SAFETY: All of the world is valid.
+            |world, draw| unsafe {
+                let (allowed, kind) = chosen(draw);
+                let (dir, mode) = (Inode::from_raw(world.dir()), Mode::new(draw as u16));
+                let mode = task(world).vfs_prepare_mode(
+                    dir,
+                    mode,
+                    Mode::new(allowed),
+                    Mode::new(kind),
+                    || umask,
+                );
+                only(c_int::from(mode.bits()))
+            },
+            // SAFETY: As above.
+            |world, draw| unsafe {
+                let (allowed, kind) = chosen(draw);
+                only(c_int::from(bindings::kunit_vfs_prepare_mode(
+                    world.idmap(),
+                    world.dir(),
+                    draw as u16,
+                    allowed,
+                    kind,
+                )))
+            },
+        )?;
+        assert!(tally.holds("vfs_prepare_mode"));
+        assert!(tally.used > 100);
+        Ok(())
+    }
+
+    /// What C has inline there are these two, which are compared with those of a map in C.
     #[test]
     fn generic_fillattr_owner() -> Result {
         let tally = compare(
@@ -283,10 +310,10 @@ mod suite {
             },
             // SAFETY: As above.
             |world, _| unsafe {
-                let (idmap, inode) = (world.idmap(), world.inode());
+                let (idmap, inode) = (world.idmap_in_c(), world.inode());
                 let ns = (*(*inode).i_sb).s_user_ns;
-                let user = bindings::make_vfsuid(idmap, ns, (*inode).i_uid);
-                let group = bindings::make_vfsgid(idmap, ns, (*inode).i_gid);
+                let user = bindings::oracle_make_vfsuid(idmap, ns, (*inode).i_uid);
+                let group = bindings::oracle_make_vfsgid(idmap, ns, (*inode).i_gid);
                 [0, user.val, group.val, 0]
             },
         )?;

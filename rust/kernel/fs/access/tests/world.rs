@@ -8,6 +8,7 @@ use crate::{
         GFP_KERNEL, //
     },
     bindings,
+    error::from_err_ptr,
     fmt,
     fs::mnt_idmapping::{
         tests::fake::{
@@ -36,6 +37,9 @@ use core::{
 /// What the caller's user and group are.
 const CALLER: u32 = 1000;
 
+/// Somebody who is in no relation to anything.
+const NOBODY: u32 = 65534;
+
 /// Ids as they are stored: the caller's own as seen through the mount, somebody else's, and one
 /// that is not seen.
 struct Stored {
@@ -57,10 +61,14 @@ pub(super) struct World {
     /// Maps that show 2000 as 1000 and 3000 as 5000. The second is of so many ranges, so close to
     /// each other, that it takes a search to find these.
     mapped: [ARef<MntIdmap>; 2],
+    /// The same in C.
+    mapped_in_c: [*mut bindings::mnt_idmap; 2],
     acls: KVec<*mut bindings::posix_acl>,
     cred: *mut bindings::cred,
     /// What the credentials had before.
     user_ns: *mut bindings::user_namespace,
+    /// Supplementary groups that the caller may be in: what it had before, and 5000.
+    groups: [*mut bindings::group_info; 2],
     map: usize,
     /// Whether the filesystem was mounted in the second of the namespaces.
     elsewhere: bool,
@@ -84,34 +92,63 @@ impl World {
             ns.set::<Group>(&extents)?;
             Ok(ns)
         };
-        let mapped = |ranges: &[(u32, u32, u32)]| -> Result<ARef<MntIdmap>> {
-            let map = namespace(ranges)?;
-            // SAFETY: The namespace is as valid as making a map of it needs.
-            MntIdmap::new(unsafe { UserNamespace::from_raw(map.as_ptr()) })
-        };
-        let mapped = [
-            mapped(&[(2000, CALLER, 1), (3000, 5000, 1)])?,
-            mapped(&[
-                (1990, 7000, 1),
-                (1992, 7002, 1),
-                (1994, 7004, 1),
-                (1996, 7006, 1),
-                (2000, CALLER, 1),
-                (3000, 5000, 1),
-                (4_000_000_000, 9000, 1),
-            ])?,
+        let few = namespace(&[(2000, CALLER, 1), (3000, 5000, 1)])?;
+        let many = namespace(&[
+            (1990, 7000, 1),
+            (1992, 7002, 1),
+            (1994, 7004, 1),
+            (1996, 7006, 1),
+            (2000, CALLER, 1),
+            (3000, 5000, 1),
+            (4_000_000_000, 9000, 1),
+        ])?;
+        let namespaces = [
+            namespace(&[(0, CALLER, 1)])?,
+            namespace(&[(0, CALLER, 10000)])?,
         ];
+        for namespace in &namespaces {
+            // SAFETY: The namespace is memory of the right size that nobody else uses.
+            unsafe {
+                (*namespace.as_ptr()).parent = &raw mut bindings::init_user_ns;
+                (*namespace.as_ptr()).level = 1;
+                (*namespace.as_ptr()).owner.val = NOBODY;
+            }
+        }
+        // SAFETY: The namespaces are as valid as making a map of them needs.
+        let mapped = unsafe {
+            [
+                MntIdmap::new(UserNamespace::from_raw(few.as_ptr()))?,
+                MntIdmap::new(UserNamespace::from_raw(many.as_ptr()))?,
+            ]
+        };
+        // SAFETY: This makes room for one group.
+        let groups = unsafe { bindings::groups_alloc(1) };
+        if groups.is_null() {
+            return Err(ENOMEM);
+        }
+        // SAFETY: As for `mapped`; the groups are nobody else's yet.
+        let mapped_in_c = unsafe {
+            (*groups)
+                .gid
+                .as_mut_ptr()
+                .write(bindings::kgid_t { val: 5000 });
+            [
+                from_err_ptr(bindings::oracle_alloc_mnt_idmap(few.as_ptr()))?,
+                from_err_ptr(bindings::oracle_alloc_mnt_idmap(many.as_ptr()))?,
+            ]
+        };
         // SAFETY: The credentials are made for this thread only.
-        let (cred, user_ns) = unsafe {
+        let (cred, user_ns, groups) = unsafe {
             let cred = bindings::prepare_creds();
             if cred.is_null() {
                 return Err(ENOMEM);
             }
             let user_ns = (*cred).user_ns;
+            let groups = [(*cred).group_info, groups];
             (*cred).fsuid.val = CALLER;
             (*cred).fsgid.val = CALLER;
             bindings::commit_creds(cred);
-            (cred, user_ns)
+            (cred, user_ns, groups)
         };
         Ok(Self {
             random: Random::new(seed),
@@ -122,14 +159,13 @@ impl World {
                 KBox::new_uninit(GFP_KERNEL | __GFP_ZERO)?,
             ],
             sb: KBox::new_uninit(GFP_KERNEL | __GFP_ZERO)?,
-            namespaces: [
-                namespace(&[(0, CALLER, 1)])?,
-                namespace(&[(0, CALLER, 10000)])?,
-            ],
+            namespaces,
             mapped,
+            mapped_in_c,
             acls: KVec::new(),
             cred,
             user_ns,
+            groups,
             map: 0,
             elsewhere: false,
             not_block: 0,
@@ -148,8 +184,11 @@ impl World {
             1 << bindings::CAP_DAC_READ_SEARCH,
             1 << bindings::CAP_FOWNER,
             1 << bindings::CAP_FSETID,
+            1 << bindings::CAP_SETFCAP,
+            1 << bindings::CAP_SYS_ADMIN,
             u64::MAX,
-        ][self.random.below(7) as usize];
+        ][self.random.below(9) as usize];
+        let group_info = self.groups[self.random.below(2) as usize];
         let user_ns = match self.random.below(4) {
             0 => self.namespaces[0].as_ptr(),
             1 => self.namespaces[1].as_ptr(),
@@ -157,6 +196,7 @@ impl World {
         };
         self.not_block = [0, bindings::MAY_NOT_BLOCK as c_int][self.random.below(2) as usize];
         let posixacl = [0, bindings::SB_POSIXACL][self.random.below(2) as usize];
+        let read_only = [0, 0, 0, bindings::SB_RDONLY][self.random.below(4) as usize];
         let acl = match self.random.below(2) {
             0 => ptr::null_mut(),
             _ => self.any_acl(&stored)?,
@@ -179,7 +219,7 @@ impl World {
             } else {
                 &raw mut bindings::init_user_ns
             };
-            (*sb).s_flags = posixacl;
+            (*sb).s_flags = posixacl | read_only;
             (*inode).i_sb = sb;
             (*inode).i_mode = mode;
             (*inode).i_uid.val = stored.ids[relation as usize / 3];
@@ -202,8 +242,31 @@ impl World {
             (*dir_name).d_inode = dir;
             (*self.cred).cap_effective.val = capabilities;
             (*self.cred).user_ns = user_ns;
+            (*self.cred).group_info = group_info;
         }
         Ok(())
+    }
+
+    /// Sets all that permission bits and capabilities are judged by as told, and has nothing else
+    /// say anything: no ACL, and no namespace but the initial one.
+    pub(super) fn set(&mut self, idmapped: bool, relation: u32, mode: u16, capabilities: u64) {
+        self.map = usize::from(idmapped);
+        self.elsewhere = false;
+        self.not_block = 0;
+        let ids = self.stored().ids;
+        let (inode, sb) = (self.inode(), self.sb.as_mut_ptr());
+        // SAFETY: As in `shuffle()`.
+        unsafe {
+            (*sb).s_user_ns = &raw mut bindings::init_user_ns;
+            (*sb).s_flags = 0;
+            (*inode).i_mode = mode;
+            (*inode).i_uid.val = ids[relation as usize / 3];
+            (*inode).i_gid.val = ids[relation as usize % 3];
+            (*inode).i_acl = ptr::null_mut();
+            (*self.cred).cap_effective.val = capabilities;
+            (*self.cred).user_ns = self.user_ns;
+            (*self.cred).group_info = self.groups[0];
+        }
     }
 
     /// Flags of an inode, mostly none but that of inodes that security modules keep out of.
@@ -250,6 +313,22 @@ impl World {
             ia_size: i64::from(any(&[0, 100, 500, 5000])),
             ..Default::default()
         }
+    }
+
+    /// A kind of object, most often a file or a directory.
+    pub(super) fn any_kind(&mut self) -> u32 {
+        [
+            bindings::S_IFREG,
+            bindings::S_IFREG,
+            bindings::S_IFREG,
+            bindings::S_IFDIR,
+            bindings::S_IFDIR,
+            bindings::S_IFLNK,
+            bindings::S_IFIFO,
+            bindings::S_IFSOCK,
+            bindings::S_IFCHR,
+            bindings::S_IFBLK,
+        ][self.random.below(10) as usize]
     }
 
     /// A number below `limit`.
@@ -356,6 +435,16 @@ impl World {
         (self.not_block != 0).then(rcu::read_lock)
     }
 
+    /// The map in C, for functions that were compiled with the C.
+    pub(super) fn idmap_in_c(&self) -> *mut bindings::mnt_idmap {
+        match self.map {
+            0 => &raw mut bindings::oracle_nop_mnt_idmap,
+            1 => self.mapped_in_c[0],
+            2 => self.mapped_in_c[1],
+            _ => &raw mut bindings::oracle_invalid_mnt_idmap,
+        }
+    }
+
     pub(super) fn idmap(&self) -> *mut bindings::mnt_idmap {
         match self.map {
             0 => &raw mut bindings::nop_mnt_idmap,
@@ -373,11 +462,13 @@ impl fmt::Display for World {
             let inode = self.inode();
             write!(
                 f,
-                "mode {:o} owner {} group {} flags {:x} acl {} dir {:o} {} {} {:x} map {} caps {:x}",
+                "mode {:o} owner {} group {} flags {:x} sb {:x} acl {} dir {:o} {} {} {:x} map {} \
+                 caps {:x} groups {}",
                 (*inode).i_mode,
                 (*inode).i_uid.val,
                 (*inode).i_gid.val,
                 (*inode).i_flags,
+                (*(*inode).i_sb).s_flags,
                 !(*inode).i_acl.is_null(),
                 (*self.dir()).i_mode,
                 (*self.dir()).i_uid.val,
@@ -385,6 +476,7 @@ impl fmt::Display for World {
                 (*self.dir()).i_flags,
                 self.map,
                 (*self.cred).cap_effective.val,
+                (*(*self.cred).group_info).ngroups,
             )
         }
     }
@@ -393,9 +485,14 @@ impl fmt::Display for World {
 impl Drop for World {
     fn drop(&mut self) {
         // SAFETY: The credentials are those of this thread, whose end gives back what they held;
-        // the ACLs were made by this object.
+        // the ACLs, groups and maps were made by this object.
         unsafe {
             (*self.cred).user_ns = self.user_ns;
+            (*self.cred).group_info = self.groups[0];
+            bindings::groups_free(self.groups[1]);
+            for idmap in self.mapped_in_c {
+                bindings::oracle_mnt_idmap_put(idmap);
+            }
             for acl in &self.acls {
                 bindings::posix_acl_release(*acl);
             }
