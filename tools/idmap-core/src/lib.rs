@@ -4,9 +4,9 @@
 //!
 //! The files are those of `rust/kernel/`, at the paths that they have in the `kernel` crate.
 //!
-//! Examples of what must not compile are tried here only. They are marked to be left out for the
-//! targets that kernels are built for: the kernel's own build takes every example for one that
-//! compiles.
+//! Examples of what must not compile are marked to be left out for the targets that kernels are
+//! built for: the kernel's own build takes every example for one that compiles. Those of these files
+//! are tried here, and all of them against the kernel crate (`make test T=kunit.uml.misuse`).
 
 #![no_std]
 // What only the kernel's glue to C calls.

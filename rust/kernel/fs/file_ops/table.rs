@@ -27,19 +27,22 @@ use core::marker::PhantomData;
 /// C's tables of [`FileOperations`].
 pub(in crate::fs) struct FileTable<F>(PhantomData<F>);
 
+/// A function for C's table, if the operation is implemented.
+macro_rules! if_has {
+    ($has:ident, $function:expr) => {
+        if F::$has {
+            Some($function)
+        } else {
+            None
+        }
+    };
+}
+
 impl<F: FileOperations> FileTable<F> {
     const IOCTL: bindings::file_operations = bindings::file_operations {
-        unlocked_ioctl: if F::HAS_IOCTL {
-            Some(Self::ioctl)
-        } else {
-            None
-        },
+        unlocked_ioctl: if_has!(HAS_IOCTL, Self::ioctl),
         #[cfg(CONFIG_COMPAT)]
-        compat_ioctl: if F::HAS_IOCTL {
-            Some(bindings::compat_ptr_ioctl)
-        } else {
-            None
-        },
+        compat_ioctl: if_has!(HAS_IOCTL, bindings::compat_ptr_ioctl),
         llseek: Some(bindings::generic_file_llseek),
         fsync: Some(bindings::noop_fsync),
         ..pin_init::zeroed()
@@ -47,36 +50,16 @@ impl<F: FileOperations> FileTable<F> {
 
     /// For regular files.
     pub(in crate::fs) const FILE: bindings::file_operations = bindings::file_operations {
-        read_iter: if F::HAS_READ {
-            Some(Self::read_iter)
-        } else {
-            None
-        },
-        splice_read: if F::HAS_READ {
-            Some(bindings::copy_splice_read)
-        } else {
-            None
-        },
-        write_iter: if F::HAS_WRITE {
-            Some(Self::write_iter)
-        } else {
-            None
-        },
-        splice_write: if F::HAS_WRITE {
-            Some(bindings::iter_file_splice_write)
-        } else {
-            None
-        },
+        read_iter: if_has!(HAS_READ, Self::read_iter),
+        splice_read: if_has!(HAS_READ, bindings::copy_splice_read),
+        write_iter: if_has!(HAS_WRITE, Self::write_iter),
+        splice_write: if_has!(HAS_WRITE, bindings::iter_file_splice_write),
         ..Self::IOCTL
     };
 
     /// For directories.
     pub(in crate::fs) const DIRECTORY: bindings::file_operations = bindings::file_operations {
-        iterate_shared: if F::HAS_ITERATE_SHARED {
-            Some(Self::iterate_shared)
-        } else {
-            None
-        },
+        iterate_shared: if_has!(HAS_ITERATE_SHARED, Self::iterate_shared),
         read: Some(bindings::generic_read_dir),
         ..Self::IOCTL
     };

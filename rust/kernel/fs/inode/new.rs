@@ -252,6 +252,20 @@ impl<T: FileSystem> New<T> {
         }
     }
 
+    /// A regular file that cannot be opened yet.
+    fn regular<O: InodeOperations<FileSystem = T>>(
+        owner: &NewOwner<'_, T>,
+        name: Option<&Name>,
+        mode: Mode,
+        data: impl PinInit<T::InodeData, Error>,
+    ) -> Result<Self> {
+        let mode = mode.without(Mode::S_IFMT).with(Mode::S_IFREG);
+        let new = Self::in_directory(owner, name, mode, data)?;
+        // SAFETY: Nobody else knows the inode. The table is static, and made for inodes of `T`.
+        unsafe { (*new.inode.as_ptr()).i_op = &InodeTable::<O>::OTHER };
+        Ok(new)
+    }
+
     /// Makes a regular file with the permissions of `mode`, whose contents are in memory.
     ///
     /// One without a name is for [`Unnamed::finish`](crate::fs::dentry::Unnamed::finish).
@@ -268,12 +282,10 @@ impl<T: FileSystem> New<T> {
     where
         T: RamData,
     {
-        let mode = mode.without(Mode::S_IFMT).with(Mode::S_IFREG);
-        let new = Self::in_directory(owner, name, mode, data)?;
+        let new = Self::regular::<O>(owner, name, mode, data)?;
         let inode = new.inode.as_ptr();
         // SAFETY: Nobody else knows the inode. The tables are static, and made for inodes of `T`.
         unsafe {
-            (*inode).i_op = &InodeTable::<O>::OTHER;
             (*inode).__bindgen_anon_3.i_fop = &RamTable::<T>::FILE;
             (*(*inode).i_mapping).a_ops = &RamTable::<T>::MAPPING;
         }
@@ -297,14 +309,9 @@ impl<T: FileSystem> New<T> {
         O: InodeOperations<FileSystem = T>,
         F: FileOperations<FileSystem = T>,
     {
-        let mode = mode.without(Mode::S_IFMT).with(Mode::S_IFREG);
-        let new = Self::in_directory(owner, Some(name), mode, data)?;
-        let inode = new.inode.as_ptr();
-        // SAFETY: Nobody else knows the inode. The tables are static, and made for inodes of `T`.
-        unsafe {
-            (*inode).i_op = &InodeTable::<O>::OTHER;
-            (*inode).__bindgen_anon_3.i_fop = &FileTable::<F>::FILE;
-        }
+        let new = Self::regular::<O>(owner, Some(name), mode, data)?;
+        // SAFETY: Nobody else knows the inode. The table is static, and made for inodes of `T`.
+        unsafe { (*new.inode.as_ptr()).__bindgen_anon_3.i_fop = &FileTable::<F>::FILE };
         Ok(new)
     }
 
@@ -330,13 +337,11 @@ impl<T: FileSystem> New<T> {
         if size > unsafe { (*owner.dir.super_block().as_ptr()).s_maxbytes } {
             return Err(EFBIG);
         }
-        let mode = mode.without(Mode::S_IFMT).with(Mode::S_IFREG);
-        let new = Self::in_directory(owner, Some(name), mode, data)?;
+        let new = Self::regular::<O>(owner, Some(name), mode, data)?;
         let inode = new.inode.as_ptr();
         // SAFETY: Nobody else knows the inode. The tables are static, and made for inodes of `T`.
         unsafe {
             bindings::i_size_write(inode, size);
-            (*inode).i_op = &InodeTable::<O>::OTHER;
             (*inode).__bindgen_anon_3.i_fop = &raw const bindings::generic_ro_fops;
             (*(*inode).i_mapping).a_ops = &MappingTable::<A>::TABLE;
         }

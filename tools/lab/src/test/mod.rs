@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `make test`: every test, from quick to whole.
+//! `make test`: the tests, from quick to whole.
 
 mod battery;
 mod expected;
