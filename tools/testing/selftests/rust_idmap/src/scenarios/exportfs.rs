@@ -19,7 +19,13 @@ use crate::op::{same, EPERM};
 use crate::stage::{Scene, Stage};
 use crate::sys::{self, Handle};
 
-const WITH_HANDLES: &[Kind] = &[Kind::Tmpfs, Kind::Ext4, Kind::Xfs, Kind::Btrfs];
+const WITH_HANDLES: &[Kind] = &[
+    Kind::Tmpfs,
+    Kind::Ext4,
+    Kind::Xfs,
+    Kind::Btrfs,
+    Kind::RustIdmapfs,
+];
 
 pub(super) const ALL: &[Scenario] = &[
     scenario("exportfs.file", WITH_HANDLES, |s, p| files(s, p, false)),
