@@ -91,16 +91,18 @@ impl Flavour {
         words.iter().map(|word| (*word).to_owned())
     }
 
-    /// What a command in the guest ends with, so that what the kernel has to
-    /// say about the run is in its log: leaks of memory are looked for only
-    /// when asked, and only what was made some seconds ago is taken for one.
+    /// What a command in the guest ends with: leaks of memory are looked for only when asked, and
+    /// only what was made some seconds ago is taken for one. What is on its way from one place to
+    /// another may be seen at neither once; it is the last of some scans that counts.
     pub(crate) fn epilogue(&self) -> &'static str {
         match self.sanitizers.iter().any(|name| name == "kmemleak") {
             false => "",
             true => concat!(
                 "; status=$?; sleep 6; mount -t debugfs debugfs /sys/kernel/debug; ",
-                "cd /sys/kernel/debug && echo scan >kmemleak && echo scan >kmemleak && ",
-                "cat kmemleak >&2; exit $status"
+                "cd /sys/kernel/debug || exit 1; ",
+                "echo scan >kmemleak && sleep 5 && echo scan >kmemleak && sleep 5 && ",
+                "echo scan >kmemleak || exit 1; leaks=$(cat kmemleak); ",
+                "[ -z \"$leaks\" ] || { echo \"$leaks\" >&2; exit 1; }; exit $status"
             ),
         }
     }

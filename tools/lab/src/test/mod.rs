@@ -175,7 +175,6 @@ fn complaint(log: &str) -> Option<&str> {
         &["INFO: trying to register non-static key"],
         &["UBSAN: "],
         &["KASAN: "],
-        &["new suspected memory leaks"],
         &["EXT4-fs error"],
         &["XFS (", "orruption"],
         &["XFS (", "Shutting down"],
