@@ -5,12 +5,12 @@
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
 use super::{
+    file_ops::io_error,
     inode::Live,
     registration::FileSystem, //
 };
 use crate::{
     bindings,
-    error::VTABLE_DEFAULT_ERROR,
     prelude::*, //
 };
 use core::marker::PhantomData;
@@ -19,8 +19,6 @@ use core::marker::PhantomData;
 ///
 /// The page cache has what was read, until the kernel needs the memory: then it is asked for again.
 /// Nothing is written back, so such files can be read, mapped and executed only.
-///
-/// What is not implemented is not in C's table.
 ///
 /// # Examples
 ///
@@ -46,7 +44,6 @@ use core::marker::PhantomData;
 ///
 /// struct Alternating;
 ///
-/// #[vtable]
 /// impl AddressSpaceOperations for Alternating {
 ///     type FileSystem = MyFs;
 ///
@@ -58,20 +55,17 @@ use core::marker::PhantomData;
 ///     }
 /// }
 /// ```
-#[vtable]
 pub trait AddressSpaceOperations {
     /// The filesystem whose files these are.
     type FileSystem: FileSystem;
 
-    /// Fills what the file has from `position` on, a multiple of the size of a page. `contents` is a
-    /// page of zeroes; what is there beyond the end of the file is not shown to anybody.
+    /// Fills what the file has from `position` on, a multiple of the size of a page. `contents` are
+    /// zeroes, as many as there is of a page before the end of the file.
     ///
     /// # Errors
     ///
     /// Whoever reads gets it, after what could be read before; a mapping gets `SIGBUS`.
-    fn read_folio(_inode: &Live<Self::FileSystem>, _position: i64, _contents: &mut [u8]) -> Result {
-        build_error!(VTABLE_DEFAULT_ERROR)
-    }
+    fn read_folio(inode: &Live<Self::FileSystem>, position: i64, contents: &mut [u8]) -> Result;
 }
 
 /// C's table of [`AddressSpaceOperations`].
@@ -80,11 +74,7 @@ pub(super) struct MappingTable<A>(PhantomData<A>);
 impl<A: AddressSpaceOperations> MappingTable<A> {
     pub(super) const TABLE: bindings::address_space_operations =
         bindings::address_space_operations {
-            read_folio: if A::HAS_READ_FOLIO {
-                Some(Self::read_folio)
-            } else {
-                None
-            },
+            read_folio: Some(Self::read_folio),
             ..pin_init::zeroed()
         };
 
@@ -105,12 +95,14 @@ impl<A: AddressSpaceOperations> MappingTable<A> {
             let mapped = bindings::kmap_local_folio(folio, 0);
             let size = bindings::folio_size(folio);
             core::ptr::write_bytes(mapped.cast::<u8>(), 0, size);
-            let contents = core::slice::from_raw_parts_mut(mapped.cast::<u8>(), size);
+            let left = inode.size().saturating_sub(position);
+            let length = usize::try_from(left).unwrap_or(0).min(size);
+            let contents = core::slice::from_raw_parts_mut(mapped.cast::<u8>(), length);
             let read = A::read_folio(inode, position, contents);
             bindings::kunmap_local(mapped);
             bindings::flush_dcache_folio(folio);
             bindings::folio_end_read(folio, read.is_ok());
-            read.map_or_else(|error| error.to_errno(), |()| 0)
+            read.map_or_else(|error| io_error(error).to_errno(), |()| 0)
         }
     }
 }

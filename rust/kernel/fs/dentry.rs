@@ -70,6 +70,8 @@ pub struct Negative<'d, T: FileSystem> {
     dentry: *mut bindings::dentry,
     /// The kind of inode that is asked for; none where it is to be one that there is.
     kind: Mode,
+    /// The device that is asked for, where it is to be one.
+    device: u32,
     mark: Mark<'d>,
 }
 
@@ -88,6 +90,7 @@ impl<'d, T: FileSystem> Negative<'d, T> {
         dir: *mut bindings::inode,
         dentry: *mut bindings::dentry,
         kind: Mode,
+        device: u32,
     ) -> Self {
         // INVARIANT: By the requirements above.
         Self {
@@ -95,6 +98,7 @@ impl<'d, T: FileSystem> Negative<'d, T> {
             dir: unsafe { Locked::from_raw(dir) },
             dentry,
             kind,
+            device,
             mark: PhantomData,
         }
     }
@@ -118,11 +122,13 @@ impl<'d, T: FileSystem> Negative<'d, T> {
     ///
     /// # Errors
     ///
-    /// [`EINVAL`] if it is of another kind than the operation was asked for: the VFS goes on as if
-    /// it were that, and asks nobody whether a device that `create()` made may be opened.
+    /// [`EINVAL`] if it is of another kind than the operation was asked for, or another device: the
+    /// VFS goes on as if it were that, and asks nobody whether a device that `create()` made may be
+    /// opened.
     /// [`ENOSPC`] if the directory can have no more names, [`ENOMEM`]. Then the inode is gone.
     pub fn instantiate(self, new: New<T>) -> Result<Filled<'d>> {
-        if new.mode().kind() != self.kind {
+        let other_device = new.device().is_some_and(|device| device != self.device);
+        if new.mode().kind() != self.kind || other_device {
             return Err(EINVAL);
         }
         // SAFETY: By the type invariants; each directory of `T` has offsets. Once there is an

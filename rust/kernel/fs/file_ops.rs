@@ -17,7 +17,10 @@ use super::{
 };
 use crate::{
     bindings,
-    error::VTABLE_DEFAULT_ERROR,
+    error::{
+        to_result,
+        VTABLE_DEFAULT_ERROR, //
+    },
     iov::{
         IovIterDest,
         IovIterSource, //
@@ -70,9 +73,63 @@ impl<T: FileSystem> OpenFile<T> {
     #[doc(alias("file_mnt_idmap", "file_mnt_user_ns"))]
     #[inline]
     pub fn idmap(&self) -> &MntIdmap {
-        // SAFETY: The file is valid, and holds its mount, which holds the map: of a mount that has
-        // open files the map does not change any more.
+        // SAFETY: The file is valid, and holds its mount, which holds the map. That changes at most
+        // once while there are open files, and then it was the static one that changes nothing.
         unsafe { MntIdmap::from_raw(bindings::file_mnt_idmap(self.as_ptr())) }
+    }
+}
+
+/// The permission to change something on the mount of an open file, which has been asked for: the
+/// mount does not become read only, nor the filesystem frozen, until this is dropped.
+pub struct WriteAccess<'a, T: FileSystem>(&'a OpenFile<T>);
+
+impl<T: FileSystem> OpenFile<T> {
+    /// Asks whether something may be changed on the mount, for those that the VFS has not asked: it
+    /// does so before it has the file written to, but not before an ioctl.
+    ///
+    /// Mirrors `mnt_want_write_file()`.
+    ///
+    /// # Errors
+    ///
+    /// [`EROFS`] if the mount or the filesystem is read only.
+    #[doc(alias = "mnt_want_write_file")]
+    pub fn want_write(&self) -> Result<WriteAccess<'_, T>> {
+        // SAFETY: The file is valid; what this takes is given back with the result.
+        to_result(unsafe { bindings::mnt_want_write_file(self.as_ptr()) })?;
+        Ok(WriteAccess(self))
+    }
+}
+
+impl<T: FileSystem> Drop for WriteAccess<'_, T> {
+    fn drop(&mut self) {
+        // SAFETY: This is what `want_write()` took.
+        unsafe { bindings::mnt_drop_write_file(self.0.as_ptr()) };
+    }
+}
+
+/// Where what is read goes.
+pub struct ReadBuffer<'a>(&'a mut IovIterDest<'a>);
+
+impl ReadBuffer<'_> {
+    /// How many bytes there is room for.
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Puts bytes there, as many as there is room for; the answer is how many.
+    pub fn put(&mut self, bytes: &[u8]) -> usize {
+        self.0.copy_to_iter(bytes)
+    }
+}
+
+/// An error that C takes for one, whatever the filesystem says: by this it would wait for an answer
+/// that never comes.
+pub(super) fn io_error(error: Error) -> Error {
+    if error == EIOCBQUEUED {
+        EIO
+    } else {
+        error
     }
 }
 
@@ -92,11 +149,11 @@ impl<T: FileSystem> OpenFile<T> {
 ///
 /// ```
 /// use kernel::fs::{
-///     file_ops::{FileOperations, OpenFile},
+///     file_ops::{FileOperations, OpenFile, ReadBuffer},
 ///     mnt_idmapping::MntIdmap,
 ///     registration::FileSystem,
 /// };
-/// use kernel::{iov::IovIterDest, prelude::*, sync::atomic::{Atomic, Relaxed}};
+/// use kernel::{prelude::*, sync::atomic::{Atomic, Relaxed}};
 ///
 /// struct MyFs;
 ///
@@ -114,10 +171,10 @@ impl<T: FileSystem> OpenFile<T> {
 /// impl FileOperations for Counter {
 ///     type FileSystem = MyFs;
 ///
-///     fn read(file: &OpenFile<MyFs>, position: i64, to: &mut IovIterDest<'_>) -> Result {
+///     fn read(file: &OpenFile<MyFs>, position: i64, to: &mut ReadBuffer<'_>) -> Result {
 ///         if position == 0 {
 ///             let count = file.inode().data().fetch_add(1, Relaxed);
-///             to.copy_to_iter(if count % 2 == 0 { b"even\n" } else { b"odd\n" });
+///             to.put(if count % 2 == 0 { b"even\n" } else { b"odd\n" });
 ///         }
 ///         Ok(())
 ///     }
@@ -134,6 +191,7 @@ impl<T: FileSystem> OpenFile<T> {
 ///         if !file.inode().owner_or_capable(idmap) {
 ///             return Err(EPERM);
 ///         }
+///         let _write = file.want_write()?;
 ///         file.inode().data().store(0, Relaxed);
 ///         Ok(0)
 ///     }
@@ -163,7 +221,7 @@ pub trait FileOperations {
     type FileSystem: FileSystem;
 
     /// Reads from `position`, a number of bytes that is not negative. What was put into `to` is what
-    /// was read; nothing is the end.
+    /// was read; nothing is the end. The time of the last access follows.
     ///
     /// # Errors
     ///
@@ -171,7 +229,7 @@ pub trait FileOperations {
     fn read(
         _file: &OpenFile<Self::FileSystem>,
         _position: i64,
-        _to: &mut IovIterDest<'_>,
+        _to: &mut ReadBuffer<'_>,
     ) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
@@ -207,11 +265,15 @@ pub trait FileOperations {
     /// [`UserSlice`](crate::uaccess::UserSlice) reads and writes.
     ///
     /// Nobody has asked whether the caller may: [`Live::owner_or_capable`] is what the VFS asks for
-    /// changes of attributes.
+    /// changes of attributes, and [`OpenFile::want_write`] before it changes anything. The VFS
+    /// answers for some commands itself, as `FIGETBSZ` and `FICLONE`, and for the flags that `chattr`
+    /// sets if the inode has [`fileattr_get()`].
     ///
     /// # Errors
     ///
     /// [`ENOTTY`] for a command that there is not.
+    ///
+    /// [`fileattr_get()`]: super::inode_ops::InodeOperations::fileattr_get
     #[doc(alias = "unlocked_ioctl")]
     fn ioctl(
         _idmap: &MntIdmap,

@@ -306,7 +306,10 @@ pub trait InodeOperations: 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Sets the flags that `chattr` sets, to just these.
+    /// Sets the flags that `chattr` sets, to just these. It takes [`fileattr_get()`], by which the VFS
+    /// finds what would change.
+    ///
+    /// [`fileattr_get()`]: Self::fileattr_get
     ///
     /// The VFS has asked whether the caller owns the inode, as seen through the mount, and whether
     /// it may set those flags that take a capability. It goes by what it can be told with

@@ -19,6 +19,7 @@
 mod reserve;
 
 use super::{
+    file_ops::io_error,
     inode::Live,
     registration::FileSystem,
     super_block::SuperBlock, //
@@ -151,7 +152,7 @@ impl<T: RamData> RamTable<T> {
             }
             let host = bindings::folio_inode(folio);
             let inode = Live::<T>::from_raw(host);
-            T::charge(inode.super_block())?;
+            T::charge(inode.super_block()).map_err(io_error)?;
             bindings::inode_add_bytes(host, bindings::PAGE_SIZE as i64);
             bindings::folio_attach_private(folio, private);
         }

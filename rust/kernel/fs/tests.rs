@@ -216,10 +216,17 @@ impl InodeOperations for Dir {
     fn mknod<'d>(
         idmap: &MntIdmap,
         name: Negative<'d, TestFs>,
-        _mode: Mode,
-        _device: u32,
+        mode: Mode,
+        device: u32,
     ) -> Result<Filled<'d>> {
         let owner = name.dir().new_owner(idmap)?;
+        if mode.kind() == Mode::new(bindings::S_IFCHR as u16) {
+            // Another number, now and then.
+            let device = device + u32::from(WRONG.load(Relaxed) == KIND);
+            let data = Counted::new(NOWHERE + 9);
+            let new = New::special::<Dir>(&owner, name.name(), mode, device, data)?;
+            return name.instantiate(new);
+        }
         let new = some(&owner, name.name(), WRONG.load(Relaxed) == KIND)?;
         name.instantiate(new)
     }
@@ -426,7 +433,8 @@ mod cases {
             // SAFETY: It is mounted.
             let (removed, again) = mounted(None, |mount| unsafe {
                 let names = [c"a", c"b"];
-                let _ = (make_directory(mount, c"a"), make_pipe(mount, c"b"));
+                let _ = make_directory(mount, c"a");
+                let _ = make_special(mount, c"b", bindings::S_IFIFO, 0);
                 WRONG.store(ANSWER, Relaxed);
                 let removed = names.map(|name| remove(mount, name));
                 WRONG.store(NOTHING, Relaxed);
@@ -447,14 +455,18 @@ mod cases {
             let made = mounted(None, |mount| unsafe {
                 [KIND, NOTHING].map(|wrong| {
                     WRONG.store(wrong, Relaxed);
-                    (make_directory(mount, c"a"), make_pipe(mount, c"b"))
+                    [
+                        make_directory(mount, c"a"),
+                        make_special(mount, c"b", bindings::S_IFIFO, 0),
+                        make_special(mount, c"c", bindings::S_IFCHR, 0x100003),
+                    ]
                 })
             })?;
-            assert_eq!(made, [(Err(EINVAL), Err(EINVAL)), (Ok(()), Ok(()))]);
+            assert_eq!(made, [[Err(EINVAL); 3], [Ok(()); 3]]);
             Ok(())
         })?;
-        // The options, the superblock, the root with the mark after it, and all four.
-        assert_eq!(made, 8);
+        // The options, the superblock, the root with the mark after it, and all six.
+        assert_eq!(made, 10);
         assert_eq!(left, 0);
         Ok(())
     }
@@ -504,10 +516,14 @@ mod cases {
                 file.read(10, &mut bytes),
                 file.write(0, b"abcdef"),
             );
+            WRONG.store(WHAT, Relaxed);
+            let queued = (file.read(0, &mut bytes), file.read(10, &mut bytes));
             WRONG.store(NOTHING, Relaxed);
-            answers
+            (answers, queued)
         });
-        assert_eq!(answers?, (Ok((4, 4)), Err(EDOM), Ok((4, 4))));
+        let (answers, queued) = answers?;
+        assert_eq!(answers, (Ok((4, 4)), Err(EDOM), Ok((4, 4))));
+        assert_eq!(queued, (Ok((4, 4)), Err(EIO)));
         Ok(())
     }
 
@@ -552,6 +568,40 @@ mod cases {
             answers?,
             [files::COMMAND_ANSWER + 3, ENOTTY.to_errno() as isize]
         );
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_changed_takes_a_mount_that_may_be_written_to() -> Result {
+        let answers = opened(c"own", |directory| {
+            let ask = || directory.ioctl(files::COMMAND, 0);
+            (ask(), directory.read_only(ask), ask())
+        });
+        let (good, refused) = (files::COMMAND_ANSWER, EROFS.to_errno() as isize);
+        assert_eq!(answers?, (good, refused, good));
+        Ok(())
+    }
+
+    #[test]
+    fn a_size_is_not_changed_where_there_is_none() -> Result {
+        let of_own = opened(c"file", |file| (file.truncate(5), file.size()));
+        assert_eq!(of_own?, (Ok(()), 0));
+        let of_pages = opened(c"pages", |file| (file.truncate(5), file.size()));
+        assert_eq!(of_pages?, (Err(EPERM), files::SIZE as i64));
+        Ok(())
+    }
+
+    #[test]
+    fn nothing_is_asked_for_after_the_end() -> Result {
+        let (read, asked_for) = opened(c"tail", |file| {
+            let mut bytes = [9; 20];
+            let read = (file.read(90, &mut bytes), bytes);
+            (read, files::ASKED_FOR.load(Relaxed))
+        })?;
+        let mut expected = [9; 20];
+        expected[..10].fill(1);
+        assert_eq!(read, (Ok((10, 100)), expected));
+        assert_eq!(asked_for, 100);
         Ok(())
     }
 

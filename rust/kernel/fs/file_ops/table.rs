@@ -3,8 +3,10 @@
 //! C's tables of what can be done with an open file.
 
 use super::{
+    io_error,
     FileOperations,
-    OpenFile, //
+    OpenFile,
+    ReadBuffer, //
 };
 use crate::{
     bindings,
@@ -39,12 +41,13 @@ macro_rules! if_has {
 }
 
 impl<F: FileOperations> FileTable<F> {
-    const IOCTL: bindings::file_operations = bindings::file_operations {
+    const BOTH: bindings::file_operations = bindings::file_operations {
         unlocked_ioctl: if_has!(HAS_IOCTL, Self::ioctl),
         #[cfg(CONFIG_COMPAT)]
         compat_ioctl: if_has!(HAS_IOCTL, bindings::compat_ptr_ioctl),
         llseek: Some(bindings::generic_file_llseek),
         fsync: Some(bindings::noop_fsync),
+        setlease: Some(bindings::generic_setlease),
         ..pin_init::zeroed()
     };
 
@@ -54,14 +57,14 @@ impl<F: FileOperations> FileTable<F> {
         splice_read: if_has!(HAS_READ, bindings::copy_splice_read),
         write_iter: if_has!(HAS_WRITE, Self::write_iter),
         splice_write: if_has!(HAS_WRITE, bindings::iter_file_splice_write),
-        ..Self::IOCTL
+        ..Self::BOTH
     };
 
     /// For directories.
     pub(in crate::fs) const DIRECTORY: bindings::file_operations = bindings::file_operations {
         iterate_shared: if_has!(HAS_ITERATE_SHARED, Self::iterate_shared),
         read: Some(bindings::generic_read_dir),
-        ..Self::IOCTL
+        ..Self::BOTH
     };
 
     // What C promises, at each of these: pointers are valid for the call, and files are open and of
@@ -77,9 +80,12 @@ impl<F: FileOperations> FileTable<F> {
         // SAFETY: By the requirements above.
         unsafe {
             let file = OpenFile::from_raw((*kiocb).ki_filp);
-            let to = IovIterDest::from_raw(iter);
+            let mut to = ReadBuffer(IovIterDest::from_raw(iter));
             let room = to.len();
-            let result = F::read(file, (*kiocb).ki_pos, to);
+            let result = F::read(file, (*kiocb).ki_pos, &mut to);
+            if (*file.as_ptr()).f_flags & bindings::O_NOATIME == 0 {
+                bindings::touch_atime(&(*file.as_ptr()).__bindgen_anon_1.f_path);
+            }
             finish(kiocb, room.saturating_sub(to.len()), result)
         }
     }
@@ -167,7 +173,7 @@ impl<F: FileOperations> FileTable<F> {
 /// `kiocb` must be valid, and nobody else's.
 unsafe fn finish(kiocb: *mut bindings::kiocb, bytes: usize, result: Result) -> isize {
     match result {
-        Err(error) if bytes == 0 => error.to_errno() as isize,
+        Err(error) if bytes == 0 => io_error(error).to_errno() as isize,
         _ => {
             // No system call is for more than `MAX_RW_COUNT`.
             let bytes = isize::try_from(bytes).unwrap_or(isize::MAX);

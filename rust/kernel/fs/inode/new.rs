@@ -253,16 +253,17 @@ impl<T: FileSystem> New<T> {
     }
 
     /// A regular file that cannot be opened yet.
-    fn regular<O: InodeOperations<FileSystem = T>>(
+    fn regular(
         owner: &NewOwner<'_, T>,
         name: Option<&Name>,
         mode: Mode,
+        operations: &'static bindings::inode_operations,
         data: impl PinInit<T::InodeData, Error>,
     ) -> Result<Self> {
         let mode = mode.without(Mode::S_IFMT).with(Mode::S_IFREG);
         let new = Self::in_directory(owner, name, mode, data)?;
-        // SAFETY: Nobody else knows the inode. The table is static, and made for inodes of `T`.
-        unsafe { (*new.inode.as_ptr()).i_op = &InodeTable::<O>::OTHER };
+        // SAFETY: Nobody else knows the inode. The table is static, and one for inodes of `T`.
+        unsafe { (*new.inode.as_ptr()).i_op = operations };
         Ok(new)
     }
 
@@ -282,7 +283,8 @@ impl<T: FileSystem> New<T> {
     where
         T: RamData,
     {
-        let new = Self::regular::<O>(owner, name, mode, data)?;
+        let operations = &InodeTable::<O>::OTHER;
+        let new = Self::regular(owner, name, mode, operations, data)?;
         let inode = new.inode.as_ptr();
         // SAFETY: Nobody else knows the inode. The tables are static, and made for inodes of `T`.
         unsafe {
@@ -294,7 +296,8 @@ impl<T: FileSystem> New<T> {
 
     /// Makes a regular file with the permissions of `mode`, whose open files are those of `F`.
     ///
-    /// Its size stays 0, and nothing of it is in the page cache, so it cannot be mapped.
+    /// Its size stays 0, whoever truncates it, and nothing of it is in the page cache, so it cannot be
+    /// mapped.
     ///
     /// # Errors
     ///
@@ -309,14 +312,15 @@ impl<T: FileSystem> New<T> {
         O: InodeOperations<FileSystem = T>,
         F: FileOperations<FileSystem = T>,
     {
-        let new = Self::regular::<O>(owner, Some(name), mode, data)?;
+        let operations = &InodeTable::<O>::NO_SIZE;
+        let new = Self::regular(owner, Some(name), mode, operations, data)?;
         // SAFETY: Nobody else knows the inode. The table is static, and made for inodes of `T`.
         unsafe { (*new.inode.as_ptr()).__bindgen_anon_3.i_fop = &FileTable::<F>::FILE };
         Ok(new)
     }
 
     /// Makes a regular file of `size` bytes with the permissions of `mode`, which can be read and
-    /// mapped, and whose pages come from `A`.
+    /// mapped, and whose pages come from `A`. Nobody may truncate it.
     ///
     /// # Errors
     ///
@@ -337,7 +341,8 @@ impl<T: FileSystem> New<T> {
         if size > unsafe { (*owner.dir.super_block().as_ptr()).s_maxbytes } {
             return Err(EFBIG);
         }
-        let new = Self::regular::<O>(owner, Some(name), mode, data)?;
+        let operations = &InodeTable::<O>::FIXED_SIZE;
+        let new = Self::regular(owner, Some(name), mode, operations, data)?;
         let inode = new.inode.as_ptr();
         // SAFETY: Nobody else knows the inode. The tables are static, and made for inodes of `T`.
         unsafe {
@@ -426,12 +431,20 @@ impl<T: FileSystem> New<T> {
         Mode::new(unsafe { (*self.inode.as_ptr()).i_mode })
     }
 
-    /// Whether it is what [`New::whiteout`] makes.
-    pub(in crate::fs) fn is_whiteout(&self) -> bool {
+    /// The number of the device, if it is one.
+    pub(in crate::fs) fn device(&self) -> Option<u32> {
         // SAFETY: As in `mode()`.
         let device = unsafe { (*self.inode.as_ptr()).i_rdev };
+        match u32::from(self.mode().kind().bits()) {
+            bindings::S_IFCHR | bindings::S_IFBLK => Some(device),
+            _ => None,
+        }
+    }
+
+    /// Whether it is what [`New::whiteout`] makes.
+    pub(in crate::fs) fn is_whiteout(&self) -> bool {
         self.mode().kind() == Mode::new(bindings::S_IFCHR as u16)
-            && device == bindings::WHITEOUT_DEV
+            && self.device() == Some(bindings::WHITEOUT_DEV)
     }
 
     /// Gives away the reference, and lets the inode be found by number.

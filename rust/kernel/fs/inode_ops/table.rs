@@ -69,6 +69,18 @@ impl<O: InodeOperations> InodeTable<O> {
         ..pin_init::zeroed()
     };
 
+    /// For regular files without a size: whoever opens one to be truncated may, and nothing is.
+    pub(in crate::fs) const NO_SIZE: bindings::inode_operations = bindings::inode_operations {
+        setattr: Some(Self::setattr_without_size),
+        ..Self::OTHER
+    };
+
+    /// For regular files whose size is not changed.
+    pub(in crate::fs) const FIXED_SIZE: bindings::inode_operations = bindings::inode_operations {
+        setattr: Some(Self::setattr_of_fixed_size),
+        ..Self::OTHER
+    };
+
     /// For symbolic links, whose target is in memory.
     pub(in crate::fs) const SYMLINK: bindings::inode_operations = bindings::inode_operations {
         get_link: Some(bindings::simple_get_link),
@@ -107,7 +119,7 @@ impl<O: InodeOperations> InodeTable<O> {
     ) -> c_int {
         from_result(|| {
             // SAFETY: By the requirements above.
-            let (idmap, name) = unsafe { free_name(idmap, dir, dentry, Mode::S_IFREG) };
+            let (idmap, name) = unsafe { free_name(idmap, dir, dentry, Mode::S_IFREG, 0) };
             O::create(idmap, name, Mode::new(mode)).map(|_filled| 0)
         })
     }
@@ -122,7 +134,7 @@ impl<O: InodeOperations> InodeTable<O> {
         mode: bindings::umode_t,
     ) -> *mut bindings::dentry {
         // SAFETY: By the requirements above.
-        let (idmap, name) = unsafe { free_name(idmap, dir, dentry, Mode::S_IFDIR) };
+        let (idmap, name) = unsafe { free_name(idmap, dir, dentry, Mode::S_IFDIR, 0) };
         match O::mkdir(idmap, name, Mode::new(mode)) {
             // It is the dentry that was given.
             Ok(_filled) => core::ptr::null_mut(),
@@ -143,7 +155,7 @@ impl<O: InodeOperations> InodeTable<O> {
         from_result(|| {
             let mode = Mode::new(mode);
             // SAFETY: By the requirements above.
-            let (idmap, name) = unsafe { free_name(idmap, dir, dentry, mode.kind()) };
+            let (idmap, name) = unsafe { free_name(idmap, dir, dentry, mode.kind(), device) };
             O::mknod(idmap, name, mode, device).map(|_filled| 0)
         })
     }
@@ -159,7 +171,7 @@ impl<O: InodeOperations> InodeTable<O> {
     ) -> c_int {
         from_result(|| {
             // SAFETY: By the requirements above.
-            let (idmap, name) = unsafe { free_name(idmap, dir, dentry, Mode::S_IFLNK) };
+            let (idmap, name) = unsafe { free_name(idmap, dir, dentry, Mode::S_IFLNK, 0) };
             // SAFETY: By the requirements above.
             let target = unsafe { CStr::from_char_ptr(target) };
             O::symlink(idmap, name, target).map(|_filled| 0)
@@ -201,7 +213,7 @@ impl<O: InodeOperations> InodeTable<O> {
             let (old, name) = unsafe {
                 (
                     Positive::from_raw(old),
-                    Negative::from_raw(dir, dentry, Mode::EMPTY),
+                    Negative::from_raw(dir, dentry, Mode::EMPTY, 0),
                 )
             };
             O::link(old, name).map(|_filled| 0)
@@ -279,6 +291,58 @@ impl<O: InodeOperations> InodeTable<O> {
             };
             O::setattr(idmap, entry, attr).map(|()| 0)
         })
+    }
+
+    /// # Safety
+    ///
+    /// As for [`Self::setattr`].
+    unsafe extern "C" fn setattr_without_size(
+        idmap: *mut bindings::mnt_idmap,
+        dentry: *mut bindings::dentry,
+        attr: *mut bindings::iattr,
+    ) -> c_int {
+        // SAFETY: By the requirements above.
+        unsafe {
+            (*attr).ia_valid &= !bindings::ATTR_SIZE;
+            Self::setattr_but_size(idmap, dentry, attr)
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`Self::setattr`].
+    unsafe extern "C" fn setattr_of_fixed_size(
+        idmap: *mut bindings::mnt_idmap,
+        dentry: *mut bindings::dentry,
+        attr: *mut bindings::iattr,
+    ) -> c_int {
+        // SAFETY: By the requirements above.
+        unsafe {
+            if (*attr).ia_valid & bindings::ATTR_SIZE != 0 {
+                return EPERM.to_errno();
+            }
+            Self::setattr_but_size(idmap, dentry, attr)
+        }
+    }
+
+    /// What the VFS does where the size is not to change.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Self::setattr`].
+    unsafe fn setattr_but_size(
+        idmap: *mut bindings::mnt_idmap,
+        dentry: *mut bindings::dentry,
+        attr: *mut bindings::iattr,
+    ) -> c_int {
+        // SAFETY: By the requirements above.
+        unsafe {
+            if O::HAS_SETATTR {
+                Self::setattr(idmap, dentry, attr)
+            } else {
+                bindings::simple_setattr(idmap, dentry, attr)
+            }
+        }
     }
 
     /// # Safety
@@ -396,12 +460,13 @@ unsafe fn free_name<'d, T: FileSystem>(
     dir: *mut bindings::inode,
     dentry: *mut bindings::dentry,
     kind: Mode,
+    device: u32,
 ) -> (&'d MntIdmap, Negative<'d, T>) {
     // SAFETY: By the requirements above.
     unsafe {
         (
             MntIdmap::from_raw(idmap),
-            Negative::from_raw(dir, dentry, kind),
+            Negative::from_raw(dir, dentry, kind, device),
         )
     }
 }

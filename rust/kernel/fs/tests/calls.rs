@@ -89,12 +89,17 @@ pub(super) unsafe fn make_directory(mount: *mut bindings::vfsmount, name: &CStr)
     }
 }
 
-/// Makes a pipe in the root of a mount.
+/// Makes a device or a pipe in the root of a mount.
 ///
 /// # Safety
 ///
 /// `mount` must be a mount of the filesystem.
-pub(super) unsafe fn make_pipe(mount: *mut bindings::vfsmount, name: &CStr) -> Result {
+pub(super) unsafe fn make_special(
+    mount: *mut bindings::vfsmount,
+    name: &CStr,
+    kind: u32,
+    device: u32,
+) -> Result {
     // SAFETY: By the requirements above.
     unsafe {
         let root = (*mount).mnt_root;
@@ -103,8 +108,8 @@ pub(super) unsafe fn make_pipe(mount: *mut bindings::vfsmount, name: &CStr) -> R
             &raw mut bindings::nop_mnt_idmap,
             (*root).d_inode,
             name,
-            (bindings::S_IFIFO | 0o600) as bindings::umode_t,
-            0,
+            (kind | 0o600) as bindings::umode_t,
+            device,
             core::ptr::null_mut(),
         );
         bindings::end_dirop(name);
@@ -329,6 +334,33 @@ impl Open {
         let written =
             unsafe { bindings::kernel_write(self.0, from, bytes.len(), &raw mut position) };
         to_result(written.min(0) as c_int).map(|()| (written as usize, position))
+    }
+
+    /// Gives it another size.
+    pub(super) fn truncate(&self, length: i64) -> Result {
+        // SAFETY: The file is open.
+        to_result(unsafe {
+            let path = &(*self.0).__bindgen_anon_1.f_path;
+            bindings::vfs_truncate(path, length) as c_int
+        })
+    }
+
+    /// The size that it has.
+    pub(super) fn size(&self) -> i64 {
+        // SAFETY: The file is open.
+        unsafe { bindings::i_size_read((*self.0).f_inode) }
+    }
+
+    /// Does something while the filesystem is read only.
+    pub(super) fn read_only<R>(&self, f: impl FnOnce() -> R) -> R {
+        // SAFETY: The file is open, and nobody else uses the filesystem.
+        unsafe {
+            let sb = (*(*self.0).f_inode).i_sb;
+            (*sb).s_flags |= bindings::SB_RDONLY;
+            let result = f();
+            (*sb).s_flags &= !bindings::SB_RDONLY;
+            result
+        }
     }
 
     /// Looks at C's table.

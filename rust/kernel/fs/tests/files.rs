@@ -9,6 +9,7 @@ use super::{
     TestFs,
     KIND,
     NOWHERE,
+    WHAT,
     WRONG, //
 };
 use crate::{
@@ -19,7 +20,8 @@ use crate::{
         dir_context::DirContext,
         file_ops::{
             FileOperations,
-            OpenFile, //
+            OpenFile,
+            ReadBuffer, //
         },
         inode::{
             Live,
@@ -29,10 +31,7 @@ use crate::{
         },
         mnt_idmapping::MntIdmap, //
     },
-    iov::{
-        IovIterDest,
-        IovIterSource, //
-    },
+    iov::IovIterSource,
     page::PAGE_SIZE,
     prelude::*,
     sync::atomic::{
@@ -53,12 +52,15 @@ pub(super) const COMMAND_ANSWER: isize = 7;
 
 /// Where it was written to last.
 pub(super) static WRITTEN_TO: Atomic<i64> = Atomic::new(-1);
+/// How much of a page was asked for last.
+pub(super) static ASKED_FOR: Atomic<usize> = Atomic::new(0);
 
 /// Makes what has a name: a file with functions of its own, one without any, or one of pages.
 pub(super) fn file(owner: &NewOwner<'_, TestFs>, name: &Name, mode: Mode) -> Result<New<TestFs>> {
     let data = Counted::new(NOWHERE + 9);
     match name.as_bytes() {
         b"pages" => New::read_only_file::<Dir, Pages>(owner, name, mode, SIZE as u64, data),
+        b"tail" => New::read_only_file::<Dir, Pages>(owner, name, mode, 100, data),
         b"huge" => New::read_only_file::<Dir, Pages>(owner, name, mode, u64::MAX, data),
         b"nothing" => New::file_with::<Dir, Nothing>(owner, name, mode, data),
         _ => New::file_with::<Dir, Own>(owner, name, mode, data),
@@ -80,10 +82,14 @@ struct Own;
 impl FileOperations for Own {
     type FileSystem = TestFs;
 
-    fn read(_file: &OpenFile<TestFs>, position: i64, to: &mut IovIterDest<'_>) -> Result {
+    fn read(_file: &OpenFile<TestFs>, position: i64, to: &mut ReadBuffer<'_>) -> Result {
         let position = usize::try_from(position).map_err(|_| EINVAL)?;
         if let Some(rest) = CONTENTS.get(position..) {
-            to.copy_to_iter(rest);
+            to.put(rest);
+        }
+        if WRONG.load(Relaxed) == WHAT {
+            // C would wait for ever.
+            return Err(EIOCBQUEUED);
         }
         answer(Ok(()))
     }
@@ -137,6 +143,7 @@ impl FileOperations for Own {
         if !file.inode().owner_or_capable(idmap) {
             return Err(EPERM);
         }
+        let _write = file.want_write()?;
         Ok(COMMAND_ANSWER + argument as isize)
     }
 }
@@ -150,7 +157,6 @@ impl FileOperations for Nothing {
 
 struct Pages;
 
-#[vtable]
 impl AddressSpaceOperations for Pages {
     type FileSystem = TestFs;
 
@@ -159,8 +165,9 @@ impl AddressSpaceOperations for Pages {
         if page >= PAGES {
             return Err(EDOM);
         }
+        ASKED_FOR.store(contents.len(), Relaxed);
         // The first half: the rest is zeroes.
-        let (first, rest) = contents.split_at_mut(PAGE_SIZE / 2);
+        let (first, rest) = contents.split_at_mut(contents.len().min(PAGE_SIZE / 2));
         first.fill(page as u8 + 1);
         if rest.iter().any(|&byte| byte != 0) {
             return Err(EDOM);
