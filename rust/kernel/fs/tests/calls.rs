@@ -89,6 +89,26 @@ pub(super) unsafe fn make_directory(mount: *mut bindings::vfsmount, name: &CStr)
     }
 }
 
+/// Makes something in the root of a mount, by a call that is given the dentry.
+///
+/// # Safety
+///
+/// `mount` must be a mount of the filesystem.
+unsafe fn make(
+    mount: *mut bindings::vfsmount,
+    name: &CStr,
+    call: impl FnOnce(*mut bindings::dentry) -> c_int,
+) -> Result {
+    // SAFETY: By the requirements above.
+    unsafe {
+        let root = (*mount).mnt_root;
+        let name = from_err_ptr(bindings::simple_start_creating(root, name.as_char_ptr()))?;
+        let made = call(name);
+        bindings::end_dirop(name);
+        to_result(made)
+    }
+}
+
 /// Makes a device or a pipe in the root of a mount.
 ///
 /// # Safety
@@ -100,21 +120,32 @@ pub(super) unsafe fn make_special(
     kind: u32,
     device: u32,
 ) -> Result {
-    // SAFETY: By the requirements above.
-    unsafe {
-        let root = (*mount).mnt_root;
-        let name = from_err_ptr(bindings::simple_start_creating(root, name.as_char_ptr()))?;
-        let made = bindings::vfs_mknod(
+    let mode = (kind | 0o600) as bindings::umode_t;
+    // SAFETY: By the requirements above; the dentry is in the root.
+    let call = |dentry| unsafe {
+        let (idmap, dir) = (
             &raw mut bindings::nop_mnt_idmap,
-            (*root).d_inode,
-            name,
-            (kind | 0o600) as bindings::umode_t,
-            device,
-            core::ptr::null_mut(),
+            (*(*mount).mnt_root).d_inode,
         );
-        bindings::end_dirop(name);
-        to_result(made)
-    }
+        bindings::vfs_mknod(idmap, dir, dentry, mode, device, core::ptr::null_mut())
+    };
+    // SAFETY: By the requirements above.
+    unsafe { make(mount, name, call) }
+}
+
+/// Makes a file in the root of a mount.
+///
+/// # Safety
+///
+/// `mount` must be a mount of the filesystem.
+pub(super) unsafe fn make_file(mount: *mut bindings::vfsmount, name: &CStr) -> Result {
+    // SAFETY: The dentry is in a directory that is locked.
+    let call = |dentry| unsafe {
+        let idmap = &raw mut bindings::nop_mnt_idmap;
+        bindings::vfs_create(idmap, dentry, 0o600, core::ptr::null_mut())
+    };
+    // SAFETY: By the requirements above.
+    unsafe { make(mount, name, call) }
 }
 
 /// Calls the operation that makes a directory as the VFS would for a caller who has no name in the
@@ -244,23 +275,6 @@ pub(super) unsafe fn remove(mount: *mut bindings::vfsmount, name: &CStr) -> Resu
     };
     // SAFETY: By the requirements above.
     unsafe { in_root(mount, remove) }
-}
-
-/// Makes a file in the root of a mount.
-///
-/// # Safety
-///
-/// `mount` must be a mount of the filesystem.
-pub(super) unsafe fn make_file(mount: *mut bindings::vfsmount, name: &CStr) -> Result {
-    // SAFETY: By the requirements above.
-    unsafe {
-        let root = (*mount).mnt_root;
-        let name = from_err_ptr(bindings::simple_start_creating(root, name.as_char_ptr()))?;
-        let idmap = &raw mut bindings::nop_mnt_idmap;
-        let made = bindings::vfs_create(idmap, name, 0o600, core::ptr::null_mut());
-        bindings::end_dirop(name);
-        to_result(made)
-    }
 }
 
 /// Something in the root of a mount that is open.
