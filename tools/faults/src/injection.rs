@@ -48,20 +48,31 @@ impl Injection {
         Ok((result, left[..length].trim_ascii() == b"0"))
     }
 
+    /// Runs `call` with its `nth` allocation failing, and all that come after; says as well whether
+    /// it came to that.
+    pub fn fail_from<R>(&self, nth: u32, call: impl FnOnce() -> R) -> io::Result<(R, bool)> {
+        let (result, injected) = self.fail_nth(nth, || self.without_memory(call))?;
+        Ok((result?, injected))
+    }
+
     /// Runs `call` with all of its allocations failing once it has got this many bytes, or if one
     /// wants more than is left: what tries again, another way, is refused again. Says as well
     /// whether it came to that.
     pub fn fail_after<R>(&self, bytes: u32, call: impl FnOnce() -> R) -> io::Result<(R, bool)> {
-        set("task-filter", "Y")?;
         set("times", &IN_A_ROW.to_string())?;
         set("space", &bytes.to_string())?;
-        set("probability", "100")?;
+        let result = self.without_memory(call)?;
+        let left = fs::read_to_string(failslab().join("times"))?;
+        Ok((result, left.trim() != IN_A_ROW.to_string()))
+    }
+
+    /// Runs `call` with allocations failing that are not kept from it: by their number, or by room
+    /// that there is still.
+    fn without_memory<R>(&self, call: impl FnOnce() -> R) -> io::Result<R> {
         self.make_it_fail.write_at(b"1", 0)?;
         let result = call();
         self.make_it_fail.write_at(b"0", 0)?;
-        set("probability", "0")?;
-        let left = fs::read_to_string(failslab().join("times"))?;
-        Ok((result, left.trim() != IN_A_ROW.to_string()))
+        Ok(result)
     }
 }
 
@@ -71,7 +82,12 @@ fn prepare() -> io::Result<()> {
         mount("debugfs", DEBUGFS, "debugfs", MountFlags::empty(), None)?;
     }
     set("ignore-gfp-wait", "N")?;
-    set("verbose", "0")
+    set("verbose", "0")?;
+    // All allocations of threads that ask for it, and of no others.
+    set("task-filter", "Y")?;
+    set("probability", "100")?;
+    set("times", "-1")?;
+    set("space", "0")
 }
 
 fn failslab() -> PathBuf {

@@ -7,10 +7,8 @@ mod operations;
 use std::{
     cell::Cell,
     collections::BTreeMap,
-    fs::{self, File},
     hash::{DefaultHasher, Hash, Hasher},
     io,
-    os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
 
@@ -185,38 +183,6 @@ enum Failing {
     AllFrom,
 }
 
-/// What has all allocations fail that come after the one of an [`Injection`].
-struct Further {
-    /// Held open, since to open it needs memory as well.
-    make_it_fail: File,
-}
-
-impl Further {
-    /// Prepares this thread.
-    fn new() -> io::Result<Self> {
-        let failslab = Path::new("/sys/kernel/debug/failslab");
-        // Of threads that ask for it only.
-        fs::write(failslab.join("task-filter"), "Y")?;
-        fs::write(failslab.join("times"), "-1")?;
-        fs::write(failslab.join("probability"), "100")?;
-        let make_it_fail = File::options()
-            .write(true)
-            .open("/proc/thread-self/make-it-fail")?;
-        Ok(Self { make_it_fail })
-    }
-
-    /// Runs `act`, in which an allocation is to fail, with all after that failing as well.
-    fn run(&self, act: &dyn Fn() -> Answer<()>) -> Answer<()> {
-        let switch = |on: &[u8]| self.make_it_fail.write_at(on, 0).map(drop);
-        let switched = switch(b"1");
-        let answer = act();
-        switched
-            .and_then(|()| switch(b"0"))
-            .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
-        answer
-    }
-}
-
 /// Has each allocation of `act` fail in turn, and then all from each of them on; nothing may change
 /// by that, and nothing be lost.
 fn fail(
@@ -227,16 +193,20 @@ fn fail(
     refusals: &Cell<usize>,
 ) -> Case {
     let injection = works(t, Injection::new())?;
-    let further = works(t, Further::new())?;
-    let without_memory = || further.run(act);
-    let ways = [(Failing::One, act), (Failing::AllFrom, &without_memory)];
     let expected = t.done("state", state())?;
     let mut counts = [(0, 0); 2];
     let mut each = |repeat| -> Case {
-        for ((failing, act), count) in ways.into_iter().zip(&mut counts) {
+        for (failing, count) in [Failing::One, Failing::AllFrom]
+            .into_iter()
+            .zip(&mut counts)
+        {
             *count = (0, 0);
             for nth in 1.. {
-                let Some(felt) = nth_fails(t, &injection, nth, repeat, act, undo)? else {
+                let inject = || match failing {
+                    Failing::One => injection.fail_nth(nth, act),
+                    Failing::AllFrom => injection.fail_from(nth, act),
+                };
+                let Some(felt) = nth_fails(t, &inject, nth, repeat, undo)? else {
                     break;
                 };
                 count.0 += 1;
@@ -269,19 +239,18 @@ fn works<R>(t: &Test, answer: io::Result<R>) -> Result<R, Stop> {
     })
 }
 
-/// Has the `nth` allocation fail, `repeat` times; whether the call was refused then. `None` if it
+/// Has the `nth` allocation fail by `inject`, `repeat` times; whether the call was refused then. `None` if it
 /// has not so many.
 fn nth_fails(
     t: &Test,
-    injection: &Injection,
+    inject: &dyn Fn() -> io::Result<(Answer<()>, bool)>,
     nth: u32,
     repeat: usize,
-    act: &dyn Fn() -> Answer<()>,
     undo: &dyn Fn() -> Answer<()>,
 ) -> Result<Option<bool>, Stop> {
     let mut refused = false;
     for _ in 0..repeat {
-        let (answer, injected) = works(t, injection.fail_nth(nth, act))?;
+        let (answer, injected) = works(t, inject())?;
         match answer {
             Ok(()) => {
                 t.done("undo", undo())?;
