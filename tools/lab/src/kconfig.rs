@@ -30,6 +30,7 @@ impl Wishes {
     pub(crate) fn read(lab: &Lab, series: &str, flavour: &Flavour) -> Result<Self> {
         let engine = format!("engine-{}.config", flavour.engine);
         let series = format!("{series}.config");
+        let tests = format!("kunit-{series}");
         let usual = [
             "base.config",
             "filesystems.config",
@@ -39,8 +40,11 @@ impl Wishes {
         ];
         let usual = usual.into_iter().map(str::to_owned);
         let more = flavour.fragments().map(|name| format!("{name}.config"));
+        // Not every series has all of the unit tests.
+        let tests = lab.checkout.join(FOLDER).join(&tests);
+        let tests = (flavour.kunit && tests.exists()).then(|| format!("kunit-{series}"));
         let mut wishes = Self(BTreeMap::new());
-        for name in usual.chain(more) {
+        for name in usual.chain(more).chain(tests) {
             let path = lab.checkout.join(FOLDER).join(&name);
             let text = fs::read_to_string(&path)
                 .with_context(|| format!("cannot read {}", path.display()))?;

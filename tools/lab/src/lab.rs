@@ -36,6 +36,8 @@ pub(crate) struct Flavour {
     pub(crate) sanitizers: Vec<String>,
     /// Whether the filesystem in Rust is a module, made outside of the tree.
     pub(crate) module: bool,
+    /// Whether the kernel has unit tests and their C oracles.
+    pub(crate) kunit: bool,
 }
 
 impl From<Engine> for Flavour {
@@ -44,6 +46,7 @@ impl From<Engine> for Flavour {
             engine,
             sanitizers: Vec::new(),
             module: false,
+            kunit: false,
         }
     }
 }
@@ -52,16 +55,19 @@ impl Flavour {
     /// The fragments of the configuration, after those that every kernel has.
     pub(crate) fn fragments(&self) -> impl Iterator<Item = &str> {
         let module = self.module.then_some("module");
+        let kunit = self.kunit.then_some("kunit");
         module
             .into_iter()
+            .chain(kunit)
             .chain(self.sanitizers.iter().map(String::as_str))
     }
 
-    /// The folder for builds: those with checkers leave the others alone.
+    /// The folder for builds: those with checkers and those with unit tests leave the others alone.
     pub(crate) fn folder(&self) -> &'static str {
-        match self.sanitizers.is_empty() {
-            true => "x86",
-            false => "x86-sanitize",
+        match (self.sanitizers.is_empty(), self.kunit) {
+            (true, false) => "x86",
+            (true, true) => "x86-kunit",
+            (false, _) => "x86-sanitize",
         }
     }
 

@@ -4,6 +4,7 @@
 //! the kernel's own kunit.py, and once more while a guest boots.
 
 use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -90,9 +91,26 @@ pub(crate) fn uml(lab: &Lab) -> Result<Vec<Case>> {
     Ok(cases)
 }
 
+/// A kernel of the same flavour with the tests in it.
+fn with_tests(flavour: &Flavour) -> Flavour {
+    let mut flavour = flavour.clone();
+    flavour.kunit = true;
+    flavour
+}
+
+/// The name of the logs of [`qemu`].
+fn log_name(flavour: &Flavour) -> String {
+    format!("kunit-qemu-{}", with_tests(flavour))
+}
+
+/// The path of the kernel's log of [`qemu`].
+pub(super) fn log(lab: &Lab, flavour: &Flavour) -> Result<PathBuf> {
+    lab.cache.log(&log_name(flavour))
+}
+
 /// Boots a guest whose kernel runs the tests before anything else.
 pub(crate) fn qemu(lab: &Lab, flavour: impl Into<Flavour>) -> Result<Vec<Case>> {
-    let flavour = flavour.into();
+    let flavour = with_tests(&flavour.into());
     source::check(lab)?;
     let machine = {
         let _lock = lab.cache.lock()?;
@@ -105,7 +123,7 @@ pub(crate) fn qemu(lab: &Lab, flavour: impl Into<Flavour>) -> Result<Vec<Case>> 
             programs: programs::build(lab, programs::INIT)?,
         }
     };
-    let mut options = Options::new(Job::Halt, &format!("kunit-qemu-{flavour}"));
+    let mut options = Options::new(Job::Halt, &log_name(&flavour));
     options.parameters.push("kunit.enable=1".to_owned());
     options.parameters.extend(flavour.parameters());
     options.limit = Some(LIMIT * flavour.patience());

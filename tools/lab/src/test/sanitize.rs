@@ -49,6 +49,7 @@ pub(crate) fn run(lab: &Lab, asked: &Asked<'_>) -> Result<bool> {
         engine: Engine::Rust,
         sanitizers: chosen(asked.fragments)?,
         module: false,
+        kunit: false,
     };
     let wanted = Wanted {
         seed: 1,
@@ -122,7 +123,7 @@ fn chosen(fragments: &str) -> Result<Vec<String>> {
 
 /// Whether every checker said that it is there: one that is not reports nothing.
 fn begun(lab: &Lab, flavour: &Flavour) -> Result<Case> {
-    let log = fs::read(lab.cache.log(&format!("kunit-qemu-{flavour}"))?)?;
+    let log = fs::read(kunit::log(lab, flavour)?)?;
     let log = String::from_utf8_lossy(&log);
     let silent = SANITIZERS.iter().find(|(name, says)| {
         flavour.sanitizers.iter().any(|it| it == name)
