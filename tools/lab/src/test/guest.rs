@@ -9,10 +9,10 @@ use anyhow::Result;
 
 use super::ktap;
 use super::report::Case;
-use crate::boot::{self, Job, Options, Share};
-use crate::image::{self, Image};
+use crate::guest::boot::{self, Job, Options, Share};
+use crate::guest::image::{self, Image};
+use crate::guest::{disks, exec, kvm};
 use crate::lab::{Engine, Flavour, Lab};
-use crate::{disks, exec, kvm};
 
 /// Far more than any of them takes where there is no KVM and the machine is busy.
 pub(super) const LIMIT: Duration = Duration::from_secs(3600);

@@ -12,10 +12,12 @@ use anyhow::{Context, Result, ensure};
 use super::ktap;
 use super::misuse;
 use super::report::Case;
-use crate::boot::{self, Job, Machine, Options};
+use crate::fetch::source;
+use crate::fetch::toolchain::Toolchain;
+use crate::guest::boot::{self, Job, Machine, Options};
+use crate::guest::{kvm, programs};
 use crate::lab::{Flavour, Lab};
-use crate::toolchain::Toolchain;
-use crate::{kernel, kvm, programs, run, source, tree, ui};
+use crate::{kernel, run, tree, ui};
 
 /// The folder in the kernel tree whose `.kunitconfig` names our tests.
 const CONFIG: &str = "rust/kernel/fs";

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::report::{Case, Verdict};
+use crate::fetch::toolchain::Toolchain;
 use crate::lab::Lab;
-use crate::toolchain::Toolchain;
 use crate::tree::Tree;
 use crate::{cache, run, ui};
 

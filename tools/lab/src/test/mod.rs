@@ -2,7 +2,9 @@
 
 //! `make test`: the tests, from quick to whole.
 
-mod battery;
+pub(crate) mod battery;
+pub(crate) mod bench;
+pub(crate) mod check;
 mod expected;
 mod guest;
 mod host;
@@ -21,7 +23,7 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 
-use crate::boot::Outcome;
+use crate::guest::boot::Outcome;
 use crate::lab::{Engine, Lab};
 pub(crate) use sanitize::{Asked, run as sanitize};
 
@@ -47,7 +49,7 @@ const STEPS: &[Step] = &[
     ("rust_idmap.c", |lab| rust_idmap::run(lab, Engine::C)),
     ("selftests.c", |lab| selftests::run(lab, Engine::C)),
     // Last, when there is a kernel of each engine.
-    ("battery", battery::run),
+    ("battery", battery::step::run),
     ("fuzz", |lab| stress::fuzz_both(lab, FUZZ)),
 ];
 
@@ -198,7 +200,7 @@ fn complaint(log: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::boot::End;
+    use crate::guest::boot::End;
 
     #[test]
     fn trouble_is_told_by_the_line() {

@@ -10,8 +10,8 @@ use anyhow::{Result, bail};
 
 use super::report::{Case, Report, Verdict};
 use super::{around, guest, kunit, stress};
-use crate::battery::{self, Wanted};
 use crate::lab::{Engine, Flavour, Lab};
+use crate::test::battery::{self, Wanted};
 
 /// The fragments of the configuration that there are for this, and what their
 /// part of the kernel says when it begins, if anything.

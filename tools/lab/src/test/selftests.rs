@@ -15,11 +15,12 @@ use super::expected::Expected;
 use super::guest::LIMIT;
 use super::ktap;
 use super::report::Case;
-use crate::boot::{self, Job, Options, Share};
+use crate::fetch::toolchain::Toolchain;
+use crate::guest::boot::{self, Job, Options, Share};
+use crate::guest::{exec, kvm};
 use crate::lab::{Engine, Lab};
-use crate::toolchain::Toolchain;
 use crate::tree::{self, Tree};
-use crate::{cache, digest, exec, kvm, run, ui};
+use crate::{cache, digest, run, ui};
 
 /// What each test says on the stock kernel.
 const EXPECTED: &str = "tools/lab/expected/selftests.txt";

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::change::{self, Change};
-use crate::{cache, digest, run, source, ui};
+use crate::fetch::source;
+use crate::tree::change::{self, Change};
+use crate::{cache, digest, run, ui};
 
 /// The folder at the top of the user's tree. Git does not show it there: the
 /// kernel's .gitignore leaves out what begins with a dot.
@@ -183,7 +184,7 @@ fn untouched(target: &Path, ours: &str, original: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::change::tests::world;
+    use crate::tree::change::tests::world;
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
     /// Everything about every file below a folder.

@@ -8,8 +8,9 @@ use std::path::Path;
 
 use anyhow::{Result, bail, ensure};
 
+use crate::fetch::apt;
 use crate::lab::Lab;
-use crate::{apt, run, ui};
+use crate::{run, ui};
 
 /// The LLVM that is installed if there is none.
 pub(crate) const LLVM: u32 = 19;
@@ -41,7 +42,7 @@ const NEEDS: &[(Need, &str)] = &[
     (Program("mmdebstrap"), "mmdebstrap"),
     (Program("newuidmap"), "uidmap"),
     (Program("mke2fs"), "e2fsprogs"),
-    (Program(crate::qemu::PROGRAM), "qemu-system-x86"),
+    (Program(crate::guest::qemu::PROGRAM), "qemu-system-x86"),
     // objtool and the kernel's signing tools.
     (File("/usr/include/libelf.h"), "libelf-dev"),
     (File("/usr/include/openssl/ssl.h"), "libssl-dev"),

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::cache::Cache;
-use crate::{apt, run, ui};
+use crate::fetch::apt;
+use crate::{run, ui};
 
 /// The release in the guest.
 const SUITE: &str = "trixie";

@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::boot::{self, End, Job, Machine, Options, Outcome, Output, Share};
-use crate::image::{self, Image};
+use crate::cli::GuestArgs;
+use crate::fetch::source;
+use crate::fetch::toolchain::Toolchain;
+use crate::guest::boot::{self, End, Job, Machine, Options, Outcome, Output, Share};
+use crate::guest::image::{self, Image};
+use crate::guest::qemu::Accelerator;
+use crate::guest::{disks, kvm, programs};
 use crate::lab::{Engine, Flavour, Lab};
-use crate::qemu::Accelerator;
-use crate::toolchain::Toolchain;
-use crate::{GuestArgs, disks, kernel, kvm, programs, source, tree, ui};
+use crate::{kernel, tree, ui};
 
 /// The exit status of a command that took too long, as timeout(1) has it.
 const TIMED_OUT: u8 = 124;

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::boot::{Job, Machine, Options};
+use crate::guest::boot::{Job, Machine, Options};
 use crate::run;
 
 /// The program.

@@ -9,10 +9,12 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::change;
+use crate::fetch::source;
 use crate::lab::Lab;
 use crate::scratch::Scratch;
-use crate::{cache, patches, run, source, ui};
+use crate::tree::change;
+use crate::tree::patches;
+use crate::{cache, run, ui};
 
 /// Patches that add files: the folders, the subject, and the text. Those of
 /// the first part come before the checkout's patches, which begin to use them.
@@ -52,7 +54,7 @@ struct Addition {
 pub(crate) fn write(lab: &Lab, out: Option<PathBuf>) -> Result<()> {
     source::check(lab)?;
     let _lock = lab.cache.lock()?;
-    crate::tools::ensure_installed(lab)?;
+    crate::fetch::tools::ensure_installed(lab)?;
     let source = source::get(lab)?;
     let work = lab.cache.path("run");
     let release = (source.version.as_str(), source.series.as_str());

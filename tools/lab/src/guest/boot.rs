@@ -18,11 +18,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::cache::Cache;
-use crate::cpio::Archive;
-use crate::disks::{self, Disk};
-use crate::qemu::{self, Accelerator};
+use crate::guest::cpio::Archive;
+use crate::guest::disks::{self, Disk};
+use crate::guest::qemu::{self, Accelerator};
 use crate::scratch::{self, Scratch};
-use crate::{terminal, ui};
+use crate::ui;
+use crate::ui::terminal;
 
 const TICK: Duration = Duration::from_millis(10);
 /// How often a guest is booted at most, and what the host is given in between to calm down.

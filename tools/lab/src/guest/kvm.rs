@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::boot::{self, End, Job, Machine, Options};
 use crate::cache::Cache;
-use crate::qemu::Accelerator;
+use crate::guest::boot::{self, End, Job, Machine, Options};
+use crate::guest::qemu::Accelerator;
 use crate::ui;
 
 /// A boot takes two seconds with translation, and less with KVM.

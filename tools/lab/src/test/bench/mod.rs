@@ -14,10 +14,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::boot::{self, Job, Options};
+use crate::guest::boot::{self, Job, Options};
+use crate::guest::exec;
+use crate::guest::qemu::Accelerator;
 use crate::lab::{Engine, Lab};
-use crate::qemu::Accelerator;
-use crate::{exec, ui};
+use crate::ui;
 
 /// What calls cost, by the number of the map's ranges, in the order in which
 /// they were measured. No range is a mount that is not idmapped.

@@ -4,6 +4,11 @@
 //! and the patched ones in their places. A file whose contents stay the same
 //! is not touched, so that kbuild builds only what a change asks for.
 
+pub(crate) mod change;
+pub(crate) mod patches;
+pub(crate) mod series;
+pub(crate) mod undo;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -12,10 +17,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::cache;
-use crate::change::{self, Change, Wanted};
+use crate::fetch::source::{self, Source};
+use crate::fetch::tools;
 use crate::lab::Lab;
-use crate::source::{self, Source};
-use crate::{digest, tools, ui};
+use crate::{digest, ui};
+use change::{Change, Wanted};
 
 /// What no kernel is built from.
 const NO_KERNEL: [&str; 2] = ["Documentation", "tools/testing"];
@@ -233,7 +239,7 @@ fn update(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::change::tests::world;
+    use crate::tree::change::tests::world;
 
     /// Makes the tree of the small world; the answer is how much changed.
     fn make(base: &Path, checkout: &Path, tree: &Path, managed: &mut BTreeSet<PathBuf>) -> usize {

@@ -4,33 +4,33 @@
 
 use anyhow::Result;
 
-use super::report::{Case, Verdict};
-use crate::battery::{self, Run, Wanted};
+use super::super::report::{Case, Verdict};
+use super::{Run, Wanted};
 use crate::lab::{Engine, Lab};
 
 /// As many as need not long; `make battery` does more.
 const WANTED: Wanted = Wanted {
     seed: 1,
-    ops: battery::ENOUGH,
+    ops: super::ENOUGH,
     world: None,
 };
 
 /// Lets both engines do the same operations and compares.
 pub(crate) fn run(lab: &Lab) -> Result<Vec<Case>> {
-    let rust = battery::run(lab, Engine::Rust, WANTED)?;
-    let c = battery::run(lab, Engine::C, WANTED)?;
-    let same = match battery::difference(&rust.trace, &c.trace, WANTED.seed) {
+    let rust = super::run(lab, Engine::Rust, WANTED)?;
+    let c = super::run(lab, Engine::C, WANTED)?;
+    let same = match super::difference(&rust.trace, &c.trace, WANTED.seed) {
         None => Verdict::Passed,
         Some(difference) => Verdict::Failed(difference),
     };
-    let unseen = battery::unseen(&c.trace, WANTED);
+    let unseen = super::unseen(&c.trace, WANTED);
     let variety = match unseen.is_empty() {
         true => Verdict::Passed,
         false => Verdict::Failed(format!("never seen: {}", unseen.join(", "))),
     };
     let mut cases = vec![Case::new("same", same), Case::new("variety", variety)];
     for (engine, Run { outcome, .. }) in [(Engine::Rust, &rust), (Engine::C, &c)] {
-        let around = super::around(outcome, &[]).into_iter();
+        let around = super::super::around(outcome, &[]).into_iter();
         cases
             .extend(around.map(|case| Case::new(&format!("{}-{engine}", case.name), case.verdict)));
     }

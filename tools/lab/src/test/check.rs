@@ -8,11 +8,13 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
-use crate::change::MIRRORED;
+use crate::fetch::toolchain::Toolchain;
+use crate::fetch::{source, tools};
+use crate::kernel::{diagnostics, kconfig};
 use crate::lab::{Engine, Lab};
-use crate::toolchain::Toolchain;
+use crate::tree::change::MIRRORED;
 use crate::tree::{self, Tree};
-use crate::{diagnostics, kconfig, kernel, run, source, tools, ui};
+use crate::{kernel, run, ui};
 
 /// A file without its tests is not longer than this.
 const LONGEST: usize = 500;

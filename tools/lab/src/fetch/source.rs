@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::apt::{self, Apt};
 use crate::cache;
+use crate::fetch::apt::{self, Apt};
 use crate::lab::Lab;
 use crate::scratch::Scratch;
 use crate::{digest, run, ui};
@@ -154,7 +154,7 @@ fn fetch(lab: &Lab, series: &str) -> Result<PathBuf> {
 fn copied(lab: &Lab, kdir: &Path) -> Result<Source> {
     let (version, series) = version(kdir)?;
     ensure!(
-        !kdir.join(crate::undo::FOLDER).exists(),
+        !kdir.join(crate::tree::undo::FOLDER).exists(),
         "{} has these changes already: take them out with make unapply KDIR={}",
         kdir.display(),
         kdir.display()

@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::digest;
 use crate::scratch::Scratch;
-use crate::{digest, patches};
+use crate::tree::patches;
 
 /// The folders of the checkout that mirror the kernel's.
 pub(crate) const MIRRORED: [&str; 6] = [

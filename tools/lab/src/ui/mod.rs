@@ -4,6 +4,8 @@
 //! that it took, and on failure the lines that say why. All of it goes to
 //! stderr, stdout belongs to the guest's command.
 
+pub(crate) mod terminal;
+
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, IsTerminal, Write};
 use std::path::Path;

@@ -4,16 +4,21 @@
 //! second is built by rebuilding what the choice touches; what a boot needs is
 //! copied out with a stamp of what it was made from.
 
+pub(crate) mod diagnostics;
+pub(crate) mod docs;
+pub(crate) mod kconfig;
+pub(crate) mod module;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::kconfig::Wishes;
+use crate::fetch::toolchain::Toolchain;
 use crate::lab::{Flavour, Lab};
-use crate::toolchain::Toolchain;
 use crate::tree::Tree;
-use crate::{digest, module, run, ui};
+use crate::{digest, run, ui};
+use kconfig::Wishes;
 
 /// What is copied out of the build tree.
 const KEPT: [&str; 4] = ["arch/x86/boot/bzImage", "System.map", "vmlinux", ".config"];

@@ -9,10 +9,10 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::apt::{self, Apt};
+use crate::fetch::apt::{self, Apt};
+use crate::fetch::tools::{self, numbers};
 use crate::lab::Lab;
 use crate::scratch::Scratch;
-use crate::tools::{self, numbers};
 use crate::{run, ui};
 
 /// What the kernel asks for.

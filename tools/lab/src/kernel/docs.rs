@@ -4,9 +4,11 @@
 
 use anyhow::Result;
 
+use crate::fetch::source;
+use crate::fetch::toolchain::Toolchain;
+use crate::kernel::kconfig;
 use crate::lab::{Engine, Lab};
-use crate::toolchain::Toolchain;
-use crate::{kconfig, kernel, run, source, tree, ui};
+use crate::{kernel, run, tree, ui};
 
 /// Builds both and says where they are.
 pub(crate) fn build(lab: &Lab) -> Result<()> {

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
+use crate::fetch::toolchain::Toolchain;
 use crate::lab::Lab;
-use crate::toolchain::Toolchain;
 use crate::tree::Tree;
 use crate::{cache, ui};
 

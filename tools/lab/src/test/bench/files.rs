@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::boot::{self, Job, Options};
+use crate::guest::boot::{self, Job, Options};
+use crate::guest::exec;
+use crate::guest::qemu::Accelerator;
 use crate::lab::{Engine, Lab};
-use crate::qemu::Accelerator;
-use crate::{exec, ui};
+use crate::ui;
 
 const OURS: &str = "rust_idmapfs";
 const THEIRS: &str = "tmpfs";

@@ -3,15 +3,18 @@
 //! `make battery`: random operations by random users, which must come to the
 //! same with either engine.
 
+pub(super) mod step;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::boot::{self, Job, Options, Outcome};
+use crate::guest::boot::{self, Job, Options, Outcome};
+use crate::guest::{disks, exec, kvm};
 use crate::lab::{Engine, Flavour, Lab};
-use crate::{disks, exec, kvm, ui};
+use crate::ui;
 
 /// What the guest program `battery` is to do.
 #[derive(Clone, Copy)]

@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The command line: tasks and options. The Makefile passes its variables as
+//! environment variables of the same names; every one is an option, too.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::builder::FalseyValueParser;
+use clap::{Args, Parser, Subcommand};
+
+use crate::cache::Cache;
+use crate::guest::{exec, image};
+use crate::kernel::docs;
+use crate::lab::{Engine, Lab};
+use crate::test::battery::{self, Wanted};
+use crate::test::{bench, check};
+use crate::tree::{series, undo};
+use crate::{test, tree};
+
+#[derive(Parser)]
+#[command(name = "lab", about, version)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Args)]
+struct Common {
+    /// Where everything that is fetched and built is kept.
+    #[arg(long, env = "CACHE", global = true)]
+    cache: Option<PathBuf>,
+    /// The kernel to use: 7.3 or 7.2.
+    #[arg(long, env = "KERNEL", global = true, default_value = "7.3")]
+    kernel: String,
+    /// A kernel tree of your own, which is copied and not changed.
+    #[arg(long, env = "KDIR", global = true)]
+    kdir: Option<PathBuf>,
+    /// Fix bugs of idmapped mounts that Linux has (patches/fixes).
+    #[arg(long, env = "FIXES", global = true, value_parser = FalseyValueParser::new())]
+    fixes: bool,
+    /// Print the output of every step.
+    #[arg(long, env = "V", global = true, value_parser = FalseyValueParser::new())]
+    verbose: bool,
+    /// Where cargo builds the tools.
+    #[arg(long, env = "CARGO_TARGET_DIR", global = true, hide = true)]
+    target: Option<PathBuf>,
+    /// The checkout of this project.
+    #[arg(
+        long,
+        env = "LAB_CHECKOUT",
+        global = true,
+        hide = true,
+        default_value = "."
+    )]
+    checkout: PathBuf,
+}
+
+/// How a guest is booted.
+#[derive(Args)]
+pub(crate) struct GuestArgs {
+    /// Which implementation answers.
+    #[arg(long, env = "ENGINE", value_enum, default_value = "rust")]
+    pub(crate) engine: Engine,
+    /// A folder that the guest sees at /share.
+    #[arg(long, env = "SHARE")]
+    pub(crate) share: Option<PathBuf>,
+    /// Disks to format and mount: ext4 xfs:1G btrfs vfat msdos raw.
+    #[arg(long, env = "DISKS", default_value = "")]
+    pub(crate) disks: String,
+    /// The guest's root filesystem: usual, or with more programs: apps, clients.
+    #[arg(long, env = "IMAGE", default_value = "usual", value_parser = image::named)]
+    pub(crate) image: &'static image::Image,
+    /// Count instructions: one processor whose nanosecond is an instruction.
+    #[arg(long, env = "ICOUNT", value_parser = FalseyValueParser::new())]
+    pub(crate) icount: bool,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Boot, run a command in the guest, and exit with its status.
+    Exec {
+        #[command(flatten)]
+        guest: GuestArgs,
+        /// The command, for /bin/sh.
+        #[arg(long, env = "CMD")]
+        cmd: Option<OsString>,
+        /// Seconds after which the guest is ended.
+        #[arg(long, env = "TIMEOUT", default_value_t = 600)]
+        timeout: u64,
+    },
+    /// Boot and give a prompt in the guest.
+    Shell {
+        #[command(flatten)]
+        guest: GuestArgs,
+    },
+    /// Boot the Rust engine and show what idmapped mounts do.
+    Run,
+    /// Boot and play some of the acceptance scenes in full.
+    Scene {
+        /// Which, by their names: "E", or "A B".
+        #[arg(long, env = "S")]
+        scenes: Option<String>,
+        /// Only on this filesystem.
+        #[arg(long, env = "ON")]
+        on: Option<String>,
+        /// Which implementation answers.
+        #[arg(long, env = "ENGINE", value_enum, default_value = "rust")]
+        engine: Engine,
+    },
+    /// Boot and watch real programs use idmapped mounts.
+    Clients {
+        /// Only these: "mount crun".
+        #[arg(long, env = "S", default_value = exec::CLIENTS)]
+        clients: String,
+        /// Only on this filesystem.
+        #[arg(long, env = "ON")]
+        on: Option<String>,
+        /// Which implementation answers.
+        #[arg(long, env = "ENGINE", value_enum, default_value = "rust")]
+        engine: Engine,
+    },
+    /// Check formatting, lints, patches and documentation.
+    Check {
+        /// Leave out what builds the kernel.
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Build the documentation.
+    Docs,
+    /// Write the whole change as patches to mail.
+    Series {
+        /// The folder for them.
+        #[arg(long, env = "OUT")]
+        out: Option<PathBuf>,
+    },
+    /// Run the tests, from quick to whole.
+    Test {
+        /// Only those whose name is, or starts with, this.
+        #[arg(long, env = "T", default_value = "")]
+        only: String,
+    },
+    /// Let random users do random things, the same with both engines.
+    Battery {
+        /// What everything follows from.
+        #[arg(long, env = "SEED", default_value_t = 1)]
+        seed: u64,
+        /// How many operations.
+        #[arg(long, env = "OPS", default_value_t = 200_000)]
+        ops: u64,
+        /// Only this one of the worlds in which they are done.
+        #[arg(long, env = "WORLD")]
+        world: Option<u64>,
+    },
+    /// Make and remove idmapped mounts on all processors, against readers.
+    Storm {
+        /// For how long.
+        #[arg(long, env = "MINUTES", default_value_t = 60)]
+        minutes: u64,
+        /// Which implementation answers.
+        #[arg(long, env = "ENGINE", value_enum, default_value = "rust")]
+        engine: Engine,
+    },
+    /// Put programs that people use to work in the filesystem in Rust.
+    Apps,
+    /// Make the calls that make idmapped mounts with random arguments.
+    Fuzz {
+        /// How often.
+        #[arg(long, env = "CALLS", default_value_t = 1_000_000)]
+        calls: u64,
+        /// What the arguments follow from.
+        #[arg(long, env = "SEED", default_value_t = 1)]
+        seed: u64,
+        /// Which implementation answers.
+        #[arg(long, env = "ENGINE", value_enum, default_value = "rust")]
+        engine: Engine,
+    },
+    /// Count what calls cost on idmapped mounts, in both engines.
+    Bench,
+    /// Run unit tests, scenes and the battery on a kernel that checks itself.
+    Sanitize {
+        /// What it checks: kasan lockdep atomic-sleep kmemleak.
+        #[arg(
+            long,
+            env = "FRAGMENTS",
+            default_value = "kasan lockdep atomic-sleep kmemleak"
+        )]
+        fragments: String,
+        /// How many operations of the battery.
+        #[arg(long, env = "OPS", default_value_t = 20_000)]
+        ops: u64,
+        /// How many calls with random arguments.
+        #[arg(long, env = "CALLS", default_value_t = 20_000)]
+        calls: u64,
+        /// Only one part: kunit battery scenes posix module faults storm fuzz.
+        #[arg(long, env = "T", default_value = "")]
+        only: String,
+    },
+    /// Make the kernel tree with our files and patches.
+    Tree,
+    /// Put our files and patches into a tree of yours.
+    Apply,
+    /// Take them out again.
+    Unapply,
+    /// Remove everything that was fetched and built.
+    Clean,
+}
+
+impl Common {
+    fn lab(self) -> Result<Lab> {
+        let root = match self.cache {
+            Some(path) => path,
+            None => default_cache().context("neither CACHE nor HOME is set")?,
+        };
+        let checkout = self
+            .checkout
+            .canonicalize()
+            .with_context(|| format!("no checkout at {}", self.checkout.display()))?;
+        let cache = Cache::open(root)?;
+        Ok(Lab {
+            target: self.target.unwrap_or_else(|| cache.path("target")),
+            cache,
+            checkout,
+            kernel: self.kernel,
+            kdir: self.kdir,
+            fixes: self.fixes,
+            verbose: self.verbose,
+        })
+    }
+}
+
+/// The folder that the XDG rules give.
+fn default_cache() -> Option<PathBuf> {
+    let base = match std::env::var_os("XDG_CACHE_HOME") {
+        Some(base) if !base.is_empty() => PathBuf::from(base),
+        _ => PathBuf::from(std::env::var_os("HOME")?).join(".cache"),
+    };
+    Some(base.join("rust-idmapping"))
+}
+
+/// Runs the task; the answer is the exit status.
+pub(crate) fn act(cli: Cli) -> Result<u8> {
+    let lab = cli.common.lab()?;
+    match cli.task {
+        Task::Exec {
+            guest,
+            cmd,
+            timeout,
+        } => {
+            let cmd = cmd.context("which command? say CMD='...'")?;
+            exec::exec(&lab, &guest, cmd, timeout)
+        }
+        Task::Shell { guest } => exec::shell(&lab, &guest),
+        Task::Run => exec::tour(&lab),
+        Task::Scene { scenes, on, engine } => {
+            let scenes =
+                scenes.context("which scene? say S=E; 'scenes list' in the guest tells")?;
+            let play = exec::Play {
+                scenes: &scenes,
+                on: on.as_deref(),
+                image: &image::USUAL,
+            };
+            play.run(&lab, engine)
+        }
+        Task::Clients {
+            clients,
+            on,
+            engine,
+        } => {
+            let play = exec::Play {
+                scenes: &clients,
+                on: on.as_deref(),
+                image: &image::CLIENTS,
+            };
+            play.run(&lab, engine)
+        }
+        Task::Check { quick } => Ok(u8::from(!check::run(&lab, quick)?)),
+        Task::Docs => docs::build(&lab).map(|()| 0),
+        Task::Series { out } => series::write(&lab, out).map(|()| 0),
+        Task::Test { only } => Ok(u8::from(!test::run(&lab, &only)?)),
+        Task::Battery { seed, ops, world } => battery::battery(&lab, Wanted { seed, ops, world }),
+        Task::Storm { minutes, engine } => Ok(u8::from(!test::storm(&lab, engine, minutes)?)),
+        Task::Fuzz {
+            calls,
+            seed,
+            engine,
+        } => Ok(u8::from(!test::fuzz(&lab, engine, calls, seed)?)),
+        Task::Apps => Ok(u8::from(!test::run(&lab, "apps")?)),
+        Task::Bench => bench::bench(&lab),
+        Task::Sanitize {
+            fragments,
+            ops,
+            calls,
+            only,
+        } => {
+            let asked = test::Asked {
+                fragments: &fragments,
+                only: &only,
+                ops,
+                calls,
+            };
+            Ok(u8::from(!test::sanitize(&lab, &asked)?))
+        }
+        Task::Tree => {
+            let tree = tree::get(&lab)?;
+            println!("{}", tree.path.display());
+            Ok(0)
+        }
+        Task::Apply => {
+            undo::apply(&lab.checkout, lab.own_tree()?, &lab.cache.path("run")).map(|()| 0)
+        }
+        Task::Unapply => undo::unapply(lab.own_tree()?).map(|()| 0),
+        Task::Clean => lab.cache.clean().map(|()| 0),
+    }
+}

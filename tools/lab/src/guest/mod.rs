@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Guests: root filesystems, programs, QEMU, and jobs in them.
+
+pub(crate) mod boot;
+pub(crate) mod cpio;
+pub(crate) mod disks;
+pub(crate) mod exec;
+pub(crate) mod image;
+pub(crate) mod kvm;
+pub(crate) mod programs;
+pub(crate) mod qemu;
