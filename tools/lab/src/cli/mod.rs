@@ -256,8 +256,7 @@ pub(crate) fn act(cli: Cli) -> Result<u8> {
         Task::Shell { guest } => exec::shell(&lab, &guest),
         Task::Run => exec::tour(&lab),
         Task::Scene { scenes, on, engine } => {
-            let scenes =
-                scenes.context("which scene? say S=E; 'scenes list' in the guest tells")?;
+            let scenes = scenes.context("which scene? say S=E; 'e2e list' in the guest tells")?;
             let play = exec::Play {
                 scenes: &scenes,
                 on: on.as_deref(),

@@ -55,7 +55,7 @@ pub(crate) fn shell(lab: &Lab, guest: &GuestArgs) -> Result<u8> {
 
 /// Shows what idmapped mounts do on our engine, each line checked.
 pub(crate) fn tour(lab: &Lab) -> Result<u8> {
-    let mut options = Options::new(Job::Exec("exec scenes tour".into()), "tour");
+    let mut options = Options::new(Job::Exec("exec e2e tour".into()), "tour");
     options.output = Output::Pass;
     options.disks = disks::parse("ext4 vfat")?;
     options.limit = Some(Duration::from_secs(600));
@@ -81,7 +81,7 @@ pub(crate) struct Play<'a> {
 impl Play<'_> {
     /// Plays them; the answer is 1 if something was not as expected.
     pub(crate) fn run(&self, lab: &Lab, engine: Engine) -> Result<u8> {
-        let mut command = format!("exec scenes run {}", self.scenes);
+        let mut command = format!("exec e2e run {}", self.scenes);
         if let Some(filesystem) = self.on {
             command += &format!(" --on {filesystem}");
         }

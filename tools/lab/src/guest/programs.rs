@@ -17,12 +17,11 @@ pub(crate) const INIT: &[&str] = &["guest-init"];
 pub(crate) const ALL: &[&str] = &[
     "guest-init",
     "mount-idmapped",
-    "scenes",
+    "e2e",
     "cost",
-    "faults",
-    "posix",
-    "battery",
-    "storm",
+    "conformance",
+    "differential",
+    "stress",
     "rust_idmap",
 ];
 

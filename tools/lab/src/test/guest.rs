@@ -43,20 +43,22 @@ impl<'a> Program<'a> {
 /// Plays the acceptance scenes.
 pub(crate) fn scenes(lab: &Lab, flavour: impl Into<Flavour>) -> Result<Vec<Case>> {
     let flavour = flavour.into();
-    Program::new("scenes", "scenes all --ktap").run(lab, flavour)
+    Program::new("scenes", "e2e all --ktap").run(lab, flavour)
 }
 
 /// Fails each allocation of making an idmapped mount.
 pub(crate) fn faults(lab: &Lab, flavour: impl Into<Flavour>) -> Result<Vec<Case>> {
-    Program::new("faults", "faults").run(lab, flavour)
+    Program::new("faults", "stress faults").run(lab, flavour)
 }
 
 /// Tries the filesystems that keep their files in memory: every call with either engine, the rest,
 /// which is the filesystem's own, with ours.
 pub(crate) fn posix(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
     let command = match engine {
-        Engine::Rust => "posix run rust_idmapfs tmpfs --seconds 3 --cycles 100",
-        Engine::C => "posix run rust_idmapfs tmpfs --parts plain,idmapped,userns,userns-idmapped",
+        Engine::Rust => "conformance run rust_idmapfs tmpfs --seconds 3 --cycles 100",
+        Engine::C => {
+            "conformance run rust_idmapfs tmpfs --parts plain,idmapped,userns,userns-idmapped"
+        }
     };
     Program::new("posix", command).run(lab, engine)
 }
@@ -65,7 +67,7 @@ pub(crate) fn posix(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
 pub(crate) fn posix_long(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
     Program::new(
         "posix-long",
-        "exec posix run rust_idmapfs --parts mix,cycles --seconds 300 --cycles 5000",
+        "exec conformance run rust_idmapfs --parts mix,cycles --seconds 300 --cycles 5000",
     )
     .run(lab, engine)
 }
@@ -75,7 +77,7 @@ pub(crate) fn posix_long(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
 pub(super) fn posix_checked(lab: &Lab, flavour: Flavour) -> Result<Vec<Case>> {
     Program::new(
         "posix",
-        "posix run rust_idmapfs --seconds 60 --cycles 100 \
+        "conformance run rust_idmapfs --seconds 60 --cycles 100 \
                   --parts idmapped,userns-idmapped,limits,mix,cycles,faults",
     )
     .run(lab, flavour)
@@ -93,7 +95,7 @@ pub(super) fn module_checked(lab: &Lab, flavour: Flavour) -> Result<Vec<Case>> {
 
 fn with_module(lab: &Lab, flavour: Flavour, effort: &str) -> Result<Vec<Case>> {
     const FILE: &str = "/module/rust_idmapfs.ko";
-    let command = format!("insmod {FILE} && posix run rust_idmapfs {effort} --module {FILE}");
+    let command = format!("insmod {FILE} && conformance run rust_idmapfs {effort} --module {FILE}");
     let flavour = Flavour {
         module: true,
         ..flavour
@@ -105,7 +107,7 @@ fn with_module(lab: &Lab, flavour: Flavour, effort: &str) -> Result<Vec<Case>> {
 pub(crate) fn apps(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
     let program = Program::new(
         "apps",
-        "exec posix run rust_idmapfs --parts apps,apps-idmapped",
+        "exec conformance run rust_idmapfs --parts apps,apps-idmapped",
     );
     program.run_in(lab, engine.into(), &image::APPS)
 }

@@ -238,7 +238,7 @@ mod tests {
             end: End::Exited(status),
             began: true,
             output: Vec::new(),
-            errors: b"posix: no such part\n".to_vec(),
+            errors: b"conformance: no such part\n".to_vec(),
             kernel_log: "/nowhere/at/all".into(),
         };
         let named = |outcome: &Outcome, verdict: Verdict| -> Option<Verdict> {
@@ -250,7 +250,7 @@ mod tests {
         assert_eq!(named(&outcome(0), Verdict::Passed), None);
         assert_eq!(named(&outcome(1), failed()), None);
         let said = Some(Verdict::Failed(
-            "exit status 1\nposix: no such part".to_owned(),
+            "exit status 1\nconformance: no such part".to_owned(),
         ));
         assert_eq!(named(&outcome(1), Verdict::Passed), said);
         let known = Verdict::Failed("XFAIL known\nowner: 4, not 0".to_owned());

@@ -13,7 +13,7 @@ use crate::lab::{Engine, Flavour, Lab};
 
 /// Makes and removes mounts on all processors, against readers.
 pub(crate) fn storm(lab: &Lab, flavour: impl Into<Flavour>, seconds: u64) -> Result<Vec<Case>> {
-    let command = format!("storm mounts --seconds {seconds}");
+    let command = format!("stress mounts --seconds {seconds}");
     let program = Program {
         limit: Duration::from_secs(10 * seconds + 300),
         ..Program::new("storm", &command)
@@ -28,7 +28,7 @@ pub(crate) fn fuzz(
     calls: u64,
     seed: u64,
 ) -> Result<Vec<Case>> {
-    let command = format!("storm fuzz --calls {calls} --seed {seed}");
+    let command = format!("stress fuzz --calls {calls} --seed {seed}");
     let program = Program {
         // A kernel that looks after itself makes few hundred calls in a second.
         limit: Duration::from_secs(calls / 200 + 300),

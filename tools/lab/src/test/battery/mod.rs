@@ -16,7 +16,7 @@ use crate::guest::{disks, exec, kvm};
 use crate::lab::{Engine, Flavour, Lab};
 use crate::ui;
 
-/// What the guest program `battery` is to do.
+/// What the guest program `differential` is to do.
 #[derive(Clone, Copy)]
 pub(crate) struct Wanted {
     /// What all operations follow from.
@@ -66,7 +66,7 @@ pub(crate) fn run(lab: &Lab, flavour: impl Into<Flavour>, wanted: Wanted) -> Res
     let Wanted { seed, ops, world } = wanted;
     let only = world.map_or(String::new(), |world| format!("--world {world} "));
     let command = format!(
-        "battery --seed {seed} --ops {ops} {only}--on tmpfs,ext4,vfat,overlay \
+        "differential --seed {seed} --ops {ops} {only}--on tmpfs,ext4,vfat,overlay \
          --ext4 $DISK1 --vfat $DISK2_DEV{}",
         flavour.epilogue()
     );
@@ -85,7 +85,7 @@ pub(crate) fn run(lab: &Lab, flavour: impl Into<Flavour>, wanted: Wanted) -> Res
     let errors = String::from_utf8_lossy(&outcome.errors);
     ensure!(
         status == 0,
-        "battery ended with status {status}: {errors}; its trace: {}",
+        "differential ended with status {status}: {errors}; its trace: {}",
         kept.display()
     );
     Ok(Run { trace, outcome })

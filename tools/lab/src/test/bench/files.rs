@@ -18,13 +18,13 @@ const OURS: &str = "rust_idmapfs";
 const THEIRS: &str = "tmpfs";
 /// What ours may cost, in hundredths of what tmpfs costs.
 const MOST: u64 = 120;
-/// What `posix cost` does, besides reading and removing, that the bound is for.
+/// What `conformance cost` does, besides reading and removing, that the bound is for.
 const BOUND: [&str; 5] = ["create", "stat", "readdir", "unlink", "write"];
 
 /// Measures and prints a table; the answer is whether the bound holds.
 pub(super) fn bench(lab: &Lab) -> Result<bool> {
     let machine = exec::machine(lab, Engine::Rust)?;
-    let command = format!("exec posix cost {THEIRS} {OURS}");
+    let command = format!("exec conformance cost {THEIRS} {OURS}");
     let mut options = Options::new(Job::Exec(OsString::from(command)), "bench-files");
     options.accelerator = Accelerator::Icount;
     options.limit = Some(Duration::from_secs(900));
@@ -32,7 +32,10 @@ pub(super) fn bench(lab: &Lab) -> Result<bool> {
     let outcome = ui::timed(label, || boot::boot(&lab.cache, &machine, &options))?;
     let status = outcome.status()?;
     let errors = String::from_utf8_lossy(&outcome.errors);
-    ensure!(status == 0, "posix ended with status {status}: {errors}");
+    ensure!(
+        status == 0,
+        "conformance ended with status {status}: {errors}"
+    );
     let (text, held) = compare(&parse(&String::from_utf8_lossy(&outcome.output))?)?;
     print!("{text}");
     Ok(held)
@@ -41,7 +44,7 @@ pub(super) fn bench(lab: &Lab) -> Result<bool> {
 /// A type of filesystem, a task, and its instructions.
 type Cost = (String, String, u64);
 
-/// Reads the lines that `posix cost` prints.
+/// Reads the lines that `conformance cost` prints.
 fn parse(output: &str) -> Result<Vec<Cost>> {
     let line = |line: &str| -> Option<Cost> {
         let mut words = line.split_whitespace();
@@ -49,7 +52,8 @@ fn parse(output: &str) -> Result<Vec<Cost>> {
         Some((kind, task, words.next()?.parse().ok()?))
     };
     let costs = output.lines().map(|text| {
-        line(text).with_context(|| format!("posix printed {text:?}, not KIND TASK INSTRUCTIONS"))
+        line(text)
+            .with_context(|| format!("conformance printed {text:?}, not KIND TASK INSTRUCTIONS"))
     });
     costs.collect()
 }

@@ -12,10 +12,10 @@
 //! Needs root. Everything happens in a mount namespace of its own, on filesystems in images in
 //! memory, and is gone at the end.
 
-mod act;
 mod attr;
 mod caller;
-mod disk;
+mod filesystem;
+mod fixture;
 mod ktap;
 mod netlink;
 mod op;
@@ -23,8 +23,8 @@ mod ops;
 mod ring;
 mod scenarios;
 mod setattr;
-mod stage;
 mod sys;
+mod syscalls;
 mod sysctl;
 mod userns;
 
@@ -36,9 +36,9 @@ use rustix::mount::{mount, mount_change, MountFlags, MountPropagationFlags};
 use rustix::thread::UnshareFlags;
 
 use caller::Places;
-use disk::Kind;
+use filesystem::Kind;
+use fixture::Stage;
 use ktap::{Doing, Failure, Test};
-use stage::Stage;
 use sysctl::Sysctl;
 
 /// Where everything is mounted.

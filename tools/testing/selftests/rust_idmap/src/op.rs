@@ -7,9 +7,9 @@ use std::env::set_current_dir;
 use rustix::io::Errno;
 
 use crate::caller::{Answer, Place, Places, Who};
-use crate::disk::{Can, Kind};
+use crate::filesystem::{Can, Kind};
+use crate::fixture::{Scene, Stage};
 use crate::ktap::{wrong, Failure, Outcome, Test};
-use crate::stage::{Scene, Stage};
 
 pub(crate) const OK: Answer = Ok(0);
 /// The permission bits, or an ACL, say no.

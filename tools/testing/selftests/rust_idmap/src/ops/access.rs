@@ -3,7 +3,7 @@
 //! `access()`, which asks for the real ids, and `faccessat2()`, which can ask for the others.
 
 use crate::caller::{Who, DISK, FOREIGN};
-use crate::disk::Can;
+use crate::filesystem::Can;
 use crate::op::{op, Op, EACCES, OK};
 use crate::sys::faccessat;
 
@@ -51,7 +51,7 @@ pub(crate) fn ops() -> Vec<Op> {
                 return OK;
             };
             crate::sys::set_fs_ids(id, id);
-            crate::act::append("file")
+            crate::syscalls::append("file")
         })
         .needs(Can::Owners)
         // Nobody becomes the owner without a capability.

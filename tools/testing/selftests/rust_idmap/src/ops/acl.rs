@@ -5,12 +5,12 @@
 use rustix::fs::{getxattr, lgetxattr, lsetxattr, removexattr, setxattr, XattrFlags};
 use rustix::io::Errno;
 
-use crate::act;
 use crate::caller::{Answer, DISK, FOREIGN, SEEN};
-use crate::disk::Can;
+use crate::filesystem::Can;
+use crate::fixture::Scene;
 use crate::ktap::{Doing, Failure, Outcome};
 use crate::op::{op, same, Op, EACCES, EINVAL, EPERM, OK};
-use crate::stage::Scene;
+use crate::syscalls;
 
 use super::{done, MAPPED, OWNERS};
 
@@ -135,29 +135,31 @@ pub(crate) fn ops() -> Vec<Op> {
         acl("acl.remove", |_| done(removexattr("file", ACCESS)))
             .with(|s| give(s, "file", ACCESS, &with_user(DISK + 4)))
             .each(OWNERS),
-        acl("acl.user_may", |_| act::read("file"))
+        acl("acl.user_may", |_| syscalls::read("file"))
             .with(|s| give(s, "file", ACCESS, &with_user(DISK + 1)))
             .each([OK, EACCES, OK, EACCES, OK]),
         acl("acl.user_with_the_number_of_the_seen", |_| {
-            act::read("file")
+            syscalls::read("file")
         })
         .with(|s| give(s, "file", ACCESS, &with_user(SEEN + 1)))
         .each([OK, EACCES, EACCES, EACCES, OK]),
-        acl("acl.group_may", |_| act::read("file"))
+        acl("acl.group_may", |_| syscalls::read("file"))
             .with(|s| give(s, "file", ACCESS, &with_group(DISK + 1)))
             .each([OK, EACCES, OK, EACCES, OK]),
-        acl("acl.unmapped_user_may_not", |_| act::read("file"))
+        acl("acl.unmapped_user_may_not", |_| syscalls::read("file"))
             .with(|s| s.give_to("file", DISK + 7, DISK + 7, 0o600))
             .with(|s| give(s, "file", ACCESS, &with_user(FOREIGN)))
             .each([EACCES, EACCES, EACCES, EACCES, OK]),
-        acl("acl.inherited", |_| act::create("new", 0o660))
+        acl("acl.inherited", |_| syscalls::create("new", 0o660))
             .with(|s| s.give(".", DISK, 0o777))
             .with(|s| give(s, ".", DEFAULT, &with_user(DISK + 4)))
             .each(MAPPED)
             .then(|s| same("user on disk", stored(s, "new", ACCESS, USER)?, DISK + 4)),
-        acl("acl.chmod_changes_the_mask", |_| act::chmod("file", 0o640))
-            .with(|s| give(s, "file", ACCESS, &with_user(DISK + 4)))
-            .each(OWNERS)
-            .then(|s| same("user on disk", stored(s, "file", ACCESS, USER)?, DISK + 4)),
+        acl("acl.chmod_changes_the_mask", |_| {
+            syscalls::chmod("file", 0o640)
+        })
+        .with(|s| give(s, "file", ACCESS, &with_user(DISK + 4)))
+        .each(OWNERS)
+        .then(|s| same("user on disk", stored(s, "file", ACCESS, USER)?, DISK + 4)),
     ]
 }

@@ -2,30 +2,30 @@
 
 //! Changing attributes: permissions, owners and sizes.
 
-use crate::act;
 use crate::caller::{Who, DISK, FOREIGN, SEEN};
 use crate::op::{op, same, Op, EINVAL, EOVERFLOW, EPERM, OK};
+use crate::syscalls;
 
 use super::{OWNERS, WRITERS};
 
 pub(crate) fn ops() -> Vec<Op> {
     vec![
-        op("attr.chmod", |_| act::chmod("file", 0o600))
+        op("attr.chmod", |_| syscalls::chmod("file", 0o600))
             .each(OWNERS)
             .then(|s| same("permissions", s.mode("file")?, 0o600)),
         op("attr.chmod_of_unmapped_owner", |_| {
-            act::chmod("file", 0o600)
+            syscalls::chmod("file", 0o600)
         })
         .with(|s| s.file("file", FOREIGN, 0o666))
         // It would be written back with an owner that is not known.
         .each([EOVERFLOW; 5]),
         op("attr.chmod_setgid_of_own_group", |_| {
-            act::chmod("file", 0o2775)
+            syscalls::chmod("file", 0o2775)
         })
         .each(OWNERS)
         .then(|s| same("permissions", s.mode("file")?, 0o2775)),
         op("attr.chmod_setgid_of_other_group", |_| {
-            act::chmod("file", 0o2775)
+            syscalls::chmod("file", 0o2775)
         })
         .with(|s| s.give_to("file", DISK, DISK + 7, 0o644))
         .each(OWNERS)
@@ -38,18 +38,18 @@ pub(crate) fn ops() -> Vec<Op> {
             )
         }),
         op("attr.chown_to_itself", |s| {
-            act::chown("file", Some(s.place.known(SEEN)), None)
+            syscalls::chown("file", Some(s.place.known(SEEN)), None)
         })
         .each(OWNERS)
         .then(|s| same("owner", s.owner("file")?, (DISK, DISK))),
         op("attr.chown_to_another", |s| {
-            act::chown("file", Some(s.place.known(SEEN + 4)), None)
+            syscalls::chown("file", Some(s.place.known(SEEN + 4)), None)
         })
         .each([EPERM, EPERM, EPERM, EPERM, OK])
         .then(|s| same("owner", s.owner("file")?, (DISK + 4, DISK))),
         op("attr.chown_to_unmapped", |s| {
             let unmapped = s.place.number(DISK).unwrap_or(5);
-            act::chown("file", Some(unmapped), None)
+            syscalls::chown("file", Some(unmapped), None)
         })
         .by(|s| match s.place.number(DISK) {
             // There is no such id for the caller, or none on disk for it.
@@ -57,16 +57,16 @@ pub(crate) fn ops() -> Vec<Op> {
             Some(_) => EOVERFLOW,
         }),
         op("attr.chgrp_to_own_group", |s| {
-            act::chown("file", None, Some(s.place.known(SEEN)))
+            syscalls::chown("file", None, Some(s.place.known(SEEN)))
         })
         .each(OWNERS)
         .then(|s| same("owner", s.owner("file")?, (DISK, DISK))),
         op("attr.chgrp_to_other_group", |s| {
-            act::chown("file", None, Some(s.place.known(SEEN + 4)))
+            syscalls::chown("file", None, Some(s.place.known(SEEN + 4)))
         })
         .each([EPERM, EPERM, EPERM, EPERM, OK])
         .then(|s| same("owner", s.owner("file")?, (DISK, DISK + 4))),
-        op("attr.truncate_by_name", |_| act::truncate(c"file"))
+        op("attr.truncate_by_name", |_| syscalls::truncate(c"file"))
             .everywhere()
             .each(WRITERS),
     ]

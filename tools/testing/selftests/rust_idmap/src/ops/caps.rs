@@ -5,12 +5,12 @@
 use rustix::fs::{getxattr, lgetxattr, lsetxattr, removexattr, setxattr, XattrFlags};
 use rustix::io::Errno;
 
-use crate::act;
 use crate::caller::{Answer, Place, Who, DISK, FOREIGN, NESTED_ROOT, SEEN};
-use crate::disk::Can;
+use crate::filesystem::Can;
+use crate::fixture::Scene;
 use crate::ktap::{Doing, Failure, Outcome};
 use crate::op::{op, same, Op, EACCES, EINVAL, EOVERFLOW, EPERM, OK};
-use crate::stage::Scene;
+use crate::syscalls;
 
 use super::{done, WRITERS};
 
@@ -79,27 +79,27 @@ pub(crate) fn ops() -> Vec<Op> {
     let caps = |name, act| op(name, act).needs(Can::Xattr);
     vec![
         op("capability.over_mapped_owner", |_| {
-            act::chmod("file", 0o600)
+            syscalls::chmod("file", 0o600)
         })
         .with(|s| s.give("file", DISK + 8, 0o644))
         .each([EPERM, EPERM, EPERM, EPERM, OK]),
-        op("capability.over_unmapped_group", |_| act::read("file"))
+        op("capability.over_unmapped_group", |_| syscalls::read("file"))
             .with(|s| s.give_to("file", DISK + 8, FOREIGN, 0))
             .each([EACCES; 5]),
-        op("capability.search", |_| act::read("dir/file"))
+        op("capability.search", |_| syscalls::read("dir/file"))
             .with(|s| s.folder("dir", DISK + 8, 0o755))
             .with(|s| s.file("dir/file", DISK + 8, 0o644))
             .with(|s| s.give("dir", DISK + 8, 0))
             .each([EACCES, EACCES, EACCES, EACCES, OK]),
         op("capability.take_over", |s| {
-            act::chown("file", Some(s.place.known(Who::Admin.id())), None)
+            syscalls::chown("file", Some(s.place.known(Who::Admin.id())), None)
         })
         .with(|s| s.give("file", DISK + 8, 0o600))
         .each([EPERM, EPERM, EPERM, EPERM, OK])
         .then(|s| same("owner", s.owner("file")?, (DISK + 5, DISK + 8))),
         op("capability.take_over_unmapped_owner", |s| {
             let id = s.place.known(Who::Admin.id());
-            act::chown("file", Some(id), Some(id))
+            syscalls::chown("file", Some(id), Some(id))
         })
         .with(|s| s.give("file", FOREIGN, 0o600))
         // Who is in charge of the filesystem itself may rescue what has no owner.
@@ -142,7 +142,7 @@ pub(crate) fn ops() -> Vec<Op> {
         caps("commoncap.remove", |_| done(removexattr("file", NAME)))
             .with(|s| give(s, Some(DISK)))
             .by(admin(|_| OK)),
-        caps("commoncap.gone_after_a_write", |_| act::append("file"))
+        caps("commoncap.gone_after_a_write", |_| syscalls::append("file"))
             .with(|s| give(s, Some(DISK)))
             .each(WRITERS)
             .then(|s| {
@@ -150,7 +150,7 @@ pub(crate) fn ops() -> Vec<Op> {
                 same("attribute", left, Err(Errno::NODATA))
             }),
         caps("commoncap.gone_after_a_change_of_owner", |s| {
-            act::chown("file", None, Some(s.place.known(SEEN)))
+            syscalls::chown("file", None, Some(s.place.known(SEEN)))
         })
         .with(|s| give(s, Some(DISK)))
         .each(super::OWNERS)

@@ -6,13 +6,13 @@ use std::os::fd::AsFd;
 
 use rustix::fs::OFlags;
 
-use crate::act;
 use crate::caller::{Answer, Place, Who, DISK};
-use crate::disk::Kind;
+use crate::filesystem::Kind;
+use crate::fixture::Scene;
 use crate::ktap::{Doing, Outcome};
 use crate::op::{op, same, Op, EINVAL, EPERM};
-use crate::stage::Scene;
 use crate::sys;
+use crate::syscalls;
 
 use super::{MAPPED, OWNERS, WRITERS};
 
@@ -25,7 +25,7 @@ const READ_ONLY: u64 = 2;
 
 /// `struct btrfs_ioctl_vol_args` with a name.
 fn create(name: &str) -> Answer {
-    let folder = act::file(".", OFlags::RDONLY)?;
+    let folder = syscalls::file(".", OFlags::RDONLY)?;
     subvolume(folder.as_fd(), name)
 }
 
@@ -56,7 +56,7 @@ pub(crate) fn ops() -> Vec<Op> {
                 same("owner", s.owner("new")?, (id, id))
             }),
         op("btrfs.set_flags_of_subvolume", |_| {
-            let folder = act::file("sub", OFlags::RDONLY)?;
+            let folder = syscalls::file("sub", OFlags::RDONLY)?;
             // Back again, so that it can be removed.
             for flags in [READ_ONLY, 0] {
                 sys::ioctl(folder.as_fd(), SUBVOL_SETFLAGS, &mut flags.to_ne_bytes())?;
@@ -66,12 +66,12 @@ pub(crate) fn ops() -> Vec<Op> {
         .not_on(&not_btrfs)
         .with(owners_subvolume)
         .each(OWNERS),
-        op("btrfs.remove_subvolume", |_| act::rmdir("sub"))
+        op("btrfs.remove_subvolume", |_| syscalls::rmdir("sub"))
             .not_on(&not_btrfs)
             .with(owners_subvolume)
             .each(WRITERS),
         op("xfs.bulkstat", |_| {
-            let folder = act::file(".", OFlags::RDONLY)?;
+            let folder = syscalls::file(".", OFlags::RDONLY)?;
             let mut data = vec![0; 4096];
             // Room for one answer.
             data[12..16].copy_from_slice(&1u32.to_ne_bytes());

@@ -9,12 +9,12 @@ use rustix::fs::{lsetxattr, XattrFlags};
 use rustix::io::Errno;
 
 use crate::caller::{Answer, Place, Who, DISK, FOREIGN, NESTED_ROOT, SEEN};
-use crate::disk::{Can, Kind};
+use crate::filesystem::{Can, Kind};
+use crate::fixture::Scene;
 use crate::ktap::{Doing, Outcome};
 use crate::op::{op, same, Op, EACCES, OK};
-use crate::stage::Scene;
 use crate::userns::number;
-use crate::{disk, sys};
+use crate::{filesystem, sys};
 
 use super::NOBODY;
 
@@ -138,7 +138,7 @@ pub(crate) fn ops() -> Vec<Op> {
 
 /// That the program is on the filesystem.
 pub(crate) fn prepare(disk: &std::path::Path, kind: Kind) -> Outcome {
-    if !kind.can(disk::Can::Owners) {
+    if !kind.can(filesystem::Can::Owners) {
         return Ok(());
     }
     let own = std::env::current_exe().doing("finding this program")?;

@@ -2,10 +2,10 @@
 
 //! FAT, which stores no owners: all files are whose the mount says, and seen through a map.
 
-use crate::act;
 use crate::caller::{Who, DISK, SEEN};
-use crate::disk::Kind;
+use crate::filesystem::Kind;
 use crate::op::{op, same, Op, EACCES, EOVERFLOW, EPERM, OK};
+use crate::syscalls;
 
 use super::WRITERS;
 
@@ -16,24 +16,27 @@ pub(crate) fn ops() -> Vec<Op> {
         .collect();
     let fat = |name, act| op(name, act).everywhere().not_on(&not_fat);
     vec![
-        fat("fat.create", |_| act::create("new", 0o644))
+        fat("fat.create", |_| syscalls::create("new", 0o644))
             .each([OK, EACCES, EACCES, EOVERFLOW, OK])
             // Whoever made it.
             .then(|s| same("owner", s.owner("new")?, (DISK, DISK))),
         fat("fat.chown_to_itself", |s| {
-            act::chown("file", Some(s.place.known(SEEN)), Some(s.place.known(SEEN)))
+            syscalls::chown("file", Some(s.place.known(SEEN)), Some(s.place.known(SEEN)))
         })
         .each([OK, EPERM, EPERM, EPERM, OK]),
         fat("fat.chown_to_another", |s| {
-            act::chown("file", Some(s.place.known(SEEN + 4)), None)
+            syscalls::chown("file", Some(s.place.known(SEEN + 4)), None)
         })
         // There is no place for another owner.
         .each([EPERM; 5]),
-        fat("fat.chmod_to_read_only", |_| act::chmod("file", 0o555))
+        fat("fat.chmod_to_read_only", |_| syscalls::chmod("file", 0o555))
             .each([OK, EPERM, EPERM, EPERM, OK])
             .then(|s| same("permissions", s.mode("file")? & 0o222, 0)),
-        fat("fat.rename", |_| act::rename("file", "Long name of a file")).each(WRITERS),
-        fat("fat.read_only_file", |_| act::append("file"))
+        fat("fat.rename", |_| {
+            syscalls::rename("file", "Long name of a file")
+        })
+        .each(WRITERS),
+        fat("fat.read_only_file", |_| syscalls::append("file"))
             .with(|s| {
                 use std::os::unix::fs::PermissionsExt;
                 let mode = std::fs::Permissions::from_mode(0o555);

@@ -4,11 +4,11 @@
 
 use rustix::fs::FileType;
 
-use crate::act;
 use crate::caller::{DISK, FOREIGN};
+use crate::fixture::Scene;
 use crate::ktap::Outcome;
 use crate::op::{op, same, Op, EACCES, EOVERFLOW, OK};
-use crate::stage::Scene;
+use crate::syscalls;
 
 use super::MAPPED;
 
@@ -32,51 +32,55 @@ fn maker(name: &'static str, act: fn(&Scene) -> crate::caller::Answer) -> Op {
 
 pub(crate) fn ops() -> Vec<Op> {
     vec![
-        maker("init.create", |_| act::create("new", 0o644)),
-        maker("init.mkdir", |_| act::mkdir("new", 0o755)),
-        maker("init.symlink", |_| act::symlink("file", "new")),
-        maker("init.fifo", |_| act::mknod("new", FileType::Fifo)),
-        maker("init.socket", |_| act::mknod("new", FileType::Socket)),
+        maker("init.create", |_| syscalls::create("new", 0o644)),
+        maker("init.mkdir", |_| syscalls::mkdir("new", 0o755)),
+        maker("init.symlink", |_| syscalls::symlink("file", "new")),
+        maker("init.fifo", |_| syscalls::mknod("new", FileType::Fifo)),
+        maker("init.socket", |_| syscalls::mknod("new", FileType::Socket)),
         op("init.create_in_owners_folder", |_| {
-            act::create("new", 0o644)
+            syscalls::create("new", 0o644)
         })
         .everywhere()
         // The caller's id is looked at before the permissions of the folder.
         .each([OK, EACCES, EACCES, EOVERFLOW, OK]),
         op("init.create_in_groups_folder", |_| {
-            act::create("new", 0o644)
+            syscalls::create("new", 0o644)
         })
         .with(|s| s.give(".", DISK, 0o775))
         .each([OK, OK, EACCES, EOVERFLOW, OK])
         .then(is_callers),
         op("init.create_in_unmapped_folder", |_| {
-            act::create("dir/new", 0o644)
+            syscalls::create("dir/new", 0o644)
         })
         .with(|s| s.folder("dir", FOREIGN, 0o777))
         .each([EACCES, EACCES, EACCES, EOVERFLOW, EACCES]),
-        op("init.group_of_folder", |_| act::create("new", 0o644))
+        op("init.group_of_folder", |_| syscalls::create("new", 0o644))
             .with(|s| s.give_to(".", DISK, DISK + 7, 0o2777))
             .each(MAPPED)
             .then(|s| {
                 let id = s.who.on_disk().unwrap_or(u32::MAX);
                 same("owner of what was made", s.owner("new")?, (id, DISK + 7))
             }),
-        op("init.folder_keeps_setgid", |_| act::mkdir("new", 0o755))
-            .with(|s| s.give_to(".", DISK, DISK + 7, 0o2777))
-            .each(MAPPED)
-            .then(|s| same("permissions", s.mode("new")?, 0o2755)),
-        op("init.setgid_of_other_group", |_| act::create("new", 0o2775))
-            .with(|s| s.give_to(".", DISK, DISK, 0o2777))
-            .each(MAPPED)
-            .then(|s| {
-                use crate::caller::Who::*;
-                // Only members of the folder's group, and who has CAP_FSETID over it, keep it.
-                let kept = matches!(s.who, Owner | Member | Admin);
-                same(
-                    "permissions",
-                    s.mode("new")?,
-                    if kept { 0o2775 } else { 0o775 },
-                )
-            }),
+        op("init.folder_keeps_setgid", |_| {
+            syscalls::mkdir("new", 0o755)
+        })
+        .with(|s| s.give_to(".", DISK, DISK + 7, 0o2777))
+        .each(MAPPED)
+        .then(|s| same("permissions", s.mode("new")?, 0o2755)),
+        op("init.setgid_of_other_group", |_| {
+            syscalls::create("new", 0o2775)
+        })
+        .with(|s| s.give_to(".", DISK, DISK, 0o2777))
+        .each(MAPPED)
+        .then(|s| {
+            use crate::caller::Who::*;
+            // Only members of the folder's group, and who has CAP_FSETID over it, keep it.
+            let kept = matches!(s.who, Owner | Member | Admin);
+            same(
+                "permissions",
+                s.mode("new")?,
+                if kept { 0o2775 } else { 0o775 },
+            )
+        }),
     ]
 }

@@ -7,13 +7,13 @@ use std::os::fd::{AsFd, AsRawFd};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use crate::act;
 use crate::caller::{Answer, DISK, FOREIGN};
-use crate::disk::{Can, Kind};
+use crate::filesystem::{Can, Kind};
+use crate::fixture::Scene;
 use crate::ktap::{Doing, Outcome};
 use crate::op::{op, same, Op, EACCES, EPERM, OK};
-use crate::stage::Scene;
 use crate::sys;
+use crate::syscalls;
 
 use super::OWNERS;
 
@@ -32,7 +32,7 @@ const NODUMP: u64 = 0x40;
 const X_NODUMP: u32 = 0x80;
 
 fn ioctl(name: &str, request: u64, data: &mut [u8]) -> Answer {
-    let file = act::file(name, OFlags::RDONLY)?;
+    let file = syscalls::file(name, OFlags::RDONLY)?;
     sys::ioctl(file.as_fd(), request, data)
 }
 
@@ -81,8 +81,8 @@ fn two_equal_files(s: &Scene) -> Outcome {
 
 /// `struct file_dedupe_range` with one place; the answer is its status.
 fn dedupe(_: &Scene) -> Answer {
-    let from = act::file("other", OFlags::RDONLY)?;
-    let to = act::file("file", OFlags::RDONLY)?;
+    let from = syscalls::file("other", OFlags::RDONLY)?;
+    let to = syscalls::file("file", OFlags::RDONLY)?;
     let mut data = [0; 56];
     data[8..16].copy_from_slice(&(BLOCK as u64).to_ne_bytes());
     data[16..18].copy_from_slice(&1u16.to_ne_bytes());
@@ -140,7 +140,7 @@ pub(crate) fn ops() -> Vec<Op> {
             .with(|s| s.give("file", DISK, 0o666))
             .not_on(&no_reflink),
         op("ioctl.defrag", |_| {
-            let file = act::file("file", OFlags::RDONLY)?;
+            let file = syscalls::file("file", OFlags::RDONLY)?;
             sys::ioctl_without(file.as_fd(), DEFRAG)
         })
         .not_on(&only(Kind::Btrfs))

@@ -6,11 +6,11 @@ use std::os::unix::fs::symlink;
 
 use rustix::fs::{mknodat, FileType, Mode, OFlags, CWD};
 
-use crate::act;
 use crate::caller::{DISK, FOREIGN};
+use crate::fixture::Scene;
 use crate::ktap::{Doing, Outcome};
 use crate::op::{op, Op, EACCES, EOVERFLOW, EPERM, OK};
-use crate::stage::Scene;
+use crate::syscalls;
 
 use super::{MAPPED, NOBODY, OWNERS, WRITERS};
 
@@ -47,114 +47,129 @@ fn pipe_of_owner(s: &Scene) -> Outcome {
 
 pub(crate) fn ops() -> Vec<Op> {
     vec![
-        op("may_delete.file", |_| act::unlink("file"))
+        op("may_delete.file", |_| syscalls::unlink("file"))
             .everywhere()
             .each(WRITERS),
-        op("may_delete.folder", |_| act::rmdir("dir"))
+        op("may_delete.folder", |_| syscalls::rmdir("dir"))
             .everywhere()
             .with(|s| s.folder("dir", DISK, 0o755))
             .each(WRITERS),
-        op("may_delete.by_an_unmapped_caller", |_| act::unlink("file")).with(open_to_all),
-        op("may_delete.of_unmapped_owner", |_| act::unlink("file"))
+        op("may_delete.by_an_unmapped_caller", |_| {
+            syscalls::unlink("file")
+        })
+        .with(open_to_all),
+        op("may_delete.of_unmapped_owner", |_| syscalls::unlink("file"))
             .with(open_to_all)
             .with(|s| s.file("file", FOREIGN, 0o666))
             .each([EOVERFLOW; 5]),
-        op("may_delete.in_unmapped_folder", |_| act::unlink("dir/file"))
-            .with(|s| s.folder("dir", DISK, 0o755))
-            .with(|s| s.file("dir/file", DISK, 0o666))
-            .with(|s| s.give("dir", FOREIGN, 0o777))
-            .each(NOBODY),
-        op("may_delete.in_sticky_folder", |_| act::unlink("file"))
+        op("may_delete.in_unmapped_folder", |_| {
+            syscalls::unlink("dir/file")
+        })
+        .with(|s| s.folder("dir", DISK, 0o755))
+        .with(|s| s.file("dir/file", DISK, 0o666))
+        .with(|s| s.give("dir", FOREIGN, 0o777))
+        .each(NOBODY),
+        op("may_delete.in_sticky_folder", |_| syscalls::unlink("file"))
             .with(sticky)
             .each(OWNERS),
         op("may_delete.others_in_own_sticky_folder", |_| {
-            act::unlink("file")
+            syscalls::unlink("file")
         })
         .with(own_sticky)
         .with(others_file)
         .each(OWNERS),
-        op("may_delete.folder_in_sticky_folder", |_| act::rmdir("dir"))
-            .with(|s| s.folder("dir", DISK, 0o777))
-            .with(sticky)
-            .each(OWNERS),
-        op("may_rename.file", |_| act::rename("file", "new"))
+        op("may_delete.folder_in_sticky_folder", |_| {
+            syscalls::rmdir("dir")
+        })
+        .with(|s| s.folder("dir", DISK, 0o777))
+        .with(sticky)
+        .each(OWNERS),
+        op("may_rename.file", |_| syscalls::rename("file", "new"))
             .everywhere()
             .each(WRITERS),
         op("may_rename.where_everybody_may", |_| {
-            act::rename("file", "new")
+            syscalls::rename("file", "new")
         })
         .with(open_to_all)
         // The new name is an entry that is made.
         .each(MAPPED),
-        op("may_rename.over_another", |_| act::rename("file", "other"))
-            .with(open_to_all)
-            .with(|s| s.file("other", OTHER, 0o644)),
+        op("may_rename.over_another", |_| {
+            syscalls::rename("file", "other")
+        })
+        .with(open_to_all)
+        .with(|s| s.file("other", OTHER, 0o644)),
         op("may_rename.over_another_in_sticky_folder", |_| {
-            act::rename("file", "other")
+            syscalls::rename("file", "other")
         })
         .with(|s| s.file("other", OTHER, 0o644))
         .with(sticky)
         .each([EPERM, EPERM, EPERM, EPERM, OK]),
         op("may_rename.in_sticky_folder", |_| {
-            act::rename("file", "file")
+            syscalls::rename("file", "file")
         })
         // To itself: nothing is asked for.
         .with(sticky),
-        op("may_rename.exchange", |_| act::exchange("file", "other"))
-            .with(open_to_all)
-            .with(|s| s.file("other", OTHER, 0o644)),
+        op("may_rename.exchange", |_| {
+            syscalls::exchange("file", "other")
+        })
+        .with(open_to_all)
+        .with(|s| s.file("other", OTHER, 0o644)),
         op("may_rename.of_unmapped_owner", |_| {
-            act::rename("file", "new")
+            syscalls::rename("file", "new")
         })
         .with(open_to_all)
         .with(|s| s.file("file", FOREIGN, 0o666))
         .each([EOVERFLOW; 5]),
         op("may_rename.folder_of_others", |_| {
-            act::rename("dir", "sub/dir")
+            syscalls::rename("dir", "sub/dir")
         })
         .with(|s| s.folder("dir", OTHER, 0o755))
         .with(|s| s.folder("sub", DISK, 0o777))
         .with(open_to_all)
         // A folder that moves is written to itself.
         .each([EACCES, EACCES, EACCES, EOVERFLOW, OK]),
-        op("may_link.own", |_| act::link("file", "new"))
+        op("may_link.own", |_| syscalls::link("file", "new"))
             .with(open_to_all)
             .each(OWNERS),
-        op("may_link.who_may_write", |_| act::link("file", "new"))
+        op("may_link.who_may_write", |_| syscalls::link("file", "new"))
             .with(open_to_all)
             .with(|s| s.file("file", DISK, 0o666))
             .each(MAPPED),
-        op("may_link.of_unmapped_owner", |_| act::link("file", "new"))
-            .with(open_to_all)
-            .with(|s| s.file("file", FOREIGN, 0o666))
-            .each([EOVERFLOW; 5]),
-        op("may_link.setuid", |_| act::link("file", "new"))
+        op("may_link.of_unmapped_owner", |_| {
+            syscalls::link("file", "new")
+        })
+        .with(open_to_all)
+        .with(|s| s.file("file", FOREIGN, 0o666))
+        .each([EOVERFLOW; 5]),
+        op("may_link.setuid", |_| syscalls::link("file", "new"))
             .with(open_to_all)
             .with(|s| s.file("file", DISK, 0o4777))
             .each(OWNERS),
-        op("may_follow_link.of_owner", |_| act::read("link"))
+        op("may_follow_link.of_owner", |_| syscalls::read("link"))
             .with(link_of_owner)
             .with(sticky)
             .each([OK, EACCES, EACCES, EACCES, EACCES]),
-        op("may_follow_link.of_owner_of_folder", |_| act::read("link"))
-            .with(link_of_owner)
-            .with(own_sticky),
-        op("may_follow_link.not_sticky", |_| act::read("link"))
+        op("may_follow_link.of_owner_of_folder", |_| {
+            syscalls::read("link")
+        })
+        .with(link_of_owner)
+        .with(own_sticky),
+        op("may_follow_link.not_sticky", |_| syscalls::read("link"))
             .with(link_of_owner)
             .with(open_to_all),
         op("may_create_in_sticky.file", |_| {
-            act::open("file", OFlags::CREATE | OFlags::WRONLY)
+            syscalls::open("file", OFlags::CREATE | OFlags::WRONLY)
         })
         .with(|s| s.file("file", DISK, 0o666))
         .with(sticky)
         .each([OK, EACCES, EACCES, EACCES, EACCES]),
         op("may_create_in_sticky.file_of_owner_of_folder", |_| {
-            act::open("file", OFlags::CREATE | OFlags::WRONLY)
+            syscalls::open("file", OFlags::CREATE | OFlags::WRONLY)
         })
         .with(|s| s.file("file", DISK, 0o666))
         .with(own_sticky),
         op("may_create_in_sticky.pipe", |_| {
-            act::open("pipe", OFlags::CREATE | OFlags::RDWR | OFlags::NONBLOCK)
+            syscalls::open("pipe", OFlags::CREATE | OFlags::RDWR | OFlags::NONBLOCK)
         })
         .with(pipe_of_owner)
         .with(sticky)

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use rustix::fs::OFlags;
 
-use crate::act;
 use crate::caller::{Who, DISK};
-use crate::disk::{Can, Kind};
+use crate::filesystem::{Can, Kind};
+use crate::fixture::Scene;
 use crate::ktap::{Doing, Outcome};
 use crate::op::{op, same, Op, EPERM, OK};
-use crate::stage::Scene;
 use crate::sys::{self, Mapping};
+use crate::syscalls;
 
 /// What the kernel does about files of layers that are mapped.
 const OF_LAYER: &str = "the owner is asked for with the map of the layer's mount";
@@ -51,7 +51,7 @@ fn in_memory(s: &Scene) -> Result<usize, crate::ktap::Failure> {
 pub(crate) fn ops() -> Vec<Op> {
     vec![
         op("memory.mincore", |_| {
-            let file = act::file("file", OFlags::RDONLY)?;
+            let file = syscalls::file("file", OFlags::RDONLY)?;
             let pages = Mapping::of(file.as_fd(), LENGTH)?.in_core()?;
             Ok(pages.iter().filter(|page| **page & 1 == 1).count() as u64)
         })
@@ -60,7 +60,7 @@ pub(crate) fn ops() -> Vec<Op> {
         // Who may not know is told that all are.
         .each([Ok(0), Ok(4), Ok(4), Ok(4), Ok(0)]),
         op("memory.pageout", |_| {
-            let file = act::file("file", OFlags::RDONLY)?;
+            let file = syscalls::file("file", OFlags::RDONLY)?;
             let mapping = Mapping::shared(file.as_fd(), LENGTH)?;
             // A page that somebody has a reference to stays, be it whoever wrote it to disk. Who may
             // not do this may not know either, and is told that all are there.
@@ -86,13 +86,13 @@ pub(crate) fn ops() -> Vec<Op> {
             )
         }),
         op("memory.cachestat", |_| {
-            let file = act::file("file", OFlags::RDONLY)?;
+            let file = syscalls::file("file", OFlags::RDONLY)?;
             sys::cachestat(file.as_fd(), LENGTH as u64)
         })
         .with(holes)
         .each([OK, EPERM, EPERM, EPERM, OK]),
         op("memory.cachestat_who_may_write", |_| {
-            let file = act::file("file", OFlags::RDONLY)?;
+            let file = syscalls::file("file", OFlags::RDONLY)?;
             sys::cachestat(file.as_fd(), LENGTH as u64)
         })
         .with(holes)

@@ -4,53 +4,55 @@
 
 use rustix::fs::OFlags;
 
-use crate::act;
 use crate::caller::{DISK, FOREIGN};
-use crate::disk::Can;
+use crate::filesystem::Can;
 use crate::op::{op, Op, EACCES, OK};
+use crate::syscalls;
 
 pub(crate) fn ops() -> Vec<Op> {
     vec![
-        op("namei.read_of_everybody", |_| act::read("file")).everywhere(),
-        op("namei.write_of_owner", |_| act::append("file"))
+        op("namei.read_of_everybody", |_| syscalls::read("file")).everywhere(),
+        op("namei.write_of_owner", |_| syscalls::append("file"))
             .everywhere()
             .each([OK, EACCES, EACCES, EACCES, OK]),
-        op("namei.read_of_owner", |_| act::read("file"))
+        op("namei.read_of_owner", |_| syscalls::read("file"))
             .with(|s| s.file("file", DISK, 0o400))
             .each([OK, EACCES, EACCES, EACCES, OK]),
-        op("namei.read_of_group", |_| act::read("file"))
+        op("namei.read_of_group", |_| syscalls::read("file"))
             .with(|s| s.file("file", DISK, 0o040))
             // The owner's class comes first, and holds no permission.
             .each([EACCES, OK, EACCES, EACCES, OK]),
-        op("namei.read_of_others", |_| act::read("file"))
+        op("namei.read_of_others", |_| syscalls::read("file"))
             .with(|s| s.file("file", DISK, 0o004))
             .each([EACCES, EACCES, OK, OK, OK]),
-        op("namei.read_of_nobody", |_| act::read("file"))
+        op("namei.read_of_nobody", |_| syscalls::read("file"))
             .with(|s| s.file("file", DISK, 0))
             .each([EACCES, EACCES, EACCES, EACCES, OK]),
-        op("namei.write_to_unmapped_owner", |_| act::append("file"))
-            .with(|s| s.file("file", FOREIGN, 0o666))
-            // The owner could not be written back, whoever asks.
-            .each([EACCES; 5]),
-        op("namei.read_of_unmapped_owner", |_| act::read("file"))
+        op("namei.write_to_unmapped_owner", |_| {
+            syscalls::append("file")
+        })
+        .with(|s| s.file("file", FOREIGN, 0o666))
+        // The owner could not be written back, whoever asks.
+        .each([EACCES; 5]),
+        op("namei.read_of_unmapped_owner", |_| syscalls::read("file"))
             .with(|s| s.file("file", FOREIGN, 0o400))
             .each([EACCES; 5]),
-        op("namei.read_of_unmapped_group", |_| act::read("file"))
+        op("namei.read_of_unmapped_group", |_| syscalls::read("file"))
             .with(|s| s.give_to("file", DISK, FOREIGN, 0o640))
             // Capabilities count only over files whose owner and group are known.
             .each([OK, EACCES, EACCES, EACCES, EACCES]),
-        op("namei.search_of_owner", |_| act::read("dir/file"))
+        op("namei.search_of_owner", |_| syscalls::read("dir/file"))
             .with(|s| s.folder("dir", DISK, 0o755))
             .with(|s| s.file("dir/file", DISK, 0o644))
             .with(|s| s.give("dir", DISK, 0o700))
             .each([OK, EACCES, EACCES, EACCES, OK]),
-        op("namei.search_of_group", |_| act::read("dir/file"))
+        op("namei.search_of_group", |_| syscalls::read("dir/file"))
             .with(|s| s.folder("dir", DISK, 0o755))
             .with(|s| s.file("dir/file", DISK, 0o644))
             .with(|s| s.give("dir", DISK, 0o710))
             .each([OK, OK, EACCES, EACCES, OK]),
         op("namei.list", |_| {
-            let folder = act::file("dir", OFlags::RDONLY | OFlags::DIRECTORY)?;
+            let folder = syscalls::file("dir", OFlags::RDONLY | OFlags::DIRECTORY)?;
             rustix::fs::Dir::read_from(folder)?
                 .next()
                 .transpose()
@@ -67,7 +69,7 @@ pub(crate) fn ops() -> Vec<Op> {
         .with(|s| s.folder("dir", FOREIGN, 0o700))
         .each([EACCES; 5]),
         op("namei.path_without_opening", |_| {
-            act::open("file", OFlags::PATH)
+            syscalls::open("file", OFlags::PATH)
         })
         .needs(Can::Owners)
         .with(|s| s.file("file", DISK, 0)),

@@ -6,12 +6,12 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use rustix::fs::{linkat, AtFlags, OFlags, CWD};
 
-use crate::act;
 use crate::caller::{DISK, FOREIGN};
-use crate::disk::Can;
+use crate::filesystem::Can;
+use crate::fixture::Scene;
 use crate::op::{op, same, Op, EACCES, EOVERFLOW, EPERM, OK};
-use crate::stage::Scene;
 use crate::sys;
+use crate::syscalls;
 
 use super::{done, MAPPED, OWNERS, WRITERS};
 
@@ -21,38 +21,38 @@ fn open_to_all(s: &Scene) -> crate::ktap::Outcome {
 
 pub(crate) fn ops() -> Vec<Op> {
     vec![
-        op("open.write", |_| act::open("file", OFlags::RDWR))
+        op("open.write", |_| syscalls::open("file", OFlags::RDWR))
             .everywhere()
             .each(WRITERS),
         op("open.truncate", |_| {
-            act::open("file", OFlags::WRONLY | OFlags::TRUNC)
+            syscalls::open("file", OFlags::WRONLY | OFlags::TRUNC)
         })
         .everywhere()
         .each(WRITERS),
         op("open.noatime", |_| {
-            act::open("file", OFlags::RDONLY | OFlags::NOATIME)
+            syscalls::open("file", OFlags::RDONLY | OFlags::NOATIME)
         })
         .everywhere()
         .each(OWNERS),
         op("open.noatime_of_unmapped_owner", |_| {
-            act::open("file", OFlags::RDONLY | OFlags::NOATIME)
+            syscalls::open("file", OFlags::RDONLY | OFlags::NOATIME)
         })
         .with(|s| s.file("file", FOREIGN, 0o644))
         .each([EPERM; 5]),
         op("open.noatime_later", |_| {
-            let file = act::file("file", OFlags::RDONLY)?;
+            let file = syscalls::file("file", OFlags::RDONLY)?;
             sys::fcntl(file.as_fd(), libc::F_SETFL, libc::O_NOATIME)
         })
         .everywhere()
         .each(OWNERS),
         op("open.write_hint", |_| {
-            let file = act::file("file", OFlags::RDONLY)?;
+            let file = syscalls::file("file", OFlags::RDONLY)?;
             sys::set_write_hint(file.as_fd())
         })
         .everywhere()
         .each(OWNERS),
         op("open.lease", |_| {
-            let file = act::file("file", OFlags::RDONLY)?;
+            let file = syscalls::file("file", OFlags::RDONLY)?;
             sys::fcntl(file.as_fd(), libc::F_SETLEASE, libc::F_RDLCK)
         })
         .everywhere()
@@ -65,18 +65,18 @@ pub(crate) fn ops() -> Vec<Op> {
             }
         }),
         op("open.tmpfile", |_| {
-            act::open(".", OFlags::TMPFILE | OFlags::WRONLY)
+            syscalls::open(".", OFlags::TMPFILE | OFlags::WRONLY)
         })
         .needs(Can::Tmpfile)
         .with(open_to_all)
         .each(MAPPED),
         op("open.tmpfile_in_owners_folder", |_| {
-            act::open(".", OFlags::TMPFILE | OFlags::WRONLY)
+            syscalls::open(".", OFlags::TMPFILE | OFlags::WRONLY)
         })
         .needs(Can::Tmpfile)
         .each([OK, EACCES, EACCES, EOVERFLOW, OK]),
         op("open.tmpfile_with_a_name", |_| {
-            let file = act::file(".", OFlags::TMPFILE | OFlags::WRONLY)?;
+            let file = syscalls::file(".", OFlags::TMPFILE | OFlags::WRONLY)?;
             let path = format!("/proc/self/fd/{}", file.as_raw_fd());
             done(linkat(CWD, &path, CWD, "new", AtFlags::SYMLINK_FOLLOW))
         })
@@ -88,13 +88,13 @@ pub(crate) fn ops() -> Vec<Op> {
             same("owner", s.owner("new")?, (id, id))
         }),
         op("open.create_what_is_there", |_| {
-            act::open("file", OFlags::CREATE | OFlags::WRONLY)
+            syscalls::open("file", OFlags::CREATE | OFlags::WRONLY)
         })
         .everywhere()
         // Nothing is made, so nobody need be known.
         .each(WRITERS),
         op("open.create_where_it_is_not_allowed", |_| {
-            act::open("new", OFlags::CREATE | OFlags::WRONLY)
+            syscalls::open("new", OFlags::CREATE | OFlags::WRONLY)
         })
         .everywhere()
         .each([OK, EACCES, EACCES, EOVERFLOW, OK]),

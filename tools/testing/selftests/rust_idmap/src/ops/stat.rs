@@ -4,20 +4,20 @@
 
 use rustix::fs::{fstat, statx, AtFlags, OFlags, StatxFlags, CWD};
 
-use crate::act;
 use crate::caller::{DISK, FOREIGN, OVERFLOW, SEEN};
 use crate::op::{op, Op};
+use crate::syscalls;
 
 pub(crate) fn ops() -> Vec<Op> {
     let owner = |op: Op| op.by(|s| Ok(u64::from(s.place.shown(SEEN))));
     let overflow = |op: Op| op.by(|_| Ok(u64::from(OVERFLOW)));
     vec![
-        owner(op("stat.user", |_| act::owner("file")).everywhere()),
-        owner(op("stat.group", |_| act::group("file")).everywhere()),
-        owner(op("stat.user_of_folder", |_| act::owner(".")).everywhere()),
+        owner(op("stat.user", |_| syscalls::owner("file")).everywhere()),
+        owner(op("stat.group", |_| syscalls::group("file")).everywhere()),
+        owner(op("stat.user_of_folder", |_| syscalls::owner(".")).everywhere()),
         owner(
             op("stat.by_descriptor", |_| {
-                let file = act::file("file", OFlags::PATH)?;
+                let file = syscalls::file("file", OFlags::PATH)?;
                 fstat(&file).map(|status| u64::from(status.st_uid))
             })
             .everywhere(),
@@ -30,32 +30,32 @@ pub(crate) fn ops() -> Vec<Op> {
             })
             .everywhere(),
         ),
-        owner(op("stat.symlink", |_| act::owner("link")).with(|s| {
+        owner(op("stat.symlink", |_| syscalls::owner("link")).with(|s| {
             std::os::unix::fs::symlink("file", s.on_disk("link")).map_err(crate::ktap::wrong)?;
             s.give("link", DISK, 0)
         })),
-        op("stat.last_of_the_map", |_| act::owner("file"))
+        op("stat.last_of_the_map", |_| syscalls::owner("file"))
             .with(|s| s.give("file", DISK + 9, 0o644))
             .by(|s| Ok(u64::from(s.place.shown(SEEN + 9)))),
         overflow(
-            op("stat.after_the_map", |_| act::owner("file"))
+            op("stat.after_the_map", |_| syscalls::owner("file"))
                 .with(|s| s.give("file", DISK + 10, 0o644)),
         ),
         overflow(
-            op("stat.before_the_map", |_| act::group("file"))
+            op("stat.before_the_map", |_| syscalls::group("file"))
                 .with(|s| s.give("file", DISK - 1, 0o644)),
         ),
         // What has the number of an id that is seen is somebody else's on disk.
         overflow(
-            op("stat.number_of_the_seen", |_| act::owner("file"))
+            op("stat.number_of_the_seen", |_| syscalls::owner("file"))
                 .with(|s| s.give("file", SEEN, 0o644)),
         ),
         overflow(
-            op("stat.unmapped_user", |_| act::owner("file"))
+            op("stat.unmapped_user", |_| syscalls::owner("file"))
                 .with(|s| s.give_to("file", FOREIGN, DISK, 0o644)),
         ),
         owner(
-            op("stat.group_of_unmapped_user", |_| act::group("file"))
+            op("stat.group_of_unmapped_user", |_| syscalls::group("file"))
                 .with(|s| s.give_to("file", FOREIGN, DISK, 0o644)),
         ),
     ]

@@ -4,12 +4,12 @@
 
 use rustix::fs::{getxattr, lgetxattr, listxattr, lsetxattr, removexattr, setxattr, XattrFlags};
 
-use crate::act;
 use crate::caller::{Answer, Place, Who, DISK, FOREIGN};
-use crate::disk::Can;
+use crate::filesystem::Can;
+use crate::fixture::Scene;
 use crate::ktap::{Doing, Outcome};
 use crate::op::{op, same, Op, EACCES, EPERM, OK};
-use crate::stage::Scene;
+use crate::syscalls;
 
 use super::{done, OWNERS, WRITERS};
 
@@ -85,7 +85,7 @@ pub(crate) fn ops() -> Vec<Op> {
                 s.give("pipe", DISK, 0o666)
             })
             .each([EPERM; 5]),
-        xattr("xattr.kept_by_chmod", |_| act::chmod("file", 0o600))
+        xattr("xattr.kept_by_chmod", |_| syscalls::chmod("file", 0o600))
             .with(there)
             .each(OWNERS)
             .then(|s| {

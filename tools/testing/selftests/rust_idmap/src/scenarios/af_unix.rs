@@ -10,9 +10,9 @@ use rustix::net::{
 
 use super::{note, nothing, scenario, Scenario, WITH_OWNERS};
 use crate::caller::{everybody, Answer, Place, Places, Who, DISK};
+use crate::fixture::Stage;
 use crate::ktap::{Doing, Failure, Outcome};
 use crate::op::{same, EACCES, EOVERFLOW, OK};
-use crate::stage::Stage;
 
 pub(super) const ALL: &[Scenario] = &[
     scenario("af_unix.connect", WITH_OWNERS, connecting),

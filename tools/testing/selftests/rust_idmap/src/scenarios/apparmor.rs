@@ -16,12 +16,12 @@ use rustix::io::Errno;
 use rustix::net::{connect, socket, AddressFamily, SocketAddrUnix, SocketType};
 
 use super::{note, nothing, scenario, Scenario, WITH_OWNERS};
-use crate::act;
 use crate::caller::{everybody, Answer, Place, Places, Who, DISK, SEEN};
+use crate::fixture::{Scene, Stage};
 use crate::ktap::{skip, wrong, Doing, Failure, Outcome};
 use crate::op::{EACCES, OK};
-use crate::stage::{Scene, Stage};
 use crate::sys;
+use crate::syscalls;
 use crate::userns::number;
 
 pub(super) const ALL: &[Scenario] = &[
@@ -152,9 +152,9 @@ fn opening(stage: &Stage, places: &Places) -> Outcome {
         let path = path.to_string_lossy();
         places.act(who, place, || {
             // Without the profile it can be opened.
-            act::open(&path, OFlags::RDWR)?;
+            syscalls::open(&path, OFlags::RDWR)?;
             confine(&profiles.owners)?;
-            act::open(&path, OFlags::RDWR)
+            syscalls::open(&path, OFlags::RDWR)
         })
     };
     for (who, place) in everybody() {
@@ -179,7 +179,7 @@ fn linking(stage: &Stage, places: &Places) -> Outcome {
         let (from, to) = (from.to_string_lossy(), to.to_string_lossy());
         let answer = places.act(who, place, || {
             confine(&profiles.owners)?;
-            act::link(&from, &to)
+            syscalls::link(&from, &to)
         });
         note(&mut wrong, (who, place), answer, expected(who));
     }

@@ -7,13 +7,13 @@ use std::path::Path;
 use rustix::fs::{lsetxattr, XattrFlags};
 
 use super::{nothing, scenario, Scenario};
-use crate::act;
 use crate::caller::{Answer, Place, Places, Who, DISK, NESTED_ROOT, SEEN};
-use crate::disk::Kind;
+use crate::filesystem::Kind;
+use crate::fixture::{Scene, Stage};
 use crate::ktap::{skip, wrong, Doing, Failure, Outcome};
 use crate::netlink::{Recorded, PATH};
 use crate::op::{same, OK};
-use crate::stage::{Scene, Stage};
+use crate::syscalls;
 
 pub(super) const ALL: &[Scenario] = &[
     scenario("audit.path", &[Kind::Tmpfs], path),
@@ -67,7 +67,7 @@ fn path(stage: &Stage, places: &Places) -> Outcome {
     let file = scene.seen.join("file");
     let recorded = recorded(libc::SYS_openat, &file)?;
     let answer = places.act(Who::Owner, Place::Initial, || {
-        act::read(&file.to_string_lossy())
+        syscalls::read(&file.to_string_lossy())
     });
     same("reading", answer, OK)?;
     let record = recorded.of_file(&file, PATH).doing("the record")?;
@@ -136,14 +136,19 @@ fn of(
 }
 
 fn of_path(stage: &Stage, places: &Places) -> Outcome {
-    of(stage, places, (libc::SYS_openat, act::read), "file")
+    of(stage, places, (libc::SYS_openat, syscalls::read), "file")
 }
 
 fn of_removed(stage: &Stage, places: &Places) -> Outcome {
-    of(stage, places, (libc::SYS_unlinkat, act::unlink), "file")
+    of(
+        stage,
+        places,
+        (libc::SYS_unlinkat, syscalls::unlink),
+        "file",
+    )
 }
 
 fn of_renamed(stage: &Stage, places: &Places) -> Outcome {
-    let rename = |name: &str| act::rename(name, &format!("{name}.new"));
+    let rename = |name: &str| syscalls::rename(name, &format!("{name}.new"));
     of(stage, places, (libc::SYS_renameat2, rename), "file.new")
 }

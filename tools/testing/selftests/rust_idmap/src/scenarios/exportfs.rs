@@ -13,10 +13,10 @@ use rustix::thread::UnshareFlags;
 
 use super::{note, nothing, scenario, Scenario, ON_DISKS};
 use crate::caller::{everybody, Answer, Place, Places, Who, DISK, FOREIGN, SEEN};
-use crate::disk::Kind;
+use crate::filesystem::Kind;
+use crate::fixture::{Scene, Stage};
 use crate::ktap::{wrong, Doing, Failure, Outcome};
 use crate::op::{same, EPERM};
-use crate::stage::{Scene, Stage};
 use crate::sys::{self, Handle};
 
 const WITH_HANDLES: &[Kind] = &[

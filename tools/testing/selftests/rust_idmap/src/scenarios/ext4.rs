@@ -12,13 +12,13 @@ use rustix::io::Errno;
 use rustix::mount::{unmount, UnmountFlags};
 
 use super::{note, nothing, scenario, Scenario};
-use crate::act;
 use crate::attr;
 use crate::caller::{Answer, Place, Places, Who, DISK, SEEN};
-use crate::disk::{program, Kind};
+use crate::filesystem::{program, Kind};
+use crate::fixture::Stage;
 use crate::ktap::{Doing, Outcome};
 use crate::op::OK;
-use crate::stage::Stage;
+use crate::syscalls;
 
 pub(super) const ALL: &[Scenario] = &[scenario("ext4.blocks_kept_for_a_user", &[Kind::Ext4], kept)];
 
@@ -26,7 +26,7 @@ const KIB: u64 = 1 << 10;
 
 /// Makes a file of the working folder longer by this much, with blocks.
 fn longer(name: &str, length: u64) -> Answer {
-    let file = act::file(name, OFlags::WRONLY)?;
+    let file = syscalls::file(name, OFlags::WRONLY)?;
     let end = rustix::fs::fstat(&file)?.st_size as u64;
     fallocate(&file, FallocateFlags::empty(), end, length).map(|()| 0)
 }

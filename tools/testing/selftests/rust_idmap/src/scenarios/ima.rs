@@ -7,10 +7,10 @@ use std::fs;
 
 use super::{scenario, Scenario};
 use crate::caller::{Place, Places, Who, DISK, SEEN};
-use crate::disk::Kind;
+use crate::filesystem::Kind;
+use crate::fixture::Stage;
 use crate::ktap::{skip, Doing, Failure, Outcome};
 use crate::op::same;
-use crate::stage::Stage;
 
 pub(super) const ALL: &[Scenario] = &[
     scenario("ima.rule_about_owner", &[Kind::Ext4], owner),

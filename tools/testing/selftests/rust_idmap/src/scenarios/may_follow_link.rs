@@ -9,13 +9,13 @@ use rustix::fs::CWD;
 use rustix::mount::{move_mount, open_tree, unmount, MoveMountFlags, OpenTreeFlags, UnmountFlags};
 
 use super::{note, nothing, scenario, Scenario};
-use crate::act;
 use crate::attr::Attr;
 use crate::caller::{everybody, Place, Places, Who, DISK};
-use crate::disk::Kind;
+use crate::filesystem::Kind;
+use crate::fixture::Stage;
 use crate::ktap::{Doing, Outcome};
 use crate::op::{EACCES, OK};
-use crate::stage::Stage;
+use crate::syscalls;
 
 pub(super) const ALL: &[Scenario] = &[Scenario {
     known: Some("the owner of the link is asked for with the map of the folder's mount"),
@@ -44,7 +44,7 @@ fn mounted_link(stage: &Stage, places: &Places) -> Outcome {
     // The folder itself is seen without a map.
     let path = place.to_string_lossy().into_owned();
     for (who, place) in everybody() {
-        let answer = places.act(who, place, || act::read(&path));
+        let answer = places.act(who, place, || syscalls::read(&path));
         // The link is the owner's as it is seen, whatever the folder's mount would show.
         let expected = if who == Who::Owner { OK } else { EACCES };
         note(&mut wrong, (who, place), answer, expected);

@@ -13,10 +13,10 @@ mod overlayfs;
 mod quota;
 
 use crate::caller::{Place, Places, Who};
-use crate::disk::Kind;
+use crate::filesystem::Kind;
+use crate::fixture::Stage;
 use crate::ktap::{Outcome, Test};
 use crate::op::show;
-use crate::stage::Stage;
 
 /// Something that is gone through on some filesystems.
 struct Scenario {

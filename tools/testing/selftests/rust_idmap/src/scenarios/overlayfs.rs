@@ -12,14 +12,14 @@ use rustix::mount::{mount, unmount, MountFlags, UnmountFlags};
 use rustix::thread::UnshareFlags;
 
 use super::{note, nothing, scenario, Scenario};
-use crate::act;
 use crate::attr;
 use crate::caller::{Answer, Place, Places, Who, COUNT, DISK, FOREIGN, SEEN};
-use crate::disk::{program, Kind};
+use crate::filesystem::{program, Kind};
+use crate::fixture::{Scene, Stage};
 use crate::ktap::{Doing, Failure, Outcome};
 use crate::op::{same, show, EACCES, EOVERFLOW, OK};
-use crate::stage::{Scene, Stage};
 use crate::sys;
+use crate::syscalls;
 use crate::userns::{number, UserNs};
 
 const ON: &[Kind] = &[Kind::Tmpfs, Kind::Ext4, Kind::Xfs, Kind::Btrfs];
@@ -118,14 +118,18 @@ fn lower(stage: &Stage, places: &Places) -> Outcome {
     let layers = Layers::new(stage)?;
     layers.mount(&layers.scene.disk)?;
     same("seen", owner(&layers.merged.join("dir/file"))?, SEEN)?;
-    layers.each(places, || act::read("dir/file"), READERS)?;
-    layers.each(places, || act::owner("dir/file"), [Ok(u64::from(SEEN)); 5])
+    layers.each(places, || syscalls::read("dir/file"), READERS)?;
+    layers.each(
+        places,
+        || syscalls::owner("dir/file"),
+        [Ok(u64::from(SEEN)); 5],
+    )
 }
 
 fn copied_up(stage: &Stage, places: &Places) -> Outcome {
     let layers = Layers::new(stage)?;
     layers.mount(&layers.scene.disk)?;
-    layers.each(places, || act::append("dir/file"), READERS)?;
+    layers.each(places, || syscalls::append("dir/file"), READERS)?;
     // The upper layer has no map, so there the owner is who it is in the merged folder.
     same(
         "in the upper layer",
@@ -143,20 +147,20 @@ fn copied_up(stage: &Stage, places: &Places) -> Outcome {
 fn upper(stage: &Stage, places: &Places) -> Outcome {
     let layers = Layers::new(stage)?;
     layers.mount(&layers.mapped)?;
-    layers.each(places, || act::append("dir/file"), READERS)?;
+    layers.each(places, || syscalls::append("dir/file"), READERS)?;
     same(
         "copied up",
         owner(&layers.scene.on_disk("upper/dir/file"))?,
         DISK,
     )?;
     let made = act_in(places, &layers.merged, Who::Owner, || {
-        act::create("dir/new", 0o644)
+        syscalls::create("dir/new", 0o644)
     });
     same("making a file", made, OK)?;
     same("made", owner(&layers.scene.on_disk("upper/dir/new"))?, DISK)?;
     same("seen", owner(&layers.merged.join("dir/new"))?, SEEN)?;
     let given = act_in(places, &layers.merged, Who::Admin, || {
-        act::chown("dir/new", Some(SEEN + 4), Some(SEEN + 4))
+        syscalls::chown("dir/new", Some(SEEN + 4), Some(SEEN + 4))
     });
     same("giving it away", given, OK)?;
     same(
@@ -181,8 +185,8 @@ fn merged(stage: &Stage, places: &Places) -> Outcome {
         let (user, group) = (Uid::from_raw(3000), Gid::from_raw(3000));
         rustix::thread::set_thread_res_gid(group, group, group)?;
         rustix::thread::set_thread_res_uid(user, user, user)?;
-        act::append("dir/file")?;
-        act::create("dir/new", 0o644)
+        syscalls::append("dir/file")?;
+        syscalls::create("dir/new", 0o644)
     });
     same("by the owner that is seen", made, OK)?;
     same(
@@ -192,7 +196,9 @@ fn merged(stage: &Stage, places: &Places) -> Outcome {
     )?;
     same("made", owner(&layers.scene.on_disk("upper/dir/new"))?, DISK)?;
     // The owner that is seen without this map is nobody here.
-    let other = act_in(places, &layers.seen, Who::Owner, || act::read("dir/file"));
+    let other = act_in(places, &layers.seen, Who::Owner, || {
+        syscalls::read("dir/file")
+    });
     same("by the owner that is seen without the map", other, EACCES)
 }
 
@@ -222,7 +228,7 @@ fn write_to_own(lower: &Path, upper: &Path) -> Answer {
         options.as_c_str(),
     )?;
     rustix::process::chdir(&merged)?;
-    act::append("file")?;
+    syscalls::append("file")?;
     lstat(layer.join("file")).map(|status| u64::from(status.st_uid))
 }
 

@@ -12,14 +12,14 @@ use rustix::io::Errno;
 use rustix::mount::{unmount, UnmountFlags};
 
 use super::{note, nothing, scenario, Scenario};
-use crate::act;
 use crate::attr;
 use crate::caller::{everybody, Answer, Place, Places, Who, DISK, SEEN};
-use crate::disk::{program, Kind};
+use crate::filesystem::{program, Kind};
+use crate::fixture::Stage;
 use crate::ktap::{skip, Doing, Failure, Outcome};
 use crate::op::{same, EPERM, OK};
-use crate::stage::Stage;
 use crate::sys;
+use crate::syscalls;
 
 pub(super) const ALL: &[Scenario] = &[
     scenario("quota.count_of_files", ON, count_of_files),
@@ -139,9 +139,9 @@ fn number(data: &[u8], at: usize) -> u64 {
 fn count_of_files(stage: &Stage, places: &Places) -> Outcome {
     let counted = Counted::new(stage, places)?;
     let make = || {
-        act::create("a", 0o644)?;
-        act::mkdir("b", 0o755)?;
-        act::symlink("a", "c")
+        syscalls::create("a", 0o644)?;
+        syscalls::mkdir("b", 0o755)?;
+        syscalls::symlink("a", "c")
     };
     same("making three", counted.act(places, Who::Stranger, make), OK)?;
     for kind in [USERS, GROUPS] {
@@ -158,8 +158,8 @@ fn count_of_files(stage: &Stage, places: &Places) -> Outcome {
 fn given_away(stage: &Stage, places: &Places) -> Outcome {
     let counted = Counted::new(stage, places)?;
     let made = counted.act(places, Who::Admin, || {
-        act::create("a", 0o644)?;
-        act::chown("a", Some(SEEN + 4), Some(SEEN + 3))
+        syscalls::create("a", 0o644)?;
+        syscalls::chown("a", Some(SEEN + 4), Some(SEEN + 3))
     });
     same("making one and giving it away", made, OK)?;
     same("the maker's", counted.files(USERS, DISK + 5)?, 0)?;
@@ -180,9 +180,9 @@ fn limit(stage: &Stage, places: &Places) -> Outcome {
     data[VALID..VALID + 4].copy_from_slice(&VALID_FILES_LIMIT.to_ne_bytes());
     sys::quotactl(root.as_fd(), SETQUOTA | USERS, DISK + 1, &mut data).doing("Q_SETQUOTA")?;
     let make = || {
-        act::create("a", 0o644)?;
-        act::create("b", 0o644)?;
-        Ok(u64::from(act::create("c", 0o644) == Err(Errno::DQUOT)))
+        syscalls::create("a", 0o644)?;
+        syscalls::create("b", 0o644)?;
+        Ok(u64::from(syscalls::create("c", 0o644) == Err(Errno::DQUOT)))
     };
     same(
         "two, and the third refused",
@@ -193,7 +193,7 @@ fn limit(stage: &Stage, places: &Places) -> Outcome {
     let more = || {
         ["x", "y", "z"]
             .iter()
-            .try_for_each(|name| act::create(name, 0o644).map(drop))
+            .try_for_each(|name| syscalls::create(name, 0o644).map(drop))
             .map(|()| 0)
     };
     same(
@@ -206,7 +206,7 @@ fn limit(stage: &Stage, places: &Places) -> Outcome {
 fn who_may_ask(stage: &Stage, places: &Places) -> Outcome {
     let counted = Counted::new(stage, places)?;
     let mut wrong = String::new();
-    let made = counted.act(places, Who::Owner, || act::create("a", 0o644));
+    let made = counted.act(places, Who::Owner, || syscalls::create("a", 0o644));
     same("making one", made, OK)?;
     let root = File::open(&counted.seen).doing("opening")?;
     // Quotas are of the disk: an id is not that of a mount, through whichever it is asked for. So

@@ -16,12 +16,12 @@ use rustix::pipe::{pipe_with, PipeFlags};
 use rustix::thread::UnshareFlags;
 
 use super::Entry;
-use crate::act;
 use crate::attr;
 use crate::caller::{everybody, Places, Who, DISK, SEEN};
 use crate::ktap::{skip, Doing, Failure, Outcome};
 use crate::op::{same, EACCES, EOVERFLOW};
 use crate::sys;
+use crate::syscalls;
 
 pub(super) const TESTS: &[Entry] = &[
     ("server_that_allows_maps", allowed),
@@ -204,8 +204,8 @@ fn allowed(dir: &Path) -> Outcome {
         let name = format!("{who:?}-{place:?}");
         let answer = places.act(who, place, || {
             rustix::process::chdir(&target)?;
-            act::mkdir(&name, 0o755)?;
-            act::owner(&name)
+            syscalls::mkdir(&name, 0o755)?;
+            syscalls::owner(&name)
         });
         same(&format!("a folder of {name}"), answer, expected)?;
         if answer.is_ok() {

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a filesystem must do, call by call: tests for those that keep their files in memory, with
+//! tmpfs as the one that is taken to be right.
+//!
+//! For the guest, as root. Everything is mounted below `/run/conformance`, in a mount namespace of its
+//! own. Prints KTAP.
+
+mod apps;
+mod cases;
+mod cost;
+mod cycles;
+mod ktap;
+mod leaks;
+mod limits;
+mod memory;
+mod mix;
+mod options;
+mod run;
+mod small;
+mod sys;
+mod syscalls;
+mod test;
+mod test_mount;
+
+use std::{error::Error, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use run::{Effort, Part};
+
+/// Tries filesystems that keep their files in memory; as root, in the guest.
+#[derive(Parser)]
+#[command(name = "conformance", version, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Runs tests
+    Run {
+        /// The types of the filesystems, such as tmpfs
+        #[arg(required = true)]
+        kinds: Vec<String>,
+        /// Only these parts
+        #[arg(long, value_delimiter = ',')]
+        parts: Vec<Part>,
+        #[command(flatten)]
+        effort: Effort,
+    },
+    /// Measures what files cost, by a clock that counts instructions
+    Cost {
+        /// The types of the filesystems
+        #[arg(required = true)]
+        kinds: Vec<String>,
+    },
+    /// Runs one part, in this user namespace
+    #[command(hide = true)]
+    Part {
+        kind: String,
+        part: Part,
+        #[command(flatten)]
+        effort: Effort,
+    },
+    /// Waits for the end of the input
+    #[command(hide = true)]
+    Wait,
+}
+
+fn act() -> Result<bool, Box<dyn Error>> {
+    match Arguments::parse().task {
+        Task::Run {
+            kinds,
+            parts,
+            effort,
+        } => run::all(&kinds, &parts, &effort),
+        Task::Cost { kinds } => {
+            sys::unshare_mounts()?;
+            cost::measure(&kinds)?;
+            Ok(true)
+        }
+        Task::Part { kind, part, effort } => part.run(&kind, &effort),
+        Task::Wait => {
+            std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?;
+            Ok(true)
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match act() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("conformance: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! All operations by several threads at once in a small tree, which must hold together after.
+
+use std::{
+    collections::BTreeMap,
+    os::fd::AsFd,
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    fs::{FallocateFlags, FileType, OFlags as O, RenameFlags},
+    io::Errno,
+    thread::{set_thread_res_gid, set_thread_res_uid},
+};
+
+use crate::{
+    small::{Small, Space},
+    sys::{self, Mapping},
+    syscalls::{self, Answer},
+    test::{Case, Stop, Test, name},
+};
+
+/// Enough to run into both limits now and then.
+const OPTIONS: &str = "size=1m,nr_inodes=400,mode=1777";
+const THREADS: u64 = 6;
+/// How often each kind of operation must have succeeded, and how many entries must have been left
+/// once. Both are a matter of chance, so the threads go on for longer if need be.
+const ENOUGH: usize = 10;
+const PATIENCE: Duration = Duration::from_secs(20 * 60);
+/// After how long the threads stop for a look at the tree, and after how many calls of each: where
+/// calls take long, so does the look.
+const ROUND: Duration = Duration::from_secs(1);
+const CALLS: usize = 2000;
+/// Every second thread is this user.
+const USER: u32 = 1000;
+
+/// The errors that a call may have for reasons of the tree, or of the other threads.
+const EXPECTED: &[Errno] = &[
+    Errno::ACCESS,
+    Errno::BUSY,
+    Errno::EXIST,
+    Errno::INVAL,
+    Errno::ISDIR,
+    Errno::LOOP,
+    Errno::NODATA,
+    Errno::NOENT,
+    Errno::NOSPC,
+    Errno::NOTDIR,
+    Errno::NOTEMPTY,
+    Errno::NXIO,
+    Errno::OPNOTSUPP,
+    Errno::PERM,
+    Errno::STALE,
+    // A mapping whose file has become shorter.
+    Errno::FAULT,
+];
+
+/// Numbers that look random (xorshift, Marsaglia 2003).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+}
+
+/// What came of the operations of all threads.
+#[derive(Default)]
+struct Tally {
+    /// How many there were, and how many of each kind were done
+    calls: usize,
+    done: BTreeMap<&'static str, usize>,
+    /// Errors that none should have
+    odd: BTreeMap<String, usize>,
+}
+
+impl Tally {
+    fn count(&mut self, what: &'static str, answer: Answer<()>) {
+        self.calls += 1;
+        let done = self.done.entry(what).or_default();
+        match answer {
+            Ok(()) => *done += 1,
+            Err(errno) if EXPECTED.contains(&errno) => (),
+            Err(errno) => {
+                let text = format!("{what}: {}", name(errno));
+                *self.odd.entry(text).or_default() += 1;
+            }
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.calls += other.calls;
+        for (what, count) in other.done {
+            *self.done.entry(what).or_default() += count;
+        }
+        for (text, count) in other.odd {
+            *self.odd.entry(text).or_default() += count;
+        }
+    }
+
+    /// The kinds that were not done often enough.
+    fn seldom(&self) -> BTreeMap<&'static str, usize> {
+        let kinds = self.done.iter().map(|(what, count)| (*what, *count));
+        kinds.filter(|(_, count)| *count < ENOUGH).collect()
+    }
+}
+
+/// Runs for that long, round by round, and looks at what each of them leaves.
+pub(crate) fn run(t: &Test, seconds: u64) -> Case {
+    let small = t.done("mount", Small::new(&t.place.kind, "mix", OPTIONS))?;
+    let begin = t.done("statfs", small.space())?;
+    let end = Instant::now() + Duration::from_secs(seconds);
+    let mut randoms: Vec<Random> = (1..=THREADS)
+        .map(|number| Random(0x9e37_79b9_7f4a_7c15 ^ number))
+        .collect();
+    let mut tally = Tally::default();
+    let (mut rounds, mut most) = (0, 0);
+    while Instant::now() < end
+        || (most < ENOUGH || !tally.seldom().is_empty()) && Instant::now() < end + PATIENCE
+    {
+        let all = t.done("threads", round(small.root(), &mut randoms))?;
+        tally.add(all);
+        rounds += 1;
+        most = most.max(consistent(t, &small, begin)?);
+    }
+    let Tally { calls, done, odd } = &tally;
+    println!("    # {calls} operations by {THREADS} threads in {rounds} rounds, of them done:");
+    println!("    # {done:?}");
+    println!("    # left after a round: at most {most} entries");
+    let none = BTreeMap::<String, usize>::new();
+    t.same("errors that should not be", odd, &none);
+    t.same("done too seldom", tally.seldom(), BTreeMap::new());
+    t.holds("something was left", most >= ENOUGH);
+    for entry in t.done("list", syscalls::names(small.root()))? {
+        let path = small.at(&entry);
+        let removed = match path.is_dir() && !path.is_symlink() {
+            true => std::fs::remove_dir_all(&path),
+            false => std::fs::remove_file(&path),
+        };
+        t.holds(&format!("removed: {removed:?}"), removed.is_ok());
+    }
+    t.same("all is free again", small.space(), Ok(begin));
+    t.same("links of the root", syscalls::links(small.root()), Ok(2));
+    t.done("umount", small.end())
+}
+
+/// All threads, until the round is over for each.
+fn round(root: &Path, randoms: &mut [Random]) -> Answer<Tally> {
+    let end = Instant::now() + ROUND;
+    thread::scope(|scope| {
+        let work = |number: usize, random: &mut Random| -> Answer<Tally> {
+            if number % 2 == 1 {
+                become_user()?;
+            }
+            let mut tally = Tally::default();
+            while Instant::now() < end || tally.calls < CALLS {
+                let (what, answer) = one(root, random);
+                tally.count(what, answer);
+            }
+            Ok(tally)
+        };
+        let threads: Vec<_> = randoms
+            .iter_mut()
+            .enumerate()
+            .map(|(number, random)| scope.spawn(move || work(number, random)))
+            .collect();
+        let mut all = Tally::default();
+        for thread in threads {
+            // A thread that panicked has said so.
+            all.add(thread.join().map_err(|_| Errno::FAULT)??);
+        }
+        Ok(all)
+    })
+}
+
+fn become_user() -> Answer<()> {
+    let group = rustix::process::Gid::from_raw(USER);
+    set_thread_res_gid(group, group, group)?;
+    let user = rustix::process::Uid::from_raw(USER);
+    set_thread_res_uid(user, user, user)
+}
+
+/// A path of few that there can be, up to three deep.
+fn path(root: &Path, random: &mut Random) -> PathBuf {
+    let mut path = root.to_owned();
+    for _ in 0..random.below(6).saturating_sub(3) {
+        path.push(format!("d{}", random.below(2)));
+    }
+    match random.below(4) {
+        0 => path.push(format!("d{}", random.below(2))),
+        _ => path.push(format!("f{}", random.below(8))),
+    }
+    path
+}
+
+/// One operation, and how it went.
+fn one(root: &Path, random: &mut Random) -> (&'static str, Answer<()>) {
+    let path = |random: &mut Random| path(root, random);
+    let at = path(random);
+    let other = path(random);
+    let length = random.below(40_000);
+    let bytes = |random: &mut Random| vec![random.below(256) as u8; length as usize];
+    match random.below(34) {
+        0..=2 => ("creat", syscalls::create(&at, 0o666).map(drop)),
+        3 | 4 => ("mkdir", syscalls::mkdir(&at, 0o777)),
+        5 => ("mkfifo", syscalls::mknod(&at, FileType::Fifo, 0o644, 0)),
+        6 => ("symlink", syscalls::symlink(&other, &at)),
+        // Seldom possible: one must be there, the other not, and both in the user's reach.
+        7 | 32 | 33 => ("link", syscalls::link(&other, &at)),
+        8 | 28..=30 => ("unlink", syscalls::unlink(&at)),
+        9 => ("rmdir", syscalls::rmdir(&at)),
+        31 => ("remove all", remove_all(&at, random)),
+        10 | 11 => ("rename", syscalls::rename(&at, &other)),
+        12 => (
+            "noreplace",
+            syscalls::rename_with(&at, &other, RenameFlags::NOREPLACE),
+        ),
+        13 => (
+            "exchange",
+            syscalls::rename_with(&at, &other, RenameFlags::EXCHANGE),
+        ),
+        14 => (
+            "whiteout",
+            syscalls::rename_with(&at, &other, RenameFlags::WHITEOUT),
+        ),
+        15 => ("tmpfile", tmpfile(root, &other, &bytes(random))),
+        16 | 17 => ("write", write_somewhere(&at, &bytes(random), length)),
+        18 => ("truncate", sys::truncate(&at, length as i64)),
+        19 => ("read", read(&at)),
+        20 => ("map", map(&at)),
+        21 => (
+            "chmod",
+            syscalls::chmod(&at, 0o770 | random.below(8) as u32),
+        ),
+        22 => (
+            "chown",
+            syscalls::give(&at, [0, USER][random.below(2) as usize]),
+        ),
+        23 => (
+            "set xattr",
+            syscalls::set_xattr(&at, "user.a", &bytes(random)[..length as usize / 100]),
+        ),
+        24 => ("remove xattr", syscalls::remove_xattr(&at, "user.a")),
+        25 => ("ACL", crate::cases::set_acl(&at)),
+        26 => (
+            "list",
+            syscalls::names(at.parent().unwrap_or(root)).map(drop),
+        ),
+        _ => ("punch", punch(&at, length)),
+    }
+}
+
+/// Removes a whole tree, seldom: what was moved to where no path of ours leads must go as well.
+fn remove_all(path: &Path, random: &mut Random) -> Answer<()> {
+    if random.below(20) > 0 {
+        return syscalls::rmdir(path);
+    }
+    std::fs::remove_dir_all(path).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+}
+
+fn nonblocking(path: &Path) -> Answer<std::os::fd::OwnedFd> {
+    syscalls::open(path, O::RDWR | O::NONBLOCK, 0)
+}
+
+fn tmpfile(root: &Path, name: &Path, contents: &[u8]) -> Answer<()> {
+    let fd = syscalls::open(root, O::TMPFILE | O::RDWR, 0o600)?;
+    syscalls::write_all(&fd, contents)?;
+    syscalls::link_open(&fd, name)
+}
+
+fn write_somewhere(path: &Path, contents: &[u8], offset: u64) -> Answer<()> {
+    let fd = nonblocking(path)?;
+    match rustix::io::pwrite(&fd, contents, offset) {
+        // A pipe.
+        Err(Errno::SPIPE) => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+fn read(path: &Path) -> Answer<()> {
+    let fd = nonblocking(path)?;
+    match syscalls::pread(&fd, 50_000, 0) {
+        Err(Errno::SPIPE) => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+/// Has the kernel store to and load from a mapping, since the file may become shorter.
+fn map(path: &Path) -> Answer<()> {
+    let fd = nonblocking(path)?;
+    let map = match Mapping::new(fd.as_fd(), 8192, true, libc::MAP_SHARED) {
+        // A pipe.
+        Err(Errno::NODEV) => return Ok(()),
+        other => other?,
+    };
+    map.fill_from(5000, fd.as_fd())?;
+    map.sync()
+}
+
+fn punch(path: &Path, offset: u64) -> Answer<()> {
+    let fd = nonblocking(path)?;
+    let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    match rustix::fs::fallocate(&fd, flags, offset, 5000) {
+        Err(Errno::SPIPE | Errno::OPNOTSUPP) => Ok(()),
+        other => other,
+    }
+}
+
+/// What is known of an inode, by the names that lead to it.
+struct Known {
+    names: u64,
+    links: u64,
+    blocks: u64,
+}
+
+/// The tree must be what its own numbers say; answers how many entries it has.
+fn consistent(t: &Test, small: &Small, begin: Space) -> Result<usize, Stop> {
+    let mut inodes: BTreeMap<u64, Known> = BTreeMap::new();
+    let mut folders = vec![small.root().to_owned()];
+    let mut entries = 0;
+    while let Some(folder) = folders.pop() {
+        let fd = t.done("open", syscalls::open_ro(&folder))?;
+        let mut below = 0;
+        loop {
+            let some = t.done("getdents", sys::getdents(fd.as_fd(), 4096))?;
+            if some.is_empty() {
+                break;
+            }
+            for entry in some {
+                if entry.name == "." || entry.name == ".." {
+                    continue;
+                }
+                entries += 1;
+                let path = folder.join(&entry.name);
+                let stat = t.done("stat", syscalls::stat(&path))?;
+                t.same("inode of the entry", entry.ino, stat.st_ino);
+                t.same("its kind", u32::from(entry.kind), stat.st_mode >> 12);
+                let known = inodes.entry(stat.st_ino).or_insert(Known {
+                    names: 0,
+                    links: stat.st_nlink,
+                    blocks: stat.st_blocks as u64 / 8,
+                });
+                known.names += 1;
+                if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+                    below += 1;
+                    // As if it had one name for each of its links.
+                    known.names = known.links;
+                    folders.push(path);
+                }
+            }
+        }
+        t.same("links of a folder", syscalls::links(&folder), Ok(2 + below));
+    }
+    for known in inodes.values() {
+        t.same("links", known.links, known.names);
+    }
+    let space = t.done("statfs", small.space())?;
+    let blocks: u64 = inodes.values().map(|known| known.blocks).sum();
+    if t.place.kind != "tmpfs" {
+        // Every name takes an inode; of tmpfs also every attribute takes some.
+        let blocks_taken = begin.free_blocks - space.free_blocks;
+        let inodes_taken = begin.free_inodes - space.free_inodes;
+        t.same("blocks taken", blocks_taken, blocks);
+        t.same("inodes taken", inodes_taken, entries as u64);
+    }
+    Ok(entries)
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One test: calls, the answers that they must give, and what was wrong.
+
+use std::{
+    fmt::Debug,
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use rustix::io::Errno;
+
+use crate::{syscalls::Answer, test_mount::Place};
+
+/// The end of a test that cannot go on; what was wrong has been noted.
+pub(crate) struct Stop;
+
+/// How a test ends.
+pub(crate) type Case = Result<(), Stop>;
+
+/// A test by name.
+pub(crate) type Named = (&'static str, fn(&Test) -> Case);
+
+/// A test that is running.
+pub(crate) struct Test<'a> {
+    /// Where it runs.
+    pub(crate) place: &'a Place,
+    /// An empty folder of root's for it alone.
+    dir: PathBuf,
+    notes: Mutex<Notes>,
+}
+
+/// What a test has come to so far; shared, since what a test does may run in other threads.
+#[derive(Default)]
+struct Notes {
+    checks: usize,
+    wrong: Vec<String>,
+}
+
+impl<'a> Test<'a> {
+    pub(crate) fn new(place: &'a Place, dir: PathBuf) -> Self {
+        Self {
+            place,
+            dir,
+            notes: Mutex::default(),
+        }
+    }
+
+    fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a check, and keeps what is wrong with it.
+    fn note(&self, wrong: Option<String>) {
+        let mut notes = self.notes();
+        notes.checks += 1;
+        notes.wrong.extend(wrong);
+    }
+
+    /// The folder of this test.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// A path in the folder of this test.
+    pub(crate) fn at(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    /// The call must succeed; the test cannot go on without its answer.
+    pub(crate) fn done<T>(&self, what: &str, answer: Answer<T>) -> Result<T, Stop> {
+        let refusal = |errno: &Errno| format!("{what}: refused with {}", name(*errno));
+        self.note(answer.as_ref().err().map(refusal));
+        answer.map_err(|_| Stop)
+    }
+
+    /// The call must fail with this error.
+    pub(crate) fn refused<T>(&self, what: &str, answer: Answer<T>, errno: Errno) {
+        self.answers(what, answer, Err(errno));
+    }
+
+    /// The call must answer this.
+    pub(crate) fn answers<T>(&self, what: &str, answer: Answer<T>, expected: Answer<()>) {
+        let show = |answer: Answer<()>| match answer {
+            Ok(()) => "done".to_owned(),
+            Err(errno) => name(errno),
+        };
+        let answer = answer.map(drop);
+        let wrong = || format!("{what}: {}, expected {}", show(answer), show(expected));
+        self.note((answer != expected).then(wrong));
+    }
+
+    /// What was seen must be this.
+    pub(crate) fn same<T: Debug + PartialEq>(&self, what: &str, seen: T, expected: T) {
+        let wrong = || format!("{what}: {seen:?}, expected {expected:?}");
+        self.note((seen != expected).then(wrong));
+    }
+
+    /// This must hold.
+    pub(crate) fn holds(&self, what: &str, holds: bool) {
+        self.note((!holds).then(|| format!("{what}: does not hold")));
+    }
+
+    /// How many checks were made, and what was wrong.
+    pub(crate) fn close(self, end: Case) -> (usize, Vec<String>) {
+        let Notes { checks, mut wrong } = std::mem::take(&mut *self.notes());
+        if checks == 0 {
+            wrong.push("nothing was checked".to_owned());
+        }
+        if end.is_err() && wrong.is_empty() {
+            wrong.push("stopped without a reason".to_owned());
+        }
+        (checks, wrong)
+    }
+}
+
+/// An error number by the name that manuals know it by.
+pub(crate) fn name(errno: Errno) -> String {
+    let known = match errno {
+        Errno::ACCESS => "EACCES",
+        Errno::AGAIN => "EAGAIN",
+        Errno::BADF => "EBADF",
+        Errno::BUSY => "EBUSY",
+        Errno::EXIST => "EEXIST",
+        Errno::FAULT => "EFAULT",
+        Errno::FBIG => "EFBIG",
+        Errno::INVAL => "EINVAL",
+        Errno::IO => "EIO",
+        Errno::ISDIR => "EISDIR",
+        Errno::LOOP => "ELOOP",
+        Errno::MLINK => "EMLINK",
+        Errno::NAMETOOLONG => "ENAMETOOLONG",
+        Errno::NODATA => "ENODATA",
+        Errno::NODEV => "ENODEV",
+        Errno::NOENT => "ENOENT",
+        Errno::NOMEM => "ENOMEM",
+        Errno::NOSPC => "ENOSPC",
+        Errno::NOTDIR => "ENOTDIR",
+        Errno::NOTEMPTY => "ENOTEMPTY",
+        Errno::NXIO => "ENXIO",
+        Errno::OPNOTSUPP => "EOPNOTSUPP",
+        Errno::OVERFLOW => "EOVERFLOW",
+        Errno::PERM => "EPERM",
+        Errno::RANGE => "ERANGE",
+        Errno::ROFS => "EROFS",
+        Errno::SPIPE => "ESPIPE",
+        Errno::STALE => "ESTALE",
+        Errno::TOOBIG => "E2BIG",
+        Errno::TXTBSY => "ETXTBSY",
+        Errno::XDEV => "EXDEV",
+        other => return other.to_string(),
+    };
+    known.to_owned()
+}

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A world: a filesystem, mounts of it, callers, and what happens there.
+
+use std::{
+    fs, io,
+    io::Write,
+    os::fd::{AsRawFd, OwnedFd},
+};
+
+use mount_idmapped::{Attribute, IdmappedMount, UserNs};
+
+use crate::{
+    count::Counts,
+    disk::Disk,
+    mutate::Shaker,
+    op::{Step, shown},
+    rng::Rng,
+    shape::{ROOTED, Shape},
+    syscalls::{mount_path, result_name},
+    test_mount::{Disks, Filesystem, Layers, Place},
+    userns,
+    worker::Worker,
+};
+
+/// How often root shakes the world before anybody does something.
+const FIRST_SHAKES: usize = 60;
+/// In how many of a hundred steps root shakes it again.
+const SHAKES: usize = 25;
+
+/// Which world: everything about it follows.
+pub(crate) struct World {
+    pub(crate) number: u64,
+    pub(crate) on: Filesystem,
+    pub(crate) seed: u64,
+    pub(crate) ops: u64,
+}
+
+/// The world while it lasts.
+struct Stage<'a> {
+    shape: &'a Shape,
+    disk: Disk,
+    shaker: Shaker,
+    workers: Vec<Worker>,
+}
+
+impl World {
+    /// Lets it happen, and writes down what does.
+    pub(crate) fn run(
+        &self,
+        disks: &Disks,
+        counts: &mut Counts,
+        trace: &mut impl Write,
+    ) -> io::Result<()> {
+        let mut rng = Rng::of(self.seed, u64::MAX);
+        let shape = Shape::random(&mut rng, self.on == Filesystem::Tmpfs);
+        writeln!(trace, "world {} on {:?}", self.number, self.on)?;
+        self.describe(&shape, trace)?;
+        let namespaces = self.namespaces(&shape)?;
+        let userns = |number: usize| {
+            UserNs::open(format!("/proc/self/fd/{}", namespaces[number].as_raw_fd()))
+        };
+        let layer = userns(ROOTED - 1).map_err(io::Error::other)?;
+        let layers = Layers {
+            lower: rng.chance(50).then_some(&layer),
+            upper: rng.chance(50).then_some(&layer),
+            root: shape.namespaces[ROOTED].root().unwrap_or_default(),
+        };
+        let inside = match shape.filesystem {
+            0 => None,
+            number => Some((&namespaces[number - 1], &shape.namespaces[number])),
+        };
+        let mut shaker = None;
+        let place = Place::make(self.on, disks, &layers, inside, &mut rng, |folder, rng| {
+            let mut first = Shaker::new(folder);
+            for _ in 0..FIRST_SHAKES {
+                first.shake(rng, &shape);
+            }
+            shaker = Some(first);
+            Ok(())
+        })?;
+        let mut shaker = shaker.unwrap_or_else(|| Shaker::new(&place.files));
+        shaker.move_to(&place.files);
+        for (number, mount) in shape.mounts.iter().enumerate() {
+            let target = mount_path(number);
+            fs::create_dir(&target)?;
+            let mut idmapped = IdmappedMount::of(&place.files);
+            if mount.nosuid {
+                idmapped = idmapped.set(Attribute::NoSuid);
+            }
+            if mount.readonly {
+                idmapped = idmapped.set(Attribute::ReadOnly);
+            }
+            let map = mount
+                .map
+                .map(|map| userns(map - 1))
+                .transpose()
+                .map_err(io::Error::other)?;
+            if let Some(map) = &map {
+                idmapped = idmapped.map(map);
+            }
+            idmapped.attach(&target).map_err(io::Error::other)?;
+        }
+        let workers = (0..shape.callers.len()).map(|number| {
+            let namespace = shape.callers[number].namespace;
+            let inside = namespace.checked_sub(1).map(|index| &namespaces[index]);
+            Worker::start(&shape, self.seed, number, inside)
+        });
+        let workers = workers.collect::<io::Result<Vec<_>>>()?;
+        let mut folders = vec![place.files.clone()];
+        folders.extend(place.upper.clone());
+        let mut stage = Stage {
+            shape: &shape,
+            disk: Disk::new(folders),
+            shaker,
+            workers,
+        };
+        let happened = stage.happen(self, counts, trace);
+        drop(stage);
+        place.remove()?;
+        happened
+    }
+
+    fn describe(&self, shape: &Shape, trace: &mut impl Write) -> io::Result<()> {
+        for (number, namespace) in shape.namespaces.iter().enumerate() {
+            writeln!(trace, "n{number} {namespace}")?;
+        }
+        writeln!(trace, "filesystem of n{}", shape.filesystem)?;
+        for (number, mount) in shape.mounts.iter().enumerate() {
+            writeln!(trace, "m{number} {mount}")?;
+        }
+        for (number, caller) in shape.callers.iter().enumerate() {
+            writeln!(trace, "c{number} {caller}")?;
+        }
+        Ok(())
+    }
+
+    /// Makes the user namespaces but for the initial one.
+    fn namespaces(&self, shape: &Shape) -> io::Result<Vec<OwnedFd>> {
+        let mut made: Vec<OwnedFd> = Vec::new();
+        for namespace in &shape.namespaces {
+            let Some(parent) = namespace.parent else {
+                continue;
+            };
+            let outside = parent
+                .checked_sub(1)
+                .map(|index| (&made[index], &shape.namespaces[parent]));
+            made.push(userns::make(outside, namespace)?);
+        }
+        Ok(made)
+    }
+}
+
+impl Stage<'_> {
+    fn happen(
+        &mut self,
+        world: &World,
+        counts: &mut Counts,
+        trace: &mut impl Write,
+    ) -> io::Result<()> {
+        let mut rng = Rng::of(world.seed, u64::MAX - 1);
+        for _ in 0..FIRST_SHAKES {
+            self.shake(&mut rng, trace)?;
+        }
+        for step in 0..world.ops {
+            if rng.chance(SHAKES) {
+                self.shake(&mut rng, trace)?;
+            }
+            if rng.chance(2) {
+                writeln!(trace, "root sets {}", Shaker::set(&mut rng)?)?;
+            }
+            self.step(world, step, counts, trace)?;
+        }
+        for path in self.disk.paths() {
+            if let Some(now) = self.disk.change(&path) {
+                writeln!(trace, "end {} {now}", shown(&path))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn shake(&mut self, rng: &mut Rng, trace: &mut impl Write) -> io::Result<()> {
+        let path = self.shaker.shake(rng, self.shape);
+        match self.disk.change(&path) {
+            Some(now) => writeln!(trace, "root {} {now}", shown(&path)),
+            None => Ok(()),
+        }
+    }
+
+    fn step(
+        &mut self,
+        world: &World,
+        number: u64,
+        counts: &mut Counts,
+        trace: &mut impl Write,
+    ) -> io::Result<()> {
+        let step = Step::random(&mut Rng::of(world.seed, number), self.shape);
+        let answer = self.workers[step.caller].tell(number).map_err(|error| {
+            io::Error::other(format!(
+                "world {} step {number}: {}: {error}",
+                world.number, step.op
+            ))
+        })?;
+        counts.add(step.op.kind(), &result_name(&answer));
+        write!(trace, "{number} c{} m{}", step.caller, step.mount)?;
+        if step.to_mount != step.mount {
+            write!(trace, ">m{}", step.to_mount)?;
+        }
+        write!(trace, " {} = {}", step.op, result_name(&answer))?;
+        if let Ok(text) = answer {
+            if !text.is_empty() {
+                write!(trace, " {text}")?;
+            }
+        }
+        for path in step.op.changes() {
+            if let Some(now) = self.disk.change(path) {
+                write!(trace, " | {} {now}", shown(path))?;
+            }
+        }
+        writeln!(trace)
+    }
+}

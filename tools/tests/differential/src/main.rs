@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Random operations by random users in random user namespaces through random mounts, all of them
+//! determined by a seed.
+//!
+//! What is printed is the same in every run with the same arguments on kernels that decide alike:
+//! so it compares two kernels.
+
+mod acl;
+mod caller;
+mod count;
+mod disk;
+mod fixture;
+mod map;
+mod mutate;
+mod op;
+mod program;
+mod rng;
+mod shape;
+mod sys;
+mod syscalls;
+mod test_mount;
+mod userns;
+mod worker;
+
+use std::{
+    io,
+    io::{BufWriter, Write, stdout},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::Parser;
+use rustix::{
+    fs::Mode,
+    mount::{MountPropagationFlags, UnmountFlags, mount_change, unmount},
+    process::umask,
+    thread::{CpuSet, UnshareFlags, sched_setaffinity, unshare_unsafe},
+};
+
+use crate::{
+    count::Counts,
+    fixture::World,
+    rng::Rng,
+    test_mount::{Disks, Filesystem},
+};
+
+/// How many operations there are in a world.
+const OPS_OF_A_WORLD: u64 = 500;
+
+/// Lets random users do random things, and prints a trace; as root, in the guest.
+#[derive(Parser)]
+#[command(name = "differential", version)]
+struct Arguments {
+    /// What everything follows from
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many operations, in worlds of 500; the last one is made whole
+    #[arg(long, default_value_t = 2000)]
+    ops: u64,
+    /// Only the world of this number
+    #[arg(long)]
+    world: Option<u64>,
+    /// The filesystems, which take turns
+    #[arg(long, value_delimiter = ',', default_value = "tmpfs")]
+    on: Vec<Filesystem>,
+    /// Where an ext4 filesystem is mounted, on which a folder is made
+    #[arg(long, value_name = "FOLDER")]
+    ext4: Option<PathBuf>,
+    /// The device of a FAT filesystem; whatever is on it is removed
+    #[arg(long, value_name = "DEVICE")]
+    vfat: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("differential: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> io::Result<()> {
+    umask(Mode::empty());
+    // One processor hands over between a caller and who asks it faster than two.
+    let mut one = CpuSet::new();
+    one.set(0);
+    sched_setaffinity(None, &one)?;
+    if let Some(device) = &arguments.vfat {
+        leave_alone(device)?;
+    }
+    // SAFETY: Leaves neither the descriptors nor the folders that are shared with others.
+    unsafe { unshare_unsafe(UnshareFlags::NEWNS) }?;
+    mount_change(
+        "/",
+        MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
+    )?;
+    let disks = Disks {
+        ext4: arguments.ext4.clone(),
+        vfat: arguments.vfat.clone(),
+    };
+    let mut trace = BufWriter::new(stdout());
+    let mut counts = Counts::default();
+    let worlds = match arguments.world {
+        Some(only) => only..only + 1,
+        None => 0..arguments.ops.div_ceil(OPS_OF_A_WORLD),
+    };
+    for number in worlds {
+        let world = World {
+            number,
+            on: arguments.on[number as usize % arguments.on.len()],
+            seed: Rng::of(arguments.seed, number).next(),
+            ops: OPS_OF_A_WORLD,
+        };
+        world.run(&disks, &mut counts, &mut trace)?;
+    }
+    counts.write(&mut trace)?;
+    trace.flush()
+}
+
+/// Unmounts a device, whose options could not be chosen otherwise.
+fn leave_alone(device: &Path) -> io::Result<()> {
+    let table = std::fs::read_to_string("/proc/self/mounts")?;
+    for line in table.lines() {
+        let mut words = line.split(' ');
+        if words.next().map(Path::new) == Some(device) {
+            unmount(words.next().unwrap_or_default(), UnmountFlags::empty())?;
+        }
+    }
+    Ok(())
+}

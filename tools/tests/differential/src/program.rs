@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The program that callers run: it prints who it is. As there are many copies of it, it is made
+//! by hand, of some hundred bytes.
+
+use core::arch::global_asm;
+
+// Writes to the standard output: the real and the effective user, the real and the effective
+// group, the header that capget(2) was given, and its answer.
+global_asm!(
+    ".pushsection .rodata.differential_program, \"a\"",
+    "differential_program_start:",
+    "sub rsp, 64",
+    "mov eax, {getuid}",
+    "syscall",
+    "mov [rsp], eax",
+    "mov eax, {geteuid}",
+    "syscall",
+    "mov [rsp + 4], eax",
+    "mov eax, {getgid}",
+    "syscall",
+    "mov [rsp + 8], eax",
+    "mov eax, {getegid}",
+    "syscall",
+    "mov [rsp + 12], eax",
+    // _LINUX_CAPABILITY_VERSION_3, and 0 for this process.
+    "mov dword ptr [rsp + 16], 0x20080522",
+    "mov dword ptr [rsp + 20], 0",
+    "lea rdi, [rsp + 16]",
+    "lea rsi, [rsp + 24]",
+    "mov eax, {capget}",
+    "syscall",
+    "mov edi, 1",
+    "mov rsi, rsp",
+    "mov edx, 48",
+    "mov eax, {write}",
+    "syscall",
+    "xor edi, edi",
+    "mov eax, {exit}",
+    "syscall",
+    "differential_program_end:",
+    ".popsection",
+    getuid = const libc::SYS_getuid,
+    geteuid = const libc::SYS_geteuid,
+    getgid = const libc::SYS_getgid,
+    getegid = const libc::SYS_getegid,
+    capget = const libc::SYS_capget,
+    write = const libc::SYS_write,
+    exit = const libc::SYS_exit,
+);
+
+unsafe extern "C" {
+    static differential_program_start: u8;
+    static differential_program_end: u8;
+}
+
+/// The instructions.
+fn code() -> &'static [u8] {
+    let start = &raw const differential_program_start;
+    let end = &raw const differential_program_end;
+    // SAFETY: The two are the ends of what stands between them in the text above, in a section
+    // that is never written to.
+    unsafe { std::slice::from_raw_parts(start, end.addr() - start.addr()) }
+}
+
+/// Where the program is in memory.
+const ADDRESS: u64 = 0x40_0000;
+/// The sizes of the two headers of `linux/elf.h`.
+const HEADER: u16 = 64;
+const SEGMENT: u16 = 56;
+
+/// The file: an ELF program of one segment.
+pub(crate) fn file() -> Vec<u8> {
+    let code = code();
+    let start = u64::from(HEADER + SEGMENT);
+    let size = start + code.len() as u64;
+    let mut file = b"\x7fELF\x02\x01\x01".to_vec();
+    file.resize(16, 0);
+    let mut half = |value: u16| file.extend(value.to_le_bytes());
+    // ET_EXEC, EM_X86_64.
+    half(2);
+    half(62);
+    file.extend(1u32.to_le_bytes());
+    for value in [ADDRESS + start, HEADER.into(), 0] {
+        file.extend(u64::to_le_bytes(value));
+    }
+    file.extend(0u32.to_le_bytes());
+    for value in [HEADER, SEGMENT, 1, 0, 0, 0] {
+        file.extend(value.to_le_bytes());
+    }
+    // PT_LOAD, PF_R and PF_X.
+    file.extend(1u32.to_le_bytes());
+    file.extend(5u32.to_le_bytes());
+    for value in [0, ADDRESS, ADDRESS, size, size, 4096] {
+        file.extend(u64::to_le_bytes(value));
+    }
+    file.extend(code);
+    file
+}
+
+/// What the program printed, for people.
+pub(crate) fn read(said: &[u8]) -> Option<String> {
+    let words: Vec<u32> = said
+        .chunks_exact(4)
+        .map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]))
+        .collect();
+    let [user, euser, group, egroup, _, _, e0, p0, _, e1, p1, _] = words[..] else {
+        return None;
+    };
+    Some(format!(
+        "user {user}/{euser} group {group}/{egroup} permitted {p1:x}:{p0:x} effective {e1:x}:{e0:x}"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs,
+        os::unix::fs::PermissionsExt,
+        process::{Command, id},
+    };
+
+    use super::*;
+
+    #[test]
+    fn it_runs_and_says_who_it_is() {
+        let path = std::env::temp_dir().join(format!("differential-program-{}", id()));
+        fs::write(&path, file()).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+        let output = Command::new(&path).output();
+        fs::remove_file(&path).unwrap();
+        let said = read(&output.unwrap().stdout).unwrap();
+        let user = rustix::process::geteuid().as_raw();
+        assert!(
+            said.starts_with(&format!("user {user}/{user} group ")),
+            "{said}"
+        );
+        assert_eq!(read(b"what it never says"), None);
+    }
+}

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Does what an [`Op`] says, as whoever this process is.
+
+use std::{
+    ffi::CString,
+    os::{
+        fd::{AsFd, AsRawFd},
+        unix::{net::UnixDatagram, process::ExitStatusExt},
+    },
+    process::{Command, Stdio},
+};
+
+use rustix::{
+    fs::{
+        AtFlags, CWD, Dir, FileType, Gid, IFlags, Mode, OFlags, Statx, StatxFlags, Timespec,
+        Timestamps, UTIME_NOW, UTIME_OMIT, Uid, XattrFlags, accessat, chmodat, chownat, getxattr,
+        ioctl_getflags, ioctl_setflags, linkat, listxattr, makedev, mkdirat, mknodat, openat,
+        readlinkat, removexattr, renameat_with, setxattr, statx, symlinkat, unlinkat, utimensat,
+    },
+    io::Errno,
+};
+
+use crate::{
+    acl,
+    op::{Node, Op, Times},
+    program, sys,
+};
+
+/// What came of it: what was seen, if anything, or why it was refused.
+pub(crate) type Answer = Result<String, Errno>;
+
+/// Where mounts are, by their numbers.
+pub(crate) const STAGE: &str = "/mnt/differential";
+
+/// The path of a mount of the stage.
+pub(crate) fn mount_path(number: usize) -> String {
+    format!("{STAGE}/m{number}")
+}
+
+fn nothing(done: Result<(), Errno>) -> Answer {
+    done.map(|()| String::new())
+}
+
+fn errno(error: &std::io::Error) -> Errno {
+    Errno::from_io_error(error).unwrap_or(Errno::IO)
+}
+
+fn ids_and_mode(seen: &Statx) -> String {
+    format!("{}:{} {:06o}", seen.stx_uid, seen.stx_gid, seen.stx_mode)
+}
+
+/// The flags that nothing here may do without: nobody waits for the other end of a pipe.
+const ALWAYS: OFlags = OFlags::NONBLOCK
+    .union(OFlags::CLOEXEC)
+    .union(OFlags::NOCTTY);
+
+/// Does it, below the roots of two mounts.
+pub(crate) fn act(op: &Op, mount: usize, to_mount: usize) -> Answer {
+    let at = |path: &str| format!("{}/{path}", mount_path(mount));
+    let there = |path: &str| format!("{}/{path}", mount_path(to_mount));
+    let mode = Mode::from_raw_mode;
+    match op {
+        Op::Open(path, flags, bits) => {
+            let file = openat(CWD, at(path), *flags | ALWAYS, mode(*bits))?;
+            let seen = statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS)?;
+            Ok(ids_and_mode(&seen))
+        }
+        Op::Tmpfile(folder, flags, bits, to) => {
+            let flags = *flags | OFlags::TMPFILE | ALWAYS;
+            let file = openat(CWD, at(folder), flags, mode(*bits))?;
+            let seen = statx(&file, "", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS)?;
+            let mut seen = ids_and_mode(&seen);
+            if let Some(to) = to {
+                let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+                let linked = linkat(CWD, path, CWD, there(to), AtFlags::SYMLINK_FOLLOW);
+                seen.push_str(" linked: ");
+                seen.push_str(&result_name(&nothing(linked)));
+            }
+            Ok(seen)
+        }
+        Op::Mkdir(path, bits) => nothing(mkdirat(CWD, at(path), mode(*bits))),
+        Op::Mknod(path, node, bits) => {
+            let (kind, device) = match node {
+                Node::Fifo => (FileType::Fifo, 0),
+                Node::Socket => (FileType::Socket, 0),
+                Node::Null => (FileType::CharacterDevice, makedev(1, 3)),
+                Node::Whiteout => (FileType::CharacterDevice, 0),
+                Node::File => (FileType::RegularFile, 0),
+            };
+            nothing(mknodat(CWD, at(path), kind, mode(*bits), device))
+        }
+        Op::Bind(path) => nothing(
+            UnixDatagram::bind(at(path))
+                .map(drop)
+                .map_err(|error| errno(&error)),
+        ),
+        Op::Symlink(target, path) => nothing(symlinkat(*target, CWD, at(path))),
+        Op::Link(from, to, follow) => {
+            let flags = if *follow {
+                AtFlags::SYMLINK_FOLLOW
+            } else {
+                AtFlags::empty()
+            };
+            nothing(linkat(CWD, at(from), CWD, there(to), flags))
+        }
+        Op::Rename(from, to, flags) => {
+            nothing(renameat_with(CWD, at(from), CWD, there(to), *flags))
+        }
+        Op::Unlink(path) => nothing(unlinkat(CWD, at(path), AtFlags::empty())),
+        Op::Rmdir(path) => nothing(unlinkat(CWD, at(path), AtFlags::REMOVEDIR)),
+        Op::Chown(path, user, group, follow) => {
+            let flags = if *follow {
+                AtFlags::empty()
+            } else {
+                AtFlags::SYMLINK_NOFOLLOW
+            };
+            let (user, group) = (user.map(Uid::from_raw), group.map(Gid::from_raw));
+            nothing(chownat(CWD, at(path), user, group, flags))
+        }
+        Op::Chmod(path, bits) => nothing(chmodat(CWD, at(path), mode(*bits), AtFlags::empty())),
+        Op::Flags(path, immutable, append) => {
+            let file = openat(CWD, at(path), OFlags::RDONLY | ALWAYS, Mode::empty())?;
+            let mut flags = ioctl_getflags(&file)?;
+            flags.set(IFlags::IMMUTABLE, *immutable);
+            flags.set(IFlags::APPEND, *append);
+            flags.toggle(IFlags::NODUMP);
+            nothing(ioctl_setflags(&file, flags))
+        }
+        Op::Setxattr(path, name, value) => {
+            nothing(setxattr(at(path), *name, value, XattrFlags::empty()))
+        }
+        Op::Removexattr(path, name) => nothing(removexattr(at(path), *name)),
+        Op::Getxattr(path, name) => {
+            let mut room = [0; 512];
+            let length = getxattr(at(path), *name, &mut room)?;
+            Ok(acl::show_attribute(name, &room[..length]))
+        }
+        Op::Listxattr(path) => {
+            let mut room = [0u8; 1024];
+            let length = listxattr(at(path), &mut room)?;
+            Ok(attribute_names(&room[..length]).join(","))
+        }
+        Op::Stat(path, follow) => {
+            let flags = if *follow {
+                AtFlags::empty()
+            } else {
+                AtFlags::SYMLINK_NOFOLLOW
+            };
+            Ok(ids_and_mode(&statx(
+                CWD,
+                at(path),
+                flags,
+                StatxFlags::BASIC_STATS,
+            )?))
+        }
+        Op::Access(path, access, effective) => {
+            let flags = if *effective {
+                AtFlags::EACCESS
+            } else {
+                AtFlags::empty()
+            };
+            nothing(accessat(CWD, at(path), *access, flags))
+        }
+        Op::Truncate(path, size) => {
+            let path = CString::new(at(path)).map_err(|_| Errno::INVAL)?;
+            nothing(sys::truncate(&path, *size))
+        }
+        Op::Write(path, append) => {
+            let how = if *append {
+                OFlags::APPEND
+            } else {
+                OFlags::empty()
+            };
+            let flags = OFlags::WRONLY | how | ALWAYS;
+            let file = openat(CWD, at(path), flags, Mode::empty())?;
+            rustix::io::write(file, b"+").map(|count| count.to_string())
+        }
+        Op::Utimes(path, times) => {
+            let time = |tv_nsec| Timespec { tv_sec: 7, tv_nsec };
+            let (access, modification) = match times {
+                Times::Now => (UTIME_NOW, UTIME_NOW),
+                Times::OneNow => (UTIME_OMIT, UTIME_NOW),
+                Times::Some => (5, 6),
+                Times::Omitted => (UTIME_OMIT, UTIME_OMIT),
+            };
+            let times = Timestamps {
+                last_access: time(access),
+                last_modification: time(modification),
+            };
+            nothing(utimensat(CWD, at(path), &times, AtFlags::empty()))
+        }
+        Op::Exec(path) => exec(&at(path)),
+        Op::Connect(path) => {
+            let connected = UnixDatagram::unbound().and_then(|socket| socket.connect(at(path)));
+            nothing(connected.map_err(|error| errno(&error)))
+        }
+        Op::Lease(path) => {
+            let file = openat(CWD, at(path), OFlags::RDONLY | ALWAYS, Mode::empty())?;
+            nothing(sys::lease(file.as_fd()))
+        }
+        Op::Readdir(path) => {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | ALWAYS;
+            let folder = openat(CWD, at(path), flags, Mode::empty())?;
+            let mut names = Vec::new();
+            for entry in Dir::new(folder)? {
+                names.push(entry?.file_name().to_string_lossy().into_owned());
+            }
+            names.sort_unstable();
+            Ok(names.join(" "))
+        }
+        Op::Readlink(path) => {
+            let target = readlinkat(CWD, at(path), Vec::new())?;
+            Ok(target.to_string_lossy().into_owned())
+        }
+    }
+}
+
+/// Runs a program, mostly one that says who it is.
+fn exec(path: &str) -> Answer {
+    let mut command = Command::new(path);
+    command
+        .env_clear()
+        .stdin(Stdio::null())
+        .stderr(Stdio::null());
+    let output = command.output().map_err(|error| errno(&error))?;
+    Ok(match (output.status.code(), output.status.signal()) {
+        (Some(0), _) => program::read(&output.stdout).unwrap_or_default(),
+        (Some(code), _) => format!("exit status {code}"),
+        (None, signal) => format!("signal {}", signal.unwrap_or_default()),
+    })
+}
+
+/// The names in what listxattr(2) gives, in order.
+pub(crate) fn attribute_names(list: &[u8]) -> Vec<String> {
+    let names = list
+        .split(|&byte| byte == 0)
+        .filter(|name| !name.is_empty());
+    let mut names: Vec<String> = names
+        .map(|name| String::from_utf8_lossy(name).into_owned())
+        .collect();
+    names.sort_unstable();
+    names
+}
+
+/// The names of the errors that are seen here.
+const ERRORS: [(Errno, &str); 33] = [
+    (Errno::PERM, "EPERM"),
+    (Errno::NOENT, "ENOENT"),
+    (Errno::IO, "EIO"),
+    (Errno::NXIO, "ENXIO"),
+    (Errno::TOOBIG, "E2BIG"),
+    (Errno::NOEXEC, "ENOEXEC"),
+    (Errno::BADF, "EBADF"),
+    (Errno::AGAIN, "EAGAIN"),
+    (Errno::NOMEM, "ENOMEM"),
+    (Errno::ACCESS, "EACCES"),
+    (Errno::FAULT, "EFAULT"),
+    (Errno::BUSY, "EBUSY"),
+    (Errno::EXIST, "EEXIST"),
+    (Errno::XDEV, "EXDEV"),
+    (Errno::NODEV, "ENODEV"),
+    (Errno::NOTDIR, "ENOTDIR"),
+    (Errno::ISDIR, "EISDIR"),
+    (Errno::INVAL, "EINVAL"),
+    (Errno::NOTTY, "ENOTTY"),
+    (Errno::TXTBSY, "ETXTBSY"),
+    (Errno::NOSPC, "ENOSPC"),
+    (Errno::ROFS, "EROFS"),
+    (Errno::MLINK, "EMLINK"),
+    (Errno::RANGE, "ERANGE"),
+    (Errno::LOOP, "ELOOP"),
+    (Errno::NODATA, "ENODATA"),
+    (Errno::OVERFLOW, "EOVERFLOW"),
+    (Errno::NOTEMPTY, "ENOTEMPTY"),
+    (Errno::OPNOTSUPP, "EOPNOTSUPP"),
+    (Errno::PROTOTYPE, "EPROTOTYPE"),
+    (Errno::ADDRINUSE, "EADDRINUSE"),
+    (Errno::CONNREFUSED, "ECONNREFUSED"),
+    (Errno::STALE, "ESTALE"),
+];
+
+/// What an answer is called: `ok` or the name of the error.
+pub(crate) fn result_name(answer: &Answer) -> String {
+    match answer {
+        Ok(_) => "ok".to_owned(),
+        Err(errno) => match ERRORS.iter().find(|(it, _)| it == errno) {
+            Some((_, name)) => (*name).to_owned(),
+            None => format!("error {}", errno.raw_os_error()),
+        },
+    }
+}

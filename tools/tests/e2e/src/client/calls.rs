@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Which system calls a program makes for its mount, by strace(1).
+
+use std::fs;
+
+use crate::{
+    fixture::Stage,
+    report::{Doing, Failure},
+};
+
+/// How a program makes a copy of a mount and gives it a map: what is in a line of the trace.
+pub(super) const SET_MAP: &str =
+    "\"\", AT_EMPTY_PATH, {attr_set=MOUNT_ATTR_IDMAP, attr_clr=0, propagation=0";
+
+/// Runs a line as root and checks that it makes these calls with success, one after the other;
+/// there may be others between them. A call is told by what it was given: where two processes call
+/// at once, what it answers is on another one.
+pub(super) fn made(stage: &mut Stage, line: &str, calls: &[&str]) -> Result<(), Failure> {
+    let file = stage.path("calls");
+    stage.prepare(&format!(
+        "strace -f -qq -e signal=none -e trace=clone,unshare,open_tree,mount_setattr,move_mount \
+         -o {} {line}",
+        file.display()
+    ))?;
+    let trace = fs::read_to_string(file).doing("reading what strace wrote")?;
+    for line in trace.lines() {
+        stage.say(line);
+    }
+    let mut lines = trace.lines().filter(|line| !line.contains(" = -1 "));
+    for call in calls {
+        let made = lines.any(|line| line.contains(call));
+        stage.check(&format!("it calls {call}"), Ok(made), Ok(true));
+    }
+    Ok(())
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! systemd-homed: a home directory that is nobody's on disk, and its user's after the login.
+//!
+//! It runs by itself, with the bus that it needs and no other part of systemd.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::owners;
+use crate::{
+    fixture::{Ran, Stage},
+    inspect,
+    report::{Doing, Failure},
+    show::Owner,
+    syscalls::{self, as_user},
+};
+
+const USER: u32 = 60100;
+const NOBODY: u32 = 65534;
+const HOME: &str = "/home/anna";
+/// How long it may take until it answers.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(super) fn play(stage: &mut Stage) -> Result<(), Failure> {
+    if inspect::size("/etc/machine-id").unwrap_or(0) == 0 {
+        stage.prepare("systemd-machine-id-setup")?;
+    }
+    let disk = stage.disk(|_| Ok(()))?;
+    for folder in [
+        "/run/dbus",
+        "/run/systemd/system",
+        "/run/systemd/userdb",
+        "/var/lib/systemd/home",
+        "/var/cache/systemd/home",
+    ] {
+        fs::create_dir_all(folder).doing(folder)?;
+    }
+    stage.say("Its workers have mount namespaces of their own, from which the home has to spread:");
+    stage.prepare("mount --make-rshared /")?;
+    // Its answer is what shows that one is there: their sockets are left behind by those before.
+    let _bus = Service::start(&["dbus-daemon", "--system", "--nofork", "--nopidfile"])?;
+    wait_for("org.freedesktop.DBus")?;
+    let _homed = Service::start(&["/usr/lib/systemd/systemd-homed"])?;
+    wait_for("org.freedesktop.home1")?;
+    let played = home(stage, &disk.join("anna.homedir"));
+    // Whatever came of it, it knows no home afterwards.
+    let _ = homectl(stage, &["remove", "anna"]);
+    stage.prepare("mount --make-rprivate /")?;
+    played
+}
+
+fn home(stage: &mut Stage, image: &Path) -> Result<(), Failure> {
+    let path = format!("--image-path={}", image.display());
+    let created = homectl(
+        stage,
+        &[
+            "create",
+            "anna",
+            "--storage=directory",
+            "--uid=60100",
+            &path,
+            "--enforce-password-policy=no",
+        ],
+    )?;
+    stage.check_success("the home is made", &created);
+    stage
+        .say("On disk it becomes nobody's, as on a stick that is carried from machine to machine:");
+    stage.prepare(&format!("chown -R 65534:65534 {}", image.display()))?;
+    let activated = homectl(stage, &["activate", "anna"])?;
+    stage.check_success("the user logs in", &activated);
+    stage.run(0, &format!("ls -lnA {HOME} {}", image.display()))?;
+    let home = Path::new(HOME);
+    stage.check("the home has a map", inspect::is_idmapped(home), Ok(true));
+    owners(stage, home, &[("", USER), (".bashrc", USER)]);
+    owners(stage, image, &[("", NOBODY), (".bashrc", NOBODY)]);
+    let letter = home.join("letter");
+    let made = as_user(USER, || syscalls::create(&letter));
+    stage.check("the user makes a file", made, Ok(()));
+    owners(stage, home, &[("letter", USER)]);
+    owners(stage, image, &[("letter", NOBODY)]);
+    let stranger = as_user(1000, || syscalls::open(&letter));
+    let denied = Err(rustix::io::Errno::ACCESS);
+    stage.check("another user reads it", stranger, denied);
+    let ran = homectl(stage, &["deactivate", "anna"])?;
+    stage.check_success("the user logs out", &ran);
+    let gone = inspect::owner(&letter);
+    let none = Err::<Owner, _>(rustix::io::Errno::NOENT);
+    stage.check("the letter in the home", gone, none);
+    owners(stage, image, &[("letter", NOBODY)]);
+    Ok(())
+}
+
+fn homectl(stage: &mut Stage, words: &[&str]) -> Result<Ran, Failure> {
+    let mut command = Command::new("timeout");
+    command.args(["120", "homectl"]).args(words);
+    command.env("PASSWORD", "Xq7-tulip-9pear");
+    command.env("NEWPASSWORD", "Xq7-tulip-9pear");
+    stage.run_in("root#", &format!("homectl {}", words.join(" ")), command)
+}
+
+/// Waits until somebody has this name on the bus.
+fn wait_for(name: &str) -> Result<(), Failure> {
+    let since = Instant::now();
+    let there = || {
+        let mut command = Command::new("busctl");
+        command.args(["--system", "status", name]);
+        command.output().doing("busctl")
+    };
+    while !there()?.status.success() {
+        if since.elapsed() > PATIENCE {
+            return Err(Failure(format!("{name} did not appear")));
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
+
+/// A program that runs until this is dropped.
+struct Service(Child);
+
+impl Service {
+    fn start(words: &[&str]) -> Result<Self, Failure> {
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).stdin(Stdio::null());
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let child = command
+            .spawn()
+            .doing(format_args!("starting {}", words[0]))?;
+        Ok(Self(child))
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // It is ours and has not been waited for, so it is there.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! podman: volumes with the option idmap, and user namespaces.
+
+mod chosen;
+
+use std::{fs, path::Path, process::Command, thread, time::Duration};
+
+use super::{
+    owners,
+    rootfs::{make_data, make_rootfs},
+};
+use crate::{
+    fixture::{Ran, Stage},
+    report::{Doing, Failure},
+    tree::{Entry, make},
+};
+
+const FIRST: u32 = 200_000;
+const SCRIPT: &str = "stat -c %u:%g /data /data/f0 /data/f1000; \
+                      touch /data/new && stat -c %u:%g /data/new; \
+                      chown 5:5 /data/new && stat -c %u:%g /data/new";
+/// As a manager of containers starts it where systemd runs no services.
+const OPTIONS: &str = "--rm --network=none --cgroups=disabled --security-opt=seccomp=unconfined";
+
+/// Name, options, what is printed, and what is stored as whose.
+type Case = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static [(&'static str, u32)],
+);
+
+const CASES: &[Case] = &[
+    (
+        "a namespace and a volume without a map",
+        "--uidmap=0:200000:65536 --gidmap=0:200000:65536 -v=@:/data",
+        "65534:65534 65534:65534 65534:65534",
+        &[],
+    ),
+    (
+        "with the map of the container",
+        "--uidmap=0:200000:65536 --gidmap=0:200000:65536 -v=@:/data:idmap",
+        "0:0 0:0 1000:1000 0:0 5:5",
+        &[("new", 5)],
+    ),
+];
+
+pub(super) fn play(stage: &mut Stage) -> Result<(), Failure> {
+    let disk = stage.disk(|root| {
+        make(root, "rootfs", &Entry::Folder, FIRST, 0o755)?;
+        make_rootfs(&root.join("rootfs"), FIRST)
+    })?;
+    for (index, (name, options, prints, stored)) in CASES.iter().enumerate() {
+        stage.say(&format!("{name}:"));
+        let data = format!("data{index}");
+        make(&disk, &data, &Entry::Folder, 0, 0o755)?;
+        let data = disk.join(data);
+        make_data(&data, 0)?;
+        let ran = podman(stage, options, &data, &disk.join("rootfs"))?;
+        let what = format!("{name}: it prints");
+        stage.check(
+            &what,
+            Ok(ran.output.replace('\n', " ")),
+            Ok((*prints).to_owned()),
+        );
+        owners(stage, &data, stored);
+        owners(stage, &data, &[("f0", 0), ("f1000", 1000)]);
+    }
+    monitors_end()?;
+    chosen::play(stage, &disk)
+}
+
+/// What looks after a container ends a little later than it.
+fn monitors_end() -> Result<(), Failure> {
+    for _ in 0..200 {
+        let mut left = false;
+        for entry in fs::read_dir("/proc").doing("listing processes")? {
+            let name = entry.map(|entry| fs::read_to_string(entry.path().join("comm")));
+            left |= matches!(name, Ok(Ok(name)) if name.trim() == "conmon");
+        }
+        if !left {
+            return Ok(());
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    Err(Failure("conmon does not end".to_owned()))
+}
+
+fn podman(stage: &mut Stage, options: &str, data: &Path, rootfs: &Path) -> Result<Ran, Failure> {
+    let options = options.replace('@', &data.display().to_string());
+    let line = format!(
+        "podman --cgroup-manager=cgroupfs run {OPTIONS} {options} --rootfs {}",
+        rootfs.display()
+    );
+    let mut words = line.split(' ').filter(|word| !word.is_empty());
+    let mut command = Command::new(words.next().unwrap_or_default());
+    command.args(words).args(["/bin/sh", "-c", SCRIPT]);
+    stage.run_in("root#", &format!("{line} /bin/sh -c '{SCRIPT}'"), command)
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! podman: user namespaces that it chooses itself by `--userns`. As root it takes one that is
+//! free, and mounts the layers of an image with its map; for users without rights it makes theirs,
+//! in which nobody may give a map to a mount of the host's.
+
+use std::{fs, io::Write, os::unix::process::CommandExt, path::Path, process::Command};
+
+use super::{OPTIONS, SCRIPT, monitors_end};
+use crate::{
+    client::{
+        owners,
+        rootfs::{make_data, make_rootfs},
+    },
+    fixture::{Ran, Stage},
+    inspect,
+    report::{Doing, Failure},
+    show::Owner,
+    tree::{Entry, make},
+};
+
+const IMAGE: &str = "localhost/scene";
+const USER: u32 = 1000;
+const NAME: &str = "rootless";
+/// What is printed at the end of each script.
+const MAP: &str = "cat /proc/self/uid_map";
+
+/// What is asked for, what is printed, and the files that are stored beside the first ones.
+type Case = (&'static str, &'static str, &'static [(&'static str, u32)]);
+
+/// Options of the volume.
+const AUTO: [Case; 2] = [
+    (
+        "",
+        "0:0 65534:65534 65534:65534 65534:65534 0 300000 1024",
+        &[],
+    ),
+    (
+        ":idmap",
+        "0:0 0:0 0:0 1000:1000 0:0 5:5 0 300000 1024",
+        &[("new", 5)],
+    ),
+];
+
+/// Kinds of namespaces, with a volume that has no map.
+const ROOTLESS: [Case; 2] = [
+    (
+        "keep-id",
+        "1000:1000 65534:65534 1000:1000 1000:1000 0 1 1000 1000 0 1 1001 1001 64536",
+        &[("new", USER)],
+    ),
+    (
+        "nomap",
+        "65534:65534 65534:65534 65534:65534 0 1 65536",
+        &[],
+    ),
+];
+
+pub(super) fn play(stage: &mut Stage, disk: &Path) -> Result<(), Failure> {
+    by_root(stage, disk)?;
+    by_user(stage, disk)
+}
+
+/// Gives a user ids for namespaces, if it has none.
+fn subordinate_ids(user: &str, first: u32) -> Result<(), Failure> {
+    for path in ["/etc/subuid", "/etc/subgid"] {
+        let has = fs::read_to_string(path).unwrap_or_default();
+        if has.lines().any(|line| line.split(':').next() == Some(user)) {
+            continue;
+        }
+        let mut file = fs::OpenOptions::new();
+        let file = file.append(true).create(true).open(path);
+        file.and_then(|mut file| writeln!(file, "{user}:{first}:65536"))
+            .doing(path)?;
+    }
+    Ok(())
+}
+
+/// What was printed, with single blanks.
+fn words(ran: &Ran) -> String {
+    let words: Vec<&str> = ran.output.split_whitespace().collect();
+    words.join(" ")
+}
+
+fn by_root(stage: &mut Stage, disk: &Path) -> Result<(), Failure> {
+    stage.say("A namespace that is free, for an image in podman's own storage:");
+    subordinate_ids("containers", 300_000)?;
+    let root = stage.folder("image-root")?;
+    make_rootfs(&root, 0)?;
+    let archive = stage.path("image.tar").display().to_string();
+    stage.prepare(&format!(
+        "tar -C {} --numeric-owner -cf {archive} .",
+        root.display()
+    ))?;
+    stage.prepare(&format!(
+        "podman --cgroup-manager=cgroupfs import --quiet {archive} {IMAGE}"
+    ))?;
+    let script = format!("stat -c %u:%g /bin; {SCRIPT}; {MAP}");
+    for (option, prints, stored) in AUTO {
+        let name = format!("auto{}", option.replace(':', "-"));
+        make(disk, &name, &Entry::Folder, 0, 0o755)?;
+        let data = disk.join(&name);
+        make_data(&data, 0)?;
+        let line = format!(
+            "podman --cgroup-manager=cgroupfs run {OPTIONS} --userns=auto -v={}:/data{option} \
+             {IMAGE}",
+            data.display()
+        );
+        let ran = shell(stage, "root#", &line, &script, None)?;
+        stage.check(&name, Ok(words(&ran)), Ok(prints.to_owned()));
+        owners(stage, &data, stored);
+        owners(stage, &data, &[("f0", 0), ("f1000", 1000)]);
+    }
+    // What the container saw as its root's was not changed on disk for it.
+    let found = "find /var/lib/containers/storage/overlay -path */diff/bin/busybox";
+    let layer = stage.succeeds("the layer of the image", 0, found)?.output;
+    let owner = inspect::owner(layer.lines().next().unwrap_or_default());
+    stage.check("its program on disk", owner, Ok(Owner(0, 0)));
+    monitors_end()?;
+    stage.prepare(&format!("podman --cgroup-manager=cgroupfs rmi {IMAGE}"))
+}
+
+fn by_user(stage: &mut Stage, disk: &Path) -> Result<(), Failure> {
+    stage.say("By a user without rights:");
+    if stage.run(0, &format!("id -u {NAME}"))?.status != 0 {
+        stage.prepare(&format!("useradd --create-home --uid {USER} {NAME}"))?;
+    }
+    subordinate_ids(NAME, 400_000)?;
+    stage.prepare(&format!(
+        "install -d -o {USER} -g {USER} -m 700 /run/user/{USER}"
+    ))?;
+    make(disk, "rootfs-of-user", &Entry::Folder, USER, 0o755)?;
+    let rootfs = disk.join("rootfs-of-user");
+    make_rootfs(&rootfs, USER)?;
+    let script = format!(
+        "stat -c %u:%g /data /data/f0 /data/f1000; \
+         touch /data/new && stat -c %u:%g /data/new; {MAP}"
+    );
+    for (kind, prints, stored) in ROOTLESS {
+        make(disk, kind, &Entry::Folder, USER, 0o755)?;
+        let data = disk.join(kind);
+        make_data(&data, USER)?;
+        for option in ["", ":idmap"] {
+            let line = format!(
+                "podman --cgroup-manager=cgroupfs run {OPTIONS} --userns={kind} \
+                 -v={}:/data{option} --rootfs {}",
+                data.display(),
+                rootfs.display()
+            );
+            let ran = shell(stage, "1000$", &line, &script, Some(USER))?;
+            let what = format!("{kind}{option}");
+            if option.is_empty() {
+                stage.check(&what, Ok(words(&ran)), Ok(prints.to_owned()));
+                owners(stage, &data, stored);
+            } else {
+                let words = "mount_setattr `/data`: Operation not permitted";
+                stage.check_refusal(&what, ran, words);
+            }
+        }
+        owners(stage, &data, &[("f0", 0), ("f1000", 1000)]);
+    }
+    monitors_end()?;
+    // Ends the process that keeps the user's namespace, and in it the mounts of the stage.
+    let ran = shell(stage, "1000$", "podman system migrate", "", Some(USER))?;
+    stage.check_success("no namespace is left", &ran);
+    Ok(())
+}
+
+/// Runs a line as root or as the user; a script is what the container does.
+fn shell(
+    stage: &mut Stage,
+    prompt: &str,
+    line: &str,
+    script: &str,
+    user: Option<u32>,
+) -> Result<Ran, Failure> {
+    let mut command = Command::new("podman");
+    command.args(line.split_whitespace().skip(1));
+    let mut told = line.to_owned();
+    if !script.is_empty() {
+        command.args(["/bin/sh", "-c", script]);
+        told += &format!(" /bin/sh -c '{script}'");
+    }
+    if let Some(user) = user {
+        command.uid(user).gid(user);
+        command.env("USER", NAME);
+        command.env("HOME", format!("/home/{NAME}"));
+        command.env("XDG_RUNTIME_DIR", format!("/run/user/{user}"));
+    }
+    stage.run_in(prompt, &told, command)
+}

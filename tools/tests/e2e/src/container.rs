@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Containers, and what is done and seen inside of them.
+//!
+//! A container here is a user namespace: all that matters to idmapped mounts. Its processes see
+//! the mounts of the stage.
+
+use std::{
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use mount_idmapped::{IdMaps, UserNs};
+
+use crate::{
+    fixture::{Ran, Stage},
+    inspect,
+    report::{Doing, Failure},
+    show::{Answer, Show},
+    syscalls,
+};
+
+/// A container with a process that does nothing.
+pub(crate) struct Container {
+    /// Its root on the host.
+    pub(crate) first: u32,
+    userns: UserNs,
+    process: Child,
+}
+
+impl Container {
+    /// Starts one whose ids from 0 on are those from `first` on of the host.
+    pub(crate) fn start(first: u32, count: u32) -> Result<Self, Failure> {
+        let maps: IdMaps = format!("b:0:{first}:{count}")
+            .parse()
+            .doing("a container's map")?;
+        let userns = UserNs::new(&maps).doing("making a container's user namespace")?;
+        let mut command = userns.command("sleep").doing("entering a container")?;
+        let process = command
+            .arg("600")
+            .stdin(Stdio::null())
+            .spawn()
+            .doing("starting sleep")?;
+        Ok(Self {
+            first,
+            userns,
+            process,
+        })
+    }
+
+    /// Of its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// The path of its user namespace.
+    pub(crate) fn namespace(&self) -> String {
+        format!("/proc/{}/ns/user", self.pid())
+    }
+
+    /// A program that will run as its root.
+    fn command(&self, program: &str) -> Result<Command, Failure> {
+        self.userns.command(program).doing("entering a container")
+    }
+
+    /// Has its root do something of [`answer`] and tell what came of it.
+    pub(crate) fn ask(&self, what: &str, path: &Path) -> Result<String, Failure> {
+        self.ask_as(0, what, path)
+    }
+
+    /// Likewise one of its users.
+    pub(crate) fn ask_as(&self, user: u32, what: &str, path: &Path) -> Result<String, Failure> {
+        let mut command = self.command("/proc/self/exe")?;
+        command.args(["answer", &user.to_string(), what]).arg(path);
+        let output = command.output().doing("asking a container")?;
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    /// Runs a program as its root, with a line such as a user types.
+    pub(crate) fn run(&self, stage: &mut Stage, line: &str) -> Result<Ran, Failure> {
+        let mut words = line.split(' ');
+        let mut command = self.command(words.next().unwrap_or_default())?;
+        command.args(words);
+        stage.run_in(&self.prompt(), line, command)
+    }
+
+    /// Runs lines of a shell as its root, in a mount namespace of its own.
+    pub(crate) fn script(&self, stage: &mut Stage, lines: &str) -> Result<Ran, Failure> {
+        let mut command = self.command("unshare")?;
+        command.args(["--mount", "sh", "-e", "-c", lines]);
+        stage.run_in(&self.prompt(), lines, command)
+    }
+
+    fn prompt(&self) -> String {
+        format!("root of {}#", self.first)
+    }
+
+    /// Runs a program as its root that must succeed, which is a check.
+    pub(crate) fn succeeds(
+        &self,
+        stage: &mut Stage,
+        what: &str,
+        line: &str,
+    ) -> Result<Ran, Failure> {
+        let ran = self.run(stage, line)?;
+        stage.check_success(what, &ran);
+        Ok(ran)
+    }
+
+    /// Runs a program as its root that must be refused with these words, which is a check.
+    pub(crate) fn refused(
+        &self,
+        stage: &mut Stage,
+        what: &str,
+        line: &str,
+        words: &str,
+    ) -> Result<(), Failure> {
+        let ran = self.run(stage, line)?;
+        stage.check_refusal(what, ran, words);
+        Ok(())
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        // It is ours and has not been waited for, so it is there.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// What a process in a container answers: it does one thing as one of the container's users.
+pub(crate) fn answer(user: u32, what: &str, path: &Path) -> String {
+    let call = |act: &(dyn Fn() -> Answer<()> + Sync)| syscalls::as_user(user, act).show();
+    let (verb, number) = what.split_once(' ').unwrap_or((what, ""));
+    let number = || u32::from_str_radix(number, if verb == "chmod" { 8 } else { 10 });
+    match verb {
+        "owner" => inspect::owner(path).show(),
+        "capability" => inspect::capability_root(path).show(),
+        "create" => call(&|| syscalls::create(path)),
+        "mkdir" => call(&|| syscalls::mkdir(path)),
+        "device" => call(&|| syscalls::device(path)),
+        "open" => call(&|| syscalls::open(path)),
+        "append" => call(&|| syscalls::append(path, "more\n")),
+        "unlink" => call(&|| syscalls::unlink(path)),
+        "chmod" | "chown" => match number() {
+            Ok(mode) if verb == "chmod" => call(&|| syscalls::chmod(path, mode)),
+            Ok(owner) => call(&|| syscalls::chown(path, owner)),
+            Err(error) => format!("'{what}': {error}"),
+        },
+        _ => format!("'{what}' is nothing to ask for"),
+    }
+}

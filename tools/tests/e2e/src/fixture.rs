@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Where a scene is played: a folder of its own, whose mounts go when the scene is over.
+
+use std::{
+    fs,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use rustix::{
+    io::Errno,
+    mount::{MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount},
+    thread::{UnshareFlags, unshare_unsafe},
+};
+
+use crate::{
+    filesystem::Filesystem,
+    inspect,
+    report::{Doing, Failure, Report},
+    show::{Answer, Show},
+};
+
+/// The folder; in a mount namespace that only this program and what it starts see.
+pub(crate) const FOLDER: &str = "/mnt";
+
+/// Leaves the mounts of the machine to themselves.
+pub(crate) fn leave_machine() -> Result<(), Failure> {
+    new_mount_namespace()
+        .and_then(|()| {
+            let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+            mount_change("/", private)
+        })
+        .doing("making a mount namespace (this needs root)")
+}
+
+/// Moves this thread, of a program that has no other yet, into a copy of its mount namespace.
+pub(crate) fn new_mount_namespace() -> Answer<()> {
+    // SAFETY: What must not be undone behind the back of others is the sharing of file
+    // descriptors, and only that of mounts is undone.
+    unsafe { unshare_unsafe(UnshareFlags::NEWNS) }
+}
+
+/// What a program that was run left behind.
+pub(crate) struct Ran {
+    pub(crate) status: i32,
+    pub(crate) output: String,
+    pub(crate) errors: String,
+}
+
+impl Ran {
+    /// Whether a line of the output is this one, but for blanks around it.
+    pub(crate) fn has_line(&self, line: &str) -> bool {
+        self.output.lines().any(|it| it.trim() == line)
+    }
+}
+
+/// The stage of one scene on one filesystem.
+pub(crate) struct Stage {
+    pub(crate) filesystem: Filesystem,
+    pub(crate) report: Report,
+    /// What is to be removed from the machine itself.
+    made: Vec<PathBuf>,
+}
+
+impl Stage {
+    /// Makes an empty stage.
+    pub(crate) fn new(filesystem: Filesystem, report: Report) -> Result<Self, Failure> {
+        mount("stage", FOLDER, "tmpfs", MountFlags::empty(), c"mode=755")
+            .doing(format_args!("mounting a tmpfs on {FOLDER}"))?;
+        Ok(Self {
+            filesystem,
+            report,
+            made: Vec::new(),
+        })
+    }
+
+    /// A path on the stage.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        Path::new(FOLDER).join(name)
+    }
+
+    /// Tells what is done, in words.
+    pub(crate) fn say(&mut self, text: &str) {
+        self.report.text(format!("# {text}"));
+    }
+
+    /// Compares an answer with the expected one.
+    pub(crate) fn check<T>(&mut self, what: &str, seen: Answer<T>, expected: Answer<T>)
+    where
+        T: Show + PartialEq,
+    {
+        let good = seen == expected;
+        self.report.check(what, good, seen.show(), expected.show());
+    }
+
+    /// Runs a program as a user, with a line such as a user types, and tells what it printed.
+    pub(crate) fn run(&mut self, user: u32, line: &str) -> Result<Ran, Failure> {
+        let prompt = if user == 0 {
+            "root#".to_owned()
+        } else {
+            format!("{user}$")
+        };
+        let mut words = line.split(' ');
+        let mut command = Command::new(words.next().unwrap_or_default());
+        command.args(words);
+        if user != 0 {
+            // As root, std leaves all other groups.
+            command.uid(user).gid(user);
+        }
+        self.run_in(&prompt, line, command)
+    }
+
+    /// Runs a command that was made from a line, in some surroundings that a prompt tells of.
+    pub(crate) fn run_in(
+        &mut self,
+        prompt: &str,
+        line: &str,
+        mut command: Command,
+    ) -> Result<Ran, Failure> {
+        for line in line.lines() {
+            self.report.text(format!("{prompt} {line}"));
+        }
+        command
+            .env("LC_ALL", "C")
+            .current_dir("/")
+            .stdin(Stdio::null());
+        let output = command.output().doing(format_args!("running {line}"))?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
+        let ran = Ran {
+            status: output.status.code().unwrap_or(-1),
+            output: text(&output.stdout),
+            errors: text(&output.stderr),
+        };
+        for line in ran.output.lines().chain(ran.errors.lines()) {
+            self.report.text(format!("      {line}"));
+        }
+        Ok(ran)
+    }
+
+    /// Runs a program that must succeed, which is a check.
+    pub(crate) fn succeeds(&mut self, what: &str, user: u32, line: &str) -> Result<Ran, Failure> {
+        let ran = self.run(user, line)?;
+        self.check_success(what, &ran);
+        Ok(ran)
+    }
+
+    /// Checks that a program has succeeded.
+    pub(crate) fn check_success(&mut self, what: &str, ran: &Ran) {
+        let seen = format!("exit status {}", ran.status);
+        self.report
+            .check(what, ran.status == 0, seen, "exit status 0".to_owned());
+    }
+
+    /// Runs a program that must be refused with these words, which is a check.
+    pub(crate) fn refused(
+        &mut self,
+        what: &str,
+        user: u32,
+        line: &str,
+        words: &str,
+    ) -> Result<(), Failure> {
+        let ran = self.run(user, line)?;
+        self.check_refusal(what, ran, words);
+        Ok(())
+    }
+
+    /// Checks that a program was refused with these words.
+    pub(crate) fn check_refusal(&mut self, what: &str, ran: Ran, words: &str) {
+        let good = ran.status != 0 && ran.errors.contains(words);
+        let seen = match ran.status {
+            0 => "exit status 0".to_owned(),
+            _ if good => words.to_owned(),
+            _ => ran.errors,
+        };
+        self.report.check(what, good, seen, words.to_owned());
+    }
+
+    /// Runs a program that the scene cannot do without.
+    pub(crate) fn prepare(&mut self, line: &str) -> Result<(), Failure> {
+        let ran = self.run(0, line)?;
+        match ran.status {
+            0 => Ok(()),
+            status => Err(Failure(format!(
+                "{line}: exit status {status}: {}",
+                ran.errors
+            ))),
+        }
+    }
+
+    /// Mounts `source` idmapped on a new folder of the stage, with our tool.
+    pub(crate) fn idmap(
+        &mut self,
+        map: &str,
+        source: &Path,
+        name: &str,
+    ) -> Result<PathBuf, Failure> {
+        let target = self.path(name);
+        fs::create_dir_all(&target).doing(format_args!("making {}", target.display()))?;
+        let (from, to) = (source.display(), target.display());
+        let maps: String = map
+            .split(' ')
+            .map(|range| format!("--map-mount={range} "))
+            .collect();
+        self.prepare(&format!("mount-idmapped {maps}{from} {to}"))?;
+        self.check(
+            &format!("{to} has a map, says the kernel"),
+            inspect::is_idmapped(&target),
+            Ok(true),
+        );
+        Ok(target)
+    }
+
+    /// Has something of the machine itself removed at the end.
+    pub(crate) fn remove_later(&mut self, path: &Path) {
+        self.made.push(path.to_owned());
+    }
+
+    /// Takes everything down; what cannot be is a failed check.
+    pub(crate) fn close(mut self, played: Result<(), Failure>) -> Report {
+        if let Err(failure) = played {
+            let expected = "the scene is played to its end".to_owned();
+            self.report
+                .check("set-up", false, failure.to_string(), expected);
+        }
+        let taken_down = self.take_down();
+        let seen = taken_down
+            .as_ref()
+            .map_or_else(Failure::to_string, |()| ().show());
+        self.report.check(
+            "everything is taken down",
+            taken_down.is_ok(),
+            seen,
+            ().show(),
+        );
+        self.report
+    }
+
+    fn take_down(&mut self) -> Result<(), Failure> {
+        for path in self.made.drain(..).rev() {
+            let removed = if path.is_dir() {
+                fs::remove_dir(&path)
+            } else {
+                fs::remove_file(&path)
+            };
+            match removed {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    Err(error).doing(format_args!("removing {}", path.display()))?;
+                }
+                _ => {}
+            }
+        }
+        let mounts = inspect::mounts_below(FOLDER).doing("reading the table of mounts")?;
+        let mut failed = Ok(());
+        for point in mounts {
+            if let Err(errno) = unmount(&*point, UnmountFlags::empty()) {
+                failed = Err(errno).doing(format_args!("unmounting {point}"));
+                // The next scene needs the place all the same.
+                let _: Result<(), Errno> = unmount(&*point, UnmountFlags::DETACH);
+            }
+        }
+        failed
+    }
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The acceptance scenes: what users do with idmapped mounts, played with real programs on real
+//! filesystems, and checked by number.
+
+mod client;
+mod container;
+mod filesystem;
+mod fixture;
+mod inspect;
+mod report;
+mod run;
+mod scene;
+mod seccomp;
+mod show;
+mod syscalls;
+mod tree;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::{
+    filesystem::Filesystem,
+    run::{Form, Round},
+    scene::Scene,
+};
+
+/// Plays the acceptance scenes of idmapped mounts; as root, in the guest.
+///
+/// Everything happens in a mount namespace of its own, and what a scene makes is taken down when
+/// it is over. The exit status is 1 if anything was not as expected.
+#[derive(Parser)]
+#[command(name = "e2e", version, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Shows the scenes, each in full on one filesystem
+    Tour {
+        /// In full on every filesystem
+        #[arg(long)]
+        full: bool,
+    },
+    /// Lists the scenes and the filesystems that each is played on
+    List,
+    /// Plays some scenes, in full
+    Run {
+        /// Which, by their names
+        #[arg(required = true, value_name = "NAME", value_parser = scene::find)]
+        scenes: Vec<&'static Scene>,
+        /// Only on this filesystem
+        #[arg(long, value_name = "FILESYSTEM")]
+        on: Option<Filesystem>,
+        /// Prints KTAP
+        #[arg(long)]
+        ktap: bool,
+    },
+    /// Plays every scene on every filesystem, with a line for each
+    All {
+        /// Prints KTAP
+        #[arg(long)]
+        ktap: bool,
+    },
+    /// What the process in the container of a scene does
+    #[command(hide = true)]
+    InContainer { rootfs: PathBuf },
+    /// What a process in a container answers
+    #[command(hide = true)]
+    Answer {
+        user: u32,
+        what: String,
+        path: PathBuf,
+    },
+    /// Makes a user namespace and prints what is found in it
+    #[command(hide = true)]
+    InNamespace { map: String },
+    /// Makes a tmpfs for the one who started this
+    #[command(hide = true)]
+    GiveTmpfs,
+    /// Runs a program without the system calls of Linux 6.8 and later
+    #[command(hide = true)]
+    OnOldKernel {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<String>,
+    },
+    /// Prints the real and the effective user
+    #[command(hide = true)]
+    Ids,
+    /// Prints the effective capabilities
+    #[command(hide = true)]
+    Capabilities,
+}
+
+fn main() -> ExitCode {
+    // That of users with a group of their own, as in the scenes.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o002));
+    let round = match Arguments::parse().task {
+        Task::Tour { full } => Round::tour(full),
+        Task::Run { scenes, on, ktap } => {
+            let form = if ktap { Form::Ktap } else { Form::Whole };
+            Round::some(&scenes, on, form)
+        }
+        Task::All { ktap } => Round::all(if ktap { Form::Ktap } else { Form::Short }),
+        Task::List => {
+            run::list();
+            return ExitCode::SUCCESS;
+        }
+        Task::InContainer { rootfs } => return told(scene::inside_container(&rootfs)),
+        Task::Answer { user, what, path } => {
+            println!("{}", container::answer(user, &what, &path));
+            return ExitCode::SUCCESS;
+        }
+        Task::InNamespace { map } => {
+            return told(scene::in_namespace(&map).map(|found| println!("{found}")));
+        }
+        Task::GiveTmpfs => return told(scene::give_tmpfs()),
+        Task::OnOldKernel { words } => return seccomp::run(&words),
+        Task::Ids => {
+            let (real, effective) = (rustix::process::getuid(), rustix::process::geteuid());
+            println!("{} {}", real.as_raw(), effective.as_raw());
+            return ExitCode::SUCCESS;
+        }
+        Task::Capabilities => return told(inspect::capabilities().map(|set| println!("{set}"))),
+    };
+    match round.play() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(failure) => told(Err(failure)),
+    }
+}
+
+fn told(result: Result<(), report::Failure>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("e2e: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Plays scenes one after the other and prints what came of them.
+
+use std::io::{Write, stdout};
+
+use crate::{
+    filesystem::Filesystem,
+    fixture,
+    report::{Doing, Failure, Report},
+    scene::{SCENES, Scene},
+};
+
+/// How a report is printed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Everything.
+    Whole,
+    /// A line for each scene, and what is wrong.
+    Short,
+    /// For machines.
+    Ktap,
+}
+
+/// What is played.
+pub(crate) struct Round {
+    parts: Vec<(&'static Scene, Filesystem, Form)>,
+    /// Whether a scene that cannot be played makes it wrong.
+    whole: bool,
+}
+
+impl Round {
+    /// The tour: each scene in full on its first filesystem.
+    pub(crate) fn tour(full: bool) -> Self {
+        let mut parts = Vec::new();
+        for scene in &SCENES {
+            let on_tour = scene.filesystems.iter().filter(|it| scene.is_on_tour(**it));
+            for (index, filesystem) in on_tour.enumerate() {
+                let form = if full || index == 0 {
+                    Form::Whole
+                } else {
+                    Form::Short
+                };
+                parts.push((scene, *filesystem, form));
+            }
+        }
+        Self { parts, whole: true }
+    }
+
+    /// Some scenes, on one filesystem or on all.
+    pub(crate) fn some(scenes: &[&'static Scene], on: Option<Filesystem>, form: Form) -> Self {
+        let mut parts = Vec::new();
+        for scene in scenes {
+            let wanted = |it: &&Filesystem| on.is_none_or(|on| on == **it);
+            let filesystems = scene.filesystems.iter().filter(wanted);
+            parts.extend(filesystems.map(|filesystem| (*scene, *filesystem, form)));
+        }
+        Self {
+            parts,
+            whole: false,
+        }
+    }
+
+    /// Every scene on every filesystem.
+    pub(crate) fn all(form: Form) -> Self {
+        let scenes: Vec<&Scene> = SCENES.iter().collect();
+        Self::some(&scenes, None, form)
+    }
+
+    /// Plays them; whether all was as expected, and anything was played at all.
+    pub(crate) fn play(&self) -> Result<bool, Failure> {
+        if self.parts.is_empty() {
+            return Err(Failure(
+                "no such scene is played on that filesystem".to_owned(),
+            ));
+        }
+        fixture::leave_machine()?;
+        let ktap = self.parts.iter().any(|(.., form)| *form == Form::Ktap);
+        let mut out = stdout().lock();
+        let wrote = "writing the report";
+        if ktap {
+            writeln!(out, "KTAP version 1\n1..{}", self.parts.len()).doing(wrote)?;
+        }
+        let mut reports = Vec::new();
+        let mut before = None;
+        for (index, (scene, filesystem, form)) in self.parts.iter().enumerate() {
+            let report = scene.play(*filesystem);
+            match form {
+                Form::Whole => {
+                    if before == Some(Form::Short) {
+                        writeln!(out).doing(wrote)?;
+                    }
+                    report.print_whole(&mut out)
+                }
+                Form::Short => report.print_short(&mut out),
+                Form::Ktap => report.print_ktap(index + 1, &mut out),
+            }
+            .and_then(|()| out.flush())
+            .doing(wrote)?;
+            before = Some(*form);
+            reports.push(report);
+        }
+        if !ktap {
+            out.write_all(summary(&reports).as_bytes()).doing(wrote)?;
+        }
+        let played = reports.iter().any(|report| !report.is_skipped());
+        Ok(played && reports.iter().all(|report| self.is_good(report)))
+    }
+
+    fn is_good(&self, report: &Report) -> bool {
+        if report.is_skipped() {
+            !self.whole
+        } else {
+            report.is_good()
+        }
+    }
+}
+
+/// The closing lines.
+fn summary(reports: &[Report]) -> String {
+    let counts = reports
+        .iter()
+        .filter(|report| !report.is_skipped())
+        .map(Report::counts);
+    let (all, good) = counts.fold((0, 0), |sum, (all, good)| (sum.0 + all, sum.1 + good));
+    let played = reports.iter().filter(|report| !report.is_skipped()).count();
+    let mut text = format!("\n{played} scenes played: {good} of {all} checks as expected");
+    match reports.len() - played {
+        0 => {}
+        left_out => text += &format!(", {left_out} left out"),
+    }
+    text.push('\n');
+    for report in reports
+        .iter()
+        .filter(|report| !report.is_skipped() && !report.is_good())
+    {
+        text += &format!(
+            "once more: e2e run {} --on {}\n",
+            report.name, report.filesystem
+        );
+    }
+    text
+}
+
+/// Prints what there is.
+pub(crate) fn list() {
+    for scene in &SCENES {
+        let names: Vec<&str> = scene.filesystems.iter().map(|it| it.name()).collect();
+        println!("{}  {}  [{}]", scene.name, scene.title, names.join(" "));
+    }
+}

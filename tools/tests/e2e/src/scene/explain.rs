@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Not a scene of users': random files, maps, callers and operations, each explained and then
+//! done. What was explained and what came of it must be the same.
+
+mod foreign;
+mod world;
+
+pub(crate) use foreign::give_tmpfs;
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use mount_idmapped::{
+    IdMaps, UserNs, errno_name,
+    explain::{Caller, Explainer, Request, Stand, Told, UserNsView},
+    unmount,
+};
+
+use self::world::World;
+use super::random::Random;
+use crate::{
+    filesystem::Filesystem,
+    fixture::Stage,
+    report::{Doing, Failure},
+};
+
+const WORLDS: u32 = 54;
+/// Of a filesystem that has a map itself.
+const FOREIGN_WORLDS: u32 = 14;
+const CALLERS: u32 = 5;
+const QUESTIONS: u32 = 10;
+
+/// The ids that there are, few enough to meet often.
+const IDS: [u32; 7] = [0, 1, 2, 5, 1000, 1001, 5000];
+
+const SETTINGS: [&str; 4] = [
+    "/proc/sys/fs/protected_regular",
+    "/proc/sys/fs/protected_fifos",
+    "/proc/sys/fs/protected_symlinks",
+    "/proc/sys/fs/protected_hardlinks",
+];
+
+/// What came of the questions.
+#[derive(Default)]
+struct Tally {
+    asked: u32,
+    /// How often what was stored afterwards could be compared.
+    stored: u32,
+    /// How often each answer came up.
+    answers: BTreeMap<String, u32>,
+    /// What was explained wrongly, and how it was.
+    wrong: Vec<String>,
+}
+
+pub(crate) fn play(stage: &mut Stage) -> Result<(), Failure> {
+    let before: Vec<String> = SETTINGS
+        .iter()
+        .map(fs::read_to_string)
+        .collect::<Result<_, _>>()
+        .doing("reading /proc/sys/fs")?;
+    let disk = stage.disk(|_| Ok(()))?;
+    let target = stage.folder("seen")?;
+    let mut tally = Tally::default();
+    // Others on each filesystem.
+    let letters = stage.filesystem.name().bytes();
+    let seed = letters.fold(1, |seed, letter| seed * 31 + u64::from(letter));
+    let mut random = Random::new(seed);
+    let mut asked = ask_all(
+        &mut random,
+        &Told::default(),
+        &disk,
+        &target,
+        &mut tally,
+        WORLDS,
+    );
+    if stage.filesystem == Filesystem::Tmpfs {
+        let foreign = stage.folder("foreign")?;
+        let told = foreign::mount(&mut random, &foreign)?;
+        stage.say("and a tmpfs that was mounted in a user namespace, so that it has a map itself");
+        asked = asked.and_then(|()| {
+            ask_all(
+                &mut random,
+                &told,
+                &foreign,
+                &target,
+                &mut tally,
+                FOREIGN_WORLDS,
+            )
+        });
+    }
+    for (file, value) in SETTINGS.iter().zip(before) {
+        fs::write(file, value).doing(file)?;
+    }
+    asked?;
+
+    let answers = tally.answers.iter();
+    let answers: Vec<String> = answers
+        .map(|(name, count)| format!("{count} x {name}"))
+        .collect();
+    stage.say(&answers.join(", "));
+    // Else too little was tried to mean anything.
+    for answer in [
+        "it works",
+        "EACCES",
+        "EPERM",
+        "EOVERFLOW",
+        "EROFS",
+        "EINVAL",
+        "ENOENT",
+    ] {
+        let often = tally.answers.get(answer).is_some_and(|count| *count >= 10);
+        stage.check(
+            &format!("{answer} came up often enough"),
+            Ok(often),
+            Ok(true),
+        );
+    }
+    stage.check(
+        "what is stored was compared often enough",
+        Ok(tally.stored >= 100),
+        Ok(true),
+    );
+    let what = format!("of {} explanations, wrong are", tally.asked);
+    // The first few tell enough.
+    tally.wrong.truncate(5);
+    stage.check(&what, Ok(tally.wrong), Ok(Vec::new()));
+    Ok(())
+}
+
+fn ask_all(
+    random: &mut Random,
+    told: &Told,
+    disk: &Path,
+    target: &Path,
+    tally: &mut Tally,
+    worlds: u32,
+) -> Result<(), Failure> {
+    for number in 0..worlds {
+        for file in &SETTINGS[..2] {
+            fs::write(file, random.below(3).to_string()).doing(file)?;
+        }
+        for file in &SETTINGS[2..] {
+            fs::write(file, random.below(2).to_string()).doing(file)?;
+        }
+        let world = World::new(random, &disk.join(number.to_string()))?;
+        world.mount(target)?;
+        let explainer = Explainer::new(told.clone());
+        for _ in 0..CALLERS {
+            let caller = caller(random)?;
+            let stand = Stand::new(&caller).doing(format_args!("becoming {caller:?}"))?;
+            for _ in 0..QUESTIONS {
+                let (name, operation) = world::question(random, target);
+                let place = format!("world {number}: {operation} of {name}");
+                let request = Request {
+                    caller: &caller,
+                    operation,
+                    path: target.join(name),
+                };
+                ask(&explainer, &request, &stand, &place, &world, tally).doing(place)?;
+            }
+        }
+        unmount(target, false).doing("unmounting")?;
+    }
+    Ok(())
+}
+
+fn ask(
+    explainer: &Explainer,
+    request: &Request<'_>,
+    stand: &Stand,
+    place: &str,
+    world: &World,
+    tally: &mut Tally,
+) -> Result<(), mount_idmapped::Error> {
+    let explanation = explainer.explain(request)?;
+    let attempted = stand.attempt(explainer, request)?;
+    tally.asked += 1;
+    let answer = match attempted.answer {
+        Ok(()) => "it works".to_owned(),
+        Err(errno) if errno_name(errno).is_empty() => errno.to_string(),
+        Err(errno) => errno_name(errno).to_owned(),
+    };
+    *tally.answers.entry(answer).or_default() += 1;
+    tally.stored += u32::from(attempted.after.is_some() && explanation.after.is_some());
+    if !explanation.is_like(&attempted) {
+        let caller = request.caller;
+        let groups: Vec<u32> = caller.groups().collect();
+        tally.wrong.push(format!(
+            "\n      {place} by {:?} and {groups:?} with {:x}, through {}:\n        \
+             foreseen was {:?} {:?} for {:?}\n        and it was {attempted:?}, of {:?}\n",
+            caller.ids(),
+            caller.capabilities(),
+            world.map(),
+            explanation.answer,
+            explanation.after,
+            explanation.asked.last(),
+            explanation.sight
+        ));
+    }
+    Ok(())
+}
+
+/// Somebody, here or in a user namespace.
+fn caller(random: &mut Random) -> Result<Caller, Failure> {
+    let userns = if random.once_in(2) {
+        UserNsView::ours().doing("looking at the own user namespace")?
+    } else {
+        let maps = world::maps(random, true);
+        let text = maps.clone();
+        let maps: IdMaps = maps.parse().doing(&text)?;
+        let userns = UserNs::new(&maps).doing(&text)?;
+        UserNsView::new(userns, maps).doing(&text)?
+    };
+    // Only some of the ids have a name there.
+    let caller = (0..100).find_map(|_| {
+        let user = match random.below(3) {
+            0 => 0,
+            _ => random.pick(&IDS),
+        };
+        let group = random.pick(&IDS);
+        let count = random.below(3);
+        let groups: Vec<u32> = (0..count).map(|_| random.pick(&IDS)).collect();
+        Caller::in_namespace(userns.clone(), user, group, &groups).ok()
+    });
+    let caller = caller.ok_or_else(|| Failure("nobody can be in the user namespace".to_owned()))?;
+    Ok(match random.below(3) {
+        // CAP_CHOWN to CAP_FSETID, CAP_SYS_ADMIN, CAP_SETFCAP.
+        // Others keep what comes with being 0 or not.
+        0 => {
+            let some = [1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 21, 1 << 31];
+            let chosen = some.iter().filter(|_| random.once_in(2));
+            caller.with_capabilities(chosen.sum())
+        }
+        _ => caller,
+    })
+}

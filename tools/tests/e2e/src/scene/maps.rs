@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Not a scene of users': random maps, compared with what maps mean, written down once more, and
+//! with the mounts that mount(8) makes.
+
+use std::path::Path;
+
+use mount_idmapped::{IdMaps, IdmappedMount, MountMap, UserNs, mount_of, unmount};
+
+use super::random::Random;
+use crate::{
+    fixture::Stage,
+    inspect,
+    report::{Doing, Failure},
+    show::Owner,
+    syscalls,
+    tree::{Entry, make},
+};
+
+const MAPS: u32 = 1000;
+/// Every so many is compared with one of mount(8).
+const SAMPLE: u32 = 20;
+
+/// A range: the first id on disk, the first id seen, and how many.
+type Range = (u32, u32, u32);
+
+pub(crate) fn play(stage: &mut Stage) -> Result<(), Failure> {
+    let disk = stage.disk(|root| make(root, "file", &Entry::File(b""), 0, 0o644))?;
+    let target = stage.folder("target")?;
+    let other = stage.folder("other")?;
+    let mut random = Random::new(0x9e37_79b9_7f4a_7c15);
+    let mut looks = 0;
+    let (mut wrong_ids, mut wrong_maps, mut wrong_others) = (Vec::new(), Vec::new(), Vec::new());
+    for number in 0..MAPS {
+        let (users, groups) = (random.map(), random.map());
+        let text = text(&users, &groups);
+        let maps: IdMaps = text.parse().doing(&text)?;
+        let mount = || -> Result<(), mount_idmapped::Error> {
+            let userns = UserNs::new(&maps)?;
+            IdmappedMount::of(&disk).map(&userns).attach(&target)
+        };
+        mount().doing(&text)?;
+        if !is_shown(&target, &maps)? {
+            note(&mut wrong_maps, text.clone());
+        }
+        for id in boundaries(&users).into_iter().chain(boundaries(&groups)) {
+            looks += 1;
+            syscalls::chown(disk.join("file"), id)
+                .doing(format_args!("giving the file to {id}"))?;
+            let seen = inspect::owner(target.join("file")).doing("looking at the file")?;
+            let none = inspect::overflow_owner();
+            let expected = Owner(down(&users, id, none.0), down(&groups, id, none.1));
+            if seen != expected {
+                note(
+                    &mut wrong_ids,
+                    format!("{id} through {text}: {seen:?}, not {expected:?}"),
+                );
+            }
+        }
+        if number % SAMPLE == 0 {
+            mount_8(&disk, &other, &text)?;
+            if !is_shown(&other, &maps)? {
+                note(&mut wrong_others, text.clone());
+            }
+            unmount(&other, false).doing("unmounting what mount(8) mounted")?;
+        }
+        unmount(&target, false).doing("unmounting")?;
+    }
+    let none = || Ok(Vec::<String>::new());
+    let what = format!("of {looks} ids seen through {MAPS} random maps, wrong are");
+    stage.check(&what, Ok(wrong_ids), none());
+    let what = format!("of {MAPS} maps, the kernel shows wrongly");
+    stage.check(&what, Ok(wrong_maps), none());
+    let what = format!(
+        "of {} made by mount(8) as well, other than ours are",
+        MAPS / SAMPLE
+    );
+    stage.check(&what, Ok(wrong_others), none());
+    Ok(())
+}
+
+/// Notes what is wrong; the first few tell enough.
+fn note(wrong: &mut Vec<String>, what: String) {
+    if wrong.len() < 5 {
+        wrong.push(what);
+    }
+}
+
+/// Whether the kernel shows these maps for the mount.
+fn is_shown(target: &Path, maps: &IdMaps) -> Result<bool, Failure> {
+    match mount_of(target).doing("looking at the mount")?.map {
+        MountMap::Maps(shown) => {
+            let sorted = |maps: &IdMaps| {
+                let [mut users, mut groups] = [maps.users(), maps.groups()].map(|map| {
+                    let ranges = map.extents().iter();
+                    ranges
+                        .map(|e| (e.first(), e.lower_first(), e.count()))
+                        .collect::<Vec<_>>()
+                });
+                // From six ranges on the kernel keeps them in order.
+                users.sort_unstable();
+                groups.sort_unstable();
+                (users, groups)
+            };
+            Ok(sorted(&shown) == sorted(maps))
+        }
+        MountMap::None | MountMap::Hidden => Ok(false),
+    }
+}
+
+/// Makes the same mount with mount(8).
+fn mount_8(source: &Path, target: &Path, text: &str) -> Result<(), Failure> {
+    let mut command = std::process::Command::new("mount");
+    command
+        .args(["--bind", "-o", &format!("X-mount.idmap={text}")])
+        .arg(source)
+        .arg(target);
+    let output = command.output().doing("running mount")?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(Failure(
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )),
+    }
+}
+
+fn text(users: &[Range], groups: &[Range]) -> String {
+    let list = |kind, ranges: &[Range]| {
+        let text = ranges
+            .iter()
+            .map(|(from, to, count)| format!("{kind}:{from}:{to}:{count}"));
+        text.collect::<Vec<_>>().join(" ")
+    };
+    format!("{} {}", list('u', users), list('g', groups))
+}
+
+/// What a map means, as plainly as can be.
+fn down(ranges: &[Range], id: u32, none: u32) -> u32 {
+    let range = ranges
+        .iter()
+        .find(|(from, _, count)| id >= *from && id - from < *count);
+    range.map_or(none, |(from, to, _)| to + (id - from))
+}
+
+/// The ids at both ends of each range, and next to them.
+fn boundaries(ranges: &[Range]) -> Vec<u32> {
+    let ends = |&(from, _, count): &Range| {
+        let last = from + count - 1;
+        // Of the greatest number, which is no id, nobody can be the owner.
+        [
+            from.checked_sub(1),
+            Some(from),
+            Some(last),
+            last.checked_add(1),
+        ]
+    };
+    let ids = ranges.iter().flat_map(ends).flatten();
+    ids.filter(|id| *id != u32::MAX).take(24).collect()
+}
+
+/// The random maps.
+impl Random {
+    /// A map: mostly with few ranges, sometimes with as many as the kernel takes as a text of a
+    /// page; some next to each other, and some at the greatest ids.
+    fn map(&mut self) -> Vec<Range> {
+        let count = match self.below(8) {
+            0 => 6 + self.below(120),
+            _ => 1 + self.below(7),
+        };
+        let mut from = self.column(count);
+        let to = self.column(count);
+        // Any range on disk may go with any place to see it at.
+        for index in (1..from.len()).rev() {
+            let other = self.below(u32::try_from(index + 1).unwrap_or(1)) as usize;
+            from.swap(index, other);
+        }
+        from.iter()
+            .zip(&to)
+            .map(|((from, a), (to, b))| (*from, *to, *a.min(b)))
+            .collect()
+    }
+
+    /// Places that do not overlap, each with its length.
+    fn column(&mut self, count: u32) -> Vec<(u32, u32)> {
+        let mut next = match self.below(4) {
+            0 => u32::MAX - count * 2000,
+            1 => 0,
+            _ => self.below(1 << 20),
+        };
+        let mut places = Vec::new();
+        for _ in 0..count {
+            let gap = [0, 0, 1, 700][self.below(4) as usize];
+            let length = 1 + [0, 0, 1, 999][self.below(4) as usize];
+            places.push((next + gap, length));
+            next += gap + length;
+        }
+        places
+    }
+}

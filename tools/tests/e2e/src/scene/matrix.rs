@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Scene H: overlayfs with and without metacopy, on layers with and without a map, where all has
+//! to come to the same.
+
+mod battery;
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use battery::{AFTER, Act, LOWER, STEPS, Step};
+use rustix::io::Errno;
+
+use crate::{
+    fixture::Stage,
+    inspect,
+    report::{Doing, Failure},
+    show::{Answer, Owner},
+    syscalls::as_user,
+    tree::{Entry, make},
+};
+
+/// The first id on disk of layers with a map, and how many there are.
+const FIRST: u32 = 10000;
+const COUNT: u32 = 65536;
+/// A user whom the map has on disk only: seen through it, nobody is this one.
+const BEYOND: u32 = COUNT + 1;
+
+pub(crate) fn play(stage: &mut Stage) -> Result<(), Failure> {
+    let disk = stage.plain("disk")?;
+    for metacopy in [false, true] {
+        for idmapped in [false, true] {
+            Overlay::new(stage, &disk, metacopy, idmapped)?.play(stage)?;
+        }
+    }
+    Ok(())
+}
+
+/// One of the matrix.
+struct Overlay {
+    metacopy: bool,
+    idmapped: bool,
+    /// The first id on disk.
+    first: u32,
+    /// On disk, without any map.
+    upper: PathBuf,
+    merged: PathBuf,
+}
+
+impl Overlay {
+    fn new(
+        stage: &mut Stage,
+        disk: &Path,
+        metacopy: bool,
+        idmapped: bool,
+    ) -> Result<Self, Failure> {
+        let metacopy_is = if metacopy { "on" } else { "off" };
+        let layers_are = if idmapped { "idmapped" } else { "plain" };
+        stage.say(&format!("metacopy={metacopy_is}, {layers_are} layers:"));
+        let name = format!("{metacopy_is}-{layers_are}");
+        let raw = disk.join(&name);
+        let first = if idmapped { FIRST } else { 0 };
+        fill(&raw, first)?;
+        let acl = format!("u:{}:rw", first + 1000);
+        stage.prepare(&format!(
+            "setfacl -m {acl} {}",
+            raw.join("lower/acl").display()
+        ))?;
+        let layers = if idmapped {
+            stage.idmap(
+                &format!("b:{FIRST}:0:{COUNT}"),
+                &raw,
+                &format!("layers-{name}"),
+            )?
+        } else {
+            raw.clone()
+        };
+        let merged = stage.folder(&format!("merged-{name}"))?;
+        let [lower, upper, work] = ["lower", "upper", "work"].map(|layer| layers.join(layer));
+        let options = format!(",metacopy={metacopy_is},redirect_dir=on");
+        stage.overlay(&lower, &upper, &work, &options, &merged)?;
+        Ok(Self {
+            metacopy,
+            idmapped,
+            first,
+            upper: raw.join("upper"),
+            merged,
+        })
+    }
+
+    fn play(&self, stage: &mut Stage) -> Result<(), Failure> {
+        for step in STEPS {
+            self.step(stage, step)?;
+        }
+        // Only the one tells these apart, which shows that both were tried.
+        let metacopy = inspect::has_xattr(self.upper.join("untouched"), "trusted.overlay.metacopy");
+        let what = "the file of which only the mode was changed is without data on the upper layer";
+        stage.check(what, metacopy, Ok(self.metacopy));
+        let owner = inspect::owner(self.upper.join("new"));
+        let what = "the first file on disk";
+        stage.check(what, owner, Ok(Owner(self.first, self.first)));
+
+        stage.run(0, &format!("ls -lnR {}", self.merged.display()))?;
+        let after = self.after().doing("looking at what there is")?;
+        let wrong = differences(&after);
+        stage.check(
+            "entries that are other than they must be",
+            Ok(wrong),
+            Ok(Vec::new()),
+        );
+        self.beyond(stage);
+        stage.prepare(&format!("umount {}", self.merged.display()))
+    }
+
+    fn step(&self, stage: &mut Stage, step: &Step) -> Result<(), Failure> {
+        let Step { what, user, act } = step;
+        let on = |text: &str| text.replace('@', &self.merged.display().to_string());
+        match act {
+            Act::Call(call, expected) => {
+                let answer = as_user(*user, || call(&self.merged));
+                stage.check(what, answer, *expected);
+            }
+            Act::Run(line) => {
+                stage.succeeds(what, *user, &on(line))?;
+            }
+            Act::Says(line, words) => {
+                let ran = stage.run(*user, &on(line))?;
+                stage.check(what, Ok(ran.output), Ok(on(words)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Every entry with what it is, its owner, its size and ACL; the owners of the upper layer
+    /// are mapped back.
+    fn after(&self) -> Answer<String> {
+        let mut text = String::new();
+        let mut paths = inspect::tree(&self.merged)?;
+        paths.sort();
+        for path in paths {
+            let name = path.strip_prefix(&self.merged).unwrap_or(&path);
+            let line = describe(&path, 0)?;
+            let upper = match describe(&self.upper.join(name), self.first) {
+                Ok(upper) if upper == line => "u".to_owned(),
+                Ok(upper) => format!("u has {upper}"),
+                Err(Errno::NOENT) => "-".to_owned(),
+                Err(errno) => return Err(errno),
+            };
+            let name = if name.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                name
+            };
+            text += &format!("{} {line} {upper}\n", name.display());
+        }
+        Ok(text)
+    }
+
+    /// What only a map refuses.
+    fn beyond(&self, stage: &mut Stage) {
+        let refused = |errno| if self.idmapped { Err(errno) } else { Ok(()) };
+        let file = self.merged.join("shared/beyond");
+        let create = as_user(BEYOND, || crate::syscalls::create(&file));
+        stage.check(
+            "a user beyond the map makes a file",
+            create,
+            refused(Errno::OVERFLOW),
+        );
+        let given = crate::syscalls::chown(self.merged.join("new"), BEYOND);
+        stage.check(
+            "root gives one to that user",
+            given,
+            refused(Errno::OVERFLOW),
+        );
+    }
+}
+
+/// What an entry is, with owners less `first`.
+fn describe(path: &Path, first: u32) -> Answer<String> {
+    let Owner(user, group) = inspect::owner(path)?;
+    let back = |id: u32| match id.checked_sub(first) {
+        Some(id) => id.to_string(),
+        None => format!("!{id}"),
+    };
+    let mut text = format!("{} {}:{}", inspect::kind(path)?, back(user), back(group));
+    // The program is as long as its compiler has made it.
+    if text.starts_with('-') && !path.ends_with("program") {
+        text += &format!(" {}", inspect::size(path)?);
+    }
+    match inspect::acl_users(path) {
+        Ok(users) => {
+            for user in users {
+                text += &format!(" {}={}", back(user.user), user.permissions);
+            }
+        }
+        Err(Errno::NODATA | Errno::OPNOTSUPP) => {}
+        Err(errno) => return Err(errno),
+    }
+    Ok(text)
+}
+
+/// The lines that only one of both has; the first few tell enough.
+fn differences(after: &str) -> Vec<String> {
+    let only = |a: &str, b: &str, mark: &str| -> Vec<String> {
+        let lines = a
+            .lines()
+            .filter(|line| !b.lines().any(|other| other == *line));
+        lines.map(|line| format!("{mark}{line}")).collect()
+    };
+    let mut lines = [only(after, AFTER, "+"), only(AFTER, after, "-")].concat();
+    lines.truncate(6);
+    lines
+}
+
+fn fill(root: &Path, first: u32) -> Result<(), Failure> {
+    fs::create_dir(root).doing("making the folder of the layers")?;
+    for layer in [".", "lower", "upper", "work"] {
+        make(root, layer, &Entry::Folder, first, 0o755)?;
+    }
+    let lower = root.join("lower");
+    for (name, entry, id, mode) in LOWER {
+        make(&lower, name, entry, first + id, *mode)?;
+    }
+    let program = env::current_exe()
+        .and_then(fs::read)
+        .doing("reading this program")?;
+    make(
+        &lower,
+        "program",
+        &Entry::File(&program),
+        first + 1000,
+        0o4755,
+    )
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What `explain` prints, and its exit status.
+
+use std::{
+    path::Path,
+    process::{Child, Stdio},
+};
+
+use mount_idmapped::{IdMaps, UserNs};
+
+use crate::{
+    fixture::Stage,
+    report::{Doing, Failure},
+    syscalls,
+};
+
+/// Plays with a tree of 1000's.
+pub(super) fn play(stage: &mut Stage, tree: &Path) -> Result<(), Failure> {
+    syscalls::chown(tree.join("file"), 1000).doing("giving the file back")?;
+    let mapped = stage.idmap("b:1000:7:1", tree, "explained")?;
+    let place = mapped.display();
+    let explain = "mount-idmapped explain";
+    let line = format!("{explain} {place} --as 0 --op create --op stat --try");
+    says(
+        stage,
+        "somebody whom the map leaves out",
+        &line,
+        0,
+        &[
+            "by the mount's map                   7           7  b:1000:7:1",
+            "on disk                           1000        1000",
+            "creating as uid 0: 0 has no entry in the mount's map: EOVERFLOW",
+            "tried: it failed: EOVERFLOW, as explained",
+            "tried: it worked, as explained",
+        ],
+    )?;
+    let line = format!("{explain} {place}/file --as 7 --op chmod:600 --op open:rw --try --json");
+    says(
+        stage,
+        "the owner as seen",
+        &line,
+        0,
+        &[
+            "\"owner\":{\"disk\":1000,\"filesystem\":1000,\"mount\":7,\"namespace\":7,\"stat\":7}",
+            "\"stored\":{\"user\":1000,\"group\":1000,\"mode\":\"0600\"}",
+            "\"tried\":{\"number\":0,\"same\":true}",
+        ],
+    )?;
+    let line = format!("{explain} {place}/file --as 1000 --op chmod:600 --try");
+    let words = "7 owns it as seen through the mount, and the caller is 1000 without CAP_FOWNER";
+    says(
+        stage,
+        "the owner on disk",
+        &line,
+        0,
+        &[words, "EPERM, as explained"],
+    )?;
+
+    let mut other = sleeper("b:0:7:1")?;
+    let line = format!(
+        "{explain} {place}/file --userns {} --op chmod:600 --try",
+        other.id()
+    );
+    let words = [
+        "The caller is user 0 and group 0 of its user namespace, 7 and 7 here",
+        "it works",
+    ];
+    says(stage, "root of a user namespace", &line, 0, &words)?;
+    let line = format!(
+        "{explain} {place}/file --process {} --op open:w",
+        other.id()
+    );
+    says(stage, "a process", &line, 0, &["7 and 7 here", "it works"])?;
+    let line = format!("{explain} {place}/file --userns {} --as 5", other.id());
+    says(
+        stage,
+        "nobody",
+        &line,
+        1,
+        &["the user namespace has no uid 5"],
+    )?;
+    other
+        .kill()
+        .and_then(|()| other.wait())
+        .doing("ending a process")?;
+
+    let wrong = [
+        (format!("{place} --op fly"), 2, "'fly' is no operation"),
+        (format!("{place} --try"), 2, "--op"),
+        (format!("{place} --as you"), 2, "'you' is no id"),
+        (
+            format!("{place} --userns 4194305"),
+            1,
+            "there is no such process",
+        ),
+    ];
+    for (arguments, status, words) in wrong {
+        let line = format!("{explain} {arguments}");
+        says(stage, "what is wrong is named", &line, status, &[words])?;
+    }
+    for (operation, words) in [
+        ("unlink", "EACCES"),
+        ("chown:1000", "EOVERFLOW"),
+        ("setfacl:u:5", "EINVAL"),
+        ("exec", "EACCES"),
+    ] {
+        let line = format!("{explain} {place}/file --as 7 --op {operation} --try");
+        let line = match operation {
+            "unlink" => line.replace("--as 7", "--as 8"),
+            "chown:1000" => line.replace("--as 7", "--as 0"),
+            _ => line,
+        };
+        let words = format!("{words}, as explained");
+        says(stage, "and so is the error number", &line, 0, &[&words])?;
+    }
+    without_statmount(stage, &mapped)?;
+    syscalls::chmod(tree.join("file"), 0o644).doing("changing the mode back")?;
+    stage.prepare(&format!("mount-idmapped umount {place}"))
+}
+
+/// Where the kernel does not show the map, and has no copy without one.
+fn without_statmount(stage: &mut Stage, mapped: &Path) -> Result<(), Failure> {
+    let place = mapped.display();
+    let program = std::env::current_exe().doing("finding this program")?;
+    let old = |line: &str| format!("{} on-old-kernel {line}", program.display());
+    let list = old(&format!("mount-idmapped list {place}"));
+    says(
+        stage,
+        "list on a kernel without statmount()",
+        &list,
+        0,
+        &["not shown"],
+    )?;
+    let all = old("mount-idmapped list --json");
+    let words = format!("\"target\":\"{place}\"");
+    says(
+        stage,
+        "the list of all there",
+        &all,
+        0,
+        &[&words, "\"users\":null"],
+    )?;
+    let replace = old(&format!("mount-idmapped mount --replace {place} /mnt"));
+    let words = "another map in place of one came with Linux 6.15";
+    says(stage, "another map there", &replace, 1, &[words])?;
+    let explain = format!("mount-idmapped explain {place}/file --as 7 --op chmod:600 --try");
+    let hidden = old(&explain);
+    let words = "the kernel does not show the map";
+    says(stage, "explain there", &hidden, 1, &[words, "--map"])?;
+    let told = format!("{hidden} --map b:1000:7:1");
+    let words = ["it works", "as explained"];
+    says(stage, "explain that is told the map", &told, 0, &words)?;
+    // The only way to have a wrong explanation is to tell it something wrong.
+    let lied = format!("{hidden} --map b:1000:8:1");
+    let words = ["which is not what was explained"];
+    says(stage, "explain that is told another", &lied, 3, &words)
+}
+
+/// Runs a program, and checks its exit status and some of its words.
+pub(super) fn says(
+    stage: &mut Stage,
+    what: &str,
+    line: &str,
+    status: i32,
+    words: &[&str],
+) -> Result<(), Failure> {
+    let ran = stage.run(0, line)?;
+    let text = format!("{}\n{}", ran.output, ran.errors);
+    let missing: Vec<&str> = words
+        .iter()
+        .copied()
+        .filter(|word| !text.contains(word))
+        .collect();
+    let good = missing.is_empty() && ran.status == status;
+    let seen = match good {
+        true => format!("exit status {status}, and as expected"),
+        false => format!("exit status {}, without {missing:?}: {text}", ran.status),
+    };
+    let expected = format!("exit status {status}, with {words:?}");
+    stage.report.check(what, good, seen, expected);
+    Ok(())
+}
+
+/// A process that sleeps as root of a user namespace.
+fn sleeper(map: &str) -> Result<Child, Failure> {
+    let maps: IdMaps = map.parse().doing(map)?;
+    let userns = UserNs::new(&maps).doing(map)?;
+    let mut command = userns.command("sleep").doing("entering the namespace")?;
+    let child = command
+        .arg("1000")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn();
+    child.doing("running sleep")
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Other attributes, namespaces that are no map, colour, and what shells are told.
+
+use std::{fs, path::Path, process::Command};
+
+use super::explaining::says;
+use crate::{
+    fixture::Stage,
+    inspect,
+    report::{Doing, Failure},
+};
+
+pub(super) fn play(stage: &mut Stage, tree: &Path, target: &Path) -> Result<(), Failure> {
+    attributes(stage, tree, target)?;
+    namespaces(stage, tree, target)?;
+    terminal(stage)?;
+    shells(stage)
+}
+
+/// Attributes that are taken away, and times of access.
+fn attributes(stage: &mut Stage, tree: &Path, target: &Path) -> Result<(), Failure> {
+    let (s, t) = (tree.display(), target.display());
+    let first = stage.folder("first")?;
+    let f = first.display();
+    stage.prepare(&format!("mount --bind {s} {f}"))?;
+    stage.prepare(&format!(
+        "mount -o remount,bind,ro,nosuid,noexec,noatime {f}"
+    ))?;
+    let mount = "mount-idmapped mount --map=b:0:0:1";
+    stage.prepare(&format!(
+        "{mount} -o rw,exec,strictatime,nodiratime {f} {t}"
+    ))?;
+    stage.check(
+        "attributes given, kept and taken away",
+        inspect::mount_options(target),
+        Ok("rw,nosuid,nodiratime,idmapped".to_owned()),
+    );
+    stage.prepare(&format!("mount-idmapped umount {t}"))?;
+    for (option, shown) in [
+        ("private", ""),
+        ("shared", "shared:"),
+        ("unbindable", "unbindable"),
+    ] {
+        stage.prepare(&format!("{mount} -o {option} {f} {t}"))?;
+        let what = format!("-o {option}");
+        stage.check(&what, propagation(target), Ok(shown.to_owned()));
+        stage.prepare(&format!("mount-idmapped umount {t}"))?;
+    }
+    stage.prepare(&format!("umount {f}"))
+}
+
+/// The first optional field of the mount in /proc/self/mountinfo, without its number.
+fn propagation(target: &Path) -> crate::show::Answer<String> {
+    let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let target = target.to_string_lossy();
+    let line = table
+        .lines()
+        .rfind(|line| line.split(' ').nth(4) == Some(&*target));
+    let field = line.and_then(|line| line.split(' ').nth(6)).unwrap_or("?");
+    Ok(match field {
+        "-" => String::new(),
+        field => field
+            .trim_end_matches(|letter: char| letter.is_ascii_digit())
+            .to_owned(),
+    })
+}
+
+/// A user namespace that has no map yet.
+fn namespaces(stage: &mut Stage, tree: &Path, target: &Path) -> Result<(), Failure> {
+    let mut other = Command::new("unshare")
+        .args(["--user", "sleep", "1000"])
+        .spawn()
+        .doing("running unshare")?;
+    let ours = fs::read_link("/proc/self/ns/user").doing("reading a link")?;
+    let path = format!("/proc/{}/ns/user", other.id());
+    // It takes a moment until it has the namespace.
+    while fs::read_link(&path).is_ok_and(|theirs| theirs == ours) {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let (s, t) = (tree.display(), target.display());
+    let line = format!("mount-idmapped --map-mount={path} {s} {t}");
+    let words = "has no map of users or none of groups yet";
+    let refused = stage.refused("a namespace without a map", 0, &line, words);
+    other
+        .kill()
+        .and_then(|()| other.wait())
+        .doing("ending a process")?;
+    refused
+}
+
+/// Colour is for terminals.
+fn terminal(stage: &mut Stage) -> Result<(), Failure> {
+    let explain = "mount-idmapped explain / --op stat";
+    let script = stage.path("script");
+    for (what, line, coloured) in [
+        ("no colour in a pipe", explain.to_owned(), false),
+        (
+            "colour on a terminal",
+            format!("script -qec '{explain}' /dev/null"),
+            true,
+        ),
+        (
+            "no colour on one where NO_COLOR is set",
+            format!("NO_COLOR=1 script -qec '{explain}' /dev/null"),
+            false,
+        ),
+    ] {
+        fs::write(&script, format!("export TERM=linux\n{line}\n")).doing("writing a script")?;
+        let ran = stage.run(0, &format!("sh {}", script.display()))?;
+        stage.check(what, Ok(ran.output.contains("\x1b[32m")), Ok(coloured));
+        stage.check(
+            "and it is an answer",
+            Ok(ran.output.contains("it works")),
+            Ok(true),
+        );
+    }
+    Ok(())
+}
+
+/// Completions are taken by the shell.
+fn shells(stage: &mut Stage) -> Result<(), Failure> {
+    let script = stage.path("completions");
+    let text = "mount-idmapped completions bash >$1.bash && . $1.bash && complete -p mount-idmapped\n\
+                COMP_WORDS=(mount-idmapped exp) COMP_CWORD=1\n\
+                _mount__idmapped mount-idmapped exp mount-idmapped; echo ${COMPREPLY[@]}\n";
+    fs::write(&script, text).doing("writing a script")?;
+    let line = format!("bash {0} {0}", script.display());
+    let words = ["-F _mount__idmapped", "\nexplain"];
+    says(stage, "bash completes our words", &line, 0, &words)?;
+    let line = "mount-idmapped completions klingon";
+    says(
+        stage,
+        "no other shells",
+        line,
+        2,
+        &["possible values: bash"],
+    )
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! User namespaces of plain users, whose maps newuidmap(1) and newgidmap(1) write.
+
+use std::fs;
+
+use mount_idmapped::{IdMaps, UserNs};
+use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+
+use crate::{
+    fixture::Stage,
+    report::{Doing, Failure},
+};
+
+/// The user, and what the files of the machine say of it meanwhile.
+const USER: u32 = 2000;
+const FILES: [(&str, &str); 3] = [
+    (
+        "/etc/passwd",
+        "root:x:0:0::/:/bin/sh\nplain:x:2000:2000::/:/bin/sh\n",
+    ),
+    ("/etc/subuid", "plain:300000:100\n"),
+    ("/etc/subgid", "plain:400000:100\n"),
+];
+
+pub(super) fn play(stage: &mut Stage) -> Result<(), Failure> {
+    for (number, (file, text)) in FILES.iter().enumerate() {
+        let ours = stage.path(&format!("etc-{number}"));
+        fs::write(&ours, text).doing(ours.display())?;
+        mount(&ours, *file, "", MountFlags::BIND, None).doing(format_args!("covering {file}"))?;
+    }
+    let asked = ask(stage);
+    for (file, _) in FILES {
+        unmount(file, UnmountFlags::empty()).doing(format_args!("uncovering {file}"))?;
+    }
+    asked
+}
+
+fn ask(stage: &mut Stage) -> Result<(), Failure> {
+    let program = std::env::current_exe().doing("finding this program")?;
+    let line = |map: &str| format!("{} in-namespace {map}", program.display());
+    let map = "u:0:2000:1,u:1:300000:100,g:0:2000:1,g:1:400000:100";
+    let ran = stage.succeeds("a namespace with ids given away", USER, &line(map))?;
+    stage.check(
+        "whom it has, from inside",
+        Ok(ran.output),
+        Ok("user 0, group 0, users 0 2000 1, 1 300000 100, groups 0 2000 1, 1 400000 100".into()),
+    );
+    let map = "u:0:300099:2,g:0:400000:1";
+    let words = "/etc/subuid gives user 2000 300000 to 300099, and the map wants 300099 to 300100";
+    stage.refused("one with an id more", USER, &line(map), words)?;
+    let map = "u:0:300000:1,g:0:300000:1";
+    let words = "/etc/subgid gives user 2000 400000 to 400099, and the map wants 300000";
+    stage.refused("one with somebody's group", USER, &line(map), words)?;
+    let words = "newuidmap would do it for ids that /etc/subuid gives away, but cannot be run";
+    let without = format!("env PATH=/nowhere {}", line("b:0:300000:1"));
+    stage.refused("one without newuidmap", USER, &without, words)
+}
+
+/// What a process in a new user namespace with a map finds there; with commas between the ranges.
+pub(crate) fn in_namespace(map: &str) -> Result<String, Failure> {
+    let maps: IdMaps = map.replace(',', " ").parse().doing(map)?;
+    let userns = UserNs::new(&maps).doing("making the namespace")?;
+    let mut command = userns.command("cat").doing("entering it")?;
+    command.args([
+        "/proc/self/status",
+        "/proc/self/uid_map",
+        "/proc/self/gid_map",
+    ]);
+    let output = command.output().doing("running cat in it")?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let id = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        let word = line.and_then(|line| line.split_ascii_whitespace().nth(1));
+        word.unwrap_or("none").to_owned()
+    };
+    let (user, group) = (id("Uid:"), id("Gid:"));
+    let ranges: Vec<String> = text
+        .lines()
+        .filter(|line| line.starts_with(' '))
+        .map(|line| line.split_ascii_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    let half = ranges.len() / 2;
+    let (users, groups) = ranges.split_at(half);
+    Ok(format!(
+        "user {user}, group {group}, users {}, groups {}",
+        users.join(", "),
+        groups.join(", ")
+    ))
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Whether all is given back: user namespaces to the last one, mounts and memory.
+
+use std::{
+    fs, io, thread,
+    time::{Duration, Instant},
+};
+
+use kselftest::slab::{self, Objects};
+use mount_idmapped::{IdMaps, UserNs};
+use rustix::io::Errno;
+
+use crate::{Failure, Found};
+
+/// How many user namespaces root may have made that are still there.
+const LIMIT: &str = "/proc/sys/user/max_user_namespaces";
+/// Growth that tells a leak: less is what others have made meanwhile.
+pub(crate) const OBJECTS: usize = 600;
+/// How often what looks like a leak is looked at again: others may use the same caches at any time,
+/// a leak grows every time.
+const TRIES: usize = 3;
+/// The check of the memory, by name.
+pub(crate) const MEMORY: &str = "no_memory_is_lost";
+/// How long the kernel may take to free what nobody has a reference to.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What there was before.
+pub(crate) struct Balance {
+    limit: String,
+    mounts: usize,
+    objects: Objects,
+}
+
+/// Does it all again as long as memory, and nothing else, seems to be lost.
+pub(crate) fn look(mut once: impl FnMut() -> Result<Found, Failure>) -> Result<Found, Failure> {
+    let mut tries = 1;
+    loop {
+        let found = once()?;
+        let mut wrong = found.iter().filter(|(_, result)| result.is_err());
+        let memory = wrong.clone().any(|(name, _)| *name == MEMORY);
+        if tries == TRIES || !memory || wrong.any(|(name, _)| *name != MEMORY) {
+            return Ok(found);
+        }
+        tries += 1;
+    }
+}
+
+impl Balance {
+    /// Takes the counts; everything must have been done once, so that caches are full, and no
+    /// user namespace may be there.
+    pub(crate) fn new() -> Result<Self, Failure> {
+        let limit = fs::read_to_string(LIMIT)?;
+        let mut balance = Self {
+            limit,
+            mounts: mounts()?,
+            objects: Objects::new(),
+        };
+        balance.namespaces()?;
+        balance.control()?;
+        // Only now is nothing left of what was done before.
+        balance.namespaces()?;
+        balance.objects = slab::objects()?;
+        Ok(balance)
+    }
+
+    /// Whether no user namespace is left: where only one may be, one can be made.
+    pub(crate) fn namespaces(&self) -> Result<(), Failure> {
+        let since = Instant::now();
+        loop {
+            match self.make_the_only_one()? {
+                Ok(_) => return Ok(()),
+                Err(_) if since.elapsed() < PATIENCE => thread::sleep(Duration::from_millis(100)),
+                Err(error) => return Err(Failure(format!("a user namespace is left: {error}"))),
+            }
+        }
+    }
+
+    /// Whether a namespace that is left would be seen.
+    fn control(&self) -> Result<(), Failure> {
+        let _held = UserNs::new(&maps(1, 1000, 2000)?)?;
+        match self.make_the_only_one()? {
+            Err(error) if error.errno == Errno::NOSPC => Ok(()),
+            Err(error) => Err(error.into()),
+            Ok(_) => Err(Failure(format!("{LIMIT} does not limit them"))),
+        }
+    }
+
+    fn make_the_only_one(&self) -> Result<Result<UserNs, mount_idmapped::Error>, Failure> {
+        let maps = maps(1, 1000, 2000)?;
+        fs::write(LIMIT, "1")?;
+        let made = UserNs::new(&maps);
+        fs::write(LIMIT, &self.limit)?;
+        Ok(made)
+    }
+
+    /// Whether there are as many mounts as before.
+    pub(crate) fn mounts(&self) -> Result<(), Failure> {
+        match mounts()? {
+            now if now == self.mounts => Ok(()),
+            now => Err(Failure(format!("{now} mounts, {} before", self.mounts))),
+        }
+    }
+
+    /// Whether the kernel's memory for them is.
+    pub(crate) fn memory(&self) -> Result<(), Failure> {
+        slab::settled(&self.objects, OBJECTS).map_err(Failure)
+    }
+}
+
+fn mounts() -> io::Result<usize> {
+    Ok(fs::read_to_string("/proc/self/mountinfo")?.lines().count())
+}
+
+/// Maps with this many ranges, the first of which shows `disk` as `seen`.
+pub(crate) fn maps(ranges: u32, disk: u32, seen: u32) -> Result<IdMaps, Failure> {
+    let mut text = format!("{disk} {seen} 1\n");
+    for index in 1..ranges {
+        // In few digits: the kernel takes less than a page of text.
+        text += &format!("{} {} 2\n", 3000 + 3 * index, 7000 + 3 * index);
+    }
+    IdMaps::from_proc(&text, &text).map_err(|error| Failure(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How often it is done when it ends like this each time.
+    fn times(results: &[(&'static str, bool)]) -> usize {
+        let mut times = 0;
+        let found = look(|| {
+            times += 1;
+            let result = |good| match good {
+                true => Ok(()),
+                false => Err(Failure(String::new())),
+            };
+            Ok(results
+                .iter()
+                .map(|(name, good)| (*name, result(*good)))
+                .collect())
+        });
+        assert_eq!(found.unwrap().len(), results.len());
+        times
+    }
+
+    #[test]
+    fn only_memory_is_looked_at_again() {
+        assert_eq!(times(&[("owners", true), (MEMORY, true)]), 1);
+        assert_eq!(times(&[("owners", true), (MEMORY, false)]), TRIES);
+        assert_eq!(times(&[("owners", false), (MEMORY, false)]), 1);
+        assert_eq!(times(&[("owners", false), (MEMORY, true)]), 1);
+    }
+}

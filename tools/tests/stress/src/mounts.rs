@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Makes, uses and removes idmapped mounts in as many ways as there are, on all processors.
+
+use std::{
+    fs::{self, File},
+    os::{fd::AsFd, unix::fs::chown},
+    path::{Path, PathBuf},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use mount_idmapped::{IdmappedMount, UserNs, unmount};
+use rustix::{
+    fs::{Mode, OFlags, fstat, openat},
+    mount::{MountFlags, MountPropagationFlags, mount, mount_change},
+    process::{Gid, Uid},
+    thread::{UnshareFlags, unshare_unsafe},
+};
+
+use crate::{
+    Failure, Found,
+    leak_check::{self, Balance, MEMORY, OBJECTS, maps},
+    random::Random,
+    readers,
+};
+
+const DIR: &str = "/run/storm";
+/// Who owns everything on disk.
+pub(crate) const DISK: u32 = 1000;
+/// With fewer mounts a leak could not be told from what the allocator keeps.
+const ROUNDS: u64 = 2 * OBJECTS as u64;
+/// How many times as long as asked for it may take to make them.
+const PATIENCE: u32 = 10;
+/// How many ranges maps have: the kernel keeps up to five in another way than more.
+const RANGES: [u32; 4] = [1, 5, 6, 340];
+
+/// Where one worker mounts, and how what is [`DISK`]'s is seen there.
+pub(crate) struct Place {
+    pub(crate) first: PathBuf,
+    pub(crate) second: PathBuf,
+    pub(crate) seen: u32,
+}
+
+impl Place {
+    fn new(number: u32) -> Self {
+        Self {
+            first: format!("{DIR}/at/{number}-1").into(),
+            second: format!("{DIR}/at/{number}-2").into(),
+            seen: 2000 + number,
+        }
+    }
+
+    /// How it is seen where the map was replaced.
+    pub(crate) fn seen_again(&self) -> u32 {
+        self.seen + 1000
+    }
+}
+
+/// What all threads have in common.
+pub(crate) struct Storm {
+    pub(crate) places: Vec<Place>,
+    pub(crate) over: AtomicBool,
+    pub(crate) rounds: AtomicU64,
+    /// How often an owner was looked at through a mount.
+    pub(crate) looks: AtomicU64,
+    /// How often something was made through a mount.
+    pub(crate) made: AtomicU64,
+    wrong: Mutex<Vec<String>>,
+}
+
+impl Storm {
+    /// Notes what is wrong; the first few tell enough.
+    pub(crate) fn note(&self, what: String) {
+        let mut wrong = self
+            .wrong
+            .lock()
+            .unwrap_or_else(|poison| poison.into_inner());
+        if wrong.len() < 5 {
+            wrong.push(what);
+        }
+    }
+
+    /// Compares an owner with the one or two that it may be.
+    pub(crate) fn look(&self, place: &str, owner: (Uid, Gid), may_be: &[u32]) {
+        self.looks.fetch_add(1, Ordering::Relaxed);
+        let (user, group) = (owner.0.as_raw(), owner.1.as_raw());
+        if user != group || !may_be.contains(&user) {
+            self.note(format!("{place}: owner {user}:{group}, not {may_be:?}"));
+        }
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
+    }
+}
+
+/// Runs the storm.
+pub(crate) fn storm(duration: Duration) -> Result<Found, Failure> {
+    let workers = thread::available_parallelism()?.get() as u32;
+    set_up(workers)?;
+    // Once for the caches.
+    blow(workers, Duration::from_secs(2).min(duration), 0)?;
+    let found = leak_check::look(|| watched(workers, duration))?;
+    take_down();
+    Ok(found)
+}
+
+/// Lets all threads run, and looks at what comes of it.
+fn watched(workers: u32, duration: Duration) -> Result<Found, Failure> {
+    let balance = Balance::new()?;
+    let storm = blow(workers, duration, ROUNDS)?;
+    println!(
+        "# {} mounts made and removed by {workers} workers, {} owners looked at, {} files made",
+        storm.rounds.load(Ordering::Relaxed),
+        storm.looks.load(Ordering::Relaxed),
+        storm.made.load(Ordering::Relaxed),
+    );
+    let wrong = storm.wrong.into_inner().unwrap_or_default();
+    let owners = match wrong.is_empty() {
+        true => enough(&storm.looks).and_then(|()| enough(&storm.made)),
+        false => Err(Failure(wrong.join("\n# "))),
+    };
+    let told = match storm.rounds.load(Ordering::Relaxed) {
+        0..ROUNDS => Err(Failure(format!("less than {ROUNDS} mounts tell no leak"))),
+        _ => Ok(()),
+    };
+    Ok(vec![
+        ("enough_mounts", told),
+        ("owners_through_mounts", owners),
+        ("owners_on_disk", on_disk()),
+        ("no_mount_is_left", balance.mounts()),
+        ("no_user_namespace_is_left", balance.namespaces()),
+        (MEMORY, balance.memory()),
+    ])
+}
+
+/// Nothing done would be a test of nothing.
+fn enough(count: &AtomicU64) -> Result<(), Failure> {
+    match count.load(Ordering::Relaxed) {
+        0 => Err(Failure("nothing was looked at, or nothing made".to_owned())),
+        _ => Ok(()),
+    }
+}
+
+fn set_up(workers: u32) -> Result<(), Failure> {
+    // SAFETY: What must not be undone behind the back of others is the sharing of file
+    // descriptors, and only that of mounts is undone.
+    unsafe { unshare_unsafe(UnshareFlags::NEWNS) }?;
+    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    mount_change("/", private)?;
+    fs::create_dir_all(DIR)?;
+    mount("storm", DIR, "tmpfs", MountFlags::empty(), None)?;
+    fs::create_dir_all(format!("{DIR}/disk"))?;
+    mount(
+        "disk",
+        format!("{DIR}/disk"),
+        "tmpfs",
+        MountFlags::empty(),
+        None,
+    )?;
+    fs::write(format!("{DIR}/disk/file"), "")?;
+    for path in ["disk", "disk/file"] {
+        chown(format!("{DIR}/{path}"), Some(DISK), Some(DISK))?;
+    }
+    for worker in 0..workers {
+        let place = Place::new(worker);
+        fs::create_dir_all(place.first)?;
+        fs::create_dir_all(place.second)?;
+    }
+    Ok(())
+}
+
+fn take_down() {
+    // What cannot be taken down has been told as mounts that are left.
+    let _ = unmount(format!("{DIR}/disk"), true);
+    let _ = unmount(DIR, true);
+}
+
+/// Lets all threads run for a time, and until they have made so many mounts.
+fn blow(workers: u32, duration: Duration, rounds: u64) -> Result<Storm, Failure> {
+    let storm = Storm {
+        places: (0..workers).map(Place::new).collect(),
+        over: AtomicBool::new(false),
+        rounds: AtomicU64::new(0),
+        looks: AtomicU64::new(0),
+        made: AtomicU64::new(0),
+        wrong: Mutex::new(Vec::new()),
+    };
+    let end = Instant::now() + duration;
+    let last = Instant::now() + duration * PATIENCE;
+    thread::scope(|scope| {
+        for (number, place) in storm.places.iter().enumerate() {
+            let storm = &storm;
+            scope.spawn(move || {
+                let mut worker = Worker::new(storm, place, number as u64);
+                while !storm.is_over() {
+                    if let Err(failure) = worker.round() {
+                        storm.note(format!("worker {number}: {failure}"));
+                        worker.clear();
+                    }
+                }
+            });
+            scope.spawn(move || readers::read(storm, number));
+        }
+        let few = || storm.rounds.load(Ordering::Relaxed) < rounds && Instant::now() < last;
+        while Instant::now() < end || few() {
+            thread::sleep(Duration::from_millis(20));
+        }
+        storm.over.store(true, Ordering::Relaxed);
+    });
+    Ok(storm)
+}
+
+/// Makes mounts at one place.
+struct Worker<'a> {
+    storm: &'a Storm,
+    place: &'a Place,
+    random: Random,
+    disk: PathBuf,
+    namespaces: Vec<UserNs>,
+}
+
+impl<'a> Worker<'a> {
+    fn new(storm: &'a Storm, place: &'a Place, seed: u64) -> Self {
+        Self {
+            storm,
+            place,
+            random: Random::new(seed),
+            disk: format!("{DIR}/disk").into(),
+            namespaces: Vec::new(),
+        }
+    }
+
+    /// One way, chosen by chance.
+    fn round(&mut self) -> Result<(), Failure> {
+        if self.namespaces.len() < 2 || self.random.once_in(8) {
+            self.renew()?;
+        }
+        let ways = [
+            Self::plainly,
+            Self::while_in_use,
+            Self::detached,
+            Self::replaced,
+            Self::copied,
+            Self::with_namespace,
+        ];
+        self.random.one(&ways)(self)?;
+        self.storm.rounds.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// New maps: one for the first mount, one for where it is replaced.
+    fn renew(&mut self) -> Result<(), Failure> {
+        self.namespaces.clear();
+        for seen in [self.place.seen, self.place.seen_again()] {
+            let maps = maps(self.random.one(&RANGES), DISK, seen)?;
+            self.namespaces.push(UserNs::new(&maps)?);
+        }
+        Ok(())
+    }
+
+    fn mount(&self) -> IdmappedMount<'_> {
+        IdmappedMount::of(&self.disk).map(&self.namespaces[0])
+    }
+
+    fn look(&self, place: &Path, seen: u32) -> Result<(), Failure> {
+        let status = rustix::fs::stat(place.join("file"))?;
+        let owner = (Uid::from_raw(status.st_uid), Gid::from_raw(status.st_gid));
+        self.storm.look("worker", owner, &[seen]);
+        Ok(())
+    }
+
+    /// A reader may be there just now.
+    fn unmount(&self, place: &Path) -> Result<(), Failure> {
+        unmount(place, false).or_else(|_| unmount(place, true))?;
+        Ok(())
+    }
+
+    fn plainly(&mut self) -> Result<(), Failure> {
+        self.mount().attach(&self.place.first)?;
+        self.look(&self.place.first, self.place.seen)?;
+        self.unmount(&self.place.first)
+    }
+
+    fn while_in_use(&mut self) -> Result<(), Failure> {
+        self.mount().attach(&self.place.first)?;
+        let file = File::open(self.place.first.join("file"))?;
+        unmount(&self.place.first, true)?;
+        let status = fstat(&file)?;
+        let owner = (Uid::from_raw(status.st_uid), Gid::from_raw(status.st_gid));
+        self.storm.look("file in use", owner, &[self.place.seen]);
+        Ok(())
+    }
+
+    fn detached(&mut self) -> Result<(), Failure> {
+        let tree = self.mount().detached()?;
+        let file = openat(tree.as_fd(), "file", OFlags::RDONLY, Mode::empty())?;
+        drop(tree);
+        let status = fstat(&file)?;
+        let owner = (Uid::from_raw(status.st_uid), Gid::from_raw(status.st_gid));
+        self.storm.look("detached", owner, &[self.place.seen]);
+        Ok(())
+    }
+
+    fn replaced(&mut self) -> Result<(), Failure> {
+        let Place { first, second, .. } = self.place;
+        self.mount().attach(first)?;
+        let again = IdmappedMount::of(first).map(&self.namespaces[1]);
+        again.replace(true).attach(second)?;
+        self.look(second, self.place.seen_again())?;
+        let (a, b) = if self.random.once_in(2) {
+            (first, second)
+        } else {
+            (second, first)
+        };
+        self.unmount(a)?;
+        self.unmount(b)
+    }
+
+    fn copied(&mut self) -> Result<(), Failure> {
+        let Place { first, second, .. } = self.place;
+        self.mount().attach(first)?;
+        IdmappedMount::of(first).attach(second)?;
+        self.unmount(first)?;
+        // The map lives on with the copy.
+        self.look(second, self.place.seen)?;
+        self.unmount(second)
+    }
+
+    /// All mounts, those of the others as well, are copied into a mount namespace that soon ends.
+    fn with_namespace(&mut self) -> Result<(), Failure> {
+        self.mount().attach(&self.place.first)?;
+        let looked = thread::scope(|scope| {
+            let look = || {
+                // SAFETY: As for `set_up()`; the thread that does it ends after this.
+                unsafe { unshare_unsafe(UnshareFlags::NEWNS) }?;
+                self.look(&self.place.first, self.place.seen)
+            };
+            let thread = scope.spawn(look);
+            let gone = || Err(Failure("a thread panicked".to_owned()));
+            thread.join().unwrap_or_else(|_| gone())
+        });
+        self.unmount(&self.place.first)?;
+        looked
+    }
+
+    /// After a failure, takes down what it left.
+    fn clear(&mut self) {
+        for place in [&self.place.first, &self.place.second] {
+            while unmount(place, true).is_ok() {}
+        }
+    }
+}
+
+/// Whether everything on disk is its only owner's.
+fn on_disk() -> Result<(), Failure> {
+    for entry in fs::read_dir(format!("{DIR}/disk"))? {
+        let path = entry?.path();
+        let status = rustix::fs::stat(&path)?;
+        if (status.st_uid, status.st_gid) != (DISK, DISK) {
+            let (user, group) = (status.st_uid, status.st_gid);
+            return Err(Failure(format!("{}: {user}:{group}", path.display())));
+        }
+    }
+    Ok(())
+}
