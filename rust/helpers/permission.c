@@ -3,7 +3,7 @@
 #include <linux/audit.h>
 #include <linux/fs.h>
 #include <linux/posix_acl.h>
-#include <linux/rust_access.h>
+#include <linux/rust_permission.h>
 #include <linux/security.h>
 #include <linux/user_namespace.h>
 

@@ -5,9 +5,26 @@
 //! C headers: [`include/linux/user_namespace.h`](srctree/include/linux/user_namespace.h),
 //! [`include/linux/uidgid.h`](srctree/include/linux/uidgid.h)
 
+mod extent;
+mod id_map;
+
+pub use self::{
+    extent::{
+        Extent,
+        ExtentError,
+        IdInt, //
+    },
+    id_map::{
+        FewExtents,
+        IdMap,
+        MapError,
+        SortedMap,
+        MAX_EXTENTS, //
+    },
+};
+
 use crate::{
     bindings,
-    fs::mnt_idmapping::Extent,
     types::Opaque,
     uidgid::{
         Filesystem,

@@ -6,8 +6,8 @@
 
 use super::{
     file_ops::io_error,
-    inode::Live,
-    registration::FileSystem, //
+    filesystem::FileSystem,
+    inode::Live, //
 };
 use crate::{
     bindings,
@@ -25,12 +25,10 @@ use core::marker::PhantomData;
 /// A file of as many zeroes and ones as its size is, in turns:
 ///
 /// ```
-/// use kernel::fs::{
-///     address_space::AddressSpaceOperations,
-///     inode::Live,
-///     registration::FileSystem,
+/// use kernel::{
+///     fs::{address_space::AddressSpaceOperations, filesystem::FileSystem, inode::Live},
+///     prelude::*,
 /// };
-/// use kernel::prelude::*;
 ///
 /// struct MyFs;
 ///

@@ -6,12 +6,12 @@
 //! [`include/linux/fs_parser.h`](srctree/include/linux/fs_parser.h)
 
 use super::{
-    registration::FileSystem,
+    filesystem::FileSystem,
     super_block::{
         fill_super,
         SuperBlock, //
     },
-    super_ops::SuperOperations,
+    super_ops::SuperOperations, //
 };
 use crate::{
     bindings,
@@ -229,11 +229,10 @@ const MAX_PARAMETERS: usize = 16;
 /// A filesystem that is told how many there may be, once and for all:
 ///
 /// ```
-/// use kernel::fs::{
-///     context::{ContextOperations, FsContext, Parameter},
-///     registration::FileSystem,
+/// use kernel::{
+///     fs::{context::{ContextOperations, FsContext, Parameter}, filesystem::FileSystem},
+///     prelude::*,
 /// };
-/// use kernel::prelude::*;
 ///
 /// struct MyFs;
 ///

@@ -5,14 +5,14 @@
 //! C header: [`include/linux/dcache.h`](srctree/include/linux/dcache.h)
 
 use super::{
-    access::Mode,
+    filesystem::FileSystem,
     inode::{
         Live,
-        Locked,
-        New, //
+        Locked, //
     },
-    libfs,
-    registration::FileSystem, //
+    memfs::dir,
+    mode::Mode,
+    new_inode::New, //
 };
 use crate::{
     bindings,
@@ -134,8 +134,8 @@ impl<'d, T: FileSystem> Negative<'d, T> {
         // SAFETY: By the type invariants; each directory of `T` has offsets. Once there is an
         // offset nothing fails any more, so the inode is given away.
         unsafe {
-            libfs::reserve(self.dir.as_ptr(), self.dentry)?;
-            libfs::fill(self.dir.as_ptr(), self.dentry, new.publish());
+            dir::reserve(self.dir.as_ptr(), self.dentry)?;
+            dir::fill(self.dir.as_ptr(), self.dentry, new.publish());
         }
         Ok(Filled(self.mark))
     }
@@ -148,7 +148,7 @@ impl<'d, T: FileSystem> Negative<'d, T> {
     pub fn link(self, old: &Positive<T>) -> Result<Filled<'d>> {
         // SAFETY: As in `instantiate()`, and `old` is positive.
         unsafe {
-            libfs::reserve(self.dir.as_ptr(), self.dentry)?;
+            dir::reserve(self.dir.as_ptr(), self.dentry)?;
             bindings::simple_link(old.as_ptr(), self.dir.as_ptr(), self.dentry);
         }
         Ok(Filled(self.mark))
@@ -281,7 +281,7 @@ impl<'d, T: FileSystem> Entry<'d, T> {
             return Err(EISDIR);
         }
         // SAFETY: By the type invariants; each directory of `T` has offsets.
-        unsafe { libfs::unlink(self.dir.as_ptr(), self.dentry.as_ptr()) };
+        unsafe { dir::unlink(self.dir.as_ptr(), self.dentry.as_ptr()) };
         self.done.set(true);
         Ok(Removed(self.mark))
     }
@@ -301,7 +301,7 @@ impl<'d, T: FileSystem> Entry<'d, T> {
             return Err(ENOTEMPTY);
         }
         // SAFETY: As in `unlink()`.
-        unsafe { libfs::rmdir(self.dir.as_ptr(), self.dentry.as_ptr()) };
+        unsafe { dir::rmdir(self.dir.as_ptr(), self.dentry.as_ptr()) };
         self.done.set(true);
         Ok(Removed(self.mark))
     }

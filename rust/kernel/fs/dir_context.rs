@@ -4,7 +4,7 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
-use super::access::Mode;
+use super::mode::Mode;
 use crate::{
     bindings,
     prelude::*, //
@@ -18,8 +18,7 @@ use core::marker::PhantomData;
 /// Three numbers, which never change:
 ///
 /// ```
-/// use kernel::fs::{access::Mode, dir_context::DirContext};
-/// use kernel::prelude::*;
+/// use kernel::{fs::{dir_context::DirContext, mode::Mode}, prelude::*};
 ///
 /// fn list(context: &mut DirContext<'_>) -> Result {
 ///     if !context.emit_dots() {

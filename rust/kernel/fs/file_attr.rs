@@ -5,8 +5,8 @@
 //! C header: [`include/linux/fileattr.h`](srctree/include/linux/fileattr.h)
 
 use super::{
-    inode::Locked,
-    registration::FileSystem, //
+    filesystem::FileSystem,
+    inode::Locked, //
 };
 use crate::{
     bindings,

@@ -4,16 +4,16 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
-mod table;
+mod vtable;
 
 use super::{
     dir_context::DirContext,
+    filesystem::FileSystem,
     inode::{
         Live,
         Locked, //
     },
-    mnt_idmapping::MntIdmap,
-    registration::FileSystem, //
+    mnt_idmapping::MntIdmap, //
 };
 use crate::{
     bindings,
@@ -30,7 +30,7 @@ use crate::{
 };
 use core::marker::PhantomData;
 
-pub(super) use self::table::FileTable;
+pub(super) use self::vtable::FileTable;
 
 /// An open file of `T`.
 ///
@@ -148,12 +148,15 @@ pub(super) fn io_error(error: Error) -> Error {
 /// reset:
 ///
 /// ```
-/// use kernel::fs::{
-///     file_ops::{FileOperations, OpenFile, ReadBuffer},
-///     mnt_idmapping::MntIdmap,
-///     registration::FileSystem,
+/// use kernel::{
+///     fs::{
+///         file_ops::{FileOperations, OpenFile, ReadBuffer},
+///         filesystem::FileSystem,
+///         mnt_idmapping::MntIdmap,
+///     },
+///     prelude::*,
+///     sync::atomic::{Atomic, Relaxed},
 /// };
-/// use kernel::{prelude::*, sync::atomic::{Atomic, Relaxed}};
 ///
 /// struct MyFs;
 ///
@@ -201,9 +204,17 @@ pub(super) fn io_error(error: Error) -> Error {
 /// Those of another filesystem are not for its files:
 ///
 /// ```ignore,compile_fail,E0271
-/// use kernel::fs::{access::Mode, dentry::Name, file_ops::FileOperations};
-/// use kernel::fs::{inode::{New, NewOwner}, inode_ops::InodeOperations, registration::FileSystem};
-/// use kernel::prelude::*;
+/// use kernel::{
+///     fs::{
+///         dentry::Name,
+///         file_ops::FileOperations,
+///         filesystem::FileSystem,
+///         inode_ops::InodeOperations,
+///         mode::Mode,
+///         new_inode::{New, NewOwner},
+///     },
+///     prelude::*,
+/// };
 ///
 /// fn others<T, U, O, F>(owner: &NewOwner<'_, T>, name: &Name) -> Result<New<T>>
 /// where

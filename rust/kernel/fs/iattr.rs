@@ -6,8 +6,8 @@
 
 use super::{
     dentry::Positive,
-    mnt_idmapping::MntIdmap,
-    registration::FileSystem, //
+    filesystem::FileSystem,
+    mnt_idmapping::MntIdmap, //
 };
 use crate::{
     bindings,
@@ -24,10 +24,10 @@ use core::marker::PhantomData;
 /// All that a filesystem in memory has to do:
 ///
 /// ```
-/// use kernel::fs::{
-///     dentry::Positive, iattr::Iattr, mnt_idmapping::MntIdmap, registration::FileSystem,
+/// use kernel::{
+///     fs::{dentry::Positive, filesystem::FileSystem, iattr::Iattr, mnt_idmapping::MntIdmap},
+///     prelude::*,
 /// };
-/// use kernel::prelude::*;
 ///
 /// fn setattr<T: FileSystem>(
 ///     idmap: &MntIdmap,

@@ -6,18 +6,14 @@
 //!
 //! - [`Inode`] is an inode of any filesystem, perhaps without a reference, in RCU walk.
 //! - [`Live`] is one of a known filesystem, with a reference: it has the filesystem's data.
-//! - [`New`] is one that nobody else knows yet, and that has to be given a name or is gone again.
+//! - [`New`](super::new_inode::New) is one that nobody else knows yet, and that has to be given a name or is gone again.
 //!
 //! [`Locked`] is a [`Live`] one whose lock the caller has, as for changing a directory.
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
 #[cfg(CONFIG_RUST_FILESYSTEMS)]
-mod live;
-#[cfg(CONFIG_RUST_FILESYSTEMS)]
-mod new;
-#[cfg(CONFIG_RUST_FILESYSTEMS)]
-pub(super) mod slot;
+mod typed;
 
 use crate::{
     bindings,
@@ -25,22 +21,15 @@ use crate::{
 };
 
 #[cfg(CONFIG_RUST_FILESYSTEMS)]
-pub use self::{
-    live::{
-        Live,
-        Locked, //
-    },
-    new::{
-        New,
-        NewOwner,
-        Root, //
-    },
+pub use self::typed::{
+    Live,
+    Locked, //
 };
 
 /// An inode.
 ///
 /// Wraps the kernel's `struct inode`. Its owner is not to be had from it alone: that takes the
-/// mount through which it was reached, see [`access`](super::access).
+/// mount through which it was reached, see [`permission`](super::permission).
 ///
 /// # Invariants
 ///

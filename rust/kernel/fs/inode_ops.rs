@@ -4,10 +4,9 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
-mod table;
+mod vtable;
 
 use super::{
-    access::Mode,
     dentry::{
         Entry,
         Filled,
@@ -17,6 +16,7 @@ use super::{
         Unnamed, //
     },
     file_attr::FileFlags,
+    filesystem::FileSystem,
     iattr::Iattr,
     inode::{
         Live,
@@ -27,11 +27,11 @@ use super::{
         Request, //
     },
     mnt_idmapping::MntIdmap,
+    mode::Mode,
     posix_acl::{
         AclKind,
         PosixAcl, //
     },
-    registration::FileSystem,
     rename::{
         Rename,
         Renamed, //
@@ -43,12 +43,12 @@ use crate::{
     prelude::*, //
 };
 
-pub(super) use self::table::InodeTable;
+pub(super) use self::vtable::InodeTable;
 
 /// What can be done with one kind of inode of a filesystem in memory.
 ///
 /// Each operation that makes, changes or judges ownership has the map of the mount as its first
-/// parameter. What it makes takes a [`NewOwner`](super::inode::NewOwner), which takes the map; what
+/// parameter. What it makes takes a [`NewOwner`](super::new_inode::NewOwner), which takes the map; what
 /// it changes goes through [`Iattr::prepare`], which takes the map.
 ///
 /// Operations that fill or remove a name return the proof that they did, of that very name: an
@@ -68,15 +68,17 @@ pub(super) use self::table::InodeTable;
 /// Operations of a directory, in which names can only be made and removed:
 ///
 /// ```
-/// use kernel::fs::{
-///     access::Mode,
-///     dentry::{Entry, Filled, Negative, Removed},
-///     inode::New,
-///     inode_ops::InodeOperations,
-///     mnt_idmapping::MntIdmap,
-///     registration::FileSystem,
+/// use kernel::{
+///     fs::{
+///         dentry::{Entry, Filled, Negative, Removed},
+///         filesystem::FileSystem,
+///         inode_ops::InodeOperations,
+///         mnt_idmapping::MntIdmap,
+///         mode::Mode,
+///         new_inode::New,
+///     },
+///     prelude::*,
 /// };
-/// use kernel::prelude::*;
 ///
 /// struct Dir<T>(T);
 ///
@@ -99,8 +101,7 @@ pub(super) use self::table::InodeTable;
 /// The proof is of the name that was to be filled, and there is no other way to one:
 ///
 /// ```ignore,compile_fail,E0423
-/// use kernel::fs::dentry::{Filled, Negative};
-/// use kernel::fs::registration::FileSystem;
+/// use kernel::fs::{dentry::{Filled, Negative}, filesystem::FileSystem};
 ///
 /// fn forgets<'d, T: FileSystem>(name: Negative<'d, T>) -> Filled<'d> {
 ///     Filled(core::marker::PhantomData)
@@ -108,8 +109,7 @@ pub(super) use self::table::InodeTable;
 /// ```
 ///
 /// ```ignore,compile_fail
-/// use kernel::fs::{dentry::{Filled, Negative}, inode::New, registration::FileSystem};
-/// use kernel::prelude::*;
+/// use kernel::{fs::{dentry::{Filled, Negative}, filesystem::FileSystem, new_inode::New}, prelude::*};
 ///
 /// fn another<'a, 'b, T: FileSystem>(
 ///     this: Negative<'a, T>,
@@ -156,7 +156,7 @@ pub trait InodeOperations: 'static {
 
     /// Makes a device, a named pipe or a socket.
     ///
-    /// `_device` is the kernel's `dev_t`, as for [`New::special`](super::inode::New::special).
+    /// `_device` is the kernel's `dev_t`, as for [`New::special`](super::new_inode::New::special).
     ///
     /// # Errors
     ///

@@ -5,9 +5,9 @@
 //! C header: [`include/linux/stat.h`](srctree/include/linux/stat.h)
 
 use super::{
+    filesystem::FileSystem,
     inode::Live,
-    mnt_idmapping::MntIdmap,
-    registration::FileSystem, //
+    mnt_idmapping::MntIdmap, //
 };
 use crate::{
     bindings,

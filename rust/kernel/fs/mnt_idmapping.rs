@@ -11,12 +11,12 @@
 //!
 //! | layer | file | what it is |
 //! | --- | --- | --- |
-//! | export | `export.rs` | the functions that C calls, under their C names |
-//! | objects | `object.rs` | [`MntIdmap`], the reference counted map of a mount |
+//! | export | `ffi.rs` | the functions that C calls, under their C names |
+//! | objects | `idmap.rs` | [`MntIdmap`], the reference counted map of a mount |
 //! | | [`crate::user_namespace`] | where maps come from |
-//! | ids and maps | `table.rs` | [`Table`], one direction of a map laid out for lookup |
-//! | | `map.rs` | [`IdMap`], what a map is and means |
-//! | | `extent.rs` | [`Extent`], one checked range |
+//! | ids and maps | `lookup.rs` | [`Table`], one direction of a map laid out for lookup |
+//! | | `user_namespace/id_map.rs` | [`IdMap`](crate::user_namespace::IdMap), what a map is and means |
+//! | | `user_namespace/extent.rs` | [`Extent`](crate::user_namespace::Extent), one checked range |
 //! | | `vfsid.rs` | what ids seen through a mount may be compared with |
 //! | | [`crate::uidgid`] | the ids themselves |
 //!
@@ -27,43 +27,27 @@
 //!
 //! Reference: <https://docs.kernel.org/filesystems/idmappings.html>
 
-mod extent;
-mod map;
-mod table;
+mod lookup;
 mod vfsid;
 
 #[cfg(CONFIG_RUST_MNT_IDMAPPING)]
-mod export;
+mod ffi;
 #[cfg(CONFIG_RUST_MNT_IDMAPPING)]
-mod object;
+mod idmap;
 #[cfg(not(CONFIG_RUST_MNT_IDMAPPING))]
 mod opaque;
 #[cfg(CONFIG_RUST_MNT_IDMAPPING_KUNIT_TEST)]
 pub(crate) mod tests;
 
-pub use self::{
-    extent::{
-        Extent,
-        ExtentError,
-        IdInt, //
-    },
-    map::{
-        FewExtents,
-        IdMap,
-        MapError,
-        SortedMap,
-        MAX_EXTENTS, //
-    },
-    table::{
-        Directory,
-        Table,
-        BUCKETS,
-        FEW, //
-    },
+pub use self::lookup::{
+    Directory,
+    Table,
+    BUCKETS,
+    FEW, //
 };
 
 #[cfg(CONFIG_RUST_MNT_IDMAPPING)]
-pub use self::object::{
+pub use self::idmap::{
     MappedKind,
     MntIdmap, //
 };

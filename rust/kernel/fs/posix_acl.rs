@@ -6,8 +6,8 @@
 
 use super::{
     dentry::Positive,
-    mnt_idmapping::MntIdmap,
-    registration::FileSystem, //
+    filesystem::FileSystem,
+    mnt_idmapping::MntIdmap, //
 };
 use crate::{
     bindings,

@@ -12,19 +12,21 @@
 //! A filesystem that is one directory, in which directories can be made:
 //!
 //! ```
-//! use kernel::fs::{
-//!     access::Mode,
-//!     context::{ContextOperations, FsContext},
-//!     dentry::{Filled, Negative},
-//!     inode::{New, Root},
-//!     inode_ops::InodeOperations,
-//!     mnt_idmapping::MntIdmap,
-//!     registration::{FileSystem, Flags},
-//!     super_block::SuperBlock,
-//!     super_ops::SuperOperations,
+//! use kernel::{
+//!     fs::{
+//!         context::{ContextOperations, FsContext},
+//!         dentry::{Filled, Negative},
+//!         filesystem::{FileSystem, Flags},
+//!         inode_ops::InodeOperations,
+//!         mnt_idmapping::MntIdmap,
+//!         mode::Mode,
+//!         new_inode::{New, Root},
+//!         super_block::SuperBlock,
+//!         super_ops::SuperOperations,
+//!     },
+//!     prelude::*,
+//!     uidgid::{FsGid, FsUid},
 //! };
-//! use kernel::prelude::*;
-//! use kernel::uidgid::{FsGid, FsUid};
 //!
 //! struct DirFs;
 //!
@@ -83,7 +85,7 @@ use super::{
         ContextOperations,
         ContextTable, //
     },
-    inode::slot::SlotCache,
+    inode_cache::SlotCache,
     super_block::kill_sb,
     super_ops::SuperOperations, //
 };
@@ -94,72 +96,6 @@ use crate::{
     prelude::*,
     types::Opaque, //
 };
-
-/// What a filesystem asks of the VFS, C's `FS_...` flags.
-#[derive(Clone, Copy)]
-pub struct Flags(u32);
-
-impl Flags {
-    /// Nothing.
-    pub const NONE: Self = Self(0);
-    /// Its mounts may be idmapped: every operation goes by the map that it is given.
-    pub const ALLOW_IDMAP: Self = Self(bindings::FS_ALLOW_IDMAP);
-    /// Whoever is privileged in a user namespace may mount it there.
-    pub const USERNS_MOUNT: Self = Self(bindings::FS_USERNS_MOUNT);
-    /// Times are as fine as whoever asks for them needs.
-    pub const MGTIME: Self = Self(bindings::FS_MGTIME);
-
-    /// Both.
-    #[must_use]
-    pub const fn with(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-}
-
-/// A type of filesystem.
-///
-/// The types here are what it keeps for each mount that is being made, for each superblock and for
-/// each inode. What it does is in traits of their own: [`ContextOperations`], [`SuperOperations`],
-/// and an [`InodeOperations`](super::inode_ops::InodeOperations) for each kind of inode.
-///
-/// # Examples
-///
-/// One whose mount options come down to a number that each superblock keeps; [the module](self) has
-/// an example with all that belongs to it:
-///
-/// ```
-/// use kernel::fs::registration::{FileSystem, Flags};
-/// use kernel::prelude::*;
-///
-/// struct MyFs;
-///
-/// #[vtable]
-/// impl FileSystem for MyFs {
-///     const NAME: &'static CStr = c"my_fs";
-///     const FLAGS: Flags = Flags::ALLOW_IDMAP.with(Flags::MGTIME);
-///
-///     type Options = u32;
-///     type Data = u32;
-///     type InodeData = ();
-/// }
-/// ```
-#[vtable]
-pub trait FileSystem: Sized + 'static {
-    /// Its name, as in `mount -t`. A name with a dot is refused when the filesystem is registered.
-    const NAME: &'static CStr;
-
-    /// What it asks of the VFS.
-    const FLAGS: Flags = Flags::NONE;
-
-    /// The mount options that were given so far.
-    type Options: Send + 'static;
-
-    /// What it keeps for each superblock.
-    type Data: Send + Sync + 'static;
-
-    /// What it keeps for each inode.
-    type InodeData: Send + Sync + 'static;
-}
 
 /// A filesystem that the kernel knows.
 ///
@@ -214,7 +150,7 @@ impl<T: ContextOperations + SuperOperations> Registration<T> {
                     &mut *slot
                 };
                 fs_type.name = T::NAME.as_char_ptr();
-                fs_type.fs_flags = T::FLAGS.0 as i32;
+                fs_type.fs_flags = T::FLAGS.bits() as i32;
                 fs_type.init_fs_context = Some(ContextTable::<T>::init_fs_context);
                 fs_type.parameters = ContextTable::<T>::PARAMETERS.as_ptr();
                 fs_type.kill_sb = Some(kill_sb::<T>);

@@ -10,16 +10,16 @@ use super::{
         Name,
         Positive, //
     },
+    filesystem::FileSystem,
     inode::{
         Live,
-        Locked,
-        New, //
+        Locked, //
     },
-    libfs::{
+    memfs::dir::{
         self,
         Move, //
     },
-    registration::FileSystem, //
+    new_inode::New, //
 };
 use crate::{
     bindings,
@@ -173,7 +173,7 @@ impl<'d, T: FileSystem> Rename<'d, T> {
         // reference is given away, and given back if it was not taken.
         unsafe {
             let whiteout = whiteout.map_or(core::ptr::null_mut(), New::publish);
-            if let Err(error) = libfs::replace(self.as_move(), whiteout) {
+            if let Err(error) = dir::replace(self.as_move(), whiteout) {
                 if !whiteout.is_null() {
                     bindings::iput(whiteout);
                 }
@@ -198,7 +198,7 @@ impl<'d, T: FileSystem> Rename<'d, T> {
             return Err(ENOENT);
         }
         // SAFETY: By the type invariants; each directory of `T` has offsets, and `new` is positive.
-        unsafe { libfs::exchange(self.as_move())? };
+        unsafe { dir::exchange(self.as_move())? };
         self.done.set(true);
         Ok(Renamed(self.mark))
     }

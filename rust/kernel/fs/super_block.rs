@@ -10,7 +10,7 @@ use super::{
         ContextTable,
         FsContext, //
     },
-    registration::FileSystem,
+    filesystem::FileSystem,
     super_ops::{
         SuperOperations,
         SuperTable, //

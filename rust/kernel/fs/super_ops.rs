@@ -5,12 +5,10 @@
 //! C header: [`include/linux/fs/super.h`](srctree/include/linux/fs/super.h)
 
 use super::{
-    export::IN_MEMORY,
-    inode::{
-        slot::Slot,
-        Root, //
-    },
-    registration::FileSystem,
+    filesystem::FileSystem,
+    inode_cache::Slot,
+    memfs::handles::IN_MEMORY,
+    new_inode::Root,
     super_block::SuperBlock,
     xattr, //
 };
@@ -64,16 +62,18 @@ impl Statfs {
 /// A directory without names in it that belongs to whoever mounted it, and has no room:
 ///
 /// ```
-/// use kernel::fs::{
-///     access::Mode,
-///     inode::{New, Root},
-///     inode_ops::InodeOperations,
-///     registration::FileSystem,
-///     super_block::SuperBlock,
-///     super_ops::{Statfs, SuperOperations},
+/// use kernel::{
+///     fs::{
+///         filesystem::FileSystem,
+///         inode_ops::InodeOperations,
+///         mode::Mode,
+///         new_inode::{New, Root},
+///         super_block::SuperBlock,
+///         super_ops::{Statfs, SuperOperations},
+///     },
+///     prelude::*,
+///     uidgid::{FsGid, FsUid},
 /// };
-/// use kernel::prelude::*;
-/// use kernel::uidgid::{FsGid, FsUid};
 ///
 /// struct MyFs;
 ///

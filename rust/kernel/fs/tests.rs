@@ -7,7 +7,6 @@ mod calls;
 mod files;
 
 use super::{
-    access::Mode,
     context::{
         ContextOperations,
         FsContext,
@@ -20,18 +19,17 @@ use super::{
         Negative,
         Removed, //
     },
-    inode::{
-        Live,
+    filesystem::FileSystem,
+    inode::Live,
+    inode_ops::InodeOperations,
+    mnt_idmapping::MntIdmap,
+    mode::Mode,
+    new_inode::{
         New,
         NewOwner,
         Root, //
     },
-    inode_ops::InodeOperations,
-    mnt_idmapping::MntIdmap,
-    registration::{
-        FileSystem,
-        Registration, //
-    },
+    registration::Registration,
     rename::{
         Flags,
         Rename,

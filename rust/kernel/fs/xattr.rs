@@ -7,12 +7,12 @@
 mod simple;
 
 use super::{
+    filesystem::FileSystem,
     inode::{
         Live,
         Locked, //
     },
-    mnt_idmapping::MntIdmap,
-    registration::FileSystem, //
+    mnt_idmapping::MntIdmap, //
 };
 use crate::{
     bindings,
@@ -132,13 +132,15 @@ pub struct SetFlags(c_int);
 /// Attributes in memory:
 ///
 /// ```
-/// use kernel::fs::{
-///     inode::{Live, Locked},
-///     mnt_idmapping::MntIdmap,
-///     registration::FileSystem,
-///     xattr::{SetFlags, ValueBuffer, XattrOperations, Xattrs},
+/// use kernel::{
+///     fs::{
+///         filesystem::FileSystem,
+///         inode::{Live, Locked},
+///         mnt_idmapping::MntIdmap,
+///         xattr::{SetFlags, ValueBuffer, XattrOperations, Xattrs},
+///     },
+///     prelude::*,
 /// };
-/// use kernel::prelude::*;
 ///
 /// struct MyFs;
 ///
@@ -197,7 +199,7 @@ pub trait XattrOperations: FileSystem {
 /// Those of another filesystem are no answer:
 ///
 /// ```ignore,compile_fail,E0308
-/// use kernel::fs::{registration::FileSystem, xattr::{Handlers, XattrOperations}};
+/// use kernel::fs::{filesystem::FileSystem, xattr::{Handlers, XattrOperations}};
 ///
 /// fn others<T: FileSystem, U: XattrOperations>() -> Handlers<T> {
 ///     Handlers::<U>::ALL

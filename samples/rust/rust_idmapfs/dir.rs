@@ -12,7 +12,6 @@ use crate::{
 };
 use kernel::{
     fs::{
-        access::Mode,
         dentry::{
             Entry,
             Filled,
@@ -25,8 +24,7 @@ use kernel::{
         iattr::Iattr,
         inode::{
             Live,
-            Locked,
-            New, //
+            Locked, //
         },
         inode_ops::InodeOperations,
         kstat::{
@@ -34,6 +32,8 @@ use kernel::{
             Request, //
         },
         mnt_idmapping::MntIdmap,
+        mode::Mode,
+        new_inode::New,
         posix_acl::{
             simple_set_acl,
             AclKind,

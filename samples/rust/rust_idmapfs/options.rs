@@ -17,7 +17,7 @@ use kernel::{
             FsContext,
             Parameter, //
         },
-        libfs,
+        memfs,
         super_block::SuperBlock,
         xattr::XattrCache, //
     },
@@ -168,7 +168,7 @@ impl ContextOperations for RustIdmapFs {
                 },
             };
             // Half of the memory, and an inode for each page of it.
-            let half = Some(libfs::half_of_memory());
+            let half = Some(memfs::half_of_memory());
             let limits = Limits::new(
                 options.size.unwrap_or(half),
                 options.nr_inodes.unwrap_or(half),

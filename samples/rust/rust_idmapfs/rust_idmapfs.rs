@@ -26,17 +26,17 @@ mod options;
 
 use kernel::{
     fs::{
-        access::Mode,
         file_attr::FileFlags,
-        inode::{
-            New,
-            Root, //
-        },
-        kstat::Timespec,
-        ram::RamData,
-        registration::{
+        filesystem::{
             FileSystem,
             Flags, //
+        },
+        kstat::Timespec,
+        memfs::RamData,
+        mode::Mode,
+        new_inode::{
+            New,
+            Root, //
         },
         super_block::SuperBlock,
         super_ops::{

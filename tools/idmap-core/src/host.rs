@@ -11,8 +11,8 @@ use alloc::vec::Vec;
 use core::ops::Deref;
 
 use crate::{
-    fs::mnt_idmapping::{Extent, IdInt, IdMap, MapError, MAX_EXTENTS},
     uidgid::{Id, Kind, Space},
+    user_namespace::{Extent, IdInt, IdMap, MapError, MAX_EXTENTS},
 };
 
 /// Takes a number for an id of the kind and space that the caller asks for, [`None`] for the
@@ -37,7 +37,7 @@ impl<T: IdInt, B: Deref<Target = [Extent<T>]>> IdMap<B> {
     /// # Examples
     ///
     /// ```
-    /// use kernel::fs::mnt_idmapping::{Extent, IdMap};
+    /// use kernel::user_namespace::{Extent, IdMap};
     ///
     /// let map = IdMap::<Vec<Extent>>::parse_vec("5 105 2\n0 100 5\n7 200 1")?;
     /// assert_eq!(map.joined().to_string(), "0 100 7\n7 200 1\n");

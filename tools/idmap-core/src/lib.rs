@@ -17,23 +17,30 @@
 #[path = "../../../rust/kernel/uidgid.rs"]
 pub mod uidgid;
 
+/// Id maps of user namespaces.
+#[path = "../../../rust/kernel/user_namespace"]
+pub mod user_namespace {
+    mod extent;
+    mod id_map;
+
+    pub use self::{
+        extent::{Extent, ExtentError, IdInt},
+        id_map::{FewExtents, IdMap, MapError, SortedMap, MAX_EXTENTS},
+    };
+}
+
 /// Kernel file systems.
 #[path = "../../../rust/kernel/fs"]
 pub mod fs {
-    pub mod access;
+    pub mod mode;
+    pub mod permission;
 
     /// Id mappings of mounts.
     pub mod mnt_idmapping {
-        mod extent;
-        mod map;
-        mod table;
+        mod lookup;
         mod vfsid;
 
-        pub use self::{
-            extent::{Extent, ExtentError, IdInt},
-            map::{FewExtents, IdMap, MapError, SortedMap, MAX_EXTENTS},
-            table::{Directory, Table, BUCKETS, FEW},
-        };
+        pub use self::lookup::{Directory, Table, BUCKETS, FEW};
     }
 }
 

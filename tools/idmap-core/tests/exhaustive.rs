@@ -14,8 +14,9 @@
 
 mod support;
 
-use kernel::fs::mnt_idmapping::{
-    Directory, Extent, ExtentError, IdInt, IdMap, MapError, SortedMap, Table, BUCKETS,
+use kernel::{
+    fs::mnt_idmapping::{Directory, Table, BUCKETS},
+    user_namespace::{Extent, ExtentError, IdInt, IdMap, MapError, SortedMap},
 };
 use support::{all_extents, Raw, Relation, Small, Tiny};
 

@@ -10,16 +10,18 @@ mod support;
 
 use kernel::{
     fs::{
-        access::{
-            Access, CallerCaps, CapsRoot, Denied, DiskCaps, Iattr, IdmapRequest, Mask, Mode,
-            MountFacts, NewMap, NoIdmap, UsernsFd, Valid,
+        mnt_idmapping::{Table, BUCKETS, FEW},
+        mode::{Mask, Mode, Valid},
+        permission::{
+            Access, CallerCaps, CapsRoot, Denied, DiskCaps, Iattr, IdmapRequest, MountFacts,
+            NewMap, NoIdmap, UsernsFd,
         },
-        mnt_idmapping::{Extent, IdMap, MapError, SortedMap, Table, BUCKETS, FEW, MAX_EXTENTS},
     },
     host,
     uidgid::{Filesystem, Id, Local, Uid, Vfs},
+    user_namespace::{Extent, IdMap, MapError, SortedMap, MAX_EXTENTS},
 };
-use support::world::{entry, plain_entry, raw, Acl, Inode, Map, Ns, Ranges, Who, NONE};
+use support::fixture::{entry, plain_entry, raw, Acl, Inode, Map, Ns, Ranges, Who, NONE};
 
 fn who(fsuid: u32, fsgid: u32, groups: &[u32]) -> Who {
     Who {

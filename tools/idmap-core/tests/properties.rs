@@ -2,8 +2,9 @@
 
 //! Maps of the kernel's size, with 1 to 340 ranges of awkward shapes.
 
-use kernel::fs::mnt_idmapping::{
-    Directory, Extent, IdMap, MapError, SortedMap, Table, BUCKETS, FEW, MAX_EXTENTS,
+use kernel::{
+    fs::mnt_idmapping::{Directory, Table, BUCKETS, FEW},
+    user_namespace::{Extent, IdMap, MapError, SortedMap, MAX_EXTENTS},
 };
 use proptest::{prelude::*, sample::Index, test_runner::TestCaseResult};
 

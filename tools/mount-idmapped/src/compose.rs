@@ -2,7 +2,7 @@
 
 //! New maps from old ones.
 
-use kernel::fs::mnt_idmapping::{Extent, IdMap, MAX_EXTENTS, MapError};
+use kernel::user_namespace::{Extent, IdMap, MAX_EXTENTS, MapError};
 
 use crate::{
     maps::{IdMaps, MapsError},

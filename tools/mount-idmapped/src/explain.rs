@@ -2,7 +2,7 @@
 
 //! Says what a caller may do with a file on an idmapped mount, and why not.
 //!
-//! The answers come from the very files that decide in the kernel, `rust/kernel/fs/access/`: they
+//! The answers come from the very files that decide in the kernel, `rust/kernel/fs/permission/`: they
 //! are asked about a picture of the file, of the folders that lead to it, of the mount and of the
 //! caller, which is taken with ordinary system calls. What this module adds is the order in which
 //! the kernel asks, and words.
@@ -49,7 +49,7 @@ use std::{
     rc::Rc,
 };
 
-use kernel::fs::access::Protected;
+use kernel::fs::permission::Protected;
 use rustix::io::Errno;
 
 pub use self::{

@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use kernel::fs::mnt_idmapping::Extent;
+use kernel::user_namespace::Extent;
 use mount_idmapped::{Mount, MountMap};
 
 /// As a table for people; a long map is cut.

@@ -4,7 +4,7 @@
 
 use std::{fmt, str::FromStr};
 
-use kernel::fs::mnt_idmapping::{Extent, IdMap, MAX_EXTENTS, MapError};
+use kernel::user_namespace::{Extent, IdMap, MAX_EXTENTS, MapError};
 
 use crate::range::{Kind, Range, RangeError};
 

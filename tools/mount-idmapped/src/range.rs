@@ -4,7 +4,7 @@
 
 use std::{fmt, str::FromStr};
 
-use kernel::fs::mnt_idmapping::{Extent, ExtentError, IdInt};
+use kernel::user_namespace::{Extent, ExtentError, IdInt};
 
 /// Whose ids a range maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

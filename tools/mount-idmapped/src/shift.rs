@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use kernel::fs::mnt_idmapping::{Extent, ExtentError, IdMap};
+use kernel::user_namespace::{Extent, ExtentError, IdMap};
 use rustix::io::Errno;
 
 use crate::{

@@ -9,7 +9,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use kernel::fs::mnt_idmapping::{Extent, IdMap};
+use kernel::user_namespace::{Extent, IdMap};
 
 use crate::range::Kind;
 

@@ -7,10 +7,8 @@ pub(crate) mod fake;
 mod timing;
 
 use super::{
-    Extent,
     MntIdmap,
-    FEW,
-    MAX_EXTENTS, //
+    FEW, //
 };
 use crate::{
     alloc::flags::GFP_KERNEL,
@@ -22,7 +20,11 @@ use crate::{
         Group,
         User, //
     },
-    user_namespace::UserNamespace, //
+    user_namespace::{
+        Extent,
+        UserNamespace,
+        MAX_EXTENTS, //
+    },
 };
 use fake::{
     FakeNamespace,

@@ -10,11 +10,9 @@ use crate::{
         to_result, //
     },
     fs::{
-        access::Mode,
-        registration::{
-            FileSystem,
-            Registration, //
-        },
+        filesystem::FileSystem,
+        mode::Mode,
+        registration::Registration, //
     },
     prelude::*, //
 };

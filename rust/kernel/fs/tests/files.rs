@@ -14,7 +14,6 @@ use super::{
 };
 use crate::{
     fs::{
-        access::Mode,
         address_space::AddressSpaceOperations,
         dentry::Name,
         dir_context::DirContext,
@@ -25,11 +24,14 @@ use crate::{
         },
         inode::{
             Live,
-            Locked,
+            Locked, //
+        },
+        mnt_idmapping::MntIdmap,
+        mode::Mode,
+        new_inode::{
             New,
             NewOwner, //
         },
-        mnt_idmapping::MntIdmap, //
     },
     iov::IovIterSource,
     page::PAGE_SIZE,

@@ -14,8 +14,8 @@ use crate::{
         to_result, //
     },
     fs::{
-        inode::Live,
-        registration::FileSystem, //
+        filesystem::FileSystem,
+        inode::Live, //
     },
     new_mutex,
     prelude::*,

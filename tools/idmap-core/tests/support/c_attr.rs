@@ -5,7 +5,7 @@
 use super::{
     c_dir::{EOVERFLOW, S_APPEND},
     c_rules::{s_isdir, s_isreg, C, CAP_FSETID, EPERM, S_IMMUTABLE},
-    world::{ask, down, Asked, Inode, Ns, NONE},
+    fixture::{ask, down, Asked, Inode, Ns, NONE},
 };
 
 pub(crate) const EINVAL: i32 = -22;

@@ -4,7 +4,7 @@
 
 use super::{
     c_rules::{s_isdir, s_isreg, C, CAP_FOWNER, CAP_FSETID, EACCES, ECHILD, EPERM, S_IMMUTABLE},
-    world::{ask, down, up, Asked, Inode, Map, Ns, Who, NONE},
+    fixture::{ask, down, up, Asked, Inode, Map, Ns, Who, NONE},
 };
 
 pub(crate) const ENOENT: i32 = -2;

@@ -5,7 +5,7 @@
 //! Nothing here is shared with what is tested but the numbers of `world`. It is written to be
 //! compared with the C source line by line, not to be short or fast.
 
-use super::world::{ask, down, up, Acl, Asked, Inode, Map, Ns, Who, NONE};
+use super::fixture::{ask, down, up, Acl, Asked, Inode, Map, Ns, Who, NONE};
 
 pub(crate) const EPERM: i32 = -1;
 pub(crate) const EIO: i32 = -5;

@@ -7,10 +7,10 @@
 pub(crate) mod c_attr;
 pub(crate) mod c_dir;
 pub(crate) mod c_rules;
+pub(crate) mod fixture;
 pub(crate) mod scenes;
-pub(crate) mod world;
 
-use kernel::fs::mnt_idmapping::{Extent, IdInt};
+use kernel::user_namespace::{Extent, IdInt};
 use std::fmt;
 
 /// An unsigned integer with the values `0..=NONE`, for worlds that can be gone through whole.

@@ -19,20 +19,28 @@ use crate::{cache, run, ui};
 
 /// Where the documentation is, in the checkout, of what every series of Linux has.
 const EVERYWHERE: &[&str] = &[
-    "rust/kernel/fs/access",
-    "rust/kernel/fs/access.rs",
     "rust/kernel/fs/mnt_idmapping",
+    "rust/kernel/fs/mode.rs",
+    "rust/kernel/fs/permission",
+    "rust/kernel/fs/permission.rs",
     "rust/kernel/uidgid.rs",
+    "rust/kernel/user_namespace",
+    "rust/kernel/user_namespace.rs",
 ];
 /// The same, where there are the abstractions of filesystems too.
-const ALL: &[&str] = &["rust/kernel/fs", "rust/kernel/uidgid.rs"];
+const ALL: &[&str] = &[
+    "rust/kernel/fs",
+    "rust/kernel/uidgid.rs",
+    "rust/kernel/user_namespace",
+    "rust/kernel/user_namespace.rs",
+];
 const FENCE: &str = "```ignore,compile_fail";
 /// What must compile: otherwise the rest says nothing.
 const CONTROL: &str = "control";
 
 /// An example of what must not compile.
 struct Example {
-    /// The file and line of its fence, as in "fs/access.rs:32".
+    /// The file and line of its fence, as in "fs/permission.rs:32".
     place: String,
     code: String,
     /// The code of the error, or nothing.

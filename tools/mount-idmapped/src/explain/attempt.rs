@@ -16,7 +16,7 @@ use crate::{
     error::{Error, Step},
     sys::{Act, Actor, Become},
 };
-use kernel::fs::access::Tag;
+use kernel::fs::permission::Tag;
 
 use super::{Explainer, Request, view::raw};
 

@@ -5,9 +5,12 @@
 use std::path::Path;
 
 use kernel::{
-    fs::access::{
-        CallerCaps, Capability, CapsRoot, Denied, Entry, Guarded, Iattr, Mask, Mode, Owned, Tag,
-        Valid, Verdict, posix_acl_valid,
+    fs::{
+        mode::{Mask, Mode, Valid},
+        permission::{
+            CallerCaps, Capability, CapsRoot, Denied, Entry, Guarded, Iattr, Owned, Tag, Verdict,
+            posix_acl_valid,
+        },
     },
     uidgid::{Gid, Local, Uid},
 };
@@ -181,7 +184,7 @@ pub(super) fn truncate(deciding: &mut Deciding<'_, '_>, path: &Path) -> Result<D
         .walk
         .permission("inode_permission", words, node, Mask::MAY_WRITE)?;
     deciding.want_write(node)?;
-    let append = node.flags().has(kernel::fs::access::InodeFlags::S_APPEND);
+    let append = node.flags().has(kernel::fs::mode::InodeFlags::S_APPEND);
     let trace = &mut *deciding.walk.trace;
     trace.refuse_if(
         append,
@@ -226,7 +229,7 @@ pub(super) fn set_xattr(
     let access = walk.access(node);
     let caller = walk.caller;
     let capable = |over_all: bool| {
-        use kernel::fs::access::Caller;
+        use kernel::fs::permission::Caller;
         match over_all {
             true => (&caller).capable(Capability::SysAdmin),
             false => (&caller).ns_capable(&node.mount.userns, Capability::SysAdmin),

@@ -5,7 +5,7 @@
 use std::fs;
 
 use kernel::{
-    fs::access::{Capability, Names},
+    fs::permission::{Capability, Names},
     host,
     uidgid::{Group, Id, Kernel, Kgid, Kuid, User, VfsGid},
 };
@@ -154,7 +154,7 @@ fn named<K: Pick>(userns: &UserNsView, name: u32) -> Result<Id<K, Kernel>, Error
     })
 }
 
-impl kernel::fs::access::Caller for &Caller {
+impl kernel::fs::permission::Caller for &Caller {
     type Namespace = UserNsView;
 
     fn fsuid(&self) -> Option<Kuid> {

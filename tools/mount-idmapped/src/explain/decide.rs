@@ -8,7 +8,10 @@
 
 use std::path::Path;
 
-use kernel::fs::access::{InodeFlags, Mask, Mode, Owned, Ownership, Protected};
+use kernel::fs::{
+    mode::{InodeFlags, Mask, Mode},
+    permission::{Owned, Ownership, Protected},
+};
 use rustix::io::Errno;
 
 use super::{

@@ -9,7 +9,7 @@ use std::{
 };
 
 use kernel::{
-    fs::access::{HasNamespace, Mapping},
+    fs::permission::{HasNamespace, Mapping},
     host,
     uidgid::{Filesystem, Group, Id, User},
 };

@@ -7,7 +7,10 @@ use std::{
     path::Path,
 };
 
-use kernel::fs::access::{InodeFlags, Mask, Mode, NewOwner, Owned};
+use kernel::fs::{
+    mode::{InodeFlags, Mask, Mode},
+    permission::{NewOwner, Owned},
+};
 use rustix::{
     fs::{Dir, Mode as OpenMode, OFlags, openat},
     io::Errno,

@@ -9,8 +9,9 @@ use std::{
 };
 
 use kernel::{
-    fs::access::{
-        Denied, Entry, Guarded, HasNamespace, InodeFlags, Mapping, Mask, Mode, Owned, Tag, Verdict,
+    fs::{
+        mode::{InodeFlags, Mask, Mode},
+        permission::{Denied, Entry, Guarded, HasNamespace, Mapping, Owned, Tag, Verdict},
     },
     host,
     uidgid::{Filesystem, FsGid, FsUid, Group, Id, User, Vfs},
@@ -223,10 +224,10 @@ impl Node {
     /// What its filesystem calls the owner or group that is stored, as on disk.
     pub(super) fn on_disk<K: Pick>(&self, id: Option<Id<K, Filesystem>>) -> Option<u32>
     where
-        UserNsView: kernel::fs::access::Names<K>,
+        UserNsView: kernel::fs::permission::Names<K>,
     {
         let id: Id<K, kernel::uidgid::Kernel> = host::id(raw(id))?;
-        kernel::fs::access::Names::<K>::name_of(&self.mount.userns, id).map(Id::get)
+        kernel::fs::permission::Names::<K>::name_of(&self.mount.userns, id).map(Id::get)
     }
 
     /// The kind of object, in words.

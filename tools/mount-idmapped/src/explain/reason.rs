@@ -6,7 +6,10 @@
 //! never change an answer.
 
 use kernel::{
-    fs::access::{Access, Guarded, InodeFlags, Mapping, Mask, MountMap, Names, Owned},
+    fs::{
+        mode::{InodeFlags, Mask},
+        permission::{Access, Guarded, Mapping, MountMap, Names, Owned},
+    },
     uidgid::{Filesystem, Group, Id, Kernel, Kind, User, Vfs},
 };
 
@@ -49,7 +52,7 @@ pub(super) fn permission(caller: &Caller, node: &Node, mask: Mask) -> String {
         "the owner"
     } else if node.is_posixacl() && !node.no_acl() && mode & 0o070 != 0 {
         "decided upon by the ACL"
-    } else if group.is_some_and(|group| kernel::fs::access::Caller::in_group(&caller, group)) {
+    } else if group.is_some_and(|group| kernel::fs::permission::Caller::in_group(&caller, group)) {
         "in its group"
     } else {
         "one of the others"

@@ -3,7 +3,7 @@
 //! An owner on its way from the disk to `stat()`.
 
 use kernel::{
-    fs::access::{Access, Names, Owned},
+    fs::permission::{Access, Names, Owned},
     uidgid::{Filesystem, Group, Id, Kernel, User, Vfs},
 };
 

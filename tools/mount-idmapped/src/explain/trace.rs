@@ -2,7 +2,7 @@
 
 //! What was asked on the way to an answer.
 
-use kernel::fs::access::Verdict;
+use kernel::fs::permission::Verdict;
 use rustix::io::Errno;
 
 use super::node::errno;

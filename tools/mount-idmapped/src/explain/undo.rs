@@ -12,7 +12,10 @@ use std::{
     rc::Rc,
 };
 
-use kernel::fs::access::{InodeFlags, Mode, Owned, Ownership};
+use kernel::fs::{
+    mode::{InodeFlags, Mode},
+    permission::{Owned, Ownership},
+};
 use rustix::{
     fs::{
         AtFlags, CWD, Gid, IFlags, Mode as Bits, OFlags, Stat, Timespec, Timestamps, Uid,

@@ -15,12 +15,10 @@ use std::{
 };
 
 use kernel::{
-    fs::{
-        access::{HasNamespace, Mapping, MountMap, Names, Namespace},
-        mnt_idmapping::{Extent, IdMap},
-    },
+    fs::permission::{HasNamespace, Mapping, MountMap, Names, Namespace},
     host,
     uidgid::{Filesystem, Group, Id, Kernel, Kind, Kuid, Local, Space, User, Vfs},
+    user_namespace::{Extent, IdMap},
 };
 use rustix::io::Errno;
 

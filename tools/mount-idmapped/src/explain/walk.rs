@@ -13,7 +13,10 @@ use std::{
     rc::Rc,
 };
 
-use kernel::fs::access::{Access, Mask, Owned, Parent};
+use kernel::fs::{
+    mode::Mask,
+    permission::{Access, Owned, Parent},
+};
 use rustix::{
     fs::{CWD, Mode, OFlags, openat, readlinkat},
     io::Errno,

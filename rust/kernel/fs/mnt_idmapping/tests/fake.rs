@@ -8,12 +8,12 @@ use crate::{
         GFP_KERNEL, //
     },
     bindings,
-    fs::mnt_idmapping::{
+    prelude::*,
+    user_namespace::{
         Extent,
+        NamespaceKind,
         SortedMap, //
     },
-    prelude::*,
-    user_namespace::NamespaceKind, //
 };
 use core::mem::MaybeUninit;
 

@@ -5,12 +5,12 @@
 use crate::{
     alloc::flags::GFP_KERNEL,
     bindings,
-    fs::mnt_idmapping::Extent,
     prelude::*,
     time::{
         Instant,
         Monotonic, //
     },
+    user_namespace::Extent, //
 };
 
 /// A map of `size` ranges of two ids each, with gaps of one.

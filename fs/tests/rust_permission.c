@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What tests need of C to ask it the same as the kernel crate.
+ */
+#include <linux/fdtable.h>
+#include <linux/fs_struct.h>
+#include <linux/slab.h>
+#include <linux/user_namespace.h>
+#include <linux/utsname.h>
+#include <linux/xattr.h>
+
+#include "../internal.h"
+#include "rust_permission.h"
+
+static int kunit_attribute_get(const struct xattr_handler *handler,
+			       struct dentry *dentry, struct inode *inode,
+			       const char *name, void *buffer, size_t size)
+{
+	const struct kunit_attribute *attribute = inode->i_private;
+
+	if (!buffer || attribute->size < 0)
+		return attribute->size;
+	if (size < attribute->size)
+		return -ERANGE;
+	memcpy(buffer, attribute->value, attribute->size);
+	return attribute->size;
+}
+
+static const struct xattr_handler kunit_attribute_handler = {
+	.name = XATTR_NAME_CAPS,
+	.get = kunit_attribute_get,
+};
+
+static const struct xattr_handler * const kunit_attribute_handlers[] = {
+	&kunit_attribute_handler,
+	NULL
+};
+
+/*
+ * Gives @inode the capabilities of a file, and @dentry as the name by which
+ * they are read.
+ */
+void kunit_set_attribute(struct inode *inode, struct dentry *dentry,
+			 const struct kunit_attribute *attribute)
+{
+	inode->i_private = (void *)attribute;
+	inode->i_opflags |= IOP_XATTR;
+	inode->i_sb->s_xattr = kunit_attribute_handlers;
+
+	spin_lock_init(&inode->i_lock);
+	spin_lock_init(&dentry->d_lock);
+	dentry->d_lockref.count = 1;
+	INIT_HLIST_HEAD(&inode->i_dentry);
+	INIT_HLIST_NODE(&dentry->d_alias);
+	hlist_add_head(&dentry->d_alias, &inode->i_dentry);
+}
+
+bool kunit_i_uid_needs_update(struct mnt_idmap *idmap, const struct iattr *attr,
+			      const struct inode *inode)
+{
+	return i_uid_needs_update(idmap, attr, inode);
+}
+
+bool kunit_i_gid_needs_update(struct mnt_idmap *idmap, const struct iattr *attr,
+			      const struct inode *inode)
+{
+	return i_gid_needs_update(idmap, attr, inode);
+}
+
+umode_t kunit_umask(void)
+{
+	return current_umask();
+}
+
+int kunit_open_namespace(int which)
+{
+	/* Stays: what frees namespaces frees more than was made here. */
+	static struct user_namespace *child;
+	int error;
+
+	if (which == 0)
+		return open_namespace(&get_user_ns(&init_user_ns)->ns);
+	if (which == 2) {
+		get_uts_ns(&init_uts_ns);
+		return open_namespace(&init_uts_ns.ns);
+	}
+
+	if (!child) {
+		struct user_namespace *ns = kzalloc_obj(*ns);
+
+		if (!ns)
+			return -ENOMEM;
+		error = ns_common_init(ns);
+		if (error) {
+			kfree(ns);
+			return error;
+		}
+		ns->parent = &init_user_ns;
+		ns->level = 1;
+		child = ns;
+	}
+	return open_namespace(&get_user_ns(child)->ns);
+}
+
+void kunit_close(int fd)
+{
+	close_fd(fd);
+}

@@ -1,0 +1,489 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Changing owner, group, mode and times.
+
+use super::{
+    caller::{
+        Caller,
+        Capability,
+        Names, //
+    },
+    error::{
+        Denied,
+        Verdict, //
+    },
+    init_owner::Ownership,
+    owner::vfsid_eq,
+    traits::{
+        HasNamespace,
+        MountMap,
+        Owned, //
+    },
+    Access, //
+};
+use crate::{
+    fs::mode::{
+        InodeFlags,
+        Mask,
+        Mode,
+        Valid, //
+    },
+    uidgid::{
+        FsGid,
+        FsUid,
+        Gid,
+        Id,
+        Kind,
+        Local,
+        Uid,
+        Vfs,
+        VfsGid,
+        VfsUid, //
+    },
+};
+
+/// What is to be changed, C's `struct iattr`.
+///
+/// New owners are as the caller sees them, until [`Access::setattr_copy`] says what to store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Iattr {
+    /// Which of the others are to be changed, and how.
+    pub valid: Valid,
+    /// The mode.
+    pub mode: Mode,
+    /// The owner.
+    pub vfsuid: Option<VfsUid>,
+    /// The group.
+    pub vfsgid: Option<VfsGid>,
+}
+
+impl Iattr {
+    /// Takes the set-user-id and set-group-id bits away where that is to be done, as a change of
+    /// the mode. Gives whether anything is left to change.
+    ///
+    /// A change of the mode and a request to take the bits away do not come together.
+    ///
+    /// Equals what `notify_change()` does with `ATTR_KILL_SUID` and `ATTR_KILL_SGID`.
+    pub fn kill_suid_sgid(&mut self, mode: Mode) -> bool {
+        if self.valid.has(Valid::ATTR_KILL_SUID) && mode.has(Mode::S_ISUID) {
+            self.valid = self.valid.with(Valid::ATTR_MODE);
+            self.mode = mode.without(Mode::S_ISUID);
+        }
+        if self.valid.has(Valid::ATTR_KILL_SGID) && mode.has(Mode::S_ISGID) {
+            if !self.valid.has(Valid::ATTR_MODE) {
+                self.valid = self.valid.with(Valid::ATTR_MODE);
+                self.mode = mode;
+            }
+            self.mode = self.mode.without(Mode::S_ISGID);
+        }
+        let kill = Valid::ATTR_KILL_SUID.with(Valid::ATTR_KILL_SGID);
+        self.valid.without(kill) != Valid::EMPTY
+    }
+}
+
+/// What is to be changed, wherever it is kept.
+///
+/// Each is asked for only where it counts, as C does.
+pub trait Change {
+    /// `attr->ia_valid`
+    fn valid(&self) -> Valid;
+
+    /// `attr->ia_mode`
+    fn mode(&self) -> Mode;
+
+    /// Puts another mode in its place.
+    fn set_mode(&mut self, mode: Mode);
+
+    /// `attr->ia_vfsuid`
+    fn vfsuid(&self) -> Option<VfsUid>;
+
+    /// `attr->ia_vfsgid`
+    fn vfsgid(&self) -> Option<VfsGid>;
+}
+
+impl Change for Iattr {
+    fn valid(&self) -> Valid {
+        self.valid
+    }
+
+    fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    fn set_mode(&mut self, mode: Mode) {
+        self.mode = mode;
+    }
+
+    fn vfsuid(&self) -> Option<VfsUid> {
+        self.vfsuid
+    }
+
+    fn vfsgid(&self) -> Option<VfsGid> {
+        self.vfsgid
+    }
+}
+
+/// An inode as it is once its owner and group have been changed.
+struct Changed<'a, I> {
+    inode: &'a I,
+    owner: Option<FsUid>,
+    group: Option<FsGid>,
+}
+
+impl<N: ?Sized, I: Owned<N>> HasNamespace<N> for Changed<'_, I> {
+    #[inline(always)]
+    fn namespace(&self) -> &N {
+        self.inode.namespace()
+    }
+}
+
+impl<N: ?Sized, I: Owned<N>> Owned<N> for Changed<'_, I> {
+    #[inline(always)]
+    fn mode(&self) -> Mode {
+        self.inode.mode()
+    }
+
+    #[inline(always)]
+    fn stored_owner(&self) -> Option<FsUid> {
+        self.owner
+    }
+
+    #[inline(always)]
+    fn stored_group(&self) -> Option<FsGid> {
+        self.group
+    }
+
+    #[inline(always)]
+    fn flags(&self) -> InodeFlags {
+        self.inode.flags()
+    }
+}
+
+impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
+    /// Whether a change of owner changes anything.
+    ///
+    /// Equals `i_uid_needs_update()`.
+    #[inline]
+    pub fn i_uid_needs_update(self, inode: &impl Owned<C::Namespace>, attr: &impl Change) -> bool {
+        attr.valid().has(Valid::ATTR_UID) && !vfsid_eq(attr.vfsuid(), self.i_uid_into_vfsuid(inode))
+    }
+
+    /// Whether a change of group changes anything.
+    ///
+    /// Equals `i_gid_needs_update()`.
+    #[inline]
+    pub fn i_gid_needs_update(self, inode: &impl Owned<C::Namespace>, attr: &impl Change) -> bool {
+        attr.valid().has(Valid::ATTR_GID) && !vfsid_eq(attr.vfsgid(), self.i_gid_into_vfsgid(inode))
+    }
+
+    /// The owner to store after a change.
+    ///
+    /// Equals `i_uid_update()`.
+    #[inline]
+    pub fn i_uid_update(
+        self,
+        inode: &impl Owned<C::Namespace>,
+        attr: &impl Change,
+    ) -> Option<FsUid> {
+        if attr.valid().has(Valid::ATTR_UID) {
+            self.map.to_fs(inode, attr.vfsuid())
+        } else {
+            inode.stored_owner()
+        }
+    }
+
+    /// The group to store after a change.
+    ///
+    /// Equals `i_gid_update()`.
+    #[inline]
+    pub fn i_gid_update(
+        self,
+        inode: &impl Owned<C::Namespace>,
+        attr: &impl Change,
+    ) -> Option<FsGid> {
+        if attr.valid().has(Valid::ATTR_GID) {
+            self.map.to_fs(inode, attr.vfsgid())
+        } else {
+            inode.stored_group()
+        }
+    }
+
+    /// Whether the caller has `CAP_CHOWN` over the object; over all of the filesystem if `id`,
+    /// which is its owner or its group, has no name.
+    fn capable_chown<K: Kind>(
+        self,
+        inode: &impl Owned<C::Namespace>,
+        id: Option<Id<K, Vfs>>,
+    ) -> bool {
+        self.capable_wrt_inode_uidgid(inode, Capability::Chown)
+            || id.is_none() && self.caller.ns_capable(inode.namespace(), Capability::Chown)
+    }
+
+    /// Whether the caller may make `new` the owner. An owner may leave it at that.
+    ///
+    /// What is stored is no new owner:
+    ///
+    /// ```ignore,compile_fail,E0308
+    /// use kernel::fs::permission::{Access, Caller, MountMap, Owned};
+    ///
+    /// fn keep<C: Caller, M: MountMap<C::Namespace>>(
+    ///     access: Access<'_, C, M>,
+    ///     inode: &impl Owned<C::Namespace>,
+    /// ) -> bool {
+    ///     access.chown_ok(inode, inode.stored_owner())
+    /// }
+    /// ```
+    ///
+    /// Equals `chown_ok()`.
+    pub fn chown_ok(self, inode: &impl Owned<C::Namespace>, new: Option<VfsUid>) -> bool {
+        let owner = self.i_uid_into_vfsuid(inode);
+        owner.is_some_and(|owner| owner == self.caller.fsuid() && new == Some(owner))
+            || self.capable_chown(inode, owner)
+    }
+
+    /// Whether the caller may make `new` the group. An owner may, if it is in that group.
+    ///
+    /// Equals `chgrp_ok()`.
+    pub fn chgrp_ok(self, inode: &impl Owned<C::Namespace>, new: Option<VfsGid>) -> bool {
+        let group = self.i_gid_into_vfsgid(inode);
+        self.is_owner(inode) && (vfsid_eq(new, group) || self.vfsgid_in_group_p(new))
+            || self.capable_chown(inode, group)
+    }
+
+    /// Whether writing to a file, or changing its owner, takes its set-group-id bit away:
+    /// [`Valid::ATTR_KILL_SGID`] if so.
+    ///
+    /// Equals `setattr_should_drop_sgid()`.
+    #[inline]
+    pub fn setattr_should_drop_sgid(self, inode: &impl Owned<C::Namespace>) -> Valid {
+        let mode = inode.mode();
+        if mode.has(Mode::S_ISGID)
+            && (mode.has(Mode::S_IXGRP)
+                || !self.in_group_or_capable(inode, self.i_gid_into_vfsgid(inode)))
+        {
+            Valid::ATTR_KILL_SGID
+        } else {
+            Valid::EMPTY
+        }
+    }
+
+    /// Which bits writing to a file takes away, of [`Valid::ATTR_KILL_SUID`] and
+    /// [`Valid::ATTR_KILL_SGID`].
+    ///
+    /// Equals `setattr_should_drop_suidgid()`.
+    #[inline]
+    pub fn setattr_should_drop_suidgid(self, inode: &impl Owned<C::Namespace>) -> Valid {
+        let mode = inode.mode();
+        let mut kill = self.setattr_should_drop_sgid(inode);
+        if mode.has(Mode::S_ISUID) {
+            kill = kill.with(Valid::ATTR_KILL_SUID);
+        }
+        if kill != Valid::EMPTY && !self.caller.capable(Capability::Fsetid) && mode.is_reg() {
+            kill
+        } else {
+            Valid::EMPTY
+        }
+    }
+
+    /// Whether an inode is one whose attributes are changed so.
+    ///
+    /// `permission` is whether the caller may do what the mask says.
+    ///
+    /// Equals `may_setattr()`.
+    pub fn may_setattr(
+        self,
+        inode: &impl Owned<C::Namespace>,
+        valid: Valid,
+        permission: impl FnOnce(Mask) -> Verdict,
+    ) -> Verdict {
+        let kept = InodeFlags::S_IMMUTABLE.with(InodeFlags::S_APPEND);
+        let guarded = Valid::ATTR_MODE
+            .with(Valid::ATTR_UID)
+            .with(Valid::ATTR_GID)
+            .with(Valid::ATTR_TIMES_SET);
+        if valid.has_any(guarded) && inode.flags().has_any(kept) {
+            return Err(Denied::EPERM);
+        }
+        if valid.has(Valid::ATTR_TOUCH) {
+            return self.may_touch(inode, permission);
+        }
+        Ok(())
+    }
+
+    /// Who may write may set the times to now.
+    ///
+    /// A function of its own, so that other changes need not save what this uses.
+    #[inline(never)]
+    fn may_touch(
+        self,
+        inode: &impl Owned<C::Namespace>,
+        permission: impl FnOnce(Mask) -> Verdict,
+    ) -> Verdict {
+        if inode.flags().has(InodeFlags::S_IMMUTABLE) {
+            return Err(Denied::EPERM);
+        }
+        if !self.inode_owner_or_capable(inode) {
+            return permission(Mask::MAY_WRITE);
+        }
+        Ok(())
+    }
+
+    /// What `chown()` is to change: `user` and `group` as the caller calls them, [`None`] to leave
+    /// one as it is. [`Denied::EINVAL`] if its namespace has no such id.
+    ///
+    /// Equals the first part of `chown_common()`.
+    pub fn chown_attr(self, user: Option<Uid>, group: Option<Gid>) -> Verdict<Iattr> {
+        let mut attr = Iattr {
+            valid: Valid::ATTR_CTIME,
+            mode: Mode::EMPTY,
+            vfsuid: None,
+            vfsgid: None,
+        };
+        if let Some(user) = user {
+            attr.vfsuid = Some(self.named(user)?);
+            attr.valid = attr.valid.with(Valid::ATTR_UID);
+        }
+        if let Some(group) = group {
+            attr.vfsgid = Some(self.named(group)?);
+            attr.valid = attr.valid.with(Valid::ATTR_GID);
+        }
+        Ok(attr)
+    }
+
+    /// What the caller calls so, as it is seen through the mount.
+    fn named<K: Kind>(self, name: Id<K, Local>) -> Verdict<Id<K, Vfs>>
+    where
+        C::Namespace: Names<K>,
+    {
+        let id = self.caller.namespace().named(name);
+        Ok(Id::from_caller(id.ok_or(Denied::EINVAL)?))
+    }
+
+    /// What else `chown()` changes: who gets a file does not get what it may do as its owner.
+    ///
+    /// Equals what `chown_common()` adds to `ia_valid`.
+    pub fn chown_kill(self, inode: &impl Owned<C::Namespace>) -> Valid {
+        if inode.mode().is_dir() {
+            return Valid::EMPTY;
+        }
+        self.setattr_should_drop_sgid(inode)
+            .with(Valid::ATTR_KILL_SUID)
+            .with(Valid::ATTR_KILL_PRIV)
+    }
+
+    /// Whether the filesystem has the new owners, and the mount knows those that stay.
+    ///
+    /// Equals what `notify_change()` asks before the security modules.
+    #[doc(alias("notify_change", "notify_mapped_change"))]
+    pub fn notify_change_ids(
+        self,
+        inode: &impl Owned<C::Namespace>,
+        attr: &impl Change,
+    ) -> Verdict {
+        let valid = attr.valid();
+        let user = valid.has(Valid::ATTR_UID);
+        let group = valid.has(Valid::ATTR_GID);
+        if user && !self.has_fsmapping(inode, attr.vfsuid())
+            || group && !self.has_fsmapping(inode, attr.vfsgid())
+            || !user && !self.knows_owner(inode)
+            || !group && !self.knows_group(inode)
+        {
+            return Err(Denied::EOVERFLOW);
+        }
+        Ok(())
+    }
+
+    /// Whether the caller may change attributes so. Takes the set-group-id bit from a new mode that
+    /// the caller may not give it to.
+    ///
+    /// `new_size` is whether the file may have its new size, `kill_priv` does away with its
+    /// capabilities where that is to be done; both are asked only then.
+    ///
+    /// Equals `setattr_prepare()`.
+    #[doc(alias = "setattr_mapped_prepare")]
+    pub fn setattr_prepare(
+        self,
+        inode: &impl Owned<C::Namespace>,
+        attr: &mut impl Change,
+        new_size: impl FnOnce() -> Verdict,
+        kill_priv: impl FnOnce() -> Verdict,
+    ) -> Verdict {
+        let valid = attr.valid();
+        if valid.has(Valid::ATTR_SIZE) {
+            if inode.flags().has(InodeFlags::S_VERITY) {
+                return Err(Denied::EPERM);
+            }
+            new_size()?;
+        }
+        if !valid.has(Valid::ATTR_FORCE) {
+            self.may_change(inode, valid, attr)?;
+        }
+        if valid.has(Valid::ATTR_KILL_PRIV) {
+            kill_priv()?;
+        }
+        Ok(())
+    }
+
+    /// The part of [`Access::setattr_prepare`] that [`Valid::ATTR_FORCE`] leaves out.
+    fn may_change(
+        self,
+        inode: &impl Owned<C::Namespace>,
+        valid: Valid,
+        attr: &mut impl Change,
+    ) -> Verdict {
+        if valid.has(Valid::ATTR_UID) && !self.chown_ok(inode, attr.vfsuid()) {
+            return Err(Denied::EPERM);
+        }
+        if valid.has(Valid::ATTR_GID) && !self.chgrp_ok(inode, attr.vfsgid()) {
+            return Err(Denied::EPERM);
+        }
+        if valid.has(Valid::ATTR_MODE) {
+            if !self.inode_owner_or_capable(inode) {
+                return Err(Denied::EPERM);
+            }
+            let group = if valid.has(Valid::ATTR_GID) {
+                attr.vfsgid()
+            } else {
+                self.i_gid_into_vfsgid(inode)
+            };
+            if !self.in_group_or_capable(inode, group) {
+                attr.set_mode(attr.mode().without(Mode::S_ISGID));
+            }
+        }
+        let times = Valid::ATTR_MTIME_SET
+            .with(Valid::ATTR_ATIME_SET)
+            .with(Valid::ATTR_TIMES_SET);
+        if valid.has_any(times) && !self.inode_owner_or_capable(inode) {
+            return Err(Denied::EPERM);
+        }
+        Ok(())
+    }
+
+    /// What the inode stores after a change.
+    ///
+    /// Whether the caller may give the set-group-id bit is decided for the new owner and group.
+    ///
+    /// Equals `setattr_copy()`, but for the times.
+    #[doc(alias = "setattr_mapped_copy")]
+    pub fn setattr_copy(self, inode: &impl Owned<C::Namespace>, attr: &impl Change) -> Ownership {
+        let changed = Changed {
+            inode,
+            owner: self.i_uid_update(inode, attr),
+            group: self.i_gid_update(inode, attr),
+        };
+        let mode = if attr.valid().has(Valid::ATTR_MODE) {
+            if self.in_group_or_capable(&changed, self.i_gid_into_vfsgid(&changed)) {
+                attr.mode()
+            } else {
+                attr.mode().without(Mode::S_ISGID)
+            }
+        } else {
+            inode.mode()
+        };
+        Ownership {
+            owner: changed.owner,
+            group: changed.group,
+            mode,
+        }
+    }
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Who owns an object, and whose capabilities count for it.
+
+use super::{
+    caller::{
+        Caller,
+        Capability,
+        Names, //
+    },
+    traits::{
+        HasNamespace,
+        Mapping,
+        MountMap,
+        Owned, //
+    },
+    Access, //
+};
+use crate::uidgid::{
+    FsGid,
+    FsUid,
+    Group,
+    Id,
+    Kernel,
+    Kgid,
+    Kind,
+    Kuid,
+    User,
+    Vfs,
+    VfsGid,
+    VfsUid, //
+};
+
+/// Whether two ids that are seen are the same: `vfsuid_eq()`, `vfsgid_eq()`.
+///
+/// An id that is not there equals nothing, itself included.
+#[inline(always)]
+pub(super) fn vfsid_eq<K: Kind>(a: Option<Id<K, Vfs>>, b: Option<Id<K, Vfs>>) -> bool {
+    a.is_some() && Id::to_c(a) == Id::to_c(b)
+}
+
+/// Whether an id that is seen is that of a caller: `vfsuid_eq_kuid()`, `vfsgid_eq_kgid()`.
+#[inline(always)]
+pub(super) fn is_caller<K: Kind>(seen: Option<Id<K, Vfs>>, caller: Option<Id<K, Kernel>>) -> bool {
+    vfsid_eq(seen, Id::cast_any(caller))
+}
+
+impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
+    /// The owner of an object as it is seen through the mount.
+    ///
+    /// Equals `i_uid_into_vfsuid()`.
+    #[doc(alias("i_uid_into_mnt", "kuid_into_mnt"))]
+    #[inline(always)]
+    pub fn i_uid_into_vfsuid(self, inode: &impl Owned<C::Namespace>) -> Option<VfsUid> {
+        self.map.to_vfs(inode, inode.stored_owner())
+    }
+
+    /// The group of an object as it is seen through the mount.
+    ///
+    /// Equals `i_gid_into_vfsgid()`.
+    #[doc(alias("i_gid_into_mnt", "kgid_into_mnt"))]
+    #[inline(always)]
+    pub fn i_gid_into_vfsgid(self, inode: &impl Owned<C::Namespace>) -> Option<VfsGid> {
+        self.map.to_vfs(inode, inode.stored_group())
+    }
+
+    /// The owner and group that `stat()` gives, before the caller's namespace names them.
+    ///
+    /// Equals what `generic_fillattr()` puts in `stat->uid` and `stat->gid`.
+    #[doc(alias("generic_fillattr", "mapped_generic_fillattr"))]
+    #[inline]
+    pub fn stat_owner(self, inode: &impl Owned<C::Namespace>) -> (Option<Kuid>, Option<Kgid>) {
+        (
+            Id::cast_any(self.i_uid_into_vfsuid(inode)),
+            Id::cast_any(self.i_gid_into_vfsgid(inode)),
+        )
+    }
+
+    /// Whether the mount does not know the object's owner or group.
+    ///
+    /// Equals `HAS_UNMAPPED_ID()`.
+    #[inline(always)]
+    pub fn has_unmapped_id(self, inode: &impl Owned<C::Namespace>) -> bool {
+        !self.knows_owner(inode) || !self.knows_group(inode)
+    }
+
+    /// Whether the mount knows the object's owner: `vfsuid_valid(i_uid_into_vfsuid())`.
+    #[inline(always)]
+    pub(super) fn knows_owner(self, inode: &impl Owned<C::Namespace>) -> bool {
+        self.map.shows(inode, inode.stored_owner())
+    }
+
+    /// Whether the mount knows the object's group: `vfsgid_valid(i_gid_into_vfsgid())`.
+    #[inline(always)]
+    pub(super) fn knows_group(self, inode: &impl Owned<C::Namespace>) -> bool {
+        self.map.shows(inode, inode.stored_group())
+    }
+
+    /// Whether the caller is the owner.
+    #[inline(always)]
+    pub(super) fn is_owner(self, inode: &impl Owned<C::Namespace>) -> bool {
+        is_caller(self.i_uid_into_vfsuid(inode), self.caller.fsuid())
+    }
+
+    /// Whether the caller is in a group that is seen, if there is one.
+    #[inline(always)]
+    pub(super) fn vfsgid_in_group_p(self, group: Option<VfsGid>) -> bool {
+        group.is_some_and(|group| self.caller.in_group(group))
+    }
+
+    /// Whether a namespace has names for an object's owner and group.
+    ///
+    /// Equals `privileged_wrt_inode_uidgid()`.
+    #[inline]
+    pub fn privileged_wrt_inode_uidgid(
+        self,
+        namespace: &(impl Names<User> + Names<Group> + ?Sized),
+        inode: &impl Owned<C::Namespace>,
+    ) -> bool {
+        self.i_uid_into_vfsuid(inode)
+            .is_some_and(|owner| namespace.has(owner.into_kernel()))
+            && self
+                .i_gid_into_vfsgid(inode)
+                .is_some_and(|group| namespace.has(group.into_kernel()))
+    }
+
+    /// Whether the caller has a capability in its own namespace, and that reaches the object.
+    ///
+    /// Equals `capable_wrt_inode_uidgid()`.
+    #[doc(alias = "capable_wrt_mapped_inode_uidgid")]
+    #[inline]
+    pub fn capable_wrt_inode_uidgid(
+        self,
+        inode: &impl Owned<C::Namespace>,
+        capability: Capability,
+    ) -> bool {
+        let namespace = self.caller.namespace();
+        self.caller.ns_capable(namespace, capability)
+            && self.privileged_wrt_inode_uidgid(namespace, inode)
+    }
+
+    /// Whether the caller is the owner, or may act as if it were.
+    ///
+    /// Equals `inode_owner_or_capable()`.
+    #[doc(alias = "mapped_inode_owner_or_capable")]
+    #[inline(always)]
+    pub fn inode_owner_or_capable(self, inode: &impl Owned<C::Namespace>) -> bool {
+        self.i_uid_into_vfsuid(inode)
+            .is_some_and(|owner| owner == self.caller.fsuid() || self.may_act_for(owner))
+    }
+
+    /// Whether the caller may act as if it were this owner, whom its namespace has to know.
+    ///
+    /// A function of its own, so that owners need not save what this uses.
+    #[cold]
+    #[inline(never)]
+    fn may_act_for(self, owner: VfsUid) -> bool {
+        let namespace = self.caller.namespace();
+        Names::<User>::has(namespace, owner.into_kernel())
+            && self.caller.ns_capable(namespace, Capability::Fowner)
+    }
+
+    /// Whether the caller is in the group, or may set the set-group-id bit all the same.
+    ///
+    /// Equals `in_group_or_capable()`.
+    #[inline]
+    pub fn in_group_or_capable(
+        self,
+        inode: &impl Owned<C::Namespace>,
+        group: Option<VfsGid>,
+    ) -> bool {
+        self.vfsgid_in_group_p(group) || self.capable_wrt_inode_uidgid(inode, Capability::Fsetid)
+    }
+
+    /// What the filesystem stores for objects that the caller makes through the mount.
+    ///
+    /// Equals `mapped_fsuid()`, which is also what `inode_fsuid_set()` stores.
+    #[doc(alias("fsuid_into_mnt", "inode_fsuid_set"))]
+    #[inline]
+    pub fn mapped_fsuid(self, fs: &impl HasNamespace<C::Namespace>) -> Option<FsUid> {
+        let owner = self.caller.fsuid().map(Id::from_caller);
+        self.map.to_fs(fs, owner)
+    }
+
+    /// What the filesystem stores as the group of objects that the caller makes.
+    ///
+    /// Equals `mapped_fsgid()`, which is also what `inode_fsgid_set()` stores.
+    #[doc(alias("fsgid_into_mnt", "inode_fsgid_set"))]
+    #[inline]
+    pub fn mapped_fsgid(self, fs: &impl HasNamespace<C::Namespace>) -> Option<FsGid> {
+        let group = self.caller.fsgid().map(Id::from_caller);
+        self.map.to_fs(fs, group)
+    }
+
+    /// Whether the filesystem can store an id that is seen.
+    ///
+    /// Equals `vfsuid_has_fsmapping()` and `vfsgid_has_fsmapping()`.
+    #[doc(alias("vfsuid_has_fsmapping", "vfsgid_has_fsmapping"))]
+    #[inline]
+    pub fn has_fsmapping<K: Kind>(
+        self,
+        fs: &impl HasNamespace<C::Namespace>,
+        id: Option<Id<K, Vfs>>,
+    ) -> bool
+    where
+        M: Mapping<K, C::Namespace>,
+    {
+        self.map.stores(fs, id)
+    }
+}

@@ -1,0 +1,503 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A caller, an object, and a mount, put together at random.
+
+use crate::{
+    alloc::flags::{
+        __GFP_ZERO,
+        GFP_KERNEL, //
+    },
+    bindings,
+    error::from_err_ptr,
+    fmt,
+    fs::mnt_idmapping::{
+        tests::fake::{
+            FakeNamespace,
+            Random, //
+        },
+        MntIdmap, //
+    },
+    prelude::*,
+    sync::{
+        aref::ARef,
+        rcu, //
+    },
+    uidgid::{
+        Group,
+        User, //
+    },
+    user_namespace::{
+        Extent,
+        UserNamespace, //
+    },
+};
+use core::{
+    mem::MaybeUninit,
+    ptr, //
+};
+
+/// What the caller's user and group are.
+const CALLER: u32 = 1000;
+
+/// Somebody who is in no relation to anything.
+const NOBODY: u32 = 65534;
+
+/// Ids as they are stored: the caller's own as seen through the mount, somebody else's, and one
+/// that is not seen.
+struct Stored {
+    ids: [u32; 3],
+}
+
+/// A caller, an object, and a mount.
+///
+/// The caller is the thread that runs the test, with credentials of its own until this is dropped.
+pub(super) struct World {
+    random: Random,
+    inode: KBox<MaybeUninit<bindings::inode>>,
+    dir: KBox<MaybeUninit<bindings::inode>>,
+    /// The name of the inode in the directory, and that of the directory.
+    names: [KBox<MaybeUninit<bindings::dentry>>; 2],
+    sb: KBox<MaybeUninit<bindings::super_block>>,
+    /// Namespaces that the caller may be in, the initial one being no fake.
+    namespaces: [FakeNamespace; 2],
+    /// Maps that show 2000 as 1000 and 3000 as 5000. The second is of so many ranges, so close to
+    /// each other, that it takes a search to find these.
+    mapped: [ARef<MntIdmap>; 2],
+    /// The same in C.
+    mapped_in_c: [*mut bindings::mnt_idmap; 2],
+    acls: KVec<*mut bindings::posix_acl>,
+    cred: *mut bindings::cred,
+    /// What the credentials had before.
+    user_ns: *mut bindings::user_namespace,
+    /// Supplementary groups that the caller may be in: what it had before, and 5000.
+    groups: [*mut bindings::group_info; 2],
+    map: usize,
+    /// Whether the filesystem was mounted in the second of the namespaces.
+    elsewhere: bool,
+    not_block: c_int,
+}
+
+impl World {
+    /// The number of relations of a caller to an object: for owner and group, its own, somebody
+    /// else's, unmapped.
+    pub(super) const RELATIONS: u32 = 9;
+
+    pub(super) fn new(seed: u64) -> Result<Self> {
+        let namespace = |ranges: &[(u32, u32, u32)]| -> Result<FakeNamespace> {
+            let mut extents = KVec::new();
+            for (first, lower, count) in ranges {
+                let extent = Extent::new(*first, *lower, *count).map_err(|_| EINVAL)?;
+                extents.push(extent, GFP_KERNEL)?;
+            }
+            let mut ns = FakeNamespace::new()?;
+            ns.set::<User>(&extents)?;
+            ns.set::<Group>(&extents)?;
+            Ok(ns)
+        };
+        let few = namespace(&[(2000, CALLER, 1), (3000, 5000, 1)])?;
+        let many = namespace(&[
+            (1990, 7000, 1),
+            (1992, 7002, 1),
+            (1994, 7004, 1),
+            (1996, 7006, 1),
+            (2000, CALLER, 1),
+            (3000, 5000, 1),
+            (4_000_000_000, 9000, 1),
+        ])?;
+        let namespaces = [
+            namespace(&[(0, CALLER, 1)])?,
+            namespace(&[(0, CALLER, 10000)])?,
+        ];
+        for namespace in &namespaces {
+            // SAFETY: The namespace is memory of the right size that nobody else uses.
+            unsafe {
+                (*namespace.as_ptr()).parent = &raw mut bindings::init_user_ns;
+                (*namespace.as_ptr()).level = 1;
+                (*namespace.as_ptr()).owner.val = NOBODY;
+            }
+        }
+        // SAFETY: The namespaces are as valid as making a map of them needs.
+        let mapped = unsafe {
+            [
+                MntIdmap::new(UserNamespace::from_raw(few.as_ptr()))?,
+                MntIdmap::new(UserNamespace::from_raw(many.as_ptr()))?,
+            ]
+        };
+        // SAFETY: This makes room for one group.
+        let groups = unsafe { bindings::groups_alloc(1) };
+        if groups.is_null() {
+            return Err(ENOMEM);
+        }
+        // SAFETY: As for `mapped`; the groups are nobody else's yet.
+        let mapped_in_c = unsafe {
+            (*groups)
+                .gid
+                .as_mut_ptr()
+                .write(bindings::kgid_t { val: 5000 });
+            [
+                from_err_ptr(bindings::oracle_alloc_mnt_idmap(few.as_ptr()))?,
+                from_err_ptr(bindings::oracle_alloc_mnt_idmap(many.as_ptr()))?,
+            ]
+        };
+        // SAFETY: The credentials are made for this thread only.
+        let (cred, user_ns, groups) = unsafe {
+            let cred = bindings::prepare_creds();
+            if cred.is_null() {
+                return Err(ENOMEM);
+            }
+            let user_ns = (*cred).user_ns;
+            let groups = [(*cred).group_info, groups];
+            (*cred).fsuid.val = CALLER;
+            (*cred).fsgid.val = CALLER;
+            bindings::commit_creds(cred);
+            (cred, user_ns, groups)
+        };
+        Ok(Self {
+            random: Random::new(seed),
+            inode: KBox::new_uninit(GFP_KERNEL | __GFP_ZERO)?,
+            dir: KBox::new_uninit(GFP_KERNEL | __GFP_ZERO)?,
+            names: [
+                KBox::new_uninit(GFP_KERNEL | __GFP_ZERO)?,
+                KBox::new_uninit(GFP_KERNEL | __GFP_ZERO)?,
+            ],
+            sb: KBox::new_uninit(GFP_KERNEL | __GFP_ZERO)?,
+            namespaces,
+            mapped,
+            mapped_in_c,
+            acls: KVec::new(),
+            cred,
+            user_ns,
+            groups,
+            map: 0,
+            elsewhere: false,
+            not_block: 0,
+        })
+    }
+
+    /// Sets the relation and the mode as told, and all else at random.
+    pub(super) fn shuffle(&mut self, relation: u32, mode: u16) -> Result {
+        self.map = self.random.below(4) as usize;
+        self.elsewhere = self.random.below(4) == 0;
+        let stored = self.stored();
+        let capabilities = [
+            0,
+            1 << bindings::CAP_CHOWN,
+            1 << bindings::CAP_DAC_OVERRIDE,
+            1 << bindings::CAP_DAC_READ_SEARCH,
+            1 << bindings::CAP_FOWNER,
+            1 << bindings::CAP_FSETID,
+            1 << bindings::CAP_SETFCAP,
+            1 << bindings::CAP_SYS_ADMIN,
+            u64::MAX,
+        ][self.random.below(9) as usize];
+        let group_info = self.groups[self.random.below(2) as usize];
+        let user_ns = match self.random.below(4) {
+            0 => self.namespaces[0].as_ptr(),
+            1 => self.namespaces[1].as_ptr(),
+            _ => self.user_ns,
+        };
+        self.not_block = [0, bindings::MAY_NOT_BLOCK as c_int][self.random.below(2) as usize];
+        let posixacl = [0, bindings::SB_POSIXACL][self.random.below(2) as usize];
+        let read_only = [0, 0, 0, bindings::SB_RDONLY][self.random.below(4) as usize];
+        let acl = match self.random.below(2) {
+            0 => ptr::null_mut(),
+            _ => self.any_acl(&stored)?,
+        };
+        let (dir_flags, inode_flags) = (self.any_flags(), self.any_flags());
+        let (dir_mode, dir_relation) = (self.random.below(0o10000), self.random.below(9));
+        let (inode, dir, sb) = (self.inode(), self.dir(), self.sb.as_mut_ptr());
+        let [name, dir_name] = self.names.each_mut().map(|name| name.as_mut_ptr());
+        let name_type = if u32::from(mode) & bindings::S_IFMT == bindings::S_IFDIR {
+            bindings::dentry_flags_DCACHE_DIRECTORY_TYPE
+        } else {
+            bindings::dentry_flags_DCACHE_REGULAR_TYPE
+        };
+        // SAFETY: The objects are memory of the right size that nobody else uses, and the
+        // credentials are those of this thread only. A task's own namespace is compared by address
+        // and read for its maps.
+        unsafe {
+            (*sb).s_user_ns = if self.elsewhere {
+                self.namespaces[1].as_ptr()
+            } else {
+                &raw mut bindings::init_user_ns
+            };
+            (*sb).s_flags = posixacl | read_only;
+            (*inode).i_sb = sb;
+            (*inode).i_mode = mode;
+            (*inode).i_uid.val = stored.ids[relation as usize / 3];
+            (*inode).i_gid.val = stored.ids[relation as usize % 3];
+            (*inode).i_acl = acl;
+            (*inode).i_flags = inode_flags;
+            // No question goes to a filesystem or a security module: there is none.
+            (*inode).i_opflags = bindings::IOP_FASTPERM as u16;
+            (*inode).i_size = 100;
+            (*sb).s_maxbytes = 1000;
+            (*dir).i_sb = sb;
+            (*dir).i_mode = (bindings::S_IFDIR | dir_mode) as u16;
+            (*dir).i_uid.val = stored.ids[dir_relation as usize / 3];
+            (*dir).i_gid.val = stored.ids[dir_relation as usize % 3];
+            (*dir).i_flags = dir_flags;
+            (*dir).i_opflags = bindings::IOP_FASTPERM as u16;
+            (*name).d_flags = name_type;
+            (*name).d_inode = inode;
+            (*name).d_parent = dir_name;
+            (*dir_name).d_inode = dir;
+            (*self.cred).cap_effective.val = capabilities;
+            (*self.cred).user_ns = user_ns;
+            (*self.cred).group_info = group_info;
+        }
+        Ok(())
+    }
+
+    /// Sets all that permission bits and capabilities are judged by as told, and has nothing else
+    /// say anything: no ACL, and no namespace but the initial one.
+    pub(super) fn set(&mut self, idmapped: bool, relation: u32, mode: u16, capabilities: u64) {
+        self.map = usize::from(idmapped);
+        self.elsewhere = false;
+        self.not_block = 0;
+        let ids = self.stored().ids;
+        let (inode, sb) = (self.inode(), self.sb.as_mut_ptr());
+        // SAFETY: As in `shuffle()`.
+        unsafe {
+            (*sb).s_user_ns = &raw mut bindings::init_user_ns;
+            (*sb).s_flags = 0;
+            (*inode).i_mode = mode;
+            (*inode).i_uid.val = ids[relation as usize / 3];
+            (*inode).i_gid.val = ids[relation as usize % 3];
+            (*inode).i_acl = ptr::null_mut();
+            (*self.cred).cap_effective.val = capabilities;
+            (*self.cred).user_ns = self.user_ns;
+            (*self.cred).group_info = self.groups[0];
+        }
+    }
+
+    /// Flags of an inode, mostly none but that of inodes that security modules keep out of.
+    fn any_flags(&mut self) -> u32 {
+        let flag = [
+            bindings::S_APPEND,
+            bindings::S_IMMUTABLE,
+            bindings::S_DEAD,
+            bindings::S_SWAPFILE,
+            bindings::S_VERITY,
+            0,
+            0,
+            0,
+            0,
+            0,
+        ][self.random.below(10) as usize];
+        flag | bindings::S_PRIVATE
+    }
+
+    /// A change of attributes, with new owners that may be unknown to the mount.
+    pub(super) fn any_change(&mut self) -> bindings::iattr {
+        let seen = [CALLER, 5000, 3000, u32::MAX];
+        let mut any = |from: &[u32]| from[self.random.below(from.len() as u32) as usize];
+        let valid = [
+            bindings::ATTR_MODE,
+            bindings::ATTR_UID,
+            bindings::ATTR_GID,
+            bindings::ATTR_SIZE,
+            bindings::ATTR_MTIME_SET,
+            bindings::ATTR_TIMES_SET,
+            bindings::ATTR_TOUCH,
+            bindings::ATTR_FORCE,
+            bindings::ATTR_KILL_PRIV,
+        ];
+        bindings::iattr {
+            ia_valid: any(&valid) | any(&valid) | any(&valid) & any(&[0, u32::MAX]),
+            ia_mode: any(&[0o644, 0o755, 0o2755, 0o2644, 0o4755, 0o6777]) as u16,
+            __bindgen_anon_1: bindings::iattr__bindgen_ty_1 {
+                ia_vfsuid: bindings::vfsuid_t { val: any(&seen) },
+            },
+            __bindgen_anon_2: bindings::iattr__bindgen_ty_2 {
+                ia_vfsgid: bindings::vfsgid_t { val: any(&seen) },
+            },
+            ia_size: i64::from(any(&[0, 100, 500, 5000])),
+            ..Default::default()
+        }
+    }
+
+    /// A kind of object, most often a file or a directory.
+    pub(super) fn any_kind(&mut self) -> u32 {
+        [
+            bindings::S_IFREG,
+            bindings::S_IFREG,
+            bindings::S_IFREG,
+            bindings::S_IFDIR,
+            bindings::S_IFDIR,
+            bindings::S_IFLNK,
+            bindings::S_IFIFO,
+            bindings::S_IFSOCK,
+            bindings::S_IFCHR,
+            bindings::S_IFBLK,
+        ][self.random.below(10) as usize]
+    }
+
+    /// A number below `limit`.
+    pub(super) fn below(&mut self, limit: u32) -> u32 {
+        self.random.below(limit)
+    }
+
+    /// What the filesystem stores for the three relations, depending on the map.
+    fn stored(&self) -> Stored {
+        let ids = match self.map {
+            // Not idmapped.
+            0 => [CALLER, 5000, u32::MAX],
+            // These are 2000, 3000 and 4000 in the second namespace.
+            1 | 2 if self.elsewhere => [3000, 4000, 5000],
+            // 4000 has no place in the maps.
+            1 | 2 => [2000, 3000, 4000],
+            // The map of nothing.
+            _ => [CALLER, 5000, 0],
+        };
+        Stored { ids }
+    }
+
+    /// One of some random ACLs, made when it is asked for.
+    fn any_acl(&mut self, stored: &Stored) -> Result<*mut bindings::posix_acl> {
+        if self.acls.len() < 200 {
+            let acl = self.new_acl(stored)?;
+            self.acls.push(acl, GFP_KERNEL)?;
+            return Ok(acl);
+        }
+        Ok(self.acls[self.random.below(200) as usize])
+    }
+
+    fn new_acl(&mut self, stored: &Stored) -> Result<*mut bindings::posix_acl> {
+        let mut tags = KVec::new();
+        tags.push(bindings::ACL_USER_OBJ, GFP_KERNEL)?;
+        for _ in 0..self.random.below(3) {
+            tags.push(bindings::ACL_USER, GFP_KERNEL)?;
+        }
+        tags.push(bindings::ACL_GROUP_OBJ, GFP_KERNEL)?;
+        for _ in 0..self.random.below(3) {
+            tags.push(bindings::ACL_GROUP, GFP_KERNEL)?;
+        }
+        if tags.len() > 2 || self.random.below(2) == 0 {
+            tags.push(bindings::ACL_MASK, GFP_KERNEL)?;
+        }
+        tags.push(bindings::ACL_OTHER, GFP_KERNEL)?;
+        // SAFETY: The flags are those of `kmalloc()`.
+        let acl = unsafe { bindings::posix_acl_alloc(tags.len() as u32, bindings::GFP_KERNEL) };
+        if acl.is_null() {
+            return Err(ENOMEM);
+        }
+        for (index, tag) in tags.iter().enumerate() {
+            let id = stored.ids[self.random.below(3) as usize];
+            let perm = self.random.below(8) as u16;
+            // SAFETY: The ACL has as many entries as there are tags.
+            unsafe {
+                let first = (&raw mut (*acl).a_entries).cast::<bindings::posix_acl_entry>();
+                let entry = first.add(index);
+                (*entry).e_tag = *tag as i16;
+                (*entry).e_perm = perm;
+                (*entry).__bindgen_anon_1.e_uid.val = id;
+            }
+        }
+        Ok(acl)
+    }
+
+    pub(super) fn inode(&self) -> *mut bindings::inode {
+        self.inode.as_ptr().cast_mut()
+    }
+
+    /// The directory that the inode is in.
+    pub(super) fn dir(&self) -> *mut bindings::inode {
+        self.dir.as_ptr().cast_mut()
+    }
+
+    /// The name of the inode.
+    pub(super) fn name(&self) -> *mut bindings::dentry {
+        self.names[0].as_ptr().cast_mut().cast()
+    }
+
+    /// An ACL, if one was made.
+    pub(super) fn acl(&self) -> *mut bindings::posix_acl {
+        // SAFETY: The inode is valid.
+        unsafe { (*self.inode()).i_acl }
+    }
+
+    /// A user namespace, and the one that the caller is in.
+    pub(super) fn namespaces(&self) -> [*mut bindings::user_namespace; 2] {
+        // SAFETY: The credentials are valid.
+        [self.namespaces[1].as_ptr(), unsafe { (*self.cred).user_ns }]
+    }
+
+    /// The caller's credentials.
+    pub(super) fn cred(&self) -> *const bindings::cred {
+        self.cred
+    }
+
+    pub(super) fn may_not_block(&self) -> c_int {
+        self.not_block
+    }
+
+    /// What holds while that is asked: a path walk that must not block is one in RCU mode.
+    pub(super) fn walk(&self) -> Option<rcu::Guard> {
+        (self.not_block != 0).then(rcu::read_lock)
+    }
+
+    /// The map in C, for functions that were compiled with the C.
+    pub(super) fn idmap_in_c(&self) -> *mut bindings::mnt_idmap {
+        match self.map {
+            0 => &raw mut bindings::oracle_nop_mnt_idmap,
+            1 => self.mapped_in_c[0],
+            2 => self.mapped_in_c[1],
+            _ => &raw mut bindings::oracle_invalid_mnt_idmap,
+        }
+    }
+
+    pub(super) fn idmap(&self) -> *mut bindings::mnt_idmap {
+        match self.map {
+            0 => &raw mut bindings::nop_mnt_idmap,
+            1 => self.mapped[0].as_raw(),
+            2 => self.mapped[1].as_raw(),
+            _ => &raw mut bindings::invalid_mnt_idmap,
+        }
+    }
+}
+
+impl fmt::Display for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // SAFETY: The objects are valid.
+        unsafe {
+            let inode = self.inode();
+            write!(
+                f,
+                "mode {:o} owner {} group {} flags {:x} sb {:x} acl {} dir {:o} {} {} {:x} map {} \
+                 caps {:x} groups {}",
+                (*inode).i_mode,
+                (*inode).i_uid.val,
+                (*inode).i_gid.val,
+                (*inode).i_flags,
+                (*(*inode).i_sb).s_flags,
+                !(*inode).i_acl.is_null(),
+                (*self.dir()).i_mode,
+                (*self.dir()).i_uid.val,
+                (*self.dir()).i_gid.val,
+                (*self.dir()).i_flags,
+                self.map,
+                (*self.cred).cap_effective.val,
+                (*(*self.cred).group_info).ngroups,
+            )
+        }
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        // SAFETY: The credentials are those of this thread, whose end gives back what they held;
+        // the ACLs, groups and maps were made by this object.
+        unsafe {
+            (*self.cred).user_ns = self.user_ns;
+            (*self.cred).group_info = self.groups[0];
+            bindings::groups_free(self.groups[1]);
+            for idmap in self.mapped_in_c {
+                bindings::oracle_mnt_idmap_put(idmap);
+            }
+            for acl in &self.acls {
+                bindings::posix_acl_release(*acl);
+            }
+        }
+    }
+}
