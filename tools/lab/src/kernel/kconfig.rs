@@ -31,14 +31,14 @@ impl Wishes {
         let engine = format!("engine-{}.config", flavour.engine);
         let series = format!("{series}.config");
         let tests = format!("kunit-{series}");
-        let usual = [
-            "base.config",
-            "filesystems.config",
-            "rust.config",
-            &series,
-            &engine,
-        ];
-        let usual = usual.into_iter().map(str::to_owned);
+        // Unit tests alone need no disks, network or security modules. With sanitizers they share
+        // the objects of the other guests.
+        let base: &[&str] = match flavour.kunit && flavour.sanitizers.is_empty() {
+            true => &["kunit-base.config"],
+            false => &["base.config", "filesystems.config"],
+        };
+        let usual = ["rust.config", &series, &engine];
+        let usual = base.iter().chain(&usual).map(|name| (*name).to_owned());
         let more = flavour.fragments().map(|name| format!("{name}.config"));
         // Not every series has all of the unit tests.
         let tests = lab.checkout.join(FOLDER).join(&tests);
