@@ -15,7 +15,7 @@ pub use self::{
         IdInt, //
     },
     id_map::{
-        FewExtents,
+        ExtentArray,
         IdMap,
         MapError,
         SortedMap,
@@ -92,12 +92,12 @@ impl UserNamespace {
 
     /// The map of one kind of ids, if it has been written.
     ///
-    /// A map is written once, by `map_write()` in `kernel/user_namespace.c`: the ranges first, then
+    /// A map is written once, by `map_write()` in `kernel/user_namespace.c`: the extents first, then
     /// a write barrier, then their number, which was zero before. This reads the number, then
-    /// passes a read barrier: if the number is not zero, then the ranges are the final ones. Of a
+    /// passes a read barrier: if the number is not zero, then the extents are the final ones. Of a
     /// map that is still being written nothing is shown.
     pub fn written_map<K: NamespaceKind>(&self) -> Option<WrittenMap<'_>> {
-        // SAFETY: `self` is a valid namespace by the type invariants. The map's number of ranges is
+        // SAFETY: `self` is a valid namespace by the type invariants. The map's number of extents is
         // read once and volatile, as by `READ_ONCE()`.
         let (map, count) = unsafe {
             let map = K::map(self.as_ptr());
@@ -112,7 +112,7 @@ impl UserNamespace {
         }
         let few = count <= bindings::UID_GID_MAP_MAX_BASE_EXTENTS as usize;
         // SAFETY: The number is not zero and the barrier was passed, so the map is in its final
-        // state: `forward` and `reverse` are its arrays of `count` ranges, or `extent` if `few`.
+        // state: `forward` and `reverse` are its arrays of `count` extents, or `extent` if `few`.
         // Neither the map nor the arrays change before the namespace is freed.
         unsafe {
             let base = &raw const (*map).__bindgen_anon_1.__bindgen_anon_1.extent;
@@ -136,7 +136,7 @@ impl UserNamespace {
     ///
     /// Mirrors `from_kuid()` and `from_kgid()` for the namespace of a filesystem.
     #[inline]
-    pub fn from_stored<K: NamespaceKind>(
+    pub fn from_kid<K: NamespaceKind>(
         &self,
         id: Option<Id<K, Filesystem>>,
     ) -> Option<Id<K, Local>> {
@@ -148,7 +148,7 @@ impl UserNamespace {
     ///
     /// Mirrors `make_kuid()` and `make_kgid()` for the namespace of a filesystem.
     #[inline]
-    pub fn to_stored<K: NamespaceKind>(
+    pub fn make_kid<K: NamespaceKind>(
         &self,
         id: Option<Id<K, Local>>,
     ) -> Option<Id<K, Filesystem>> {
@@ -161,8 +161,8 @@ impl UserNamespace {
 ///
 /// # Invariants
 ///
-/// `forward` has at least one range. If there are more than `UID_GID_MAP_MAX_BASE_EXTENTS`, it
-/// ascends by `first`, and `reverse` has the same ranges ascending by `lower_first`.
+/// `forward` has at least one extent. If there are more than `UID_GID_MAP_MAX_BASE_EXTENTS`, it
+/// ascends by `first`, and `reverse` has the same extents ascending by `lower_first`.
 #[derive(Clone, Copy)]
 pub struct WrittenMap<'a> {
     forward: &'a [bindings::uid_gid_extent],
@@ -170,32 +170,32 @@ pub struct WrittenMap<'a> {
 }
 
 impl<'a> WrittenMap<'a> {
-    /// The number of ranges, at least one.
+    /// The number of extents, at least one.
     #[inline]
     #[expect(clippy::len_without_is_empty)]
     pub fn len(&self) -> usize {
         self.forward.len()
     }
 
-    /// The ranges, as three numbers each: `first`, `lower_first`, `count`.
+    /// The extents, as three numbers each: `first`, `lower_first`, `count`.
     #[inline]
-    pub fn ranges(&self) -> impl Iterator<Item = (u32, u32, u32)> + 'a {
+    pub fn extents(&self) -> impl Iterator<Item = (u32, u32, u32)> + 'a {
         self.forward
             .iter()
             .map(|range| (range.first, range.lower_first, range.count))
     }
 
-    /// The same ranges, ascending by `lower_first` if the namespace keeps them so.
+    /// The same extents, ascending by `lower_first` if the namespace keeps them so.
     #[inline]
-    pub fn ranges_from_below(&self) -> impl Iterator<Item = (u32, u32, u32)> + 'a {
+    pub fn extents_by_lower(&self) -> impl Iterator<Item = (u32, u32, u32)> + 'a {
         Self {
             forward: self.reverse.unwrap_or(self.forward),
             ..*self
         }
-        .ranges()
+        .extents()
     }
 
-    /// Maps `count` ids from `id` on up, if one range has them all.
+    /// Maps `count` ids from `id` on up, if one extent has them all.
     ///
     /// Mirrors `map_id_range_up()` in `kernel/user_namespace.c`.
     pub fn range_up(&self, id: u32, count: u32) -> Option<u32> {

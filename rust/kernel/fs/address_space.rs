@@ -7,7 +7,7 @@
 use super::{
     file_ops::io_error,
     filesystem::FileSystem,
-    inode::Live, //
+    inode::Inode, //
 };
 use crate::{
     bindings,
@@ -26,7 +26,7 @@ use core::marker::PhantomData;
 ///
 /// ```
 /// use kernel::{
-///     fs::{address_space::AddressSpaceOperations, filesystem::FileSystem, inode::Live},
+///     fs::{address_space::AddressSpaceOperations, filesystem::FileSystem, inode::Inode},
 ///     prelude::*,
 /// };
 ///
@@ -45,7 +45,7 @@ use core::marker::PhantomData;
 /// impl AddressSpaceOperations for Alternating {
 ///     type FileSystem = MyFs;
 ///
-///     fn read_folio(_inode: &Live<MyFs>, _position: i64, contents: &mut [u8]) -> Result {
+///     fn read_folio(_inode: &Inode<MyFs>, _position: i64, contents: &mut [u8]) -> Result {
 ///         for (digit, byte) in b"01".iter().cycle().zip(contents) {
 ///             *byte = *digit;
 ///         }
@@ -63,13 +63,13 @@ pub trait AddressSpaceOperations {
     /// # Errors
     ///
     /// Whoever reads gets it, after what could be read before; a mapping gets `SIGBUS`.
-    fn read_folio(inode: &Live<Self::FileSystem>, position: i64, contents: &mut [u8]) -> Result;
+    fn read_folio(inode: &Inode<Self::FileSystem>, position: i64, contents: &mut [u8]) -> Result;
 }
 
 /// C's table of [`AddressSpaceOperations`].
-pub(super) struct MappingTable<A>(PhantomData<A>);
+pub(super) struct AddressSpaceVTable<A>(PhantomData<A>);
 
-impl<A: AddressSpaceOperations> MappingTable<A> {
+impl<A: AddressSpaceOperations> AddressSpaceVTable<A> {
     pub(super) const TABLE: bindings::address_space_operations =
         bindings::address_space_operations {
             read_folio: Some(Self::read_folio),
@@ -88,7 +88,7 @@ impl<A: AddressSpaceOperations> MappingTable<A> {
         // locked and not up to date, so they are this function's, for as long as they are mapped.
         // After the zeroes they are initialized.
         unsafe {
-            let inode = Live::from_raw(bindings::folio_inode(folio));
+            let inode = Inode::from_raw(bindings::folio_inode(folio));
             let position = bindings::folio_pos(folio);
             let mapped = bindings::kmap_local_folio(folio, 0);
             let size = bindings::folio_size(folio);

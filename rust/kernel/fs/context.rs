@@ -75,7 +75,7 @@ impl FsContext {
     /// An id as the filesystem stores it, if it stores it: if its user namespace has it.
     pub fn stored<K: NamespaceKind>(&self, id: Id<K, Kernel>) -> Option<Id<K, Filesystem>> {
         let id = id.cast();
-        self.user_ns().from_stored(Some(id)).map(|_| id)
+        self.user_ns().from_kid(Some(id)).map(|_| id)
     }
 
     /// The ids of whoever began to mount, as the filesystem stores them.
@@ -133,7 +133,7 @@ impl FsContext {
 ///
 /// The functions have the context, to say there what is wrong with a value, and to ask it which ids
 /// the filesystem can store.
-enum Taker<O> {
+enum ParamKind<O> {
     Octal(fn(&mut O, &FsContext, u32) -> Result),
     Text(fn(&mut O, &FsContext, &CStr) -> Result),
     Uid(fn(&mut O, &FsContext, Kuid) -> Result),
@@ -165,38 +165,38 @@ enum Taker<O> {
 /// ```
 pub struct Parameter<O> {
     name: &'static CStr,
-    taker: Taker<O>,
+    kind: ParamKind<O>,
 }
 
 impl<O> Parameter<O> {
     /// A number in octal.
     pub const fn octal(name: &'static CStr, take: fn(&mut O, &FsContext, u32) -> Result) -> Self {
-        let taker = Taker::Octal(take);
-        Self { name, taker }
+        let kind = ParamKind::Octal(take);
+        Self { name, kind }
     }
 
     /// Text that is not empty.
     pub const fn text(name: &'static CStr, take: fn(&mut O, &FsContext, &CStr) -> Result) -> Self {
-        let taker = Taker::Text(take);
-        Self { name, taker }
+        let kind = ParamKind::Text(take);
+        Self { name, kind }
     }
 
     /// A user, as whoever mounts calls it.
     pub const fn uid(name: &'static CStr, take: fn(&mut O, &FsContext, Kuid) -> Result) -> Self {
-        let taker = Taker::Uid(take);
-        Self { name, taker }
+        let kind = ParamKind::Uid(take);
+        Self { name, kind }
     }
 
     /// A group, as whoever mounts calls it.
     pub const fn gid(name: &'static CStr, take: fn(&mut O, &FsContext, Kgid) -> Result) -> Self {
-        let taker = Taker::Gid(take);
-        Self { name, taker }
+        let kind = ParamKind::Gid(take);
+        Self { name, kind }
     }
 
     /// No value.
     pub const fn flag(name: &'static CStr, take: fn(&mut O, &FsContext) -> Result) -> Self {
-        let taker = Taker::Flag(take);
-        Self { name, taker }
+        let kind = ParamKind::Flag(take);
+        Self { name, kind }
     }
 
     /// What C checks the value by.
@@ -204,16 +204,16 @@ impl<O> Parameter<O> {
         let mut spec: bindings::fs_parameter_spec = pin_init::zeroed();
         spec.name = as_char_ptr_in_const_context(self.name);
         spec.opt = opt;
-        match self.taker {
-            Taker::Octal(_) => {
+        match self.kind {
+            ParamKind::Octal(_) => {
                 spec.type_ = Some(bindings::fs_param_is_u32);
                 // The base.
                 spec.data = core::ptr::without_provenance(8);
             }
-            Taker::Text(_) => spec.type_ = Some(bindings::fs_param_is_string),
-            Taker::Uid(_) => spec.type_ = Some(bindings::fs_param_is_uid),
-            Taker::Gid(_) => spec.type_ = Some(bindings::fs_param_is_gid),
-            Taker::Flag(_) => {}
+            ParamKind::Text(_) => spec.type_ = Some(bindings::fs_param_is_string),
+            ParamKind::Uid(_) => spec.type_ = Some(bindings::fs_param_is_uid),
+            ParamKind::Gid(_) => spec.type_ = Some(bindings::fs_param_is_gid),
+            ParamKind::Flag(_) => {}
         }
         spec
     }
@@ -303,9 +303,9 @@ pub trait ContextOperations: FileSystem {
 ///
 /// `fs_private` of a context whose operations are these is what a `KBox` of the options was turned
 /// into, or null.
-pub(super) struct ContextTable<T>(PhantomData<T>);
+pub(super) struct ContextVTable<T>(PhantomData<T>);
 
-impl<T: ContextOperations + SuperOperations> ContextTable<T> {
+impl<T: ContextOperations + SuperOperations> ContextVTable<T> {
     const OPERATIONS: bindings::fs_context_operations = bindings::fs_context_operations {
         free: Some(Self::free),
         parse_param: Some(Self::parse_param),
@@ -390,7 +390,7 @@ impl<T: ContextOperations + SuperOperations> ContextTable<T> {
             return opt;
         };
         from_result(|| {
-            let taker = &T::PARAMETERS.get(index).ok_or(EINVAL)?.taker;
+            let kind = &T::PARAMETERS.get(index).ok_or(EINVAL)?.kind;
             // SAFETY: By the requirements above.
             let cx = unsafe { FsContext::from_raw(context) };
             // SAFETY: There are options for as long as options are parsed, and nobody else has the
@@ -398,25 +398,25 @@ impl<T: ContextOperations + SuperOperations> ContextTable<T> {
             let options = unsafe { (*context).fs_private.cast::<T::Options>().as_mut() };
             let options = options.ok_or(EINVAL)?;
             let value = &result.__bindgen_anon_1;
-            match taker {
+            match kind {
                 // SAFETY: This is the member that the option's type fills in.
-                Taker::Octal(take) => take(options, cx, unsafe { value.uint_32 }),
-                Taker::Text(take) => {
+                ParamKind::Octal(take) => take(options, cx, unsafe { value.uint_32 }),
+                ParamKind::Text(take) => {
                     // SAFETY: `fs_param_is_string()` has made sure that it is a string.
                     let text = unsafe { CStr::from_char_ptr((*parameter).__bindgen_anon_1.string) };
                     take(options, cx, text)
                 }
                 // SAFETY: This is the member that the option's type fills in.
-                Taker::Uid(take) => match Kuid::from_c(unsafe { value.uid.val }) {
+                ParamKind::Uid(take) => match Kuid::from_c(unsafe { value.uid.val }) {
                     Some(uid) => take(options, cx, uid),
                     None => Err(EINVAL),
                 },
                 // SAFETY: This is the member that the option's type fills in.
-                Taker::Gid(take) => match Kgid::from_c(unsafe { value.gid.val }) {
+                ParamKind::Gid(take) => match Kgid::from_c(unsafe { value.gid.val }) {
                     Some(gid) => take(options, cx, gid),
                     None => Err(EINVAL),
                 },
-                Taker::Flag(take) => take(options, cx),
+                ParamKind::Flag(take) => take(options, cx),
             }?;
             Ok(0)
         })

@@ -7,7 +7,7 @@
 use super::{
     filesystem::FileSystem,
     inode::{
-        Live,
+        Inode,
         Locked, //
     },
     memfs::dir,
@@ -55,7 +55,7 @@ impl Name {
 }
 
 /// Makes `'d` a mark by which one dentry is told from all others.
-pub(super) type Mark<'d> = PhantomData<fn(&'d ()) -> &'d ()>;
+pub(super) type Brand<'d> = PhantomData<fn(&'d ()) -> &'d ()>;
 
 /// A name in a directory that is free, and that the operation which has it is asked to fill.
 ///
@@ -72,11 +72,11 @@ pub struct Negative<'d, T: FileSystem> {
     kind: Mode,
     /// The device that is asked for, where it is to be one.
     device: u32,
-    mark: Mark<'d>,
+    brand: Brand<'d>,
 }
 
 /// The proof that a name was filled.
-pub struct Filled<'d>(Mark<'d>);
+pub struct Filled<'d>(Brand<'d>);
 
 impl<'d, T: FileSystem> Negative<'d, T> {
     /// Takes a dentry that C wants to be filled.
@@ -99,7 +99,7 @@ impl<'d, T: FileSystem> Negative<'d, T> {
             dentry,
             kind,
             device,
-            mark: PhantomData,
+            brand: PhantomData,
         }
     }
 
@@ -137,7 +137,7 @@ impl<'d, T: FileSystem> Negative<'d, T> {
             dir::reserve(self.dir.as_ptr(), self.dentry)?;
             dir::fill(self.dir.as_ptr(), self.dentry, new.publish());
         }
-        Ok(Filled(self.mark))
+        Ok(Filled(self.brand))
     }
 
     /// Gives the name to an inode that there is already.
@@ -151,7 +151,7 @@ impl<'d, T: FileSystem> Negative<'d, T> {
             dir::reserve(self.dir.as_ptr(), self.dentry)?;
             bindings::simple_link(old.as_ptr(), self.dir.as_ptr(), self.dentry);
         }
-        Ok(Filled(self.mark))
+        Ok(Filled(self.brand))
     }
 }
 
@@ -186,9 +186,9 @@ impl<T: FileSystem> Positive<T> {
 
     /// What has the name.
     #[inline(always)]
-    pub fn inode(&self) -> &Live<T> {
+    pub fn inode(&self) -> &Inode<T> {
         // SAFETY: By the type invariants it is positive, and holds its inode.
-        unsafe { Live::from_raw((*self.as_ptr()).d_inode) }
+        unsafe { Inode::from_raw((*self.as_ptr()).d_inode) }
     }
 
     /// The name.
@@ -221,17 +221,17 @@ impl<T: FileSystem> Positive<T> {
 /// # Invariants
 ///
 /// The dentry is in `dir`, which is a directory.
-pub struct Entry<'d, T: FileSystem> {
+pub struct Victim<'d, T: FileSystem> {
     dir: Locked<'d, T>,
     dentry: &'d Positive<T>,
     done: &'d Cell<bool>,
-    mark: Mark<'d>,
+    brand: Brand<'d>,
 }
 
 /// The proof that a name was removed.
-pub struct Removed<'d>(Mark<'d>);
+pub struct Removed<'d>(Brand<'d>);
 
-impl<'d, T: FileSystem> Entry<'d, T> {
+impl<'d, T: FileSystem> Victim<'d, T> {
     /// Takes a dentry that C wants to be removed.
     ///
     /// # Safety
@@ -252,7 +252,7 @@ impl<'d, T: FileSystem> Entry<'d, T> {
             // SAFETY: By the requirements above.
             dentry: unsafe { Positive::from_raw(dentry) },
             done,
-            mark: PhantomData,
+            brand: PhantomData,
         }
     }
 
@@ -264,7 +264,7 @@ impl<'d, T: FileSystem> Entry<'d, T> {
 
     /// What has the name.
     #[inline(always)]
-    pub fn inode(&self) -> &'d Live<T> {
+    pub fn inode(&self) -> &'d Inode<T> {
         self.dentry.inode()
     }
 
@@ -283,10 +283,10 @@ impl<'d, T: FileSystem> Entry<'d, T> {
         // SAFETY: By the type invariants; each directory of `T` has offsets.
         unsafe { dir::unlink(self.dir.as_ptr(), self.dentry.as_ptr()) };
         self.done.set(true);
-        Ok(Removed(self.mark))
+        Ok(Removed(self.brand))
     }
 
-    /// Removes the name of a directory. As with [`Entry::unlink`], there is no way back.
+    /// Removes the name of a directory. As with [`Victim::unlink`], there is no way back.
     ///
     /// # Errors
     ///
@@ -303,7 +303,7 @@ impl<'d, T: FileSystem> Entry<'d, T> {
         // SAFETY: As in `unlink()`.
         unsafe { dir::rmdir(self.dir.as_ptr(), self.dentry.as_ptr()) };
         self.done.set(true);
-        Ok(Removed(self.mark))
+        Ok(Removed(self.brand))
     }
 }
 
@@ -312,14 +312,14 @@ impl<'d, T: FileSystem> Entry<'d, T> {
 /// # Invariants
 ///
 /// The file is valid, not opened yet, and its dentry is negative and of a superblock of `T`.
-pub struct Unnamed<'d, T: FileSystem> {
+pub struct Tmpfile<'d, T: FileSystem> {
     file: *mut bindings::file,
-    mark: Mark<'d>,
+    brand: Brand<'d>,
     filesystem: PhantomData<T>,
     _not_send: NotThreadSafe,
 }
 
-impl<'d, T: FileSystem> Unnamed<'d, T> {
+impl<'d, T: FileSystem> Tmpfile<'d, T> {
     /// Takes a file that C wants to be opened.
     ///
     /// # Safety
@@ -330,7 +330,7 @@ impl<'d, T: FileSystem> Unnamed<'d, T> {
         // INVARIANT: By the requirements above.
         Self {
             file,
-            mark: PhantomData,
+            brand: PhantomData,
             filesystem: PhantomData,
             _not_send: NotThreadSafe,
         }
@@ -353,6 +353,6 @@ impl<'d, T: FileSystem> Unnamed<'d, T> {
             bindings::d_tmpfile(self.file, new.publish());
             bindings::finish_open_simple(self.file, 0)
         })?;
-        Ok(Filled(self.mark))
+        Ok(Filled(self.brand))
     }
 }

@@ -46,7 +46,7 @@ impl FileFlags {
     }
 
     /// Whether there are none but `others`.
-    pub const fn only(self, others: Self) -> bool {
+    pub const fn is_subset_of(self, others: Self) -> bool {
         self.0 & !others.0 == 0
     }
 

@@ -10,7 +10,7 @@ use super::{
     dir_context::DirContext,
     filesystem::FileSystem,
     inode::{
-        Live,
+        Inode,
         Locked, //
     },
     mnt_idmapping::MntIdmap, //
@@ -30,7 +30,7 @@ use crate::{
 };
 use core::marker::PhantomData;
 
-pub(super) use self::vtable::FileTable;
+pub(super) use self::vtable::FileVTable;
 
 /// An open file of `T`.
 ///
@@ -62,9 +62,9 @@ impl<T: FileSystem> OpenFile<T> {
 
     /// What is open.
     #[inline]
-    pub fn inode(&self) -> &Live<T> {
+    pub fn inode(&self) -> &Inode<T> {
         // SAFETY: By the type invariants; an open file holds its inode.
-        unsafe { Live::from_raw((*self.as_ptr()).f_inode) }
+        unsafe { Inode::from_raw((*self.as_ptr()).f_inode) }
     }
 
     /// The map of the mount that it was opened through.
@@ -275,7 +275,7 @@ pub trait FileOperations {
     /// Does what `command` says. `argument` is a number, or where memory of the program is, which
     /// [`UserSlice`](crate::uaccess::UserSlice) reads and writes.
     ///
-    /// Nobody has asked whether the caller may: [`Live::owner_or_capable`] is what the VFS asks for
+    /// Nobody has asked whether the caller may: [`Inode::owner_or_capable`] is what the VFS asks for
     /// changes of attributes, and [`OpenFile::want_write`] before it changes anything. The VFS
     /// answers for some commands itself, as `FIGETBSZ` and `FICLONE`, and for the flags that `chattr`
     /// sets if the inode has [`fileattr_get()`].

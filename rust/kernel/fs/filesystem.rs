@@ -11,9 +11,9 @@ use crate::{
 
 /// What a filesystem asks of the VFS, C's `FS_...` flags.
 #[derive(Clone, Copy)]
-pub struct Flags(u32);
+pub struct FsFlags(u32);
 
-impl Flags {
+impl FsFlags {
     /// Nothing.
     pub const NONE: Self = Self(0);
     /// Its mounts may be idmapped: every operation goes by the map that it is given.
@@ -48,14 +48,14 @@ impl Flags {
 /// an example with all that belongs to it:
 ///
 /// ```
-/// use kernel::{fs::filesystem::{FileSystem, Flags}, prelude::*};
+/// use kernel::{fs::filesystem::{FileSystem, FsFlags}, prelude::*};
 ///
 /// struct MyFs;
 ///
 /// #[vtable]
 /// impl FileSystem for MyFs {
 ///     const NAME: &'static CStr = c"my_fs";
-///     const FLAGS: Flags = Flags::ALLOW_IDMAP.with(Flags::MGTIME);
+///     const FLAGS: FsFlags = FsFlags::ALLOW_IDMAP.with(FsFlags::MGTIME);
 ///
 ///     type Options = u32;
 ///     type Data = u32;
@@ -68,7 +68,7 @@ pub trait FileSystem: Sized + 'static {
     const NAME: &'static CStr;
 
     /// What it asks of the VFS.
-    const FLAGS: Flags = Flags::NONE;
+    const FLAGS: FsFlags = FsFlags::NONE;
 
     /// The mount options that were given so far.
     type Options: Send + 'static;

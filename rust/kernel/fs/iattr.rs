@@ -76,14 +76,14 @@ impl<'a> Iattr<'a> {
         self,
         idmap: &'b MntIdmap,
         entry: &'b Positive<T>,
-    ) -> Result<Allowed<'b, T>>
+    ) -> Result<PreparedIattr<'b, T>>
     where
         'a: 'b,
     {
         // SAFETY: All are valid.
-        to_result(unsafe { bindings::setattr_prepare(idmap.as_raw(), entry.as_ptr(), self.attr) })?;
+        to_result(unsafe { bindings::setattr_prepare(idmap.as_ptr(), entry.as_ptr(), self.attr) })?;
         // INVARIANT: It said yes.
-        Ok(Allowed {
+        Ok(PreparedIattr {
             attr: self,
             idmap,
             entry,
@@ -96,13 +96,13 @@ impl<'a> Iattr<'a> {
 /// # Invariants
 ///
 /// `setattr_prepare()` said yes, and the inode is locked.
-pub struct Allowed<'a, T: FileSystem> {
+pub struct PreparedIattr<'a, T: FileSystem> {
     attr: Iattr<'a>,
     idmap: &'a MntIdmap,
     entry: &'a Positive<T>,
 }
 
-impl<T: FileSystem> Allowed<'_, T> {
+impl<T: FileSystem> PreparedIattr<'_, T> {
     /// The new size in bytes, if it is to change.
     pub fn size(&self) -> Option<i64> {
         // SAFETY: By the type invariants.
@@ -132,7 +132,7 @@ impl<T: FileSystem> Allowed<'_, T> {
         unsafe {
             if (*attr).ia_valid & bindings::ATTR_MODE != 0 {
                 to_result(bindings::posix_acl_chmod(
-                    self.idmap.as_raw(),
+                    self.idmap.as_ptr(),
                     self.entry.as_ptr(),
                     (*attr).ia_mode,
                 ))?;
@@ -150,7 +150,7 @@ impl<T: FileSystem> Allowed<'_, T> {
             }
         }
         // SAFETY: All are valid, the inode is locked, and the change was allowed.
-        unsafe { bindings::setattr_copy(self.idmap.as_raw(), raw, attr) };
+        unsafe { bindings::setattr_copy(self.idmap.as_ptr(), raw, attr) };
         Ok(())
     }
 }

@@ -4,11 +4,11 @@
 //!
 //! Three types say what is known of one, from the least to the most:
 //!
-//! - [`Inode`] is an inode of any filesystem, perhaps without a reference, in RCU walk.
-//! - [`Live`] is one of a known filesystem, with a reference: it has the filesystem's data.
+//! - [`AnyInode`] is an inode of any filesystem, perhaps without a reference, in RCU walk.
+//! - [`Inode`] is one of a known filesystem, with a reference: it has the filesystem's data.
 //! - [`New`](super::new_inode::New) is one that nobody else knows yet, and that has to be given a name or is gone again.
 //!
-//! [`Locked`] is a [`Live`] one whose lock the caller has, as for changing a directory.
+//! [`Locked`] is an [`Inode`] whose `i_rwsem` the current task holds.
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
@@ -22,7 +22,7 @@ use crate::{
 
 #[cfg(CONFIG_RUST_FILESYSTEMS)]
 pub use self::typed::{
-    Live,
+    Inode,
     Locked, //
 };
 
@@ -37,9 +37,9 @@ pub use self::typed::{
 /// is said: an inode that was reached in RCU walk has no reference, and any field may be written
 /// meanwhile by somebody who holds its locks.
 #[repr(transparent)]
-pub struct Inode(Opaque<bindings::inode>);
+pub struct AnyInode(Opaque<bindings::inode>);
 
-impl Inode {
+impl AnyInode {
     /// Makes a reference from a pointer.
     ///
     /// # Safety

@@ -21,7 +21,7 @@ use core::{
 /// Both flags are written only while nobody else knows the inode: before it is published and after
 /// its last reference is gone.
 #[repr(C)]
-pub(crate) struct Slot<T: FileSystem> {
+pub(crate) struct InodeInfo<T: FileSystem> {
     inode: Opaque<bindings::inode>,
     offsets: Opaque<bindings::offset_ctx>,
     has_offsets: bool,
@@ -29,10 +29,10 @@ pub(crate) struct Slot<T: FileSystem> {
     data: Opaque<T::InodeData>,
 }
 
-impl<T: FileSystem> Slot<T> {
-    /// The slot of an inode.
+impl<T: FileSystem> InodeInfo<T> {
+    /// Returns the [`InodeInfo`] that an inode is embedded in.
     ///
-    /// The answer points to a slot if `inode` is one of a superblock of `T`.
+    /// The result points to an [`InodeInfo`] if `inode` belongs to a superblock of `T`.
     #[inline(always)]
     pub(super) fn of(inode: *mut bindings::inode) -> *mut Self {
         // CAST: `inode` is the first member, and the layout is C's.
@@ -43,17 +43,17 @@ impl<T: FileSystem> Slot<T> {
     ///
     /// # Safety
     ///
-    /// `slot` must be valid, without data, and known to nobody else.
+    /// `info` must be valid, without data, and known to nobody else.
     pub(super) unsafe fn init_data(
-        slot: *mut Self,
+        info: *mut Self,
         data: impl PinInit<T::InodeData, Error>,
     ) -> Result {
         // SAFETY: By the requirements above; the memory stays where it is until it is freed.
         //
         // INVARIANT: The flag is set if the data was initialized.
         unsafe {
-            pin_init::raw_try_init((&raw mut (*slot).data).cast(), data)?;
-            (*slot).has_data = true;
+            pin_init::raw_try_init((&raw mut (*info).data).cast(), data)?;
+            (*info).has_data = true;
         }
         Ok(())
     }
@@ -62,25 +62,25 @@ impl<T: FileSystem> Slot<T> {
     ///
     /// # Safety
     ///
-    /// `slot` must be valid, with data, for `'a`.
+    /// `info` must be valid, with data, for `'a`.
     #[inline(always)]
-    pub(super) unsafe fn data<'a>(slot: *mut Self) -> &'a T::InodeData {
+    pub(super) unsafe fn data<'a>(info: *mut Self) -> &'a T::InodeData {
         // SAFETY: By the requirements above; nobody has the data but by shared references.
-        unsafe { &*(&raw const (*slot).data).cast() }
+        unsafe { &*(&raw const (*info).data).cast() }
     }
 
     /// Prepares a directory to have offsets.
     ///
     /// # Safety
     ///
-    /// `slot` must be valid, without offsets, and known to nobody else.
-    pub(super) unsafe fn init_offsets(slot: *mut Self) {
+    /// `info` must be valid, without offsets, and known to nobody else.
+    pub(super) unsafe fn init_offsets(info: *mut Self) {
         // SAFETY: By the requirements above.
         //
         // INVARIANT: The flag is set once they are initialized.
         unsafe {
-            offset_init((&raw mut (*slot).offsets).cast());
-            (*slot).has_offsets = true;
+            offset_init((&raw mut (*info).offsets).cast());
+            (*info).has_offsets = true;
         }
     }
 
@@ -92,7 +92,7 @@ impl<T: FileSystem> Slot<T> {
     pub(in crate::fs) unsafe extern "C" fn offset_ctx(
         inode: *mut bindings::inode,
     ) -> *mut bindings::offset_ctx {
-        // SAFETY: By the requirements above there is a slot; this does not read it.
+        // SAFETY: By the requirements above there is a info; this does not read it.
         unsafe { (&raw mut (*Self::of(inode)).offsets).cast() }
     }
 
@@ -106,15 +106,15 @@ impl<T: FileSystem> Slot<T> {
     ) -> *mut bindings::inode {
         // SAFETY: `s_type` is that of the registration, which outlives its superblocks.
         unsafe {
-            let cache = crate::fs::registration::Registration::<T>::slots((*sb).s_type);
-            let slot: *mut Self =
+            let cache = crate::fs::registration::Registration::<T>::inode_cache((*sb).s_type);
+            let info: *mut Self =
                 bindings::alloc_inode_sb(sb, cache.cache.as_ptr(), bindings::GFP_KERNEL).cast();
-            if !slot.is_null() {
+            if !info.is_null() {
                 // INVARIANT: There is neither yet.
-                (&raw mut (*slot).has_offsets).write(false);
-                (&raw mut (*slot).has_data).write(false);
+                (&raw mut (*info).has_offsets).write(false);
+                (&raw mut (*info).has_data).write(false);
             }
-            slot.cast()
+            info.cast()
         }
     }
 
@@ -125,17 +125,17 @@ impl<T: FileSystem> Slot<T> {
     ///
     /// `inode` must be of a superblock of `T`, and its last reference gone.
     pub(in crate::fs) unsafe extern "C" fn destroy_inode(inode: *mut bindings::inode) {
-        let slot = Self::of(inode);
+        let info = Self::of(inode);
         // SAFETY: By the requirements above nobody else has what is dropped; the flags tell what
         // there is by the type invariants, and are cleared with it.
         unsafe {
-            if (*slot).has_data {
-                (*slot).has_data = false;
-                core::ptr::drop_in_place::<T::InodeData>((&raw mut (*slot).data).cast());
+            if (*info).has_data {
+                (*info).has_data = false;
+                core::ptr::drop_in_place::<T::InodeData>((&raw mut (*info).data).cast());
             }
-            if (*slot).has_offsets {
-                (*slot).has_offsets = false;
-                offset_destroy((&raw mut (*slot).offsets).cast());
+            if (*info).has_offsets {
+                (*info).has_offsets = false;
+                offset_destroy((&raw mut (*info).offsets).cast());
             }
         }
     }
@@ -157,25 +157,25 @@ impl<T: FileSystem> Slot<T> {
     }
 }
 
-/// Where slots come from.
+/// The slab cache of the inodes of one filesystem type.
 ///
 /// # Invariants
 ///
-/// `cache` is a valid cache whose objects have the size and alignment of [`Slot`] and are set up by
+/// `cache` is a valid cache whose objects have the size and alignment of [`InodeInfo`] and are set up by
 /// `inode_init_once()`.
-pub(crate) struct SlotCache<T: FileSystem> {
+pub(crate) struct InodeCache<T: FileSystem> {
     cache: NonNull<bindings::kmem_cache>,
-    slot: PhantomData<fn() -> Slot<T>>,
+    info: PhantomData<fn() -> InodeInfo<T>>,
 }
 
-impl<T: FileSystem> SlotCache<T> {
+impl<T: FileSystem> InodeCache<T> {
     pub(crate) fn new(name: &'static CStr) -> Result<Self> {
         // SAFETY: The name is static, and `set_up` is what it says for objects of the size given.
         let cache = unsafe {
             bindings::kmem_cache_create(
                 name.as_char_ptr(),
-                u32::try_from(size_of::<Slot<T>>())?,
-                u32::try_from(align_of::<Slot<T>>())?,
+                u32::try_from(size_of::<InodeInfo<T>>())?,
+                u32::try_from(align_of::<InodeInfo<T>>())?,
                 bindings::SLAB_RECLAIM_ACCOUNT | bindings::SLAB_ACCOUNT,
                 Some(Self::set_up),
             )
@@ -183,22 +183,22 @@ impl<T: FileSystem> SlotCache<T> {
         // INVARIANT: See above.
         Ok(Self {
             cache: NonNull::new(cache).ok_or(ENOMEM)?,
-            slot: PhantomData,
+            info: PhantomData,
         })
     }
 
     /// # Safety
     ///
-    /// `object` must be valid for writes of a [`Slot`].
+    /// `object` must be valid for writes of an [`InodeInfo`].
     unsafe extern "C" fn set_up(object: *mut c_void) {
         // SAFETY: The inode is the first member.
         unsafe { bindings::inode_init_once(object.cast()) };
     }
 }
 
-impl<T: FileSystem> Drop for SlotCache<T> {
+impl<T: FileSystem> Drop for InodeCache<T> {
     fn drop(&mut self) {
-        // SAFETY: By the type invariants it is valid. All slots were given back: whoever owns this
+        // SAFETY: By the type invariants it is valid. All inodes were given back: whoever owns this
         // has waited for the last grace period.
         unsafe { bindings::kmem_cache_destroy(self.cache.as_ptr()) };
     }

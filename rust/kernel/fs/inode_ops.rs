@@ -8,23 +8,23 @@ mod vtable;
 
 use super::{
     dentry::{
-        Entry,
         Filled,
         Negative,
         Positive,
         Removed,
-        Unnamed, //
+        Tmpfile,
+        Victim, //
     },
     file_attr::FileFlags,
     filesystem::FileSystem,
     iattr::Iattr,
     inode::{
-        Live,
+        Inode,
         Locked, //
     },
     kstat::{
         Kstat,
-        Request, //
+        RequestMask, //
     },
     mnt_idmapping::MntIdmap,
     mode::Mode,
@@ -43,7 +43,7 @@ use crate::{
     prelude::*, //
 };
 
-pub(super) use self::vtable::InodeTable;
+pub(super) use self::vtable::InodeVTable;
 
 /// What can be done with one kind of inode of a filesystem in memory.
 ///
@@ -70,7 +70,7 @@ pub(super) use self::vtable::InodeTable;
 /// ```
 /// use kernel::{
 ///     fs::{
-///         dentry::{Entry, Filled, Negative, Removed},
+///         dentry::{Victim, Filled, Negative, Removed},
 ///         filesystem::FileSystem,
 ///         inode_ops::InodeOperations,
 ///         mnt_idmapping::MntIdmap,
@@ -92,7 +92,7 @@ pub(super) use self::vtable::InodeTable;
 ///         name.instantiate(new)
 ///     }
 ///
-///     fn rmdir<'d>(entry: Entry<'d, T>) -> Result<Removed<'d>> {
+///     fn rmdir<'d>(entry: Victim<'d, T>) -> Result<Removed<'d>> {
 ///         entry.rmdir()
 ///     }
 /// }
@@ -128,7 +128,7 @@ pub trait InodeOperations: 'static {
     ///
     /// # Errors
     ///
-    /// [`EOVERFLOW`] if the filesystem has no name for the caller, see [`Live::new_owner`];
+    /// [`EOVERFLOW`] if the filesystem has no name for the caller, see [`Inode::new_owner`];
     /// [`ENOSPC`], [`ENOMEM`]. The VFS has asked whether the caller may, and answers [`EACCES`]
     /// without this.
     #[doc(alias = "create_mapped")]
@@ -193,8 +193,8 @@ pub trait InodeOperations: 'static {
     #[doc(alias = "tmpfile_mapped")]
     fn tmpfile<'d>(
         _idmap: &MntIdmap,
-        _dir: &Live<Self::FileSystem>,
-        _file: Unnamed<'d, Self::FileSystem>,
+        _dir: &Inode<Self::FileSystem>,
+        _file: Tmpfile<'d, Self::FileSystem>,
         _mode: Mode,
     ) -> Result<Filled<'d>> {
         build_error!(VTABLE_DEFAULT_ERROR)
@@ -216,8 +216,8 @@ pub trait InodeOperations: 'static {
     ///
     /// # Errors
     ///
-    /// [`Entry::unlink`] has none; without this, [`EPERM`].
-    fn unlink<'d>(_entry: Entry<'d, Self::FileSystem>) -> Result<Removed<'d>> {
+    /// [`Victim::unlink`] has none; without this, [`EPERM`].
+    fn unlink<'d>(_entry: Victim<'d, Self::FileSystem>) -> Result<Removed<'d>> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -226,7 +226,7 @@ pub trait InodeOperations: 'static {
     /// # Errors
     ///
     /// [`ENOTEMPTY`] if it is not; without this, [`EPERM`].
-    fn rmdir<'d>(_entry: Entry<'d, Self::FileSystem>) -> Result<Removed<'d>> {
+    fn rmdir<'d>(_entry: Victim<'d, Self::FileSystem>) -> Result<Removed<'d>> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -248,7 +248,7 @@ pub trait InodeOperations: 'static {
     ///
     /// # Errors
     ///
-    /// Those of [`Iattr::prepare`] and of [`Allowed::commit`](super::iattr::Allowed::commit).
+    /// Those of [`Iattr::prepare`] and of [`PreparedIattr::commit`](super::iattr::PreparedIattr::commit).
     #[doc(alias = "setattr_mapped")]
     fn setattr(_idmap: &MntIdmap, _entry: &Positive<Self::FileSystem>, _attr: Iattr<'_>) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
@@ -263,9 +263,9 @@ pub trait InodeOperations: 'static {
     /// Whatever is returned is what `stat()` fails with; a filesystem in memory has no reason to.
     fn getattr(
         _idmap: &MntIdmap,
-        _inode: &Live<Self::FileSystem>,
+        _inode: &Inode<Self::FileSystem>,
         _stat: &mut Kstat,
-        _request: Request,
+        _request: RequestMask,
     ) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
@@ -275,7 +275,7 @@ pub trait InodeOperations: 'static {
     /// # Errors
     ///
     /// [`ERANGE`] if there is too little room.
-    fn listxattr(_inode: &Live<Self::FileSystem>, _list: &mut NameList) -> Result {
+    fn listxattr(_inode: &Inode<Self::FileSystem>, _list: &mut NameList) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -286,7 +286,7 @@ pub trait InodeOperations: 'static {
     /// # Errors
     ///
     /// Those of [`simple_set_acl()`](super::posix_acl::simple_set_acl); without this,
-    /// [`EOPNOTSUPP`]. [`Allowed::commit`](super::iattr::Allowed::commit) calls this too.
+    /// [`EOPNOTSUPP`]. [`PreparedIattr::commit`](super::iattr::PreparedIattr::commit) calls this too.
     #[doc(alias = "set_acl_mapped")]
     fn set_acl(
         _idmap: &MntIdmap,
@@ -302,7 +302,7 @@ pub trait InodeOperations: 'static {
     /// # Errors
     ///
     /// Whatever is returned is what the ioctl fails with, which is [`ENOTTY`] without this.
-    fn fileattr_get(_inode: &Live<Self::FileSystem>) -> Result<FileFlags> {
+    fn fileattr_get(_inode: &Inode<Self::FileSystem>) -> Result<FileFlags> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 

@@ -6,7 +6,7 @@
 
 use super::{
     filesystem::FileSystem,
-    inode::Live,
+    inode::Inode,
     mnt_idmapping::MntIdmap, //
 };
 use crate::{
@@ -35,9 +35,9 @@ impl Timespec {
 
 /// What is asked for, C's `STATX_...`.
 #[derive(Clone, Copy)]
-pub struct Request(u32);
+pub struct RequestMask(u32);
 
-impl Request {
+impl RequestMask {
     pub(super) const fn new(mask: u32) -> Self {
         Self(mask)
     }
@@ -73,10 +73,15 @@ impl Kstat {
     ///
     /// Mirrors `generic_fillattr()` and `generic_fill_statx_attr()`.
     #[doc(alias("generic_fillattr", "mapped_generic_fillattr"))]
-    pub fn fill<T: FileSystem>(&mut self, idmap: &MntIdmap, inode: &Live<T>, request: Request) {
+    pub fn fill<T: FileSystem>(
+        &mut self,
+        idmap: &MntIdmap,
+        inode: &Inode<T>,
+        request: RequestMask,
+    ) {
         // SAFETY: All are valid.
         unsafe {
-            bindings::generic_fillattr(idmap.as_raw(), request.0, inode.as_ptr(), self.0.get());
+            bindings::generic_fillattr(idmap.as_ptr(), request.0, inode.as_ptr(), self.0.get());
             bindings::generic_fill_statx_attr(inode.as_ptr(), self.0.get());
         }
     }

@@ -26,7 +26,7 @@ use crate::{
 /// Without a limit:
 ///
 /// ```
-/// use kernel::{fs::{filesystem::FileSystem, memfs::RamData, super_block::SuperBlock}, prelude::*};
+/// use kernel::{fs::{filesystem::FileSystem, memfs::MemFileSystem, super_block::SuperBlock}, prelude::*};
 ///
 /// struct MyFs;
 ///
@@ -38,7 +38,7 @@ use crate::{
 ///     type InodeData = ();
 /// }
 ///
-/// impl RamData for MyFs {
+/// impl MemFileSystem for MyFs {
 ///     fn charge(_super_block: &SuperBlock<Self>) -> Result {
 ///         Ok(())
 ///     }
@@ -50,7 +50,7 @@ use crate::{
 ///     }
 /// }
 /// ```
-pub trait RamData: FileSystem {
+pub trait MemFileSystem: FileSystem {
     /// Takes a page of the budget.
     ///
     /// # Errors

@@ -14,9 +14,9 @@
 //! | export | `ffi.rs` | the functions that C calls, under their C names |
 //! | objects | `idmap.rs` | [`MntIdmap`], the reference counted map of a mount |
 //! | | [`crate::user_namespace`] | where maps come from |
-//! | ids and maps | `lookup.rs` | [`Table`], one direction of a map laid out for lookup |
+//! | ids and maps | `lookup.rs` | [`Lookup`], one direction of a map laid out for lookup |
 //! | | `user_namespace/id_map.rs` | [`IdMap`](crate::user_namespace::IdMap), what a map is and means |
-//! | | `user_namespace/extent.rs` | [`Extent`](crate::user_namespace::Extent), one checked range |
+//! | | `user_namespace/extent.rs` | [`Extent`](crate::user_namespace::Extent), one checked extent |
 //! | | `vfsid.rs` | what ids seen through a mount may be compared with |
 //! | | [`crate::uidgid`] | the ids themselves |
 //!
@@ -40,10 +40,10 @@ mod opaque;
 pub(crate) mod tests;
 
 pub use self::lookup::{
-    Directory,
-    Table,
+    BucketIndex,
+    Lookup,
     BUCKETS,
-    FEW, //
+    MAX_BASE_EXTENTS, //
 };
 
 #[cfg(CONFIG_RUST_MNT_IDMAPPING)]

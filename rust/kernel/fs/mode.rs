@@ -57,7 +57,7 @@ macro_rules! bits {
 
             /// What is set in both.
             #[inline(always)]
-            pub const fn only(self, bits: Self) -> Self {
+            pub const fn intersection(self, bits: Self) -> Self {
                 Self(self.0 & bits.0)
             }
         }
@@ -114,7 +114,7 @@ bits! {
         /// Asked by `chdir()`.
         MAY_CHDIR = 0x40;
         /// Asked in RCU walk: where an answer takes waiting it is
-        /// [`ECHILD`](super::permission::Denied::ECHILD).
+        /// [`ECHILD`](super::permission::CheckError::ECHILD).
         MAY_NOT_BLOCK = 0x80;
         /// What the permission bits of a mode speak of.
         RWX = 7;
@@ -177,7 +177,7 @@ impl Mode {
     /// What kind of object it is.
     #[inline(always)]
     pub const fn kind(self) -> Self {
-        self.only(Self::S_IFMT)
+        self.intersection(Self::S_IFMT)
     }
 
     /// Whether it is a directory.

@@ -6,8 +6,8 @@ mod regular;
 
 use super::{
     filesystem::FileSystem,
-    inode::Live,
-    inode_cache::Slot,
+    inode::Inode,
+    inode_cache::InodeInfo,
     mode::Mode, //
 };
 use crate::{
@@ -16,11 +16,11 @@ use crate::{
         dentry::Name,
         file_ops::{
             FileOperations,
-            FileTable, //
+            FileVTable, //
         },
         inode_ops::{
             InodeOperations,
-            InodeTable, //
+            InodeVTable, //
         },
         mnt_idmapping::MntIdmap,
         super_block::SuperBlock, //
@@ -46,9 +46,9 @@ use core::{
 /// # Examples
 ///
 /// ```
-/// use kernel::{fs::{filesystem::FileSystem, inode::Live, mnt_idmapping::MntIdmap}, prelude::*};
+/// use kernel::{fs::{filesystem::FileSystem, inode::Inode, mnt_idmapping::MntIdmap}, prelude::*};
 ///
-/// fn may_make<T: FileSystem>(idmap: &MntIdmap, dir: &Live<T>) -> bool {
+/// fn may_make<T: FileSystem>(idmap: &MntIdmap, dir: &Inode<T>) -> bool {
 ///     dir.new_owner(idmap).is_ok()
 /// }
 /// ```
@@ -56,9 +56,9 @@ use core::{
 /// There is no other way to one:
 ///
 /// ```ignore,compile_fail,E0061
-/// use kernel::{fs::{filesystem::FileSystem, inode::Live, new_inode::NewOwner}, prelude::*};
+/// use kernel::{fs::{filesystem::FileSystem, inode::Inode, new_inode::NewOwner}, prelude::*};
 ///
-/// fn unmapped<T: FileSystem>(dir: &Live<T>) -> Result<NewOwner<'_, T>> {
+/// fn unmapped<T: FileSystem>(dir: &Inode<T>) -> Result<NewOwner<'_, T>> {
 ///     dir.new_owner()
 /// }
 /// ```
@@ -68,16 +68,16 @@ use core::{
 /// `fsuidgid_has_mapping()` said yes for the caller, the map and the directory's superblock.
 pub struct NewOwner<'a, T: FileSystem> {
     idmap: &'a MntIdmap,
-    dir: &'a Live<T>,
+    dir: &'a Inode<T>,
     /// Another task is another caller.
     _not_send: crate::types::NotThreadSafe,
 }
 
 impl<'a, T: FileSystem> NewOwner<'a, T> {
-    pub(super) fn new(dir: &'a Live<T>, idmap: &'a MntIdmap) -> Result<Self> {
+    pub(super) fn new(dir: &'a Inode<T>, idmap: &'a MntIdmap) -> Result<Self> {
         let sb = dir.super_block().as_ptr();
         // SAFETY: Both are valid; the rest is the current task.
-        if !unsafe { bindings::fsuidgid_has_mapping(sb, idmap.as_raw()) } {
+        if !unsafe { bindings::fsuidgid_has_mapping(sb, idmap.as_ptr()) } {
             return Err(EOVERFLOW);
         }
         // INVARIANT: It said yes.
@@ -115,7 +115,7 @@ impl<T: FileSystem> New<T> {
         // SAFETY: The inode is new, so nobody else knows it and it has no data; where it gets none
         // the reference is given back, which can do without.
         unsafe {
-            if let Err(error) = Slot::<T>::init_data(Slot::of(inode.as_ptr()), data) {
+            if let Err(error) = InodeInfo::<T>::init_data(InodeInfo::of(inode.as_ptr()), data) {
                 bindings::iput(inode.as_ptr());
                 return Err(error);
             }
@@ -147,7 +147,7 @@ impl<T: FileSystem> New<T> {
         // SAFETY: All are valid, and nobody else knows the inode. The order is that of
         // `shmem_mknod()`.
         unsafe {
-            bindings::inode_init_owner(owner.idmap.as_raw(), inode, dir, mode.bits());
+            bindings::inode_init_owner(owner.idmap.as_ptr(), inode, dir, mode.bits());
             acl_create(dir, inode)?;
             let noted = bindings::security_inode_init_security(
                 inode,
@@ -225,7 +225,7 @@ impl<T: FileSystem> New<T> {
     {
         let new = Self::directory::<O>(owner, name, mode, data)?;
         // SAFETY: Nobody else knows the inode. The table is static, and made for inodes of `T`.
-        unsafe { (*new.inode.as_ptr()).__bindgen_anon_3.i_fop = &FileTable::<F>::DIRECTORY };
+        unsafe { (*new.inode.as_ptr()).__bindgen_anon_3.i_fop = &FileVTable::<F>::DIRECTORY };
         Ok(new)
     }
 
@@ -234,8 +234,8 @@ impl<T: FileSystem> New<T> {
         // SAFETY: Nobody else knows the inode, which has no offsets yet. The tables are static, and
         // made for inodes of `T`.
         unsafe {
-            Slot::<T>::init_offsets(Slot::of(inode));
-            (*inode).i_op = &InodeTable::<O>::DIRECTORY;
+            InodeInfo::<T>::init_offsets(InodeInfo::of(inode));
+            (*inode).i_op = &InodeVTable::<O>::DIRECTORY;
             (*inode).__bindgen_anon_3.i_fop = directory_file_operations();
             // The name that it has in itself.
             bindings::inc_nlink(inode);
@@ -260,13 +260,13 @@ impl<T: FileSystem> New<T> {
         let inode = new.inode.as_ptr();
         let length = i32::try_from(target.count_bytes()).map_err(|_| ENAMETOOLONG)?;
         // SAFETY: The string is valid and has a zero after `length` bytes. The copy belongs to the
-        // inode, which nobody else knows: `Slot::free_inode()` frees it.
+        // inode, which nobody else knows: `InodeInfo::free_inode()` frees it.
         unsafe {
             let copy = bindings::kstrdup(target.as_char_ptr(), bindings::GFP_KERNEL_ACCOUNT);
             if copy.is_null() {
                 return Err(ENOMEM);
             }
-            (*inode).i_op = &InodeTable::<O>::SYMLINK;
+            (*inode).i_op = &InodeVTable::<O>::SYMLINK;
             bindings::inode_set_cached_link(inode, copy, length);
             bindings::i_size_write(inode, length.into());
         }
@@ -296,7 +296,7 @@ impl<T: FileSystem> New<T> {
         let inode = new.inode.as_ptr();
         // SAFETY: Nobody else knows the inode. The table is static, and made for inodes of `T`.
         unsafe {
-            (*inode).i_op = &InodeTable::<O>::OTHER;
+            (*inode).i_op = &InodeVTable::<O>::OTHER;
             bindings::init_special_inode(inode, (*inode).i_mode, device);
         }
         Ok(new)

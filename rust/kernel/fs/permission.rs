@@ -6,7 +6,7 @@
 //! what is shown. These are the decisions that the kernel takes that way: whether a permission is
 //! granted, who may change attributes, who owns what is made. Each has the name of the C function
 //! whose answer it must equal, and gives it for any caller, object and map that answer the
-//! questions of [`Caller`], [`Owned`] and [`Mapping`].
+//! questions of [`Caller`], [`InodeAttrs`] and [`Mapping`].
 //!
 //! | file | decides |
 //! | --- | --- |
@@ -30,29 +30,29 @@
 //! come between:
 //!
 //! ```ignore,compile_fail,E0308
-//! use kernel::fs::permission::{Caller, Owned};
+//! use kernel::fs::permission::{Caller, InodeAttrs};
 //!
-//! fn owns<C: Caller>(caller: C, inode: &impl Owned<C::Namespace>) -> bool {
-//!     inode.stored_owner() == Some(caller.fsuid())
+//! fn owns<C: Caller>(caller: C, inode: &impl InodeAttrs<C::Namespace>) -> bool {
+//!     inode.i_uid() == Some(caller.fsuid())
 //! }
 //! ```
 //!
 //! A caller is not asked whether it is in a group that was not mapped:
 //!
 //! ```ignore,compile_fail,E0308
-//! use kernel::fs::permission::{Caller, Owned};
+//! use kernel::fs::permission::{Caller, InodeAttrs};
 //!
-//! fn in_group<C: Caller>(caller: C, inode: &impl Owned<C::Namespace>) -> bool {
-//!     inode.stored_group().is_some_and(|group| caller.in_group(group))
+//! fn in_group<C: Caller>(caller: C, inode: &impl InodeAttrs<C::Namespace>) -> bool {
+//!     inode.i_gid().is_some_and(|group| caller.in_group(group))
 //! }
 //! ```
 //!
 //! [`generic_permission()`]: Access::mapped_generic_permission
 //! [`inode_permission()`]: Access::mapped_inode_permission
 
+mod access;
 mod acl;
 mod attr;
-mod caller;
 mod error;
 mod fscaps;
 mod generic;
@@ -72,24 +72,19 @@ mod specialize;
 mod tests;
 
 pub use self::{
+    access::Access,
     acl::{
         posix_acl_valid,
         Entry,
         Tag, //
     },
     attr::{
-        Change,
-        Iattr, //
-    },
-    caller::{
-        Caller,
-        Capability,
-        Names,
-        Namespace, //
+        IattrFields,
+        IattrValues, //
     },
     error::{
-        Denied,
-        Verdict, //
+        CheckError,
+        CheckResult, //
     },
     fscaps::{
         CallerCaps,
@@ -104,7 +99,7 @@ pub use self::{
         UsernsFd, //
     },
     init_owner::{
-        NewOwner,
+        MappedFsIds,
         Ownership, //
     },
     namei::{
@@ -113,39 +108,14 @@ pub use self::{
         StickyCreate, //
     },
     traits::{
-        Guarded,
+        Caller,
+        Capability,
         HasNamespace,
-        Mapping,
-        MountMap,
-        Owned, //
+        Idmap,
+        InodeAttrs,
+        InodePerm,
+        KindIdmap,
+        Namespace,
+        UidGidMap, //
     },
 };
-
-/// A caller at a mount: where all decisions start.
-///
-/// It takes both to say who owns an object, so there is no way to the owner of an object by itself.
-pub struct Access<'a, C, M: ?Sized> {
-    caller: C,
-    map: &'a M,
-}
-
-// By hand, because derived ones would ask the same of `M`.
-
-impl<C: Copy, M: ?Sized> Clone for Access<'_, C, M> {
-    #[inline(always)]
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<C: Copy, M: ?Sized> Copy for Access<'_, C, M> {}
-
-impl<'a, C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'a, C, M> {
-    /// Brings a caller and the map of a mount together.
-    ///
-    /// Objects that are decided upon have to be reached through that mount.
-    #[inline(always)]
-    pub const fn new(caller: C, map: &'a M) -> Self {
-        Self { caller, map }
-    }
-}

@@ -99,7 +99,7 @@ unsafe fn set(
     #[cfg(CONFIG_FS_POSIX_ACL)]
     // SAFETY: By the requirements above.
     return crate::error::to_result(unsafe {
-        bindings::simple_set_acl(idmap.as_raw(), entry, acl, kind)
+        bindings::simple_set_acl(idmap.as_ptr(), entry, acl, kind)
     });
     #[cfg(not(CONFIG_FS_POSIX_ACL))]
     {

@@ -16,7 +16,7 @@
 //!     fs::{
 //!         context::{ContextOperations, FsContext},
 //!         dentry::{Filled, Negative},
-//!         filesystem::{FileSystem, Flags},
+//!         filesystem::{FileSystem, FsFlags},
 //!         inode_ops::InodeOperations,
 //!         mnt_idmapping::MntIdmap,
 //!         mode::Mode,
@@ -33,7 +33,7 @@
 //! #[vtable]
 //! impl FileSystem for DirFs {
 //!     const NAME: &'static CStr = c"dirfs";
-//!     const FLAGS: Flags = Flags::ALLOW_IDMAP;
+//!     const FLAGS: FsFlags = FsFlags::ALLOW_IDMAP;
 //!
 //!     type Options = ();
 //!     type Data = (FsUid, FsGid);
@@ -83,9 +83,9 @@
 use super::{
     context::{
         ContextOperations,
-        ContextTable, //
+        ContextVTable, //
     },
-    inode_cache::SlotCache,
+    inode_cache::InodeCache,
     super_block::kill_sb,
     super_ops::SuperOperations, //
 };
@@ -103,13 +103,13 @@ use crate::{
 ///
 /// # Invariants
 ///
-/// `fs_type` is registered, and `slots` is where the inodes of its superblocks come from.
+/// `fs_type` is registered, and `inode_cache` is where the inodes of its superblocks come from.
 #[repr(C)]
 #[pin_data(PinnedDrop)]
 pub struct Registration<T: FileSystem> {
     #[pin]
     fs_type: Opaque<bindings::file_system_type>,
-    slots: SlotCache<T>,
+    inode_cache: InodeCache<T>,
 }
 
 // SAFETY: Registering and unregistering may happen on different threads, and nothing else is done
@@ -138,7 +138,7 @@ impl<T: ContextOperations + SuperOperations> Registration<T> {
     /// happen before this has returned.
     pub unsafe fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            slots: SlotCache::new(T::NAME)?,
+            inode_cache: InodeCache::new(T::NAME)?,
             fs_type <- Opaque::try_ffi_init(|slot: *mut bindings::file_system_type| {
                 // `register_filesystem()` takes it for a bug.
                 if T::NAME.to_bytes().contains(&b'.') {
@@ -151,8 +151,8 @@ impl<T: ContextOperations + SuperOperations> Registration<T> {
                 };
                 fs_type.name = T::NAME.as_char_ptr();
                 fs_type.fs_flags = T::FLAGS.bits() as i32;
-                fs_type.init_fs_context = Some(ContextTable::<T>::init_fs_context);
-                fs_type.parameters = ContextTable::<T>::PARAMETERS.as_ptr();
+                fs_type.init_fs_context = Some(ContextVTable::<T>::init_fs_context);
+                fs_type.parameters = ContextVTable::<T>::PARAMETERS.as_ptr();
                 fs_type.kill_sb = Some(kill_sb::<T>);
                 fs_type.owner = this_module::<<T as FileSystem>::OwnerModule>().as_ptr();
                 // SAFETY: `fs_type` is complete, pinned, and stays valid until it is unregistered.
@@ -170,10 +170,12 @@ impl<T: FileSystem> Registration<T> {
     /// # Safety
     ///
     /// `fs_type` must be that of a [`Registration`] of `T` that stays valid for `'a`.
-    pub(super) unsafe fn slots<'a>(fs_type: *mut bindings::file_system_type) -> &'a SlotCache<T> {
+    pub(super) unsafe fn inode_cache<'a>(
+        fs_type: *mut bindings::file_system_type,
+    ) -> &'a InodeCache<T> {
         let fs_type: *mut Opaque<bindings::file_system_type> = fs_type.cast();
         // SAFETY: By the requirements above.
-        unsafe { &(*crate::container_of!(fs_type, Self, fs_type)).slots }
+        unsafe { &(*crate::container_of!(fs_type, Self, fs_type)).inode_cache }
     }
 }
 

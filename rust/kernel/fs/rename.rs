@@ -6,13 +6,13 @@
 
 use super::{
     dentry::{
-        Mark,
+        Brand,
         Name,
         Positive, //
     },
     filesystem::FileSystem,
     inode::{
-        Live,
+        Inode,
         Locked, //
     },
     memfs::dir::{
@@ -32,9 +32,9 @@ use core::{
 
 /// What a rename is asked to do besides.
 #[derive(Clone, Copy)]
-pub struct Flags(u32);
+pub struct RenameFlags(u32);
 
-impl Flags {
+impl RenameFlags {
     /// The new name must be free. The VFS has made sure of that.
     pub const NOREPLACE: Self = Self(bindings::RENAME_NOREPLACE);
     /// Both names change places.
@@ -48,7 +48,7 @@ impl Flags {
     }
 
     /// Whether nothing is asked for but what is in `flags`.
-    pub const fn only(self, flags: &[Self]) -> bool {
+    pub const fn is_subset_of(self, flags: &[Self]) -> bool {
         let mut rest = self.0;
         let mut i = 0;
         while i < flags.len() {
@@ -72,13 +72,13 @@ pub struct Rename<'d, T: FileSystem> {
     old: &'d Positive<T>,
     new_dir: Locked<'d, T>,
     new: *mut bindings::dentry,
-    flags: Flags,
+    flags: RenameFlags,
     done: &'d Cell<bool>,
-    mark: Mark<'d>,
+    brand: Brand<'d>,
 }
 
 /// The proof that something was renamed.
-pub struct Renamed<'d>(Mark<'d>);
+pub struct Renamed<'d>(Brand<'d>);
 
 impl<'d, T: FileSystem> Rename<'d, T> {
     /// Takes what C wants to be renamed.
@@ -98,15 +98,15 @@ impl<'d, T: FileSystem> Rename<'d, T> {
                 old: Positive::from_raw(to.old),
                 new_dir: Locked::from_raw(to.new_dir),
                 new: to.new,
-                flags: Flags(flags),
+                flags: RenameFlags(flags),
                 done,
-                mark: PhantomData,
+                brand: PhantomData,
             }
         }
     }
 
     /// What is asked for besides.
-    pub fn flags(&self) -> Flags {
+    pub fn flags(&self) -> RenameFlags {
         self.flags
     }
 
@@ -116,7 +116,7 @@ impl<'d, T: FileSystem> Rename<'d, T> {
     }
 
     /// What is renamed.
-    pub fn inode(&self) -> &'d Live<T> {
+    pub fn inode(&self) -> &'d Inode<T> {
         self.old.inode()
     }
 
@@ -132,11 +132,11 @@ impl<'d, T: FileSystem> Rename<'d, T> {
     }
 
     /// What has the new name, if something does.
-    pub fn target(&self) -> Option<&'d Live<T>> {
+    pub fn target(&self) -> Option<&'d Inode<T>> {
         // SAFETY: The dentry is valid, and the lock of its directory keeps it as it is.
         let inode = unsafe { (*self.new).d_inode };
         // SAFETY: The dentry holds its inode.
-        (!inode.is_null()).then(|| unsafe { Live::from_raw(inode) })
+        (!inode.is_null()).then(|| unsafe { Inode::from_raw(inode) })
     }
 
     fn as_move(&self) -> Move {
@@ -155,7 +155,7 @@ impl<'d, T: FileSystem> Rename<'d, T> {
     /// # Errors
     ///
     /// [`EINVAL`] if it is not this that is asked for: the VFS goes on by the flags, so that names
-    /// would be lost. A whiteout, and nothing else, is given where [`Flags::WHITEOUT`] asks for
+    /// would be lost. A whiteout, and nothing else, is given where [`RenameFlags::WHITEOUT`] asks for
     /// one, and only there.
     ///
     /// [`ENOTEMPTY`] if that is a directory with names in it, [`ENOSPC`], [`ENOMEM`]. In any case
@@ -163,10 +163,10 @@ impl<'d, T: FileSystem> Rename<'d, T> {
     pub fn replace(self, whiteout: Option<New<T>>) -> Result<Renamed<'d>> {
         let flags = self.flags;
         let fits = match &whiteout {
-            Some(new) => flags.has(Flags::WHITEOUT) && new.is_whiteout(),
-            None => !flags.has(Flags::WHITEOUT),
+            Some(new) => flags.has(RenameFlags::WHITEOUT) && new.is_whiteout(),
+            None => !flags.has(RenameFlags::WHITEOUT),
         };
-        if flags.has(Flags::EXCHANGE) || !fits {
+        if flags.has(RenameFlags::EXCHANGE) || !fits {
             return Err(EINVAL);
         }
         // SAFETY: By the type invariants; each directory of `T` has offsets. The whiteout's
@@ -181,7 +181,7 @@ impl<'d, T: FileSystem> Rename<'d, T> {
             }
         }
         self.done.set(true);
-        Ok(Renamed(self.mark))
+        Ok(Renamed(self.brand))
     }
 
     /// Has both names change places. As with [`Rename::replace`], there is no way back.
@@ -191,7 +191,7 @@ impl<'d, T: FileSystem> Rename<'d, T> {
     /// [`EINVAL`] if it is not this that is asked for. [`ENOENT`] if nothing has the new name; the
     /// VFS has made sure of that. [`ENOMEM`].
     pub fn exchange(self) -> Result<Renamed<'d>> {
-        if !self.flags.has(Flags::EXCHANGE) {
+        if !self.flags.has(RenameFlags::EXCHANGE) {
             return Err(EINVAL);
         }
         if self.target().is_none() {
@@ -200,6 +200,6 @@ impl<'d, T: FileSystem> Rename<'d, T> {
         // SAFETY: By the type invariants; each directory of `T` has offsets, and `new` is positive.
         unsafe { dir::exchange(self.as_move())? };
         self.done.set(true);
-        Ok(Renamed(self.mark))
+        Ok(Renamed(self.brand))
     }
 }

@@ -7,13 +7,13 @@
 use super::{
     context::{
         ContextOperations,
-        ContextTable,
+        ContextVTable,
         FsContext, //
     },
     filesystem::FileSystem,
     super_ops::{
         SuperOperations,
-        SuperTable, //
+        SuperVTable, //
     },
 };
 use crate::{
@@ -31,7 +31,7 @@ use core::marker::PhantomData;
 
 /// What is kept for a superblock.
 #[pin_data]
-pub(super) struct Info<T: FileSystem> {
+pub(super) struct SuperBlockInfo<T: FileSystem> {
     next_ino: Atomic<u64>,
     #[pin]
     data: T::Data,
@@ -43,7 +43,7 @@ pub(super) struct Info<T: FileSystem> {
 ///
 /// Instances are valid for as long as they are borrowed, and are of the type that a
 /// [`Registration`](super::registration::Registration) of `T` has registered. `s_fs_info` points to
-/// a pinned `Info<T>`, which is dropped after the last inode.
+/// a pinned `SuperBlockInfo<T>`, which is dropped after the last inode.
 #[repr(transparent)]
 pub struct SuperBlock<T: FileSystem>(Opaque<bindings::super_block>, PhantomData<T>);
 
@@ -68,7 +68,7 @@ impl<T: FileSystem> SuperBlock<T> {
     }
 
     #[inline(always)]
-    fn info(&self) -> &Info<T> {
+    fn info(&self) -> &SuperBlockInfo<T> {
         // SAFETY: By the type invariants.
         unsafe { &*(*self.as_ptr()).s_fs_info.cast() }
     }
@@ -108,12 +108,12 @@ pub(super) unsafe extern "C" fn fill_super<T: ContextOperations + SuperOperation
         // called by its `get_tree()`.
         let (options, cx) = unsafe {
             (
-                ContextTable::<T>::take_options(context).ok_or(EINVAL)?,
+                ContextVTable::<T>::take_options(context).ok_or(EINVAL)?,
                 FsContext::from_raw(context),
             )
         };
         let info = KBox::try_pin_init(
-            try_pin_init!(Info::<T> {
+            try_pin_init!(SuperBlockInfo::<T> {
                 // The root has the first number.
                 next_ino: Atomic::new(1),
                 data <- T::data(KBox::into_inner(options), cx),
@@ -123,7 +123,7 @@ pub(super) unsafe extern "C" fn fill_super<T: ContextOperations + SuperOperation
         // SAFETY: By the requirements above. The pinned object stays where it is until `kill_sb()`.
         let sb = unsafe {
             (*sb).s_fs_info = KBox::into_raw(Pin::into_inner_unchecked(info)).cast();
-            SuperTable::<T>::set_up(sb);
+            SuperVTable::<T>::set_up(sb);
             // INVARIANT: The type is `T`'s, and `s_fs_info` is set.
             SuperBlock::<T>::from_raw(sb)
         };
@@ -151,7 +151,9 @@ pub(super) unsafe extern "C" fn kill_sb<T: FileSystem>(sb: *mut bindings::super_
         bindings::kill_anon_super(sb);
         let info = core::mem::replace(&mut (*sb).s_fs_info, core::ptr::null_mut());
         if !info.is_null() {
-            drop(Pin::new_unchecked(KBox::<Info<T>>::from_raw(info.cast())));
+            drop(Pin::new_unchecked(KBox::<SuperBlockInfo<T>>::from_raw(
+                info.cast(),
+            )));
         }
     }
 }

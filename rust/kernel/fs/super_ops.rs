@@ -6,7 +6,7 @@
 
 use super::{
     filesystem::FileSystem,
-    inode_cache::Slot,
+    inode_cache::InodeInfo,
     memfs::handles::IN_MEMORY,
     new_inode::Root,
     super_block::SuperBlock,
@@ -154,13 +154,13 @@ pub trait SuperOperations: FileSystem {
 }
 
 /// C's table of a filesystem's [`SuperOperations`].
-pub(super) struct SuperTable<T>(PhantomData<T>);
+pub(super) struct SuperVTable<T>(PhantomData<T>);
 
-impl<T: SuperOperations> SuperTable<T> {
+impl<T: SuperOperations> SuperVTable<T> {
     const OPERATIONS: bindings::super_operations = bindings::super_operations {
-        alloc_inode: Some(Slot::<T>::alloc_inode),
-        destroy_inode: Some(Slot::<T>::destroy_inode),
-        free_inode: Some(Slot::<T>::free_inode),
+        alloc_inode: Some(InodeInfo::<T>::alloc_inode),
+        destroy_inode: Some(InodeInfo::<T>::destroy_inode),
+        free_inode: Some(InodeInfo::<T>::free_inode),
         // An inode without names is gone; there is nothing to keep one in memory for.
         drop_inode: Some(bindings::inode_just_drop),
         statfs: Some(Self::statfs),

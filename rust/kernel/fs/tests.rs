@@ -13,14 +13,14 @@ use super::{
         Parameter, //
     },
     dentry::{
-        Entry,
         Filled,
         Name,
         Negative,
-        Removed, //
+        Removed,
+        Victim, //
     },
     filesystem::FileSystem,
-    inode::Live,
+    inode::Inode,
     inode_ops::InodeOperations,
     mnt_idmapping::MntIdmap,
     mode::Mode,
@@ -31,7 +31,7 @@ use super::{
     },
     registration::Registration,
     rename::{
-        Flags,
+        FsFlags,
         Rename,
         Renamed, //
     },
@@ -231,7 +231,7 @@ impl InodeOperations for Dir {
 
     fn rename<'d>(idmap: &MntIdmap, rename: Rename<'d, TestFs>) -> Result<Renamed<'d>> {
         let wrong = WRONG.load(Relaxed);
-        let renamed = if rename.flags().has(Flags::EXCHANGE) != (wrong == WHAT) {
+        let renamed = if rename.flags().has(RenameFlags::EXCHANGE) != (wrong == WHAT) {
             rename.exchange()
         } else if wrong == KIND {
             let owner = rename.old_dir().new_owner(idmap)?;
@@ -243,18 +243,18 @@ impl InodeOperations for Dir {
         answer(renamed)
     }
 
-    fn unlink<'d>(entry: Entry<'d, TestFs>) -> Result<Removed<'d>> {
+    fn unlink<'d>(entry: Victim<'d, TestFs>) -> Result<Removed<'d>> {
         answer(entry.unlink())
     }
 
-    fn rmdir<'d>(entry: Entry<'d, TestFs>) -> Result<Removed<'d>> {
+    fn rmdir<'d>(entry: Victim<'d, TestFs>) -> Result<Removed<'d>> {
         match WRONG.load(Relaxed) {
             WHAT => entry.unlink(),
             _ => answer(entry.rmdir()),
         }
     }
 
-    fn listxattr(inode: &Live<TestFs>, list: &mut NameList) -> Result {
+    fn listxattr(inode: &Inode<TestFs>, list: &mut NameList) -> Result {
         attributes::list(inode, list)
     }
 }

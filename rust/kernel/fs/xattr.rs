@@ -9,7 +9,7 @@ mod simple;
 use super::{
     filesystem::FileSystem,
     inode::{
-        Live,
+        Inode,
         Locked, //
     },
     mnt_idmapping::MntIdmap, //
@@ -135,7 +135,7 @@ pub struct SetFlags(c_int);
 /// use kernel::{
 ///     fs::{
 ///         filesystem::FileSystem,
-///         inode::{Live, Locked},
+///         inode::{Inode, Locked},
 ///         mnt_idmapping::MntIdmap,
 ///         xattr::{SetFlags, ValueBuffer, XattrOperations, Xattrs},
 ///     },
@@ -153,7 +153,7 @@ pub struct SetFlags(c_int);
 /// }
 ///
 /// impl XattrOperations for MyFs {
-///     fn get(inode: &Live<Self>, name: &CStr, value: &mut ValueBuffer) -> Result {
+///     fn get(inode: &Inode<Self>, name: &CStr, value: &mut ValueBuffer) -> Result {
 ///         inode.data().get(name, value)
 ///     }
 ///
@@ -178,7 +178,7 @@ pub trait XattrOperations: FileSystem {
     /// # Errors
     ///
     /// [`ENODATA`] if there is none of that name, [`ERANGE`] if the buffer is too small.
-    fn get(inode: &Live<Self>, name: &CStr, value: &mut ValueBuffer) -> Result;
+    fn get(inode: &Inode<Self>, name: &CStr, value: &mut ValueBuffer) -> Result;
 
     /// Sets the value of an attribute, or removes it.
     ///
@@ -224,13 +224,13 @@ impl<T: FileSystem> Handlers<T> {
 impl<T: XattrOperations> Handlers<T> {
     /// Those of [`XattrOperations`].
     // INVARIANT: The table is that of `T`.
-    pub const ALL: Self = Self(Table::<T>::ALL.as_ptr(), PhantomData);
+    pub const ALL: Self = Self(XattrVTable::<T>::ALL.as_ptr(), PhantomData);
 }
 
 /// C's tables of [`XattrOperations`].
-struct Table<T>(PhantomData<T>);
+struct XattrVTable<T>(PhantomData<T>);
 
-impl<T: XattrOperations> Table<T> {
+impl<T: XattrOperations> XattrVTable<T> {
     const ALL: &'static [*const bindings::xattr_handler; 4] = &[
         &Self::SECURITY,
         &Self::TRUSTED,
@@ -272,7 +272,7 @@ impl<T: XattrOperations> Table<T> {
             // SAFETY: By the requirements above.
             let (inode, name) = unsafe {
                 let name = bindings::xattr_full_name(handler, name);
-                (Live::from_raw(inode), CStr::from_char_ptr(name))
+                (Inode::from_raw(inode), CStr::from_char_ptr(name))
             };
             T::get(inode, name, &mut value)?;
             Ok(value.used)

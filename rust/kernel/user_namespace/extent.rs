@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One checked range of an id map.
+//! One checked extent of an id map.
 
 use core::fmt;
 
@@ -71,7 +71,7 @@ macro_rules! impl_id_int {
 
 impl_id_int!(u8 u32);
 
-/// A range of ids and the range of the same length that it is mapped to.
+/// An extent of ids and the extent of the same length that it is mapped to.
 ///
 /// The names are those of `struct uid_gid_extent`: `first` counts in the space that the map is
 /// written for, `lower_first` in the one below it. In a mount's map these are the ids of the
@@ -81,7 +81,7 @@ impl_id_int!(u8 u32);
 ///
 /// - `count` is not zero, except in [`Extent::EMPTY`], which holds no id;
 /// - neither `first + count` nor `lower_first + count` overflows, hence [`IdInt::NONE`] is in
-///   neither range.
+///   neither extent.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct Extent<T = u32> {
@@ -93,11 +93,11 @@ pub struct Extent<T = u32> {
 /// Why three numbers are no [`Extent`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExtentError {
-    /// The range has no ids.
+    /// The extent has no ids.
     Empty,
-    /// The upper range ends past the greatest id.
+    /// The upper extent ends past the greatest id.
     FirstOverflows,
-    /// The lower range ends past the greatest id.
+    /// The lower extent ends past the greatest id.
     LowerOverflows,
 }
 
@@ -119,7 +119,7 @@ impl<T: IdInt> Extent<T> {
         count: T::ZERO,
     };
 
-    /// Checks a range by the rules of `map_write()` in `kernel/user_namespace.c`.
+    /// Checks an extent by the rules of `map_write()` in `kernel/user_namespace.c`.
     ///
     /// # Examples
     ///
@@ -153,13 +153,13 @@ impl<T: IdInt> Extent<T> {
         }
     }
 
-    /// The first id of the upper range.
+    /// The first id of the upper extent.
     #[inline(always)]
     pub fn first(&self) -> T {
         self.first
     }
 
-    /// The first id of the lower range.
+    /// The first id of the lower extent.
     #[inline(always)]
     pub fn lower_first(&self) -> T {
         self.lower_first
@@ -171,7 +171,7 @@ impl<T: IdInt> Extent<T> {
         self.count
     }
 
-    /// One past the last id of the upper range.
+    /// One past the last id of the upper extent.
     #[inline(always)]
     pub fn end(&self) -> T {
         // By the type invariant this does not wrap.
@@ -181,7 +181,7 @@ impl<T: IdInt> Extent<T> {
     /// The same pairs of ids, read from below.
     #[inline]
     pub fn inverse(self) -> Self {
-        // INVARIANT: The invariants treat both ranges alike.
+        // INVARIANT: The invariants treat both extents alike.
         Self {
             first: self.lower_first,
             lower_first: self.first,
@@ -189,7 +189,7 @@ impl<T: IdInt> Extent<T> {
         }
     }
 
-    /// Maps an id of the upper range to the lower one.
+    /// Maps an id of the upper extent to the lower one.
     #[inline(always)]
     pub fn down(&self, id: T) -> Option<T> {
         let offset = id.wrapping_sub(self.first);
@@ -200,19 +200,19 @@ impl<T: IdInt> Extent<T> {
         }
     }
 
-    /// Whether an id is in the upper range.
+    /// Whether an id is in the upper extent.
     #[inline(always)]
     pub fn has(&self, id: T) -> bool {
         id.wrapping_sub(self.first) < self.count
     }
 
-    /// Maps an id of the lower range to the upper one.
+    /// Maps an id of the lower extent to the upper one.
     #[inline(always)]
     pub fn up(&self, id: T) -> Option<T> {
         self.inverse().down(id)
     }
 
-    /// Maps `count` ids from `id` on to the lower range, if all of them are in the upper one.
+    /// Maps `count` ids from `id` on to the lower extent, if all of them are in the upper one.
     pub fn range_down(&self, id: T, count: T) -> Option<T> {
         if count == T::ZERO || id < self.first || id.checked_add(count)? > self.end() {
             return None;
@@ -220,13 +220,13 @@ impl<T: IdInt> Extent<T> {
         self.down(id)
     }
 
-    /// Whether the upper ranges share an id.
+    /// Whether the upper extents share an id.
     #[inline]
     pub fn overlaps(&self, other: &Self) -> bool {
         self.first < other.end() && other.first < self.end()
     }
 
-    /// The part of this extent whose lower ids are in the upper range of `next`, mapped through
+    /// The part of this extent whose lower ids are in the upper extent of `next`, mapped through
     /// both.
     pub fn then(&self, next: &Self) -> Option<Self> {
         let low = self.lower_first.max(next.first);
@@ -234,7 +234,7 @@ impl<T: IdInt> Extent<T> {
         if low >= end {
             return None;
         }
-        // INVARIANT: The ranges are parts of ranges of valid extents, and not empty.
+        // INVARIANT: The extents are parts of extents of valid extents, and not empty.
         Some(Self {
             first: self.up(low)?,
             lower_first: next.down(low)?,

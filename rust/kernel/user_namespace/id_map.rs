@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A whole id map: a list of ranges, of which no two share an id.
+//! A whole id map: a list of extents, of which no two share an id.
 
 use super::extent::{
     Extent,
@@ -15,31 +15,31 @@ use core::{
     },
 };
 
-/// The most ranges that a map can have, `UID_GID_MAP_MAX_EXTENTS`.
+/// The most extents that a map can have, `UID_GID_MAP_MAX_EXTENTS`.
 pub const MAX_EXTENTS: usize = 340;
 
-/// Why a list of ranges is no map.
+/// Why a list of extents is no map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MapError {
-    /// There is no range at all.
+    /// There is no extent at all.
     Empty,
     /// There are more than [`MAX_EXTENTS`].
     TooMany,
-    /// Line `line`, counted from zero, is not three decimal numbers in the id's range.
+    /// Line `line`, counted from zero, is not three decimal numbers in the id's extent.
     Syntax {
         /// The line.
         line: usize,
     },
     /// Range `line`, counted from zero, is not valid by itself.
     Extent {
-        /// The range.
+        /// The extent.
         line: usize,
         /// What is wrong with it.
         error: ExtentError,
     },
-    /// The upper ranges of two extents share an id.
+    /// The upper extents of two extents share an id.
     FirstOverlap(usize, usize),
-    /// The lower ranges of two extents share an id.
+    /// The lower extents of two extents share an id.
     LowerOverlap(usize, usize),
     /// The place given for the result is too small.
     NoRoom,
@@ -49,7 +49,7 @@ impl fmt::Display for MapError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("a map needs at least one range"),
-            Self::TooMany => write!(f, "a map has at most {MAX_EXTENTS} ranges"),
+            Self::TooMany => write!(f, "a map has at most {MAX_EXTENTS} extents"),
             Self::Syntax { line } => write!(
                 f,
                 "range {}: expected three numbers, FIRST LOWER COUNT, each below 4294967296",
@@ -58,30 +58,30 @@ impl fmt::Display for MapError {
             Self::Extent { line, error } => write!(f, "range {}: {error}", line.wrapping_add(1)),
             Self::FirstOverlap(a, b) => write!(
                 f,
-                "ranges {} and {} both map an id of the first column",
+                "extents {} and {} both map an id of the first column",
                 a.wrapping_add(1),
                 b.wrapping_add(1)
             ),
             Self::LowerOverlap(a, b) => write!(
                 f,
-                "ranges {} and {} both map to an id of the second column",
+                "extents {} and {} both map to an id of the second column",
                 a.wrapping_add(1),
                 b.wrapping_add(1)
             ),
-            Self::NoRoom => f.write_str("no room for the ranges of the result"),
+            Self::NoRoom => f.write_str("no room for the extents of the result"),
         }
     }
 }
 
-/// A valid map over some storage for its ranges: an array, a slice, a vector.
+/// A valid map over some storage for its extents: an array, a slice, a vector.
 ///
-/// This is the definition of what a map is and means; [`Table`](super::Table) is how the kernel
-/// finds an id fast. Ranges stay in the order in which they were given.
+/// This is the definition of what a map is and means; [`Lookup`](super::Lookup) is how the kernel
+/// finds an id fast. Extents stay in the order in which they were given.
 ///
 /// # Invariants
 ///
-/// There are 1 to [`MAX_EXTENTS`] ranges, none of them empty, and of no two do the upper ranges or
-/// the lower ranges share an id. So each id is mapped to one id at most, either way.
+/// There are 1 to [`MAX_EXTENTS`] extents, none of them empty, and of no two do the upper extents or
+/// the lower extents share an id. So each id is mapped to one id at most, either way.
 ///
 /// # Examples
 ///
@@ -102,9 +102,9 @@ impl fmt::Display for MapError {
 pub struct IdMap<B>(B);
 
 impl<T: IdInt, B: Deref<Target = [Extent<T>]>> IdMap<B> {
-    /// Checks ranges by the rules of `map_write()` in `kernel/user_namespace.c`.
+    /// Checks extents by the rules of `map_write()` in `kernel/user_namespace.c`.
     ///
-    /// Compares every range with every other; [`SortedMap::new`] is for maps whose length an
+    /// Compares every extent with every other; [`SortedMap::new`] is for maps whose length an
     /// unprivileged program may choose.
     pub fn from_storage(extents: B) -> Result<Self, MapError> {
         check_count(&extents)?;
@@ -122,7 +122,7 @@ impl<T: IdInt, B: Deref<Target = [Extent<T>]>> IdMap<B> {
         Ok(Self(extents))
     }
 
-    /// The ranges, in the order in which they were given.
+    /// The extents, in the order in which they were given.
     pub fn extents(&self) -> &[Extent<T>] {
         &self.0
     }
@@ -141,9 +141,9 @@ impl<T: IdInt, B: Deref<Target = [Extent<T>]>> IdMap<B> {
         self.0.iter().find_map(|extent| extent.up(id))
     }
 
-    /// Maps `count` ids from `id` on down, if one range of the map has them all.
+    /// Maps `count` ids from `id` on down, if one extent of the map has them all.
     ///
-    /// Mirrors `map_id_range_down()` in `kernel/user_namespace.c`, but for a range that would pass
+    /// Mirrors `map_id_range_down()` in `kernel/user_namespace.c`, but for an extent that would pass
     /// the greatest id, which is never mapped.
     pub fn range_down(&self, id: T, count: T) -> Option<T> {
         self.0
@@ -151,7 +151,7 @@ impl<T: IdInt, B: Deref<Target = [Extent<T>]>> IdMap<B> {
             .find_map(|extent| extent.range_down(id, count))
     }
 
-    /// Maps `count` ids from `id` on up, if one range of the map has them all.
+    /// Maps `count` ids from `id` on up, if one extent of the map has them all.
     ///
     /// Mirrors `map_id_range_up()` in `kernel/user_namespace.c`, with the difference of
     /// [`IdMap::range_down`].
@@ -175,7 +175,7 @@ impl<T: IdInt, B: Deref<Target = [Extent<T>]>> IdMap<B> {
 
     /// Maps down through this map and then through `next`, as one map in `room`.
     ///
-    /// The result maps the ids that both maps map, [`MapError::Empty`] if there is none. A range of
+    /// The result maps the ids that both maps map, [`MapError::Empty`] if there is none. An extent of
     /// the one may meet many of the other, so `room` may have to be larger than either; with
     /// [`MAX_EXTENTS`] places, [`MapError::NoRoom`] says that the result is no map any more.
     ///
@@ -213,24 +213,24 @@ impl<T: IdInt, B: Deref<Target = [Extent<T>]>> IdMap<B> {
         }
         let extents = room.get(..used).ok_or(MapError::NoRoom)?;
         check_count(extents)?;
-        // INVARIANT: Composing two injective maps gives an injective one, so no two ranges share
+        // INVARIANT: Composing two injective maps gives an injective one, so no two extents share
         // an id; the count was just checked.
         Ok(IdMap(extents))
     }
 }
 
-impl<T: IdInt, const N: usize> IdMap<FewExtents<T, N>> {
-    /// Makes a map of an array of ranges.
+impl<T: IdInt, const N: usize> IdMap<ExtentArray<T, N>> {
+    /// Makes a map of an array of extents.
     pub fn new(extents: [Extent<T>; N]) -> Result<Self, MapError> {
-        Self::from_storage(FewExtents(extents))
+        Self::from_storage(ExtentArray(extents))
     }
 }
 
-/// An array of ranges as the storage of a map.
+/// An array of extents as the storage of a map.
 #[derive(Clone, Copy)]
-pub struct FewExtents<T, const N: usize>([Extent<T>; N]);
+pub struct ExtentArray<T, const N: usize>([Extent<T>; N]);
 
-impl<T, const N: usize> Deref for FewExtents<T, N> {
+impl<T, const N: usize> Deref for ExtentArray<T, N> {
     type Target = [Extent<T>];
 
     fn deref(&self) -> &[Extent<T>] {
@@ -239,8 +239,8 @@ impl<T, const N: usize> Deref for FewExtents<T, N> {
 }
 
 impl<'a, T: IdInt> IdMap<&'a [Extent<T>]> {
-    /// Reads a map in the form of `/proc/PID/uid_map`: a range a line, three numbers each, with
-    /// blanks between and around them. The ranges are put in `room`.
+    /// Reads a map in the form of `/proc/PID/uid_map`: an extent a line, three numbers each, with
+    /// blanks between and around them. The extents are put in `room`.
     ///
     /// Unlike the kernel's `map_write()`, which takes the low 32 bits of a greater number, this
     /// refuses what is no id.
@@ -298,16 +298,16 @@ impl<T: IdInt, B: Deref<Target = [Extent<T>]>> fmt::Debug for IdMap<B> {
 ///
 /// # Invariants
 ///
-/// There are 1 to [`MAX_EXTENTS`] ranges, none of them empty, ascending, and no two upper ranges
+/// There are 1 to [`MAX_EXTENTS`] extents, none of them empty, ascending, and no two upper extents
 /// share an id.
 #[derive(Clone, Copy)]
 pub struct SortedMap<B>(B);
 
 impl<T: IdInt, B: DerefMut<Target = [Extent<T>]>> SortedMap<B> {
-    /// Sorts the ranges and checks that no id is mapped twice.
+    /// Sorts the extents and checks that no id is mapped twice.
     ///
-    /// Inserts one by one, which for the two inputs of the kernel is the right way: few ranges, or
-    /// ranges that are in order already.
+    /// Inserts one by one, which for the two inputs of the kernel is the right way: few extents, or
+    /// extents that are in order already.
     pub fn new(mut extents: B) -> Result<Self, MapError> {
         check_count(&extents)?;
         for sorted in 1..extents.len() {
@@ -331,13 +331,13 @@ impl<T: IdInt, B: DerefMut<Target = [Extent<T>]>> SortedMap<B> {
 }
 
 impl<T: IdInt, B: Deref<Target = [Extent<T>]>> SortedMap<B> {
-    /// The ranges, ascending.
+    /// The extents, ascending.
     #[inline(always)]
     pub fn extents(&self) -> &[Extent<T>] {
         &self.0
     }
 
-    /// Maps an id that one of the ranges `from..=to` has, if any.
+    /// Maps an id that one of the extents `from..=to` has, if any.
     pub fn find(&self, id: T, from: usize, to: usize) -> Option<T> {
         let range = self.0.get(from..=to)?;
         let after = range.partition_point(|extent| extent.first() <= id);
@@ -345,7 +345,7 @@ impl<T: IdInt, B: Deref<Target = [Extent<T>]>> SortedMap<B> {
     }
 }
 
-/// Checks what each list of ranges must fulfil.
+/// Checks what each list of extents must fulfil.
 fn check_count<T: IdInt>(extents: &[Extent<T>]) -> Result<(), MapError> {
     if extents.is_empty() {
         return Err(MapError::Empty);

@@ -13,23 +13,23 @@ use crate::{
 use kernel::{
     fs::{
         dentry::{
-            Entry,
             Filled,
             Negative,
             Positive,
             Removed,
-            Unnamed, //
+            Tmpfile,
+            Victim, //
         },
         file_attr::FileFlags,
         iattr::Iattr,
         inode::{
-            Live,
+            Inode,
             Locked, //
         },
         inode_ops::InodeOperations,
         kstat::{
             Kstat,
-            Request, //
+            RequestMask, //
         },
         mnt_idmapping::MntIdmap,
         mode::Mode,
@@ -40,8 +40,8 @@ use kernel::{
             PosixAcl, //
         },
         rename::{
-            Flags,
             Rename,
+            RenameFlags,
             Renamed, //
         },
         xattr::NameList, //
@@ -53,7 +53,7 @@ use kernel::{
 pub(crate) struct Dir;
 
 /// Whether the name of an inode that goes is a further one, which counts for itself.
-fn is_further_name(inode: &Live<RustIdmapFs>) -> bool {
+fn is_further_name(inode: &Inode<RustIdmapFs>) -> bool {
     inode.nlink() > 1 && !inode.mode().is_dir()
 }
 
@@ -112,8 +112,8 @@ impl InodeOperations for Dir {
 
     fn tmpfile<'d>(
         idmap: &MntIdmap,
-        dir: &Live<RustIdmapFs>,
-        file: Unnamed<'d, RustIdmapFs>,
+        dir: &Inode<RustIdmapFs>,
+        file: Tmpfile<'d, RustIdmapFs>,
         mode: Mode,
     ) -> Result<Filled<'d>> {
         let data = Node::new(dir.super_block())?;
@@ -139,7 +139,7 @@ impl InodeOperations for Dir {
         })
     }
 
-    fn unlink<'d>(entry: Entry<'d, RustIdmapFs>) -> Result<Removed<'d>> {
+    fn unlink<'d>(entry: Victim<'d, RustIdmapFs>) -> Result<Removed<'d>> {
         let inode = entry.inode();
         let counted = is_further_name(inode);
         let removed = entry.unlink()?;
@@ -149,19 +149,23 @@ impl InodeOperations for Dir {
         Ok(removed)
     }
 
-    fn rmdir<'d>(entry: Entry<'d, RustIdmapFs>) -> Result<Removed<'d>> {
+    fn rmdir<'d>(entry: Victim<'d, RustIdmapFs>) -> Result<Removed<'d>> {
         entry.rmdir()
     }
 
     fn rename<'d>(idmap: &MntIdmap, rename: Rename<'d, RustIdmapFs>) -> Result<Renamed<'d>> {
         let flags = rename.flags();
-        if !flags.only(&[Flags::NOREPLACE, Flags::EXCHANGE, Flags::WHITEOUT]) {
+        if !flags.is_subset_of(&[
+            RenameFlags::NOREPLACE,
+            RenameFlags::EXCHANGE,
+            RenameFlags::WHITEOUT,
+        ]) {
             return Err(EINVAL);
         }
-        if flags.has(Flags::EXCHANGE) {
+        if flags.has(RenameFlags::EXCHANGE) {
             return rename.exchange();
         }
-        let whiteout = if flags.has(Flags::WHITEOUT) {
+        let whiteout = if flags.has(RenameFlags::WHITEOUT) {
             let dir = rename.old_dir();
             let data = Node::new(dir.super_block())?;
             let owner = dir.new_owner(idmap)?;
@@ -184,14 +188,14 @@ impl InodeOperations for Dir {
 
     fn getattr(
         idmap: &MntIdmap,
-        inode: &Live<RustIdmapFs>,
+        inode: &Inode<RustIdmapFs>,
         stat: &mut Kstat,
-        request: Request,
+        request: RequestMask,
     ) -> Result {
         node::getattr(idmap, inode, stat, request)
     }
 
-    fn listxattr(inode: &Live<RustIdmapFs>, list: &mut NameList) -> Result {
+    fn listxattr(inode: &Inode<RustIdmapFs>, list: &mut NameList) -> Result {
         inode.data().xattrs.list(inode, list)
     }
 
@@ -204,7 +208,7 @@ impl InodeOperations for Dir {
         simple_set_acl(idmap, entry, acl, kind)
     }
 
-    fn fileattr_get(inode: &Live<RustIdmapFs>) -> Result<FileFlags> {
+    fn fileattr_get(inode: &Inode<RustIdmapFs>) -> Result<FileFlags> {
         Ok(node::flags(inode))
     }
 

@@ -9,13 +9,13 @@ use kernel::{
         file_attr::FileFlags,
         iattr::Iattr,
         inode::{
-            Live,
+            Inode,
             Locked, //
         },
         inode_ops::InodeOperations,
         kstat::{
             Kstat,
-            Request, //
+            RequestMask, //
         },
         mnt_idmapping::MntIdmap,
         posix_acl::{
@@ -51,9 +51,9 @@ pub(crate) fn setattr(idmap: &MntIdmap, entry: &Positive<RustIdmapFs>, attr: Iat
 /// Tells attributes, with the owner that this mount shows.
 pub(crate) fn getattr(
     idmap: &MntIdmap,
-    inode: &Live<RustIdmapFs>,
+    inode: &Inode<RustIdmapFs>,
     stat: &mut Kstat,
-    request: Request,
+    request: RequestMask,
 ) -> Result {
     stat.fill(idmap, inode, request);
     if request.btime() {
@@ -63,13 +63,13 @@ pub(crate) fn getattr(
 }
 
 /// Tells the flags that `chattr` sets.
-pub(crate) fn flags(inode: &Live<RustIdmapFs>) -> FileFlags {
+pub(crate) fn flags(inode: &Inode<RustIdmapFs>) -> FileFlags {
     FileFlags::new(inode.data().flags.load(Relaxed))
 }
 
 /// Sets the flags that `chattr` sets; the VFS has asked whether the caller may through this mount.
 pub(crate) fn set_flags(inode: &Locked<'_, RustIdmapFs>, flags: FileFlags) -> Result {
-    if !flags.only(FLAGS) {
+    if !flags.is_subset_of(FLAGS) {
         return Err(EOPNOTSUPP);
     }
     inode.set_flags(flags);
@@ -88,14 +88,14 @@ impl InodeOperations for Leaf {
 
     fn getattr(
         idmap: &MntIdmap,
-        inode: &Live<RustIdmapFs>,
+        inode: &Inode<RustIdmapFs>,
         stat: &mut Kstat,
-        request: Request,
+        request: RequestMask,
     ) -> Result {
         getattr(idmap, inode, stat, request)
     }
 
-    fn listxattr(inode: &Live<RustIdmapFs>, list: &mut NameList) -> Result {
+    fn listxattr(inode: &Inode<RustIdmapFs>, list: &mut NameList) -> Result {
         inode.data().xattrs.list(inode, list)
     }
 
@@ -108,7 +108,7 @@ impl InodeOperations for Leaf {
         simple_set_acl(idmap, entry, acl, kind)
     }
 
-    fn fileattr_get(inode: &Live<RustIdmapFs>) -> Result<FileFlags> {
+    fn fileattr_get(inode: &Inode<RustIdmapFs>) -> Result<FileFlags> {
         Ok(flags(inode))
     }
 
@@ -122,7 +122,7 @@ impl InodeOperations for Leaf {
 }
 
 impl XattrOperations for RustIdmapFs {
-    fn get(inode: &Live<Self>, name: &CStr, value: &mut ValueBuffer) -> Result {
+    fn get(inode: &Inode<Self>, name: &CStr, value: &mut ValueBuffer) -> Result {
         inode.data().xattrs.get(name, value)
     }
 

@@ -67,11 +67,11 @@ impl Settings {
         }
         // As the user namespace calls them in which it was mounted.
         let names = sb.user_ns();
-        match names.from_stored(Some(self.uid)) {
+        match names.from_kid(Some(self.uid)) {
             Some(uid) if uid.get() != 0 => seq_print!(seq, ",uid={}", uid.get()),
             _ => {}
         }
-        match names.from_stored(Some(self.gid)) {
+        match names.from_kid(Some(self.gid)) {
             Some(gid) if gid.get() != 0 => seq_print!(seq, ",gid={}", gid.get()),
             _ => {}
         }

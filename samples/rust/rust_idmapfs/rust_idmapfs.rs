@@ -29,10 +29,10 @@ use kernel::{
         file_attr::FileFlags,
         filesystem::{
             FileSystem,
-            Flags, //
+            FsFlags, //
         },
         kstat::Timespec,
-        memfs::RamData,
+        memfs::MemFileSystem,
         mode::Mode,
         new_inode::{
             New,
@@ -80,9 +80,9 @@ struct RustIdmapFs;
 impl FileSystem for RustIdmapFs {
     const NAME: &'static CStr = c"rust_idmapfs";
 
-    const FLAGS: Flags = Flags::ALLOW_IDMAP
-        .with(Flags::USERNS_MOUNT)
-        .with(Flags::MGTIME);
+    const FLAGS: FsFlags = FsFlags::ALLOW_IDMAP
+        .with(FsFlags::USERNS_MOUNT)
+        .with(FsFlags::MGTIME);
 
     type Options = Options;
     type Data = Mounted;
@@ -161,7 +161,7 @@ impl SuperOperations for RustIdmapFs {
     }
 }
 
-impl RamData for RustIdmapFs {
+impl MemFileSystem for RustIdmapFs {
     fn charge(super_block: &SuperBlock<Self>) -> Result {
         super_block.data().limits.charge_page()
     }

@@ -15,7 +15,7 @@
 mod support;
 
 use kernel::{
-    fs::mnt_idmapping::{Directory, Table, BUCKETS},
+    fs::mnt_idmapping::{BucketIndex, Lookup, BUCKETS},
     user_namespace::{Extent, ExtentError, IdInt, IdMap, MapError, SortedMap},
 };
 use support::{all_extents, Raw, Relation, Small, Tiny};
@@ -50,9 +50,9 @@ fn check_tables<T: Small>(extents: &[Extent<T>], expected: &[Option<u8>; 256]) {
     let mut room = [Extent::EMPTY; 3];
     room[..n].copy_from_slice(extents);
     let sorted = SortedMap::new(&mut room[..n]).unwrap();
-    let few = Table::<T, &mut [Extent<T>], &mut Directory>::few(&sorted).unwrap();
+    let few = Lookup::<T, &mut [Extent<T>], &mut BucketIndex>::inline(&sorted).unwrap();
     let mut directory = [u16::MAX; BUCKETS];
-    let many = Table::many(sorted, &mut directory);
+    let many = Lookup::out_of_line(sorted, &mut directory);
     for id in T::all() {
         let expected = expected[usize::from(id.to_u8())].unwrap_or(T::NONE.to_u8());
         assert_eq!(few.get(id).to_u8(), expected, "few: {extents:?} at {id}");
@@ -250,7 +250,7 @@ fn every_map_of_one_range_of_u8() {
         let map = IdMap::new([extent]).unwrap();
         let mut sorted = [extent];
         let sorted = SortedMap::new(sorted.as_mut_slice()).unwrap();
-        let table = Table::<u8, &mut [Extent<u8>], &mut Directory>::few(&sorted).unwrap();
+        let table = Lookup::<u8, &mut [Extent<u8>], &mut BucketIndex>::inline(&sorted).unwrap();
         let (first, lower, count) = raw;
         for id in 0..=u8::MAX {
             let down = (first..first + count)

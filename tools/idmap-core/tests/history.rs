@@ -10,11 +10,11 @@ mod support;
 
 use kernel::{
     fs::{
-        mnt_idmapping::{Table, BUCKETS, FEW},
+        mnt_idmapping::{Lookup, BUCKETS, MAX_BASE_EXTENTS},
         mode::{Mask, Mode, Valid},
         permission::{
-            Access, CallerCaps, CapsRoot, Denied, DiskCaps, Iattr, IdmapRequest, MountFacts,
-            NewMap, NoIdmap, UsernsFd,
+            Access, CallerCaps, CapsRoot, CheckError, DiskCaps, IattrValues, IdmapRequest,
+            MountFacts, NewMap, NoIdmap, UsernsFd,
         },
     },
     host,
@@ -91,8 +91,8 @@ fn nobody_makes_what_nobody_owns() {
     let dir = Inode::new(0o040777, 1000, 1000);
     for (user, group) in [(3000, 2000), (2000, 3000), (3000, 3000)] {
         let stranger = who(user, group, &[]);
-        let refused = Access::new(&stranger, &map).new_owner(&dir);
-        assert_eq!(refused.unwrap_err(), Denied::EOVERFLOW);
+        let refused = Access::new(&stranger, &map).mapped_fsids(&dir);
+        assert_eq!(refused.unwrap_err(), CheckError::EOVERFLOW);
     }
     // Without a map it is the filesystem's own namespace that may lack them.
     let inside = Ns::new(1, vec![[0, 2000, 10]], vec![[0, 2000, 5]], Ns::initial());
@@ -102,11 +102,11 @@ fn nobody_makes_what_nobody_owns() {
     };
     for (user, group, refused) in [(2000, 2007, true), (2017, 2000, true), (2009, 2004, false)] {
         let caller = who(user, group, &[]);
-        let owner = Access::new(&caller, &Map::Nop).new_owner(&dir_inside);
+        let owner = Access::new(&caller, &Map::Nop).mapped_fsids(&dir_inside);
         assert_eq!(owner.is_err(), refused, "{user} {group}");
     }
     let known = who(2000, 2001, &[]);
-    let owner = Access::new(&known, &map).new_owner(&dir).unwrap();
+    let owner = Access::new(&known, &map).mapped_fsids(&dir).unwrap();
     let ids = (owner.owner().get(), owner.group().get());
     assert_eq!(ids, (1000, 1001));
 }
@@ -156,7 +156,7 @@ fn acls_are_judged_by_the_ids_that_are_seen() {
     let read =
         |caller: &Who| Access::new(caller, &map).mapped_generic_permission(&file, Mask::MAY_READ);
     assert_eq!(read(&named), Ok(()));
-    assert_eq!(read(&same_number), Err(Denied::EACCES));
+    assert_eq!(read(&same_number), Err(CheckError::EACCES));
     // What is shown does not change what is stored.
     let access = Access::new(&named, &map);
     let shown = access.acl_to_caller(&file, entry::<Filesystem>(stored[1]));
@@ -277,7 +277,7 @@ fn the_set_group_id_bit_is_lost_by_one_rule() {
 fn a_new_mode_has_the_set_group_id_bit_of_members_only() {
     let map = shifted();
     let file = Inode::new(0o100644, 1001, 1000);
-    let attr = Iattr {
+    let attr = IattrValues {
         valid: Valid::ATTR_MODE,
         mode: Mode::new(0o102755),
         vfsuid: None,
@@ -322,12 +322,15 @@ fn capabilities_are_for_the_root_that_is_seen() {
     );
     // They are nobody's without the map, and not those of the caller with its number.
     let plain = Access::new(&root_inside, &Map::Nop);
-    assert_eq!(plain.caps_to_execute(&file, expected), Err(Denied::ENODATA));
+    assert_eq!(
+        plain.caps_to_execute(&file, expected),
+        Err(CheckError::ENODATA)
+    );
     let host_root = who(0, 0, &[]);
     let access = Access::new(&host_root, &map);
     assert_eq!(
         access.caps_to_execute(&file, expected),
-        Err(Denied::ENODATA)
+        Err(CheckError::ENODATA)
     );
 }
 
@@ -375,7 +378,10 @@ fn the_map_is_that_of_a_namespace_one_controls() {
     let foreign = |_| UsernsFd::UserNamespace("theirs", false);
     let refused = request.build(foreign, |_| false);
     assert_eq!(refused, Err(NoIdmap::NamespaceNotControlled));
-    assert_eq!(Denied::from(NoIdmap::NamespaceNotControlled), Denied::EPERM);
+    assert_eq!(
+        CheckError::from(NoIdmap::NamespaceNotControlled),
+        CheckError::EPERM
+    );
     assert_eq!(request.build(foreign, |_| true), Ok(NewMap::Of("theirs")));
 }
 
@@ -395,7 +401,14 @@ fn there_is_no_map_without_ranges() {
 /// d2f007dbe7e4 ("userns: also map extents in the reverse map to kernel IDs").
 #[test]
 fn both_directions_of_a_map_agree() {
-    for count in [1, 2, FEW as u32, FEW as u32 + 1, 16, MAX_EXTENTS as u32] {
+    for count in [
+        1,
+        2,
+        MAX_BASE_EXTENTS as u32,
+        MAX_BASE_EXTENTS as u32 + 1,
+        16,
+        MAX_EXTENTS as u32,
+    ] {
         // Neither column is in order.
         let extent = |index: u32| {
             let (first, lower) = ((index * 7919) % 340 * 10, (index * 5003) % 340 * 10);
@@ -424,10 +437,10 @@ fn both_directions_of_a_map_agree() {
 /// What the kernel's table of these ranges says.
 fn look_up(extents: &[Extent]) -> impl Fn(u32) -> Option<u32> {
     let sorted = SortedMap::new(extents.to_vec()).unwrap();
-    let table = if extents.len() <= FEW {
-        Table::few(&sorted).unwrap()
+    let table = if extents.len() <= MAX_BASE_EXTENTS {
+        Lookup::inline(&sorted).unwrap()
     } else {
-        Table::many(sorted, Box::new([u16::MAX; BUCKETS]))
+        Lookup::out_of_line(sorted, Box::new([u16::MAX; BUCKETS]))
     };
     move |id| Some(table.get(id)).filter(|&id| id != NONE)
 }

@@ -7,7 +7,7 @@ mod support;
 use kernel::{
     fs::{
         mode::Mode,
-        permission::{posix_acl_valid, Access, Denied, Entry},
+        permission::{posix_acl_valid, Access, CheckError, Entry},
     },
     uidgid::{Filesystem, Local, Vfs},
 };
@@ -58,7 +58,7 @@ fn between_disk_and_filesystem() {
         for raw in entries() {
             let read = entry::<Local>(raw).from_disk(ns);
             assert_eq!(
-                read.map(plain_entry).map_err(Denied::to_errno),
+                read.map(plain_entry).map_err(CheckError::to_errno),
                 checked(renamed(
                     raw,
                     |id| down(&ns.users, id),
@@ -101,7 +101,7 @@ fn between_caller_and_filesystem() {
             for raw in entries() {
                 let seen = access.acl_from_caller(entry::<Local>(raw));
                 assert_eq!(
-                    seen.map(plain_entry).map_err(Denied::to_errno),
+                    seen.map(plain_entry).map_err(CheckError::to_errno),
                     checked(renamed(
                         raw,
                         |id| down(&who.ns.users, id),
@@ -217,7 +217,7 @@ fn every_order_of_up_to_six_entries() {
             let verdict = posix_acl_valid(ns, acl.iter().copied().map(entry));
             let expected = well_formed(ns, &acl);
             assert_eq!(
-                Denied::to_c(verdict),
+                CheckError::to_c(verdict),
                 if expected { 0 } else { -22 },
                 "{acl:?}"
             );

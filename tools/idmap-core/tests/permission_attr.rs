@@ -7,7 +7,7 @@ mod support;
 use kernel::{
     fs::{
         mode::{Mode, Valid},
-        permission::{Access, Denied, Iattr, Verdict},
+        permission::{Access, CheckError, CheckResult, IattrValues},
     },
     host,
     uidgid::{Gid, Uid},
@@ -23,8 +23,8 @@ use support::{
     scenes::{callers, pairs, stored, ways, Pick, SEEN},
 };
 
-fn iattr(attr: &Attr) -> Iattr {
-    Iattr {
+fn iattr(attr: &Attr) -> IattrValues {
+    IattrValues {
         valid: Valid::new(attr.valid),
         mode: Mode::new(attr.mode),
         vfsuid: host::id(attr.vfsuid),
@@ -32,7 +32,7 @@ fn iattr(attr: &Attr) -> Iattr {
     }
 }
 
-fn plain(attr: &Iattr) -> Attr {
+fn plain(attr: &IattrValues) -> Attr {
     Attr {
         valid: attr.valid.bits(),
         mode: attr.mode.bits(),
@@ -41,9 +41,9 @@ fn plain(attr: &Iattr) -> Attr {
     }
 }
 
-fn answer(asked: Asked, answer: i32) -> Verdict {
+fn answer(asked: Asked, answer: i32) -> CheckResult {
     ask(asked);
-    Denied::from_c(answer)
+    CheckError::from_c(answer)
 }
 
 const CAPS: [i32; 3] = [CAP_CHOWN, CAP_FOWNER, CAP_FSETID];
@@ -108,7 +108,7 @@ fn every_change_of_owner_or_group() {
                     valid & GID != 0 && !(seen(new) && new == c.vfsgid(&inode))
                 );
                 assert_eq!(
-                    Denied::to_c(access.notify_change_ids(&inode, &change)),
+                    CheckError::to_c(access.notify_change_ids(&inode, &change)),
                     c.notify_change_ids(&inode, &attr),
                     "{map:?} {inode:?} {attr:?}"
                 );
@@ -192,9 +192,11 @@ fn every_attribute_that_may_be_set() {
                 for valid in [valid, valid | TOUCH] {
                     for given in [0, -13] {
                         let mine = traced(|| {
-                            Denied::to_c(access.may_setattr(&inode, Valid::new(valid), |mask| {
-                                answer(Asked::Permission(mask.bits()), given)
-                            }))
+                            CheckError::to_c(access.may_setattr(
+                                &inode,
+                                Valid::new(valid),
+                                |mask| answer(Asked::Permission(mask.bits()), given),
+                            ))
                         });
                         let expected = traced(|| c.may_setattr(&inode, valid, given));
                         assert_eq!(mine, expected, "{who:?} {map:?} {inode:?} {valid:#x}");
@@ -218,7 +220,7 @@ fn every_request_of_chown() {
                     }
                     .chown_attr(user, group);
                     assert_eq!(
-                        mine.map(|attr| plain(&attr)).map_err(Denied::to_errno),
+                        mine.map(|attr| plain(&attr)).map_err(CheckError::to_errno),
                         expected
                     );
                 }
@@ -269,7 +271,7 @@ fn two_million_changes() {
 
         let (mut mine, mut expected) = (iattr(&before), before);
         let verdict = traced(|| {
-            Denied::to_c(access.setattr_prepare(
+            CheckError::to_c(access.setattr_prepare(
                 &inode,
                 &mut mine,
                 || answer(ASKED_SIZE, size),

@@ -5,7 +5,7 @@
 mod support;
 
 use kernel::{
-    fs::permission::{Access, CallerCaps, CapsRoot, Denied, DiskCaps},
+    fs::permission::{Access, CallerCaps, CapsRoot, CheckError, DiskCaps},
     uidgid::Uid,
 };
 use support::{
@@ -135,13 +135,17 @@ fn every_root() {
                             format_args!("{who:?} {map:?} {inode:?} {caps_root:?}").to_string();
                         let executed = access.caps_to_execute(&inode, DiskCaps(caps(caps_root)));
                         assert_eq!(
-                            executed.map(|root| root.get()).map_err(Denied::to_errno),
+                            executed
+                                .map(|root| root.get())
+                                .map_err(CheckError::to_errno),
                             c.to_execute(ns, caps_root),
                             "{what}"
                         );
                         let shown = access.caps_to_caller(&inode, DiskCaps(caps(caps_root)));
                         assert_eq!(
-                            shown.map(|caps| plain(caps.0)).map_err(Denied::to_errno),
+                            shown
+                                .map(|caps| plain(caps.0))
+                                .map_err(CheckError::to_errno),
                             c.to_caller(ns, caps_root),
                             "{what}"
                         );
@@ -149,7 +153,7 @@ fn every_root() {
                             access
                                 .caps_from_caller(&inode, CallerCaps(caps(caps_root)))
                                 .map(|caps| plain(caps.0))
-                                .map_err(Denied::to_errno)
+                                .map_err(CheckError::to_errno)
                         });
                         assert_eq!(written, traced(|| c.written(&inode, caps_root)), "{what}");
                         outcomes[0] += usize::from(executed.is_ok());
@@ -190,7 +194,7 @@ fn every_size_and_revision() {
                 };
                 let read = DiskCaps::to_execute(&bytes);
                 assert_eq!(
-                    read.map(|caps| plain(caps.0)).map_err(Denied::to_errno),
+                    read.map(|caps| plain(caps.0)).map_err(CheckError::to_errno),
                     known
                 );
                 let given = CallerCaps::new(&bytes).map(|caps| caps.0);
@@ -199,7 +203,7 @@ fn every_size_and_revision() {
                     (1, _) | (_, 2..) => Err(-22),
                     _ => Ok(caps),
                 });
-                assert_eq!(given.map(plain).map_err(Denied::to_errno), known);
+                assert_eq!(given.map(plain).map_err(CheckError::to_errno), known);
             }
         }
     }

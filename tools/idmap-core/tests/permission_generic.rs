@@ -6,7 +6,7 @@ mod support;
 
 use kernel::fs::{
     mode::Mask,
-    permission::{Access, Denied},
+    permission::{Access, CheckError},
 };
 use proptest::prelude::*;
 use support::{
@@ -18,7 +18,7 @@ use support::{
 
 fn check_generic(who: &Who, map: &Map, inode: &Inode, mask: u32) {
     let (mine, my_trace) = traced(|| {
-        Denied::to_c(Access::new(who, map).mapped_generic_permission(inode, Mask::new(mask)))
+        CheckError::to_c(Access::new(who, map).mapped_generic_permission(inode, Mask::new(mask)))
     });
     let (expected, trace) = traced(|| C { who, map }.generic_permission(inode, mask));
     assert_eq!(
@@ -113,7 +113,7 @@ fn check_acl(who: &Who, map: &Map, inode: &Inode, acl: &[(u16, u16, u32)], want:
     );
     let expected = C { who, map }.posix_acl_permission(inode, acl, want);
     assert_eq!(
-        Denied::to_c(mine),
+        CheckError::to_c(mine),
         expected,
         "{who:?} {map:?} {inode:?} {acl:?} {want}"
     );
@@ -221,10 +221,10 @@ fn every_object_that_is_not_written_to() {
                                         Mask::new(mask),
                                         || {
                                             ask(Asked::Permission(mask));
-                                            Denied::from_c(rest)
+                                            CheckError::from_c(rest)
                                         },
                                     );
-                                    Denied::to_c(verdict)
+                                    CheckError::to_c(verdict)
                                 });
                                 let expected = traced(|| {
                                     C { who, map: &map }.inode_permission(&inode, mask, rest)
@@ -245,7 +245,7 @@ fn a_mount_whose_map_is_not_known_has_no_owners() {
     let inode = Inode::new(0o100700, 2000, 2000);
     check_generic(who, &Map::Invalid, &inode, 4);
     let denied = Access::new(who, &Map::Invalid).mapped_generic_permission(&inode, Mask::MAY_READ);
-    assert_eq!(denied, Err(Denied::EACCES));
+    assert_eq!(denied, Err(CheckError::EACCES));
 }
 
 #[test]

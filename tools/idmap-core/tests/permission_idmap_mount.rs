@@ -4,7 +4,7 @@
 
 mod support;
 
-use kernel::fs::permission::{Denied, IdmapRequest, MountFacts, NewMap, NoIdmap, UsernsFd};
+use kernel::fs::permission::{CheckError, IdmapRequest, MountFacts, NewMap, NoIdmap, UsernsFd};
 use support::fixture::{ask, traced, Asked};
 
 const CAP_SYS_ADMIN: i32 = 21;
@@ -57,7 +57,7 @@ fn every_mount() {
         });
         let expected = traced(|| can_idmap_mount(&facts, controls));
         assert_eq!(
-            (Denied::to_c(mine.map_err(Denied::from)), trace),
+            (CheckError::to_c(mine.map_err(CheckError::from)), trace),
             expected,
             "{facts:?} {controls}"
         );
@@ -160,7 +160,7 @@ fn every_request() {
                         if !reasons.contains(&reason) {
                             reasons.push(reason);
                         }
-                        Denied::from(reason).to_errno()
+                        CheckError::from(reason).to_errno()
                     }
                 };
                 let expected = traced(|| build_mount_idmapped(&request, at, controls));

@@ -7,7 +7,7 @@ mod support;
 use kernel::{
     fs::{
         mode::{InodeFlags, Mask, Mode},
-        permission::{Access, Denied, Entry, Guarded, HasNamespace, Owned, Verdict},
+        permission::{Access, CheckError, CheckResult, Entry, HasNamespace, InodeAttrs, InodePerm},
     },
     host,
     uidgid::{Filesystem, FsGid, FsUid},
@@ -40,17 +40,17 @@ impl HasNamespace<Ns> for Witness {
     }
 }
 
-impl Owned<Ns> for Witness {
+impl InodeAttrs<Ns> for Witness {
     fn mode(&self) -> Mode {
         Mode::new(self.mode)
     }
 
-    fn stored_owner(&self) -> Option<FsUid> {
+    fn i_uid(&self) -> Option<FsUid> {
         self.note("owner");
         host::id(self.owner)
     }
 
-    fn stored_group(&self) -> Option<FsGid> {
+    fn i_gid(&self) -> Option<FsGid> {
         self.note("group");
         host::id(2000)
     }
@@ -61,7 +61,7 @@ impl Owned<Ns> for Witness {
     }
 }
 
-impl Guarded<Ns> for Witness {
+impl InodePerm<Ns> for Witness {
     type Entries<'a> = std::iter::Empty<Entry<Filesystem>>;
 
     fn no_acl(&self) -> bool {
@@ -79,7 +79,11 @@ impl Guarded<Ns> for Witness {
         false
     }
 
-    fn with_acl<R>(&self, _: Mask, _: impl FnOnce(Self::Entries<'_>) -> R) -> Verdict<Option<R>> {
+    fn with_acl<R>(
+        &self,
+        _: Mask,
+        _: impl FnOnce(Self::Entries<'_>) -> R,
+    ) -> CheckResult<Option<R>> {
         self.note("ACL");
         Ok(None)
     }
@@ -98,7 +102,7 @@ fn read(mode: u16, owner: u32, no_acl: bool, is_posixacl: bool) -> (i32, Vec<&'s
     let who = &callers(&[])[0];
     let access = Access::new(who, &Map::Nop);
     let verdict = access.acl_permission_check(&inode, Mask::MAY_READ);
-    (Denied::to_c(verdict), inode.asked.take())
+    (CheckError::to_c(verdict), inode.asked.take())
 }
 
 #[test]

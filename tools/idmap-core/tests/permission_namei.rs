@@ -7,7 +7,10 @@ mod support;
 use kernel::{
     fs::{
         mode::{InodeFlags, Mode},
-        permission::{Access, Denied, HasNamespace, NewOwner, Owned, Parent, Protected, Verdict},
+        permission::{
+            Access, CheckError, CheckResult, HasNamespace, InodeAttrs, MappedFsIds, Parent,
+            Protected,
+        },
     },
     host,
     uidgid::{FsGid, FsUid},
@@ -36,13 +39,13 @@ fn every(mut check: impl FnMut(&Map, &'static Ns, &Who, Inode)) {
 }
 
 /// What a permission check that was noted gives.
-fn permission(mask: u32, answer: i32) -> Verdict {
+fn permission(mask: u32, answer: i32) -> CheckResult {
     ask(Asked::Permission(mask));
-    Denied::from_c(answer)
+    CheckError::from_c(answer)
 }
 
-fn no_owner(verdict: Verdict<NewOwner>) -> i32 {
-    Denied::to_c(verdict.map(|_| ()))
+fn no_owner(verdict: CheckResult<MappedFsIds>) -> i32 {
+    CheckError::to_c(verdict.map(|_| ()))
 }
 
 /// All combinations of flags, with the others clear.
@@ -75,10 +78,11 @@ fn removing() {
                                 ..inode.clone()
                             };
                             let mine = traced(|| {
-                                Denied::to_c(
-                                    Access::new(who, map)
-                                        .may_delete(&dir, &inode, || permission(3, answer)),
-                                )
+                                CheckError::to_c(Access::new(who, map).may_delete(
+                                    &dir,
+                                    &inode,
+                                    || permission(3, answer),
+                                ))
                             });
                             let expected =
                                 traced(|| C { who, map }.may_delete(&dir, &inode, answer));
@@ -124,17 +128,17 @@ impl HasNamespace<Ns> for Given {
     }
 }
 
-impl Owned<Ns> for Given {
+impl InodeAttrs<Ns> for Given {
     fn mode(&self) -> Mode {
         self.now().mode()
     }
 
-    fn stored_owner(&self) -> Option<FsUid> {
-        self.now().stored_owner()
+    fn i_uid(&self) -> Option<FsUid> {
+        self.now().i_uid()
     }
 
-    fn stored_group(&self) -> Option<FsGid> {
-        self.now().stored_group()
+    fn i_gid(&self) -> Option<FsGid> {
+        self.now().i_gid()
     }
 
     fn flags(&self) -> InodeFlags {
@@ -169,7 +173,7 @@ fn removing_what_is_given_away_meanwhile() {
                 inode.given.set(true);
                 Ok(())
             });
-            assert_eq!(mine, Err(Denied::EPERM), "{who:?} {map:?} {before:?}");
+            assert_eq!(mine, Err(CheckError::EPERM), "{who:?} {map:?} {before:?}");
             cases += 1;
         }
     });
@@ -221,7 +225,7 @@ fn linking() {
                 ..inode.clone()
             };
             assert_eq!(
-                Denied::to_c(access.may_write_xattr(&inode)),
+                CheckError::to_c(access.may_write_xattr(&inode)),
                 c.may_write_xattr(&inode)
             );
         }
@@ -234,7 +238,7 @@ fn linking() {
                 for protected in [false, true] {
                     for answer in [0, -13] {
                         let mine = traced(|| {
-                            Denied::to_c(access.may_linkat(&inode, protected, |mask| {
+                            CheckError::to_c(access.may_linkat(&inode, protected, |mask| {
                                 permission(mask.bits(), answer)
                             }))
                         });
@@ -267,7 +271,7 @@ fn following_links() {
                             protected,
                             rcu,
                         );
-                        assert_eq!(Denied::to_c(mine), expected, "{who:?} {map:?} {link:?}");
+                        assert_eq!(CheckError::to_c(mine), expected, "{who:?} {map:?} {link:?}");
                     }
                 }
             }
@@ -308,7 +312,7 @@ fn opening_what_others_put_there() {
                             expected,
                             "{who:?} {map:?} {inode:?}"
                         );
-                        assert!(mine.is_none_or(|why| Denied::from(why) == Denied::EACCES));
+                        assert!(mine.is_none_or(|why| CheckError::from(why) == CheckError::EACCES));
                         refused += usize::from(mine.is_some());
                     }
                 }

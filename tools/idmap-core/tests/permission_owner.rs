@@ -110,7 +110,7 @@ fn who_owns_what_is_made() {
             assert_eq!(raw(access.mapped_fsuid(&dir)), c.from_vfsuid(dir.ns, fsuid));
             assert_eq!(raw(access.mapped_fsgid(&dir)), c.from_vfsgid(dir.ns, fsgid));
 
-            let new = access.new_owner(&dir);
+            let new = access.mapped_fsids(&dir);
             assert_eq!(
                 new.is_ok(),
                 c.fsuidgid_has_mapping(dir.ns),

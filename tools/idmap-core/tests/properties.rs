@@ -3,7 +3,7 @@
 //! Maps of the kernel's size, with 1 to 340 ranges of awkward shapes.
 
 use kernel::{
-    fs::mnt_idmapping::{Directory, Table, BUCKETS, FEW},
+    fs::mnt_idmapping::{BucketIndex, Lookup, BUCKETS, MAX_BASE_EXTENTS},
     user_namespace::{Extent, IdMap, MapError, SortedMap, MAX_EXTENTS},
 };
 use proptest::{prelude::*, sample::Index, test_runner::TestCaseResult};
@@ -153,8 +153,8 @@ fn ranges(len: impl Strategy<Value = usize>) -> impl Strategy<Value = Vec<Extent
 
 fn any_len() -> impl Strategy<Value = usize> {
     prop_oneof![
-        1..=FEW,
-        FEW + 1..=2 * FEW,
+        1..=MAX_BASE_EXTENTS,
+        MAX_BASE_EXTENTS + 1..=2 * MAX_BASE_EXTENTS,
         1..=MAX_EXTENTS,
         Just(MAX_EXTENTS),
     ]
@@ -180,9 +180,9 @@ fn inverse(ranges: &[Extent]) -> Vec<Extent> {
 fn check_tables(ranges: &[Extent], random: &[u32]) -> TestCaseResult {
     let map = IdMap::from_storage(ranges).unwrap();
     let sorted = SortedMap::new(ranges.to_vec()).unwrap();
-    let few = Table::<u32, Vec<Extent>, Box<Directory>>::few(&sorted);
-    prop_assert_eq!(few.is_ok(), ranges.len() <= FEW);
-    let many = Table::many(sorted, Box::new([u16::MAX; BUCKETS]));
+    let few = Lookup::<u32, Vec<Extent>, Box<BucketIndex>>::inline(&sorted);
+    prop_assert_eq!(few.is_ok(), ranges.len() <= MAX_BASE_EXTENTS);
+    let many = Lookup::out_of_line(sorted, Box::new([u16::MAX; BUCKETS]));
     for id in edges(ranges).iter().chain(random).copied() {
         let expected = map.down(id).unwrap_or(u32::MAX);
         let has = expected != u32::MAX;

@@ -27,7 +27,7 @@ use crate::{
 use core::marker::PhantomData;
 
 /// C's tables of [`FileOperations`].
-pub(in crate::fs) struct FileTable<F>(PhantomData<F>);
+pub(in crate::fs) struct FileVTable<F>(PhantomData<F>);
 
 /// A function for C's table, if the operation is implemented.
 macro_rules! if_has {
@@ -40,7 +40,7 @@ macro_rules! if_has {
     };
 }
 
-impl<F: FileOperations> FileTable<F> {
+impl<F: FileOperations> FileVTable<F> {
     const BOTH: bindings::file_operations = bindings::file_operations {
         unlocked_ioctl: if_has!(HAS_IOCTL, Self::ioctl),
         #[cfg(CONFIG_COMPAT)]

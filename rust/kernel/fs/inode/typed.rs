@@ -2,12 +2,12 @@
 
 //! Inodes of a known filesystem that somebody has a reference to.
 
-use super::Inode;
+use super::AnyInode;
 use crate::{
     bindings,
     fs::{
         filesystem::FileSystem,
-        inode_cache::Slot,
+        inode_cache::InodeInfo,
         mnt_idmapping::MntIdmap,
         mode::Mode,
         new_inode::NewOwner,
@@ -33,9 +33,9 @@ use core::{
 /// It is of a superblock of `T`, has data, and somebody has a reference for as long as it is
 /// borrowed. It is not borrowed in RCU walk.
 #[repr(transparent)]
-pub struct Live<T: FileSystem>(Inode, PhantomData<T>);
+pub struct Inode<T: FileSystem>(AnyInode, PhantomData<T>);
 
-impl<T: FileSystem> Live<T> {
+impl<T: FileSystem> Inode<T> {
     /// Makes a reference from a pointer.
     ///
     /// # Safety
@@ -60,7 +60,7 @@ impl<T: FileSystem> Live<T> {
     #[inline(always)]
     pub fn data(&self) -> &T::InodeData {
         // SAFETY: By the type invariants it has data, which stays with the inode.
-        unsafe { Slot::<T>::data(Slot::of(self.as_ptr())) }
+        unsafe { InodeInfo::<T>::data(InodeInfo::of(self.as_ptr())) }
     }
 
     /// The superblock.
@@ -102,7 +102,7 @@ impl<T: FileSystem> Live<T> {
     #[inline]
     pub fn uid(&self, idmap: &MntIdmap) -> Option<VfsUid> {
         // SAFETY: The map and the inode are valid.
-        Id::from_c(unsafe { bindings::i_uid_into_vfsuid(idmap.as_raw(), self.as_ptr()).val })
+        Id::from_c(unsafe { bindings::i_uid_into_vfsuid(idmap.as_ptr(), self.as_ptr()).val })
     }
 
     /// What its group is called through a mount, if it is called anything.
@@ -112,7 +112,7 @@ impl<T: FileSystem> Live<T> {
     #[inline]
     pub fn gid(&self, idmap: &MntIdmap) -> Option<VfsGid> {
         // SAFETY: The map and the inode are valid.
-        Id::from_c(unsafe { bindings::i_gid_into_vfsgid(idmap.as_raw(), self.as_ptr()).val })
+        Id::from_c(unsafe { bindings::i_gid_into_vfsgid(idmap.as_ptr(), self.as_ptr()).val })
     }
 
     /// Whether the caller owns it, as seen through a mount, or may act as if.
@@ -125,7 +125,7 @@ impl<T: FileSystem> Live<T> {
     #[inline]
     pub fn owner_or_capable(&self, idmap: &MntIdmap) -> bool {
         // SAFETY: The map and the inode are valid; the rest is the current task.
-        unsafe { bindings::inode_owner_or_capable(idmap.as_raw(), self.as_ptr()) }
+        unsafe { bindings::inode_owner_or_capable(idmap.as_ptr(), self.as_ptr()) }
     }
 
     /// Sets the time of the last change to now.
@@ -160,7 +160,7 @@ impl<T: FileSystem> Live<T> {
 ///
 /// The current task has the lock for as long as this is borrowed.
 pub struct Locked<'a, T: FileSystem> {
-    inode: &'a Live<T>,
+    inode: &'a Inode<T>,
     _not_send: NotThreadSafe,
 }
 
@@ -169,23 +169,23 @@ impl<'a, T: FileSystem> Locked<'a, T> {
     ///
     /// # Safety
     ///
-    /// `ptr` must be as for [`Live::from_raw`], and the current task must have its lock for `'a`.
+    /// `ptr` must be as for [`Inode::from_raw`], and the current task must have its lock for `'a`.
     #[inline(always)]
     pub(in crate::fs) unsafe fn from_raw(ptr: *mut bindings::inode) -> Self {
         // INVARIANT: By the requirements above.
         Self {
             // SAFETY: By the requirements above.
-            inode: unsafe { Live::from_raw(ptr) },
+            inode: unsafe { Inode::from_raw(ptr) },
             _not_send: NotThreadSafe,
         }
     }
 }
 
 impl<T: FileSystem> Deref for Locked<'_, T> {
-    type Target = Live<T>;
+    type Target = Inode<T>;
 
     #[inline(always)]
-    fn deref(&self) -> &Live<T> {
+    fn deref(&self) -> &Inode<T> {
         self.inode
     }
 }

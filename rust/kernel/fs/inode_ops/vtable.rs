@@ -8,23 +8,23 @@ use crate::{
     error::from_result,
     fs::{
         dentry::{
-            Entry,
             Negative,
             Positive,
             Removed,
-            Unnamed, //
+            Tmpfile,
+            Victim, //
         },
         file_attr,
         filesystem::FileSystem,
         iattr::Iattr,
         inode::{
-            Live,
+            Inode,
             Locked, //
         },
-        inode_cache::Slot,
+        inode_cache::InodeInfo,
         kstat::{
             Kstat,
-            Request, //
+            RequestMask, //
         },
         memfs::dir::Move,
         mnt_idmapping::MntIdmap,
@@ -44,7 +44,7 @@ use core::{
 };
 
 /// C's tables of [`InodeOperations`].
-pub(in crate::fs) struct InodeTable<O>(PhantomData<O>);
+pub(in crate::fs) struct InodeVTable<O>(PhantomData<O>);
 
 /// A function for C's table, if the operation is implemented.
 macro_rules! if_has {
@@ -57,7 +57,7 @@ macro_rules! if_has {
     };
 }
 
-impl<O: InodeOperations> InodeTable<O> {
+impl<O: InodeOperations> InodeVTable<O> {
     /// For regular files and for what is special.
     pub(in crate::fs) const OTHER: bindings::inode_operations = bindings::inode_operations {
         setattr: if_has!(HAS_SETATTR, setattr),
@@ -91,7 +91,7 @@ impl<O: InodeOperations> InodeTable<O> {
     /// For directories.
     pub(in crate::fs) const DIRECTORY: bindings::inode_operations = bindings::inode_operations {
         lookup: Some(bindings::simple_lookup),
-        get_offset_ctx: Some(Slot::<O::FileSystem>::offset_ctx),
+        get_offset_ctx: Some(InodeInfo::<O::FileSystem>::offset_ctx),
         create: if_has!(HAS_CREATE, create),
         mkdir: if_has!(HAS_MKDIR, mkdir),
         mknod: if_has!(HAS_MKNOD, mknod),
@@ -192,8 +192,8 @@ impl<O: InodeOperations> InodeTable<O> {
             let (idmap, dir, file) = unsafe {
                 (
                     MntIdmap::from_raw(idmap),
-                    Live::from_raw(dir),
-                    Unnamed::from_raw(file),
+                    Inode::from_raw(dir),
+                    Tmpfile::from_raw(file),
                 )
             };
             O::tmpfile(idmap, dir, file, Mode::new(mode)).map(|_filled| 0)
@@ -365,7 +365,7 @@ impl<O: InodeOperations> InodeTable<O> {
                     Kstat::from_raw(stat),
                 )
             };
-            O::getattr(idmap, entry.inode(), stat, Request::new(mask)).map(|()| 0)
+            O::getattr(idmap, entry.inode(), stat, RequestMask::new(mask)).map(|()| 0)
         })
     }
 
@@ -453,7 +453,7 @@ impl<O: InodeOperations> InodeTable<O> {
 ///
 /// # Safety
 ///
-/// As for [`InodeTable::create`].
+/// As for [`InodeVTable::create`].
 #[inline(always)]
 unsafe fn free_name<'d, T: FileSystem>(
     idmap: *mut bindings::mnt_idmap,
@@ -475,17 +475,17 @@ unsafe fn free_name<'d, T: FileSystem>(
 ///
 /// # Safety
 ///
-/// As for [`InodeTable::unlink`].
+/// As for [`InodeVTable::unlink`].
 #[inline(always)]
 unsafe fn remove<T: FileSystem>(
     dir: *mut bindings::inode,
     dentry: *mut bindings::dentry,
-    operation: impl for<'d> FnOnce(Entry<'d, T>) -> Result<Removed<'d>>,
+    operation: impl for<'d> FnOnce(Victim<'d, T>) -> Result<Removed<'d>>,
 ) -> c_int {
     from_result(|| {
         let done = Cell::new(false);
         // SAFETY: By the requirements above, and C is told what `done` says.
-        let entry = unsafe { Entry::from_raw(dir, dentry, &done) };
+        let entry = unsafe { Victim::from_raw(dir, dentry, &done) };
         match operation(entry) {
             // The dentry's own reference is gone, and the VFS lets go of the name only if this is
             // no error.

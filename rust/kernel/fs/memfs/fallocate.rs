@@ -5,9 +5,9 @@
 use super::{
     file::{
         Content,
-        RamTable, //
+        MemfsVTable, //
     },
-    RamData, //
+    MemFileSystem, //
 };
 use crate::{
     bindings,
@@ -15,11 +15,11 @@ use crate::{
         from_err_ptr,
         to_result, //
     },
-    fs::inode::Live,
+    fs::inode::Inode,
     prelude::*, //
 };
 
-impl<T: RamData> RamTable<T> {
+impl<T: MemFileSystem> MemfsVTable<T> {
     /// Reserves pages, or makes a hole.
     ///
     /// # Safety
@@ -80,7 +80,7 @@ impl<T: RamData> RamTable<T> {
         let first = offset as u64 / bindings::PAGE_SIZE as u64;
         let last = (end - 1) as u64 / bindings::PAGE_SIZE as u64;
         // SAFETY: By the requirements above.
-        let super_block = unsafe { Live::<T>::from_raw(inode) }.super_block();
+        let super_block = unsafe { Inode::<T>::from_raw(inode) }.super_block();
         if T::limit(super_block).is_some_and(|limit| last - first >= limit) {
             return Err(ENOSPC);
         }

@@ -16,7 +16,7 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
-use super::RamData;
+use super::MemFileSystem;
 use crate::{
     bindings,
     error::{
@@ -26,7 +26,7 @@ use crate::{
     fs::{
         file_ops::io_error,
         filesystem::FileSystem,
-        inode::Live,
+        inode::Inode,
         super_block::SuperBlock, //
     },
     prelude::*, //
@@ -47,9 +47,9 @@ pub(super) enum Content {
 }
 
 /// C's tables for such files.
-pub(in crate::fs) struct RamTable<T>(PhantomData<T>);
+pub(in crate::fs) struct MemfsVTable<T>(PhantomData<T>);
 
-impl<T: RamData> RamTable<T> {
+impl<T: MemFileSystem> MemfsVTable<T> {
     pub(in crate::fs) const FILE: bindings::file_operations = bindings::file_operations {
         llseek: Some(llseek),
         read_iter: Some(bindings::generic_file_read_iter),
@@ -100,7 +100,7 @@ impl<T: RamData> RamTable<T> {
                 return Ok(false);
             }
             let host = bindings::folio_inode(folio);
-            let inode = Live::<T>::from_raw(host);
+            let inode = Inode::<T>::from_raw(host);
             T::charge(inode.super_block()).map_err(io_error)?;
             bindings::inode_add_bytes(host, bindings::PAGE_SIZE as i64);
             bindings::folio_attach_private(folio, private);
@@ -121,7 +121,7 @@ impl<T: RamData> RamTable<T> {
                 let host = bindings::folio_inode(folio);
                 bindings::folio_detach_private(folio);
                 bindings::inode_sub_bytes(host, bindings::PAGE_SIZE as i64);
-                T::uncharge(Live::<T>::from_raw(host).super_block());
+                T::uncharge(Inode::<T>::from_raw(host).super_block());
             }
         }
     }

@@ -20,19 +20,19 @@ const TYPE: c_int = 1;
 
 /// C's table.
 #[repr(transparent)]
-pub(in crate::fs) struct ExportTable(bindings::export_operations);
+pub(in crate::fs) struct ExportVTable(bindings::export_operations);
 
 // SAFETY: It never changes.
-unsafe impl Sync for ExportTable {}
+unsafe impl Sync for ExportVTable {}
 
-impl ExportTable {
+impl ExportVTable {
     pub(in crate::fs) fn as_ptr(&self) -> *const bindings::export_operations {
         &self.0
     }
 }
 
 /// For inodes in memory of any filesystem.
-pub(in crate::fs) static IN_MEMORY: ExportTable = ExportTable(bindings::export_operations {
+pub(in crate::fs) static IN_MEMORY: ExportVTable = ExportVTable(bindings::export_operations {
     encode_fh: Some(encode_fh),
     fh_to_dentry: Some(fh_to_dentry),
     get_parent: Some(get_parent),

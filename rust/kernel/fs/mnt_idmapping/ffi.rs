@@ -49,7 +49,7 @@ unsafe extern "C" fn make_vfsuid(
             UserNamespace::from_raw(fs_userns),
         )
     };
-    let id = idmap.to_vfs::<User>(fs_userns, Id::from_c(kuid.val));
+    let id = idmap.make_vfsid::<User>(fs_userns, Id::from_c(kuid.val));
     bindings::vfsuid_t { val: Id::to_c(id) }
 }
 
@@ -71,7 +71,7 @@ unsafe extern "C" fn make_vfsgid(
             UserNamespace::from_raw(fs_userns),
         )
     };
-    let id = idmap.to_vfs::<Group>(fs_userns, Id::from_c(kgid.val));
+    let id = idmap.make_vfsid::<Group>(fs_userns, Id::from_c(kgid.val));
     bindings::vfsgid_t { val: Id::to_c(id) }
 }
 
@@ -93,7 +93,7 @@ unsafe extern "C" fn from_vfsuid(
             UserNamespace::from_raw(fs_userns),
         )
     };
-    let id = idmap.to_fs::<User>(fs_userns, Id::from_c(vfsuid.val));
+    let id = idmap.from_vfsid::<User>(fs_userns, Id::from_c(vfsuid.val));
     bindings::kuid_t { val: Id::to_c(id) }
 }
 
@@ -115,7 +115,7 @@ unsafe extern "C" fn from_vfsgid(
             UserNamespace::from_raw(fs_userns),
         )
     };
-    let id = idmap.to_fs::<Group>(fs_userns, Id::from_c(vfsgid.val));
+    let id = idmap.from_vfsid::<Group>(fs_userns, Id::from_c(vfsgid.val));
     bindings::kgid_t { val: Id::to_c(id) }
 }
 
@@ -171,7 +171,7 @@ unsafe extern "C" fn mnt_idmap_put(idmap: *mut bindings::mnt_idmap) {
     }
 }
 
-/// Writes the ranges of a map as the caller's namespace sees them, each ended by a zero byte, and
+/// Writes the extents of a map as the caller's namespace sees them, each ended by a zero byte, and
 /// returns their number, or `-EAGAIN` if `seq` is full.
 ///
 /// # Safety
@@ -192,9 +192,9 @@ unsafe extern "C" fn statmount_mnt_idmap(
         // SAFETY: By the requirements above.
         unsafe {
             if uid_map {
-                write_ranges(seq, idmap.seen_from::<User>(ns))
+                write_extents(seq, idmap.extents_in::<User>(ns))
             } else {
-                write_ranges(seq, idmap.seen_from::<Group>(ns))
+                write_extents(seq, idmap.extents_in::<Group>(ns))
             }
         }
     });
@@ -204,12 +204,12 @@ unsafe extern "C" fn statmount_mnt_idmap(
     }
 }
 
-/// Writes ranges as strings, and returns their number.
+/// Writes extents as strings, and returns their number.
 ///
 /// # Safety
 ///
 /// `seq` must be valid, and not in use by another thread.
-unsafe fn write_ranges(
+unsafe fn write_extents(
     seq: *mut bindings::seq_file,
     ranges: impl Iterator<Item = (u32, u32, u32)>,
 ) -> Result<c_int> {

@@ -3,10 +3,10 @@
 //! The id mapping of a mount as an object.
 
 use super::{
-    Directory,
-    Table,
+    BucketIndex,
+    Lookup,
     BUCKETS,
-    FEW, //
+    MAX_BASE_EXTENTS, //
 };
 use crate::{
     alloc::{
@@ -50,32 +50,32 @@ use core::{
     },
 };
 
-/// A [`Table`] in kernel memory.
-type KTable = Table<u32, KVec<Extent>, KBox<Directory>>;
+/// A [`Lookup`] in kernel memory.
+type KLookup = Lookup<u32, KVec<Extent>, KBox<BucketIndex>>;
 
 /// The map of a mount for one [kind](crate::uidgid::Kind) of ids.
 struct KindMap {
     /// From the filesystem to what is seen through the mount.
-    down: KTable,
+    down: KLookup,
     /// From what is seen through the mount to the filesystem.
-    up: KTable,
-    /// The ranges in the order in which they were written, if there are at most [`FEW`].
+    up: KLookup,
+    /// The extents in the order in which they were written, if there are at most [`MAX_BASE_EXTENTS`].
     ///
     /// More than that are in ascending order wherever the kernel shows them, which is how `down`
     /// has them.
-    written: FewList,
+    written: BaseExtents,
 }
 
-/// Up to [`FEW`] ranges.
+/// Up to [`MAX_BASE_EXTENTS`] extents.
 #[derive(Clone, Copy)]
-struct FewList {
-    extents: [Extent; FEW],
+struct BaseExtents {
+    extents: [Extent; MAX_BASE_EXTENTS],
     len: usize,
 }
 
-impl FewList {
+impl BaseExtents {
     const EMPTY: Self = Self {
-        extents: [Extent::EMPTY; FEW],
+        extents: [Extent::EMPTY; MAX_BASE_EXTENTS],
         len: 0,
     };
 
@@ -93,7 +93,7 @@ impl FewList {
     }
 }
 
-impl Deref for FewList {
+impl Deref for BaseExtents {
     type Target = [Extent];
 
     fn deref(&self) -> &[Extent] {
@@ -101,7 +101,7 @@ impl Deref for FewList {
     }
 }
 
-impl DerefMut for FewList {
+impl DerefMut for BaseExtents {
     fn deref_mut(&mut self) -> &mut [Extent] {
         self.extents.get_mut(..self.len).unwrap_or(&mut [])
     }
@@ -109,9 +109,9 @@ impl DerefMut for FewList {
 
 impl KindMap {
     const EMPTY: Self = Self {
-        down: Table::EMPTY,
-        up: Table::EMPTY,
-        written: FewList::EMPTY,
+        down: Lookup::EMPTY,
+        up: Lookup::EMPTY,
+        written: BaseExtents::EMPTY,
     };
 
     /// Copies and lays out the map of a user namespace.
@@ -120,14 +120,14 @@ impl KindMap {
         let checked = |(first, lower_first, count)| {
             Extent::new(first, lower_first, count).map_err(|_| EINVAL)
         };
-        if source.len() <= FEW {
-            let mut written = FewList::EMPTY;
-            for range in source.ranges() {
+        if source.len() <= MAX_BASE_EXTENTS {
+            let mut written = BaseExtents::EMPTY;
+            for range in source.extents() {
                 written.push(checked(range)?)?;
             }
             let few = |list| {
                 SortedMap::new(list)
-                    .and_then(|map| Table::few(&map))
+                    .and_then(|map| Lookup::inline(&map))
                     .map_err(|_| EINVAL)
             };
             Ok(Self {
@@ -137,45 +137,45 @@ impl KindMap {
             })
         } else {
             let mut forward = KVec::with_capacity(source.len(), GFP_KERNEL_ACCOUNT)?;
-            for range in source.ranges() {
+            for range in source.extents() {
                 forward.push(checked(range)?, GFP_KERNEL_ACCOUNT)?;
             }
             let mut reverse = KVec::with_capacity(source.len(), GFP_KERNEL_ACCOUNT)?;
-            for range in source.ranges_from_below() {
+            for range in source.extents_by_lower() {
                 reverse.push(checked(range)?.inverse(), GFP_KERNEL_ACCOUNT)?;
             }
             Ok(Self {
                 down: many(forward)?,
                 up: many(reverse)?,
-                written: FewList::EMPTY,
+                written: BaseExtents::EMPTY,
             })
         }
     }
 
-    /// The ranges in the order in which the kernel shows them.
+    /// The extents in the order in which the kernel shows them.
     fn extents(&self) -> &[Extent] {
-        self.down.many_extents().unwrap_or(&self.written)
+        self.down.out_of_line_extents().unwrap_or(&self.written)
     }
 }
 
-/// Lays out more than [`FEW`] ranges.
-fn many(extents: KVec<Extent>) -> Result<KTable> {
+/// Lays out more than [`MAX_BASE_EXTENTS`] extents.
+fn out_of_line(extents: KVec<Extent>) -> Result<KLookup> {
     let extents = SortedMap::new(extents).map_err(|_| EINVAL)?;
-    let directory = KBox::new([0; BUCKETS], GFP_KERNEL_ACCOUNT)?;
-    Ok(Table::many(extents, directory))
+    let buckets = KBox::new([0; BUCKETS], GFP_KERNEL_ACCOUNT)?;
+    Ok(Lookup::out_of_line(extents, buckets))
 }
 
 /// What a mount's map has for each [kind](crate::uidgid::Kind) of id.
 pub trait MappedKind: NamespaceKind {
     #[doc(hidden)]
-    fn tables(idmap: &MntIdmap) -> [&KTable; 2];
+    fn lookups(idmap: &MntIdmap) -> [&KLookup; 2];
     #[doc(hidden)]
     fn extents(idmap: &MntIdmap) -> &[Extent];
 }
 
 impl MappedKind for User {
     #[inline(always)]
-    fn tables(idmap: &MntIdmap) -> [&KTable; 2] {
+    fn lookups(idmap: &MntIdmap) -> [&KLookup; 2] {
         [&idmap.users.down, &idmap.users.up]
     }
 
@@ -186,7 +186,7 @@ impl MappedKind for User {
 
 impl MappedKind for Group {
     #[inline(always)]
-    fn tables(idmap: &MntIdmap) -> [&KTable; 2] {
+    fn lookups(idmap: &MntIdmap) -> [&KLookup; 2] {
         [&idmap.groups.down, &idmap.groups.up]
     }
 
@@ -259,11 +259,14 @@ impl MntIdmap {
     pub(super) fn slab_bytes(&self) -> usize {
         // SAFETY: Only pointers to memory from `kmalloc()` are passed here.
         let ksize = |memory: *const c_void| unsafe { bindings::ksize(memory) };
-        let tables = [User::tables(self), Group::tables(self)];
-        let many = tables.iter().flatten().filter_map(|t| t.many_extents());
-        many.fold(ksize(self.as_raw().cast()), |sum, extents| {
-            // A directory has the size of a slab object.
-            sum + ksize(extents.as_ptr().cast()) + size_of::<Directory>()
+        let lookups = [User::lookups(self), Group::lookups(self)];
+        let many = lookups
+            .iter()
+            .flatten()
+            .filter_map(|t| t.out_of_line_extents());
+        many.fold(ksize(self.as_ptr().cast()), |sum, extents| {
+            // The buckets fill a slab object.
+            sum + ksize(extents.as_ptr().cast()) + size_of::<BucketIndex>()
         })
     }
 
@@ -281,20 +284,20 @@ impl MntIdmap {
 
     /// The pointer that C knows the map by.
     #[inline(always)]
-    pub fn as_raw(&self) -> *mut bindings::mnt_idmap {
+    pub fn as_ptr(&self) -> *mut bindings::mnt_idmap {
         ptr::from_ref(self).cast_mut().cast()
     }
 
     /// Whether this is the map of mounts that are not idmapped.
     #[inline(always)]
     pub fn is_nop(&self) -> bool {
-        ptr::eq(self.as_raw(), &raw const bindings::nop_mnt_idmap)
+        ptr::eq(self.as_ptr(), &raw const bindings::nop_mnt_idmap)
     }
 
     /// Whether this is the map of no id.
     #[inline(always)]
     fn is_invalid(&self) -> bool {
-        ptr::eq(self.as_raw(), &raw const bindings::invalid_mnt_idmap)
+        ptr::eq(self.as_ptr(), &raw const bindings::invalid_mnt_idmap)
     }
 
     /// Whether this is a map that was made from a user namespace.
@@ -315,7 +318,7 @@ impl MntIdmap {
     #[doc(alias("i_uid_into_mnt", "i_gid_into_mnt"))]
     #[doc(alias("kuid_into_mnt", "kgid_into_mnt"))]
     #[inline(always)]
-    pub fn to_vfs<K: MappedKind>(
+    pub fn make_vfsid<K: MappedKind>(
         &self,
         fs_userns: &UserNamespace,
         id: Option<Id<K, Filesystem>>,
@@ -324,25 +327,25 @@ impl MntIdmap {
             return Id::cast_any(id);
         }
         if fs_userns.is_initial() {
-            self.to_vfs_initial(id)
+            self.make_vfsid_init_ns(id)
         } else {
-            self.to_vfs_in(fs_userns, id)
+            self.make_vfsid_in(fs_userns, id)
         }
     }
 
-    /// [`MntIdmap::to_vfs`] where it is known that the mount is idmapped and the filesystem was
+    /// [`MntIdmap::make_vfsid`] where it is known that the mount is idmapped and the filesystem was
     /// mounted in the initial user namespace.
     #[inline(always)]
-    pub(crate) fn to_vfs_initial<K: MappedKind>(
+    pub(crate) fn make_vfsid_init_ns<K: MappedKind>(
         &self,
         id: Option<Id<K, Filesystem>>,
     ) -> Option<Id<K, Vfs>> {
         self.down(Id::cast_any(id))
     }
 
-    /// [`MntIdmap::to_vfs`] if that takes no function call, which it hardly ever does.
+    /// [`MntIdmap::make_vfsid`] if that takes no function call, which it hardly ever does.
     #[inline(always)]
-    pub(crate) fn to_vfs_quick<K: MappedKind>(
+    pub(crate) fn make_vfsid_inline<K: MappedKind>(
         &self,
         fs_userns: &UserNamespace,
         id: Option<Id<K, Filesystem>>,
@@ -350,24 +353,24 @@ impl MntIdmap {
         if !fs_userns.is_initial() {
             return None;
         }
-        let [down, _] = K::tables(self);
-        down.get_quick(Id::to_c(id)).map(Id::from_c)
+        let [down, _] = K::lookups(self);
+        down.get_inline(Id::to_c(id)).map(Id::from_c)
     }
 
-    /// [`MntIdmap::to_vfs`] for a filesystem that was mounted in a user namespace of its own.
+    /// [`MntIdmap::make_vfsid`] for a filesystem that was mounted in a user namespace of its own.
     #[cold]
     #[inline(never)]
-    fn to_vfs_in<K: MappedKind>(
+    fn make_vfsid_in<K: MappedKind>(
         &self,
         fs_userns: &UserNamespace,
         id: Option<Id<K, Filesystem>>,
     ) -> Option<Id<K, Vfs>> {
-        self.down(fs_userns.from_stored(id))
+        self.down(fs_userns.from_kid(id))
     }
 
     #[inline(always)]
     fn down<K: MappedKind>(&self, id: Option<Id<K, Local>>) -> Option<Id<K, Vfs>> {
-        let [down, _] = K::tables(self);
+        let [down, _] = K::lookups(self);
         Id::from_c(down.get(Id::to_c(id)))
     }
 
@@ -381,7 +384,7 @@ impl MntIdmap {
     #[doc(alias = "from_vfsgid")]
     #[doc(alias("kuid_from_mnt", "kgid_from_mnt"))]
     #[inline(always)]
-    pub fn to_fs<K: MappedKind>(
+    pub fn from_vfsid<K: MappedKind>(
         &self,
         fs_userns: &UserNamespace,
         id: Option<Id<K, Vfs>>,
@@ -390,42 +393,42 @@ impl MntIdmap {
             return Id::cast_any(id);
         }
         if fs_userns.is_initial() {
-            self.to_fs_initial(id)
+            self.from_vfsid_init_ns(id)
         } else {
-            self.to_fs_in(fs_userns, id)
+            self.from_vfsid_in(fs_userns, id)
         }
     }
 
-    /// [`MntIdmap::to_fs`] where it is known that the mount is idmapped and the filesystem was
+    /// [`MntIdmap::from_vfsid`] where it is known that the mount is idmapped and the filesystem was
     /// mounted in the initial user namespace.
     #[inline(always)]
-    pub(crate) fn to_fs_initial<K: MappedKind>(
+    pub(crate) fn from_vfsid_init_ns<K: MappedKind>(
         &self,
         id: Option<Id<K, Vfs>>,
     ) -> Option<Id<K, Filesystem>> {
         Id::cast_any(self.up(id))
     }
 
-    /// [`MntIdmap::to_fs`] for a filesystem that was mounted in a user namespace of its own.
+    /// [`MntIdmap::from_vfsid`] for a filesystem that was mounted in a user namespace of its own.
     #[cold]
     #[inline(never)]
-    fn to_fs_in<K: MappedKind>(
+    fn from_vfsid_in<K: MappedKind>(
         &self,
         fs_userns: &UserNamespace,
         id: Option<Id<K, Vfs>>,
     ) -> Option<Id<K, Filesystem>> {
-        fs_userns.to_stored(self.up(id))
+        fs_userns.make_kid(self.up(id))
     }
 
     #[inline(always)]
     fn up<K: MappedKind>(&self, id: Option<Id<K, Vfs>>) -> Option<Id<K, Local>> {
-        let [_, up] = K::tables(self);
+        let [_, up] = K::lookups(self);
         Id::from_c(up.get(Id::to_c(id)))
     }
 
-    /// The ranges of the map as a namespace sees them: `first`, the lower id as `ns` calls it,
-    /// `count`. Ranges that `ns` does not map as a whole are left out.
-    pub fn seen_from<'a, K: MappedKind>(
+    /// The extents of the map as a namespace sees them: `first`, the lower id as `ns` calls it,
+    /// `count`. Extents that `ns` does not map as a whole are left out.
+    pub fn extents_in<'a, K: MappedKind>(
         &'a self,
         ns: &'a UserNamespace,
     ) -> impl Iterator<Item = (u32, u32, u32)> + 'a {

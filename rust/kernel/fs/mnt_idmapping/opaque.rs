@@ -41,13 +41,13 @@ impl MntIdmap {
 
     /// The pointer that C knows the map by.
     #[inline(always)]
-    pub fn as_raw(&self) -> *mut bindings::mnt_idmap {
+    pub fn as_ptr(&self) -> *mut bindings::mnt_idmap {
         self.0.get()
     }
 
     /// Whether this is the map of mounts that are not idmapped.
     #[inline(always)]
     pub fn is_nop(&self) -> bool {
-        ptr::eq(self.as_raw(), &raw const bindings::nop_mnt_idmap)
+        ptr::eq(self.as_ptr(), &raw const bindings::nop_mnt_idmap)
     }
 }

@@ -8,7 +8,7 @@ mod timing;
 
 use super::{
     MntIdmap,
-    FEW, //
+    MAX_BASE_EXTENTS, //
 };
 use crate::{
     alloc::flags::GFP_KERNEL,
@@ -59,7 +59,7 @@ impl Pair {
 
     /// Compares all four directions for one number and one filesystem; returns how many agreed.
     fn agree(&self, fs: *mut bindings::user_namespace, id: u32) -> usize {
-        let (ours, theirs) = (self.ours.as_raw(), self.theirs);
+        let (ours, theirs) = (self.ours.as_ptr(), self.theirs);
         let (kuid, kgid) = (bindings::kuid_t { val: id }, bindings::kgid_t { val: id });
         let (vfsuid, vfsgid) = (
             bindings::vfsuid_t { val: id },
@@ -111,7 +111,7 @@ fn filesystems(random: &mut Random) -> Result<[FakeNamespace; 2]> {
     Ok([identity, FakeNamespace::random(random, 7)?])
 }
 
-/// Ids at which maps change their answer: each end of each range, one before and one after.
+/// Ids at which maps change their answer: each end of each extent, one before and one after.
 fn edges(extents: &[Extent]) -> impl Iterator<Item = u32> + '_ {
     extents.iter().flat_map(|extent| {
         let ends = [extent.first(), extent.lower_first()];
@@ -136,7 +136,19 @@ mod suite {
         let mut random = Random::new(1);
         let filesystems = filesystems(&mut random)?;
         let (mut compared, mut agreed) = (0usize, 0usize);
-        for size in [1, 2, 3, 4, FEW, FEW + 1, 7, 16, 64, 339, MAX_EXTENTS] {
+        for size in [
+            1,
+            2,
+            3,
+            4,
+            MAX_BASE_EXTENTS,
+            MAX_BASE_EXTENTS + 1,
+            7,
+            16,
+            64,
+            339,
+            MAX_EXTENTS,
+        ] {
             for _ in 0..20 {
                 let ns = FakeNamespace::random(&mut random, size)?;
                 let pair = Pair::new(&ns)?;
@@ -245,12 +257,12 @@ mod suite {
     #[test]
     fn references() -> Result {
         let mut random = Random::new(4);
-        for size in [1, FEW, FEW + 1, MAX_EXTENTS] {
+        for size in [1, MAX_BASE_EXTENTS, MAX_BASE_EXTENTS + 1, MAX_EXTENTS] {
             let ns = FakeNamespace::random(&mut random, size)?;
             let pair = Pair::new(&ns)?;
             // SAFETY: `pair` holds a reference.
-            let second = unsafe { bindings::mnt_idmap_get(pair.ours.as_raw()) };
-            assert_eq!(second, pair.ours.as_raw());
+            let second = unsafe { bindings::mnt_idmap_get(pair.ours.as_ptr()) };
+            assert_eq!(second, pair.ours.as_ptr());
             let theirs = pair.theirs;
             // SAFETY: `pair` holds a reference to both; the one to ours goes, the second stays.
             unsafe { bindings::oracle_mnt_idmap_get(theirs) };
@@ -267,22 +279,29 @@ mod suite {
         Ok(())
     }
 
-    /// What a namespace sees of a map is what C's `map_id_range_up()` says of each range.
+    /// What a namespace sees of a map is what C's `map_id_range_up()` says of each extent.
     #[test]
     fn seen_as_in_c() -> Result {
         let mut random = Random::new(5);
         let (mut shown, mut hidden) = (0usize, 0usize);
-        for size in [1, 3, FEW, FEW + 1, 50, MAX_EXTENTS] {
+        for size in [
+            1,
+            3,
+            MAX_BASE_EXTENTS,
+            MAX_BASE_EXTENTS + 1,
+            50,
+            MAX_EXTENTS,
+        ] {
             for _ in 0..20 {
                 let ns = FakeNamespace::random(&mut random, size)?;
                 let pair = Pair::new(&ns)?;
                 let few = random.below(8) as usize + 1;
                 let mut viewer = FakeNamespace::random(&mut random, few)?;
-                // Make sure that some ranges are seen.
+                // Make sure that some extents are seen.
                 viewer.set::<User>(&ns.inner_ranges::<User>(few)?)?;
                 // SAFETY: The namespace is valid for reading its maps.
                 let viewer_ns = unsafe { UserNamespace::from_raw(viewer.as_ptr()) };
-                let mut seen = pair.ours.seen_from::<User>(viewer_ns);
+                let mut seen = pair.ours.extents_in::<User>(viewer_ns);
                 for extent in ns.extents::<User>() {
                     // SAFETY: As above.
                     let lower = unsafe {
@@ -312,14 +331,14 @@ mod suite {
     #[test]
     fn statmount_as_in_c() -> Result {
         let mut random = Random::new(6);
-        for size in [1, 2, FEW, FEW + 1, MAX_EXTENTS] {
+        for size in [1, 2, MAX_BASE_EXTENTS, MAX_BASE_EXTENTS + 1, MAX_EXTENTS] {
             let ns = FakeNamespace::random(&mut random, size)?;
             let pair = Pair::new(&ns)?;
             for room in [1, 2, 5, 20, 33, 100, 1000, 4000, 16000] {
                 for uid_map in [true, false] {
                     let ours = fake::statmount(room, |seq| {
                         // SAFETY: The map and the file are valid.
-                        unsafe { bindings::statmount_mnt_idmap(pair.ours.as_raw(), seq, uid_map) }
+                        unsafe { bindings::statmount_mnt_idmap(pair.ours.as_ptr(), seq, uid_map) }
                     })?;
                     let theirs = fake::statmount(room, |seq| {
                         // SAFETY: The map and the file are valid.
@@ -340,7 +359,7 @@ mod suite {
     #[test]
     fn memory() -> Result {
         let mut random = Random::new(7);
-        for size in [1, FEW, FEW + 1, MAX_EXTENTS] {
+        for size in [1, MAX_BASE_EXTENTS, MAX_BASE_EXTENTS + 1, MAX_EXTENTS] {
             let pair = Pair::new(&FakeNamespace::random(&mut random, size)?)?;
             let array = KVec::<Extent>::with_capacity(size, GFP_KERNEL)?;
             // SAFETY: Both were allocated by `kmalloc()`.
@@ -348,11 +367,16 @@ mod suite {
                 let array = bindings::ksize(array.as_ptr().cast());
                 (bindings::ksize(pair.theirs.cast()), array)
             };
-            // C has two arrays for each kind of id if there are more than five ranges.
-            let theirs = object + if size > FEW { 4 * array } else { 0 };
+            // C has two arrays for each kind of id if there are more than five extents.
+            let theirs = object
+                + if size > MAX_BASE_EXTENTS {
+                    4 * array
+                } else {
+                    0
+                };
             let ours = pair.ours.slab_bytes();
             pr_info!("{size} ranges: Rust {ours} bytes, C {theirs}\n");
-            if size <= FEW {
+            if size <= MAX_BASE_EXTENTS {
                 assert!(ours <= 512);
             }
             if size == MAX_EXTENTS {
@@ -369,7 +393,7 @@ mod suite {
     #[cfg(CONFIG_UML)]
     fn time() -> Result {
         // Percent of C's time that ours may take at most.
-        for (size, limit) in [(1, 100), (FEW, 70), (MAX_EXTENTS, 40)] {
+        for (size, limit) in [(1, 100), (MAX_BASE_EXTENTS, 70), (MAX_EXTENTS, 40)] {
             let mut ns = FakeNamespace::new()?;
             let map = timing::spaced_map(size)?;
             ns.set::<User>(&map)?;
@@ -379,7 +403,7 @@ mod suite {
             let held = (0..5).any(|_| {
                 let ours = timing::best_time(&map, |kuid| {
                     // SAFETY: The map and the namespace are valid.
-                    unsafe { bindings::make_vfsuid(pair.ours.as_raw(), INIT, kuid) }
+                    unsafe { bindings::make_vfsuid(pair.ours.as_ptr(), INIT, kuid) }
                 });
                 let theirs = timing::best_time(&map, |kuid| {
                     // SAFETY: As above.

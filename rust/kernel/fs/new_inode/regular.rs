@@ -11,21 +11,21 @@ use crate::{
     fs::{
         address_space::{
             AddressSpaceOperations,
-            MappingTable, //
+            AddressSpaceVTable, //
         },
         dentry::Name,
         file_ops::{
             FileOperations,
-            FileTable, //
+            FileVTable, //
         },
         filesystem::FileSystem,
         inode_ops::{
             InodeOperations,
-            InodeTable, //
+            InodeVTable, //
         },
         memfs::{
-            file::RamTable,
-            RamData, //
+            file::MemfsVTable,
+            MemFileSystem, //
         },
         mode::Mode, //
     },
@@ -50,7 +50,7 @@ impl<T: FileSystem> New<T> {
 
     /// Makes a regular file with the permissions of `mode`, whose contents are in memory.
     ///
-    /// One without a name is for [`Unnamed::finish`](crate::fs::dentry::Unnamed::finish).
+    /// One without a name is for [`Tmpfile::finish`](crate::fs::dentry::Tmpfile::finish).
     ///
     /// # Errors
     ///
@@ -62,15 +62,15 @@ impl<T: FileSystem> New<T> {
         data: impl PinInit<T::InodeData, Error>,
     ) -> Result<Self>
     where
-        T: RamData,
+        T: MemFileSystem,
     {
-        let operations = &InodeTable::<O>::OTHER;
+        let operations = &InodeVTable::<O>::OTHER;
         let new = Self::regular(owner, name, mode, operations, data)?;
         let inode = new.inode.as_ptr();
         // SAFETY: Nobody else knows the inode. The tables are static, and made for inodes of `T`.
         unsafe {
-            (*inode).__bindgen_anon_3.i_fop = &RamTable::<T>::FILE;
-            (*(*inode).i_mapping).a_ops = &RamTable::<T>::MAPPING;
+            (*inode).__bindgen_anon_3.i_fop = &MemfsVTable::<T>::FILE;
+            (*(*inode).i_mapping).a_ops = &MemfsVTable::<T>::MAPPING;
         }
         Ok(new)
     }
@@ -93,10 +93,10 @@ impl<T: FileSystem> New<T> {
         O: InodeOperations<FileSystem = T>,
         F: FileOperations<FileSystem = T>,
     {
-        let operations = &InodeTable::<O>::NO_SIZE;
+        let operations = &InodeVTable::<O>::NO_SIZE;
         let new = Self::regular(owner, Some(name), mode, operations, data)?;
         // SAFETY: Nobody else knows the inode. The table is static, and made for inodes of `T`.
-        unsafe { (*new.inode.as_ptr()).__bindgen_anon_3.i_fop = &FileTable::<F>::FILE };
+        unsafe { (*new.inode.as_ptr()).__bindgen_anon_3.i_fop = &FileVTable::<F>::FILE };
         Ok(new)
     }
 
@@ -122,14 +122,14 @@ impl<T: FileSystem> New<T> {
         if size > unsafe { (*owner.dir.super_block().as_ptr()).s_maxbytes } {
             return Err(EFBIG);
         }
-        let operations = &InodeTable::<O>::FIXED_SIZE;
+        let operations = &InodeVTable::<O>::FIXED_SIZE;
         let new = Self::regular(owner, Some(name), mode, operations, data)?;
         let inode = new.inode.as_ptr();
         // SAFETY: Nobody else knows the inode. The tables are static, and made for inodes of `T`.
         unsafe {
             bindings::i_size_write(inode, size);
             (*inode).__bindgen_anon_3.i_fop = &raw const bindings::generic_ro_fops;
-            (*(*inode).i_mapping).a_ops = &MappingTable::<A>::TABLE;
+            (*(*inode).i_mapping).a_ops = &AddressSpaceVTable::<A>::TABLE;
         }
         Ok(new)
     }

@@ -3,18 +3,16 @@
 //! POSIX access control lists.
 
 use super::{
-    caller::{
-        Caller,
-        Names, //
-    },
     error::{
-        Denied,
-        Verdict, //
+        CheckError,
+        CheckResult, //
     },
     traits::{
+        Caller,
         HasNamespace,
-        MountMap,
-        Owned, //
+        Idmap,
+        InodeAttrs,
+        UidGidMap, //
     },
     Access, //
 };
@@ -126,19 +124,19 @@ impl<S: Space> Entry<S> {
 
 impl Entry<Local> {
     /// Reads an entry that a filesystem has on disk; `namespace` is that of the filesystem.
-    /// [`Denied::EINVAL`] if it has no such id.
+    /// [`CheckError::EINVAL`] if it has no such id.
     ///
     /// Equals `posix_acl_from_xattr()` where a filesystem calls it.
     pub fn from_disk(
         self,
-        namespace: &(impl Names<User> + Names<Group> + ?Sized),
-    ) -> Verdict<Entry<Filesystem>> {
+        namespace: &(impl UidGidMap<User> + UidGidMap<Group> + ?Sized),
+    ) -> CheckResult<Entry<Filesystem>> {
         let stored = self.map(
-            |user| namespace.named(user).map(Id::cast),
-            |group| namespace.named(group).map(Id::cast),
+            |user| namespace.make_kid(user).map(Id::cast),
+            |group| namespace.make_kid(group).map(Id::cast),
         );
         if stored.is_nobody() {
-            return Err(Denied::EINVAL);
+            return Err(CheckError::EINVAL);
         }
         Ok(stored)
     }
@@ -148,10 +146,13 @@ impl Entry<Filesystem> {
     /// The entry as a filesystem writes it to disk; `namespace` is that of the filesystem.
     ///
     /// Equals `posix_acl_to_xattr()` where a filesystem calls it.
-    pub fn to_disk(self, namespace: &(impl Names<User> + Names<Group> + ?Sized)) -> Entry<Local> {
+    pub fn to_disk(
+        self,
+        namespace: &(impl UidGidMap<User> + UidGidMap<Group> + ?Sized),
+    ) -> Entry<Local> {
         self.map(
-            |user| namespace.name_of(user.cast()),
-            |group| namespace.name_of(group.cast()),
+            |user| namespace.from_kid(user.cast()),
+            |group| namespace.from_kid(group.cast()),
         )
     }
 }
@@ -161,9 +162,9 @@ impl Entry<Filesystem> {
 ///
 /// Equals `posix_acl_valid()`.
 pub fn posix_acl_valid(
-    namespace: &(impl Names<User> + Names<Group> + ?Sized),
+    namespace: &(impl UidGidMap<User> + UidGidMap<Group> + ?Sized),
     entries: impl IntoIterator<Item = Entry<Filesystem>>,
-) -> Verdict {
+) -> CheckResult {
     /// What may come next.
     enum Next {
         UserObj,
@@ -177,7 +178,7 @@ pub fn posix_acl_valid(
     let mut needs_mask = false;
     for entry in entries {
         if u32::from(entry.perm) & !Mask::RWX.bits() != 0 {
-            return Err(Denied::EINVAL);
+            return Err(CheckError::EINVAL);
         }
         next = match (entry.tag, next) {
             (Tag::UserObj, Next::UserObj) => Next::Users,
@@ -193,26 +194,26 @@ pub fn posix_acl_valid(
             (Tag::Mask, Next::Groups) => Next::Other,
             (Tag::Other, Next::Groups) if !needs_mask => Next::Nothing,
             (Tag::Other, Next::Other) => Next::Nothing,
-            _ => return Err(Denied::EINVAL),
+            _ => return Err(CheckError::EINVAL),
         };
     }
     match next {
         Next::Nothing => Ok(()),
-        _ => Err(Denied::EINVAL),
+        _ => Err(CheckError::EINVAL),
     }
 }
 
-impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
+impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Whether an ACL grants what is wanted.
     ///
     /// Equals `posix_acl_permission()`.
     pub fn posix_acl_permission(
         self,
-        inode: &impl Owned<C::Namespace>,
+        inode: &impl InodeAttrs<C::Namespace>,
         entries: impl IntoIterator<Item = Entry<Filesystem>>,
         want: Mask,
-    ) -> Verdict {
-        let want = want.only(Mask::RWX);
+    ) -> CheckResult {
+        let want = want.intersection(Mask::RWX);
         let mut entries = entries.into_iter();
         let mut in_a_group = false;
         while let Some(entry) = entries.next() {
@@ -227,17 +228,17 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
                     }
                     true
                 }
-                Tag::Group(group) if self.vfsgid_in_group_p(self.map.to_vfs(inode, group)) => {
+                Tag::Group(group) if self.vfsgid_in_group_p(self.map.make_vfsid(inode, group)) => {
                     in_a_group = true;
                     if !entry.grants(want) {
                         continue;
                     }
                     true
                 }
-                Tag::Other if in_a_group => return Err(Denied::EACCES),
+                Tag::Other if in_a_group => return Err(CheckError::EACCES),
                 Tag::Other => false,
                 Tag::UserObj | Tag::User(_) | Tag::GroupObj | Tag::Group(_) | Tag::Mask => continue,
-                Tag::Unknown => return Err(Denied::EIO),
+                Tag::Unknown => return Err(CheckError::EIO),
             };
             // The mask comes after all that it is for.
             let mask = masked.then(|| entries.find(|entry| matches!(entry.tag, Tag::Mask)));
@@ -246,30 +247,38 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
                     Some(mask) => mask.grants(want),
                     None => true,
                 };
-            return if granted { Ok(()) } else { Err(Denied::EACCES) };
+            return if granted {
+                Ok(())
+            } else {
+                Err(CheckError::EACCES)
+            };
         }
-        Err(Denied::EIO)
+        Err(CheckError::EIO)
     }
 
     /// Whether the caller is a user that the filesystem stores.
-    fn is_user(self, inode: &impl Owned<C::Namespace>, user: Option<Id<User, Filesystem>>) -> bool {
-        match self.map.to_vfs(inode, user) {
+    fn is_user(
+        self,
+        inode: &impl InodeAttrs<C::Namespace>,
+        user: Option<Id<User, Filesystem>>,
+    ) -> bool {
+        match self.map.make_vfsid(inode, user) {
             Some(user) => user == self.caller.fsuid(),
             None => false,
         }
     }
 
-    /// Takes an entry that the caller wrote. [`Denied::EINVAL`] if its namespace has no such id.
+    /// Takes an entry that the caller wrote. [`CheckError::EINVAL`] if its namespace has no such id.
     ///
     /// Equals `posix_acl_from_xattr()` for what `setxattr()` is given.
-    pub fn acl_from_caller(self, entry: Entry<Local>) -> Verdict<Entry<Vfs>> {
+    pub fn acl_from_caller(self, entry: Entry<Local>) -> CheckResult<Entry<Vfs>> {
         let namespace = self.caller.namespace();
         let seen = entry.map(
-            |user| namespace.named(user).map(Id::from_caller),
-            |group| namespace.named(group).map(Id::from_caller),
+            |user| namespace.make_kid(user).map(Id::from_caller),
+            |group| namespace.make_kid(group).map(Id::from_caller),
         );
         if seen.is_nobody() {
-            return Err(Denied::EINVAL);
+            return Err(CheckError::EINVAL);
         }
         Ok(seen)
     }
@@ -284,8 +293,8 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
         entry: Entry<Vfs>,
     ) -> Entry<Filesystem> {
         entry.map(
-            |user| self.map.to_fs(fs, Some(user)),
-            |group| self.map.to_fs(fs, Some(group)),
+            |user| self.map.from_vfsid(fs, Some(user)),
+            |group| self.map.from_vfsid(fs, Some(group)),
         )
     }
 
@@ -301,12 +310,12 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
         let namespace = self.caller.namespace();
         entry
             .map(
-                |user| self.map.to_vfs(fs, Some(user)),
-                |group| self.map.to_vfs(fs, Some(group)),
+                |user| self.map.make_vfsid(fs, Some(user)),
+                |group| self.map.make_vfsid(fs, Some(group)),
             )
             .map(
-                |user| namespace.name_of(user.into_kernel()),
-                |group| namespace.name_of(group.into_kernel()),
+                |user| namespace.from_kid(user.into_kernel()),
+                |group| namespace.from_kid(group.into_kernel()),
             )
     }
 
@@ -314,7 +323,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// Equals what `posix_acl_update_mode()` does with the set-group-id bit.
     #[doc(alias = "posix_mapped_acl_update_mode")]
-    pub fn posix_acl_update_mode(self, inode: &impl Owned<C::Namespace>, mode: Mode) -> Mode {
+    pub fn posix_acl_update_mode(self, inode: &impl InodeAttrs<C::Namespace>, mode: Mode) -> Mode {
         if self.in_group_or_capable(inode, self.i_gid_into_vfsgid(inode)) {
             mode
         } else {

@@ -3,21 +3,19 @@
 //! Changing owner, group, mode and times.
 
 use super::{
-    caller::{
-        Caller,
-        Capability,
-        Names, //
-    },
     error::{
-        Denied,
-        Verdict, //
+        CheckError,
+        CheckResult, //
     },
     init_owner::Ownership,
     owner::vfsid_eq,
     traits::{
+        Caller,
+        Capability,
         HasNamespace,
-        MountMap,
-        Owned, //
+        Idmap,
+        InodeAttrs,
+        UidGidMap, //
     },
     Access, //
 };
@@ -46,7 +44,7 @@ use crate::{
 ///
 /// New owners are as the caller sees them, until [`Access::setattr_copy`] says what to store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Iattr {
+pub struct IattrValues {
     /// Which of the others are to be changed, and how.
     pub valid: Valid,
     /// The mode.
@@ -57,7 +55,7 @@ pub struct Iattr {
     pub vfsgid: Option<VfsGid>,
 }
 
-impl Iattr {
+impl IattrValues {
     /// Takes the set-user-id and set-group-id bits away where that is to be done, as a change of
     /// the mode. Gives whether anything is left to change.
     ///
@@ -84,7 +82,7 @@ impl Iattr {
 /// What is to be changed, wherever it is kept.
 ///
 /// Each is asked for only where it counts, as C does.
-pub trait Change {
+pub trait IattrFields {
     /// `attr->ia_valid`
     fn valid(&self) -> Valid;
 
@@ -101,7 +99,7 @@ pub trait Change {
     fn vfsgid(&self) -> Option<VfsGid>;
 }
 
-impl Change for Iattr {
+impl IattrFields for IattrValues {
     fn valid(&self) -> Valid {
         self.valid
     }
@@ -130,26 +128,26 @@ struct Changed<'a, I> {
     group: Option<FsGid>,
 }
 
-impl<N: ?Sized, I: Owned<N>> HasNamespace<N> for Changed<'_, I> {
+impl<N: ?Sized, I: InodeAttrs<N>> HasNamespace<N> for Changed<'_, I> {
     #[inline(always)]
     fn namespace(&self) -> &N {
         self.inode.namespace()
     }
 }
 
-impl<N: ?Sized, I: Owned<N>> Owned<N> for Changed<'_, I> {
+impl<N: ?Sized, I: InodeAttrs<N>> InodeAttrs<N> for Changed<'_, I> {
     #[inline(always)]
     fn mode(&self) -> Mode {
         self.inode.mode()
     }
 
     #[inline(always)]
-    fn stored_owner(&self) -> Option<FsUid> {
+    fn i_uid(&self) -> Option<FsUid> {
         self.owner
     }
 
     #[inline(always)]
-    fn stored_group(&self) -> Option<FsGid> {
+    fn i_gid(&self) -> Option<FsGid> {
         self.group
     }
 
@@ -159,12 +157,16 @@ impl<N: ?Sized, I: Owned<N>> Owned<N> for Changed<'_, I> {
     }
 }
 
-impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
+impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Whether a change of owner changes anything.
     ///
     /// Equals `i_uid_needs_update()`.
     #[inline]
-    pub fn i_uid_needs_update(self, inode: &impl Owned<C::Namespace>, attr: &impl Change) -> bool {
+    pub fn i_uid_needs_update(
+        self,
+        inode: &impl InodeAttrs<C::Namespace>,
+        attr: &impl IattrFields,
+    ) -> bool {
         attr.valid().has(Valid::ATTR_UID) && !vfsid_eq(attr.vfsuid(), self.i_uid_into_vfsuid(inode))
     }
 
@@ -172,7 +174,11 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// Equals `i_gid_needs_update()`.
     #[inline]
-    pub fn i_gid_needs_update(self, inode: &impl Owned<C::Namespace>, attr: &impl Change) -> bool {
+    pub fn i_gid_needs_update(
+        self,
+        inode: &impl InodeAttrs<C::Namespace>,
+        attr: &impl IattrFields,
+    ) -> bool {
         attr.valid().has(Valid::ATTR_GID) && !vfsid_eq(attr.vfsgid(), self.i_gid_into_vfsgid(inode))
     }
 
@@ -182,13 +188,13 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     #[inline]
     pub fn i_uid_update(
         self,
-        inode: &impl Owned<C::Namespace>,
-        attr: &impl Change,
+        inode: &impl InodeAttrs<C::Namespace>,
+        attr: &impl IattrFields,
     ) -> Option<FsUid> {
         if attr.valid().has(Valid::ATTR_UID) {
-            self.map.to_fs(inode, attr.vfsuid())
+            self.map.from_vfsid(inode, attr.vfsuid())
         } else {
-            inode.stored_owner()
+            inode.i_uid()
         }
     }
 
@@ -198,13 +204,13 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     #[inline]
     pub fn i_gid_update(
         self,
-        inode: &impl Owned<C::Namespace>,
-        attr: &impl Change,
+        inode: &impl InodeAttrs<C::Namespace>,
+        attr: &impl IattrFields,
     ) -> Option<FsGid> {
         if attr.valid().has(Valid::ATTR_GID) {
-            self.map.to_fs(inode, attr.vfsgid())
+            self.map.from_vfsid(inode, attr.vfsgid())
         } else {
-            inode.stored_group()
+            inode.i_gid()
         }
     }
 
@@ -212,7 +218,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// which is its owner or its group, has no name.
     fn capable_chown<K: Kind>(
         self,
-        inode: &impl Owned<C::Namespace>,
+        inode: &impl InodeAttrs<C::Namespace>,
         id: Option<Id<K, Vfs>>,
     ) -> bool {
         self.capable_wrt_inode_uidgid(inode, Capability::Chown)
@@ -224,18 +230,18 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// What is stored is no new owner:
     ///
     /// ```ignore,compile_fail,E0308
-    /// use kernel::fs::permission::{Access, Caller, MountMap, Owned};
+    /// use kernel::fs::permission::{Access, Caller, Idmap, InodeAttrs};
     ///
-    /// fn keep<C: Caller, M: MountMap<C::Namespace>>(
+    /// fn keep<C: Caller, M: Idmap<C::Namespace>>(
     ///     access: Access<'_, C, M>,
-    ///     inode: &impl Owned<C::Namespace>,
+    ///     inode: &impl InodeAttrs<C::Namespace>,
     /// ) -> bool {
-    ///     access.chown_ok(inode, inode.stored_owner())
+    ///     access.chown_ok(inode, inode.i_uid())
     /// }
     /// ```
     ///
     /// Equals `chown_ok()`.
-    pub fn chown_ok(self, inode: &impl Owned<C::Namespace>, new: Option<VfsUid>) -> bool {
+    pub fn chown_ok(self, inode: &impl InodeAttrs<C::Namespace>, new: Option<VfsUid>) -> bool {
         let owner = self.i_uid_into_vfsuid(inode);
         owner.is_some_and(|owner| owner == self.caller.fsuid() && new == Some(owner))
             || self.capable_chown(inode, owner)
@@ -244,7 +250,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Whether the caller may make `new` the group. An owner may, if it is in that group.
     ///
     /// Equals `chgrp_ok()`.
-    pub fn chgrp_ok(self, inode: &impl Owned<C::Namespace>, new: Option<VfsGid>) -> bool {
+    pub fn chgrp_ok(self, inode: &impl InodeAttrs<C::Namespace>, new: Option<VfsGid>) -> bool {
         let group = self.i_gid_into_vfsgid(inode);
         self.is_owner(inode) && (vfsid_eq(new, group) || self.vfsgid_in_group_p(new))
             || self.capable_chown(inode, group)
@@ -255,7 +261,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// Equals `setattr_should_drop_sgid()`.
     #[inline]
-    pub fn setattr_should_drop_sgid(self, inode: &impl Owned<C::Namespace>) -> Valid {
+    pub fn setattr_should_drop_sgid(self, inode: &impl InodeAttrs<C::Namespace>) -> Valid {
         let mode = inode.mode();
         if mode.has(Mode::S_ISGID)
             && (mode.has(Mode::S_IXGRP)
@@ -272,7 +278,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// Equals `setattr_should_drop_suidgid()`.
     #[inline]
-    pub fn setattr_should_drop_suidgid(self, inode: &impl Owned<C::Namespace>) -> Valid {
+    pub fn setattr_should_drop_suidgid(self, inode: &impl InodeAttrs<C::Namespace>) -> Valid {
         let mode = inode.mode();
         let mut kill = self.setattr_should_drop_sgid(inode);
         if mode.has(Mode::S_ISUID) {
@@ -292,17 +298,17 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Equals `may_setattr()`.
     pub fn may_setattr(
         self,
-        inode: &impl Owned<C::Namespace>,
+        inode: &impl InodeAttrs<C::Namespace>,
         valid: Valid,
-        permission: impl FnOnce(Mask) -> Verdict,
-    ) -> Verdict {
+        permission: impl FnOnce(Mask) -> CheckResult,
+    ) -> CheckResult {
         let kept = InodeFlags::S_IMMUTABLE.with(InodeFlags::S_APPEND);
         let guarded = Valid::ATTR_MODE
             .with(Valid::ATTR_UID)
             .with(Valid::ATTR_GID)
             .with(Valid::ATTR_TIMES_SET);
         if valid.has_any(guarded) && inode.flags().has_any(kept) {
-            return Err(Denied::EPERM);
+            return Err(CheckError::EPERM);
         }
         if valid.has(Valid::ATTR_TOUCH) {
             return self.may_touch(inode, permission);
@@ -316,11 +322,11 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     #[inline(never)]
     fn may_touch(
         self,
-        inode: &impl Owned<C::Namespace>,
-        permission: impl FnOnce(Mask) -> Verdict,
-    ) -> Verdict {
+        inode: &impl InodeAttrs<C::Namespace>,
+        permission: impl FnOnce(Mask) -> CheckResult,
+    ) -> CheckResult {
         if inode.flags().has(InodeFlags::S_IMMUTABLE) {
-            return Err(Denied::EPERM);
+            return Err(CheckError::EPERM);
         }
         if !self.inode_owner_or_capable(inode) {
             return permission(Mask::MAY_WRITE);
@@ -329,40 +335,40 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     }
 
     /// What `chown()` is to change: `user` and `group` as the caller calls them, [`None`] to leave
-    /// one as it is. [`Denied::EINVAL`] if its namespace has no such id.
+    /// one as it is. [`CheckError::EINVAL`] if its namespace has no such id.
     ///
     /// Equals the first part of `chown_common()`.
-    pub fn chown_attr(self, user: Option<Uid>, group: Option<Gid>) -> Verdict<Iattr> {
-        let mut attr = Iattr {
+    pub fn chown_attr(self, user: Option<Uid>, group: Option<Gid>) -> CheckResult<IattrValues> {
+        let mut attr = IattrValues {
             valid: Valid::ATTR_CTIME,
             mode: Mode::EMPTY,
             vfsuid: None,
             vfsgid: None,
         };
         if let Some(user) = user {
-            attr.vfsuid = Some(self.named(user)?);
+            attr.vfsuid = Some(self.make_kid(user)?);
             attr.valid = attr.valid.with(Valid::ATTR_UID);
         }
         if let Some(group) = group {
-            attr.vfsgid = Some(self.named(group)?);
+            attr.vfsgid = Some(self.make_kid(group)?);
             attr.valid = attr.valid.with(Valid::ATTR_GID);
         }
         Ok(attr)
     }
 
     /// What the caller calls so, as it is seen through the mount.
-    fn named<K: Kind>(self, name: Id<K, Local>) -> Verdict<Id<K, Vfs>>
+    fn make_kid<K: Kind>(self, name: Id<K, Local>) -> CheckResult<Id<K, Vfs>>
     where
-        C::Namespace: Names<K>,
+        C::Namespace: UidGidMap<K>,
     {
-        let id = self.caller.namespace().named(name);
-        Ok(Id::from_caller(id.ok_or(Denied::EINVAL)?))
+        let id = self.caller.namespace().make_kid(name);
+        Ok(Id::from_caller(id.ok_or(CheckError::EINVAL)?))
     }
 
     /// What else `chown()` changes: who gets a file does not get what it may do as its owner.
     ///
     /// Equals what `chown_common()` adds to `ia_valid`.
-    pub fn chown_kill(self, inode: &impl Owned<C::Namespace>) -> Valid {
+    pub fn chown_kill(self, inode: &impl InodeAttrs<C::Namespace>) -> Valid {
         if inode.mode().is_dir() {
             return Valid::EMPTY;
         }
@@ -377,9 +383,9 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     #[doc(alias("notify_change", "notify_mapped_change"))]
     pub fn notify_change_ids(
         self,
-        inode: &impl Owned<C::Namespace>,
-        attr: &impl Change,
-    ) -> Verdict {
+        inode: &impl InodeAttrs<C::Namespace>,
+        attr: &impl IattrFields,
+    ) -> CheckResult {
         let valid = attr.valid();
         let user = valid.has(Valid::ATTR_UID);
         let group = valid.has(Valid::ATTR_GID);
@@ -388,7 +394,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
             || !user && !self.knows_owner(inode)
             || !group && !self.knows_group(inode)
         {
-            return Err(Denied::EOVERFLOW);
+            return Err(CheckError::EOVERFLOW);
         }
         Ok(())
     }
@@ -403,15 +409,15 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     #[doc(alias = "setattr_mapped_prepare")]
     pub fn setattr_prepare(
         self,
-        inode: &impl Owned<C::Namespace>,
-        attr: &mut impl Change,
-        new_size: impl FnOnce() -> Verdict,
-        kill_priv: impl FnOnce() -> Verdict,
-    ) -> Verdict {
+        inode: &impl InodeAttrs<C::Namespace>,
+        attr: &mut impl IattrFields,
+        new_size: impl FnOnce() -> CheckResult,
+        kill_priv: impl FnOnce() -> CheckResult,
+    ) -> CheckResult {
         let valid = attr.valid();
         if valid.has(Valid::ATTR_SIZE) {
             if inode.flags().has(InodeFlags::S_VERITY) {
-                return Err(Denied::EPERM);
+                return Err(CheckError::EPERM);
             }
             new_size()?;
         }
@@ -427,19 +433,19 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// The part of [`Access::setattr_prepare`] that [`Valid::ATTR_FORCE`] leaves out.
     fn may_change(
         self,
-        inode: &impl Owned<C::Namespace>,
+        inode: &impl InodeAttrs<C::Namespace>,
         valid: Valid,
-        attr: &mut impl Change,
-    ) -> Verdict {
+        attr: &mut impl IattrFields,
+    ) -> CheckResult {
         if valid.has(Valid::ATTR_UID) && !self.chown_ok(inode, attr.vfsuid()) {
-            return Err(Denied::EPERM);
+            return Err(CheckError::EPERM);
         }
         if valid.has(Valid::ATTR_GID) && !self.chgrp_ok(inode, attr.vfsgid()) {
-            return Err(Denied::EPERM);
+            return Err(CheckError::EPERM);
         }
         if valid.has(Valid::ATTR_MODE) {
             if !self.inode_owner_or_capable(inode) {
-                return Err(Denied::EPERM);
+                return Err(CheckError::EPERM);
             }
             let group = if valid.has(Valid::ATTR_GID) {
                 attr.vfsgid()
@@ -454,7 +460,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
             .with(Valid::ATTR_ATIME_SET)
             .with(Valid::ATTR_TIMES_SET);
         if valid.has_any(times) && !self.inode_owner_or_capable(inode) {
-            return Err(Denied::EPERM);
+            return Err(CheckError::EPERM);
         }
         Ok(())
     }
@@ -465,7 +471,11 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// Equals `setattr_copy()`, but for the times.
     #[doc(alias = "setattr_mapped_copy")]
-    pub fn setattr_copy(self, inode: &impl Owned<C::Namespace>, attr: &impl Change) -> Ownership {
+    pub fn setattr_copy(
+        self,
+        inode: &impl InodeAttrs<C::Namespace>,
+        attr: &impl IattrFields,
+    ) -> Ownership {
         let changed = Changed {
             inode,
             owner: self.i_uid_update(inode, attr),

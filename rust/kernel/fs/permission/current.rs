@@ -6,21 +6,21 @@ use super::{
     Access,
     Caller,
     Capability,
+    CheckResult,
     Entry,
-    Guarded,
     HasNamespace,
-    Mapping,
-    MountMap,
-    Names,
+    Idmap,
+    InodeAttrs,
+    InodePerm,
+    KindIdmap,
     Namespace,
-    Owned,
     Tag,
-    Verdict, //
+    UidGidMap, //
 };
 use crate::{
     bindings,
     fs::{
-        inode::Inode,
+        inode::AnyInode,
         mnt_idmapping::{
             MappedKind,
             MntIdmap, //
@@ -54,7 +54,7 @@ use crate::{
 use core::marker::PhantomData;
 
 /// The current task at a mount.
-pub(super) type Task<'a> = Access<'a, Current<'a>, MntIdmap>;
+pub(super) type CurrentAccess<'a> = Access<'a, Current<'a>, MntIdmap>;
 
 /// The current task.
 ///
@@ -133,15 +133,15 @@ impl Caller for Current<'_> {
     }
 }
 
-impl<K: NamespaceKind> Names<K> for UserNamespace {
+impl<K: NamespaceKind> UidGidMap<K> for UserNamespace {
     #[inline]
-    fn name_of(&self, id: Id<K, Kernel>) -> Option<Id<K, Local>> {
-        self.from_stored(Some(id.cast()))
+    fn from_kid(&self, id: Id<K, Kernel>) -> Option<Id<K, Local>> {
+        self.from_kid(Some(id.cast()))
     }
 
     #[inline]
-    fn named(&self, name: Id<K, Local>) -> Option<Id<K, Kernel>> {
-        Id::cast_any(self.to_stored(Some(name)))
+    fn make_kid(&self, name: Id<K, Local>) -> Option<Id<K, Kernel>> {
+        Id::cast_any(self.make_kid(Some(name)))
     }
 }
 
@@ -164,9 +164,9 @@ impl Namespace for UserNamespace {
     }
 }
 
-impl<K: MappedKind> Mapping<K, UserNamespace> for MntIdmap {
+impl<K: MappedKind> KindIdmap<K, UserNamespace> for MntIdmap {
     #[inline(always)]
-    fn to_vfs(
+    fn make_vfsid(
         &self,
         fs: &impl HasNamespace<UserNamespace>,
         id: Option<Id<K, Filesystem>>,
@@ -175,11 +175,11 @@ impl<K: MappedKind> Mapping<K, UserNamespace> for MntIdmap {
         if self.is_nop() {
             return Id::cast_any(id);
         }
-        MntIdmap::to_vfs(self, fs.namespace(), id)
+        MntIdmap::make_vfsid(self, fs.namespace(), id)
     }
 
     #[inline(always)]
-    fn to_vfs_quick(
+    fn make_vfsid_inline(
         &self,
         fs: &impl HasNamespace<UserNamespace>,
         id: Option<Id<K, Filesystem>>,
@@ -187,11 +187,11 @@ impl<K: MappedKind> Mapping<K, UserNamespace> for MntIdmap {
         if self.is_nop() {
             return Some(Id::cast_any(id));
         }
-        MntIdmap::to_vfs_quick(self, fs.namespace(), id)
+        MntIdmap::make_vfsid_inline(self, fs.namespace(), id)
     }
 
     #[inline(always)]
-    fn to_fs(
+    fn from_vfsid(
         &self,
         fs: &impl HasNamespace<UserNamespace>,
         id: Option<Id<K, Vfs>>,
@@ -199,11 +199,11 @@ impl<K: MappedKind> Mapping<K, UserNamespace> for MntIdmap {
         if self.is_nop() {
             return Id::cast_any(id);
         }
-        MntIdmap::to_fs(self, fs.namespace(), id)
+        MntIdmap::from_vfsid(self, fs.namespace(), id)
     }
 }
 
-impl MountMap<UserNamespace> for MntIdmap {
+impl Idmap<UserNamespace> for MntIdmap {
     #[inline(always)]
     fn is_nop(&self) -> bool {
         MntIdmap::is_nop(self)
@@ -220,7 +220,7 @@ macro_rules! read_once {
     }};
 }
 
-impl Inode {
+impl AnyInode {
     #[inline(always)]
     fn super_flags(&self) -> usize {
         let sb = read_once!(self, i_sb);
@@ -229,7 +229,7 @@ impl Inode {
     }
 }
 
-impl HasNamespace<UserNamespace> for Inode {
+impl HasNamespace<UserNamespace> for AnyInode {
     #[inline(always)]
     fn namespace(&self) -> &UserNamespace {
         let sb = read_once!(self, i_sb);
@@ -239,19 +239,19 @@ impl HasNamespace<UserNamespace> for Inode {
     }
 }
 
-impl Owned<UserNamespace> for Inode {
+impl InodeAttrs<UserNamespace> for AnyInode {
     #[inline(always)]
     fn mode(&self) -> Mode {
         Mode::new(read_once!(self, i_mode))
     }
 
     #[inline(always)]
-    fn stored_owner(&self) -> Option<FsUid> {
+    fn i_uid(&self) -> Option<FsUid> {
         Id::from_c(read_once!(self, i_uid).val)
     }
 
     #[inline(always)]
-    fn stored_group(&self) -> Option<FsGid> {
+    fn i_gid(&self) -> Option<FsGid> {
         Id::from_c(read_once!(self, i_gid).val)
     }
 
@@ -306,7 +306,7 @@ impl<S: Space> Entry<S> {
     }
 }
 
-impl Guarded<UserNamespace> for Inode {
+impl InodePerm<UserNamespace> for AnyInode {
     type Entries<'a> = Entries<'a>;
 
     #[inline(always)]
@@ -328,7 +328,11 @@ impl Guarded<UserNamespace> for Inode {
     }
 
     #[cfg(CONFIG_FS_POSIX_ACL)]
-    fn with_acl<R>(&self, mask: Mask, judge: impl FnOnce(Entries<'_>) -> R) -> Verdict<Option<R>> {
+    fn with_acl<R>(
+        &self,
+        mask: Mask,
+        judge: impl FnOnce(Entries<'_>) -> R,
+    ) -> CheckResult<Option<R>> {
         let kind = bindings::ACL_TYPE_ACCESS as i32;
         if mask.has(Mask::MAY_NOT_BLOCK) {
             // SAFETY: The inode is valid, and this is an RCU read-side critical section.
@@ -338,7 +342,7 @@ impl Guarded<UserNamespace> for Inode {
             }
             // What is odd is a mark that the ACL is not cached: `is_uncached_acl()`.
             if acl.addr() & 1 != 0 {
-                return Err(super::Denied::ECHILD);
+                return Err(super::CheckError::ECHILD);
             }
             // SAFETY: The ACL is valid until the end of the critical section.
             return Ok(Some(judge(unsafe { entries(acl) })));
@@ -348,7 +352,7 @@ impl Guarded<UserNamespace> for Inode {
         // SAFETY: This only looks at the pointer's value.
         if unsafe { bindings::IS_ERR(acl.cast()) } {
             // An error pointer is a small negative number.
-            return match super::Denied::from_errno(acl.addr() as i32) {
+            return match super::CheckError::from_errno(acl.addr() as i32) {
                 Some(denied) => Err(denied),
                 None => Ok(None),
             };
@@ -366,7 +370,7 @@ impl Guarded<UserNamespace> for Inode {
     }
 
     #[cfg(not(CONFIG_FS_POSIX_ACL))]
-    fn with_acl<R>(&self, _: Mask, _: impl FnOnce(Entries<'_>) -> R) -> Verdict<Option<R>> {
+    fn with_acl<R>(&self, _: Mask, _: impl FnOnce(Entries<'_>) -> R) -> CheckResult<Option<R>> {
         Ok(None)
     }
 }

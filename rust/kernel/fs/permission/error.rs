@@ -9,17 +9,17 @@ use core::{
 
 /// Why something is not allowed: a negative error number.
 ///
-/// In a [`Verdict`] it has C's representation, zero standing for "allowed".
+/// In a [`CheckResult`] it has C's representation, zero standing for "allowed".
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
-pub struct Denied(NonZeroI32);
+pub struct CheckError(NonZeroI32);
 
 /// What a decision gives.
-pub type Verdict<T = ()> = Result<T, Denied>;
+pub type CheckResult<T = ()> = Result<T, CheckError>;
 
 macro_rules! errors {
     ($($(#[$meta:meta])* $name:ident = $number:literal;)*) => {
-        impl Denied {
+        impl CheckError {
             $(
                 $(#[$meta])*
                 pub const $name: Self = match NonZeroI32::new(-$number) {
@@ -67,7 +67,7 @@ errors! {
     EOPNOTSUPP = 95;
 }
 
-impl Denied {
+impl CheckError {
     /// Takes C's negative error number, [`None`] if it is not one.
     #[inline(always)]
     pub const fn from_errno(errno: i32) -> Option<Self> {
@@ -85,7 +85,7 @@ impl Denied {
 
     /// A verdict as C functions return it: zero, or a negative error number.
     #[inline(always)]
-    pub const fn to_c(verdict: Verdict) -> i32 {
+    pub const fn to_c(verdict: CheckResult) -> i32 {
         match verdict {
             Ok(()) => 0,
             Err(denied) => denied.to_errno(),
@@ -94,7 +94,7 @@ impl Denied {
 
     /// Reads what a C function returned: a negative error number, or else success.
     #[inline(always)]
-    pub const fn from_c(returned: i32) -> Verdict {
+    pub const fn from_c(returned: i32) -> CheckResult {
         match Self::from_errno(returned) {
             Some(denied) => Err(denied),
             None => Ok(()),
@@ -102,7 +102,7 @@ impl Denied {
     }
 }
 
-impl fmt::Debug for Denied {
+impl fmt::Debug for CheckError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {
             Some(name) => f.write_str(name),

@@ -12,8 +12,8 @@
 /// so that it does not save what only another uses.
 ///
 /// `in` says how to find an object of the filesystem, `by` what looks ids up where the mount is
-/// idmapped: [`Idmapped`](super::specialize::Idmapped); or, for a decision that asks nothing but the map
-/// and that may be made twice, [`Quick`](super::specialize::Quick).
+/// idmapped: [`InitUserNsIdmap`](super::specialize::InitUserNsIdmap); or, for a decision that asks nothing but the map
+/// and that may be made twice, [`InlineIdmap`](super::specialize::InlineIdmap).
 macro_rules! decision {
     (
         $(#[$meta:meta])*
@@ -34,12 +34,12 @@ macro_rules! decision {
                         current::Current,
                         ffi::parts,
                         specialize::{
-                            Plain,
+                            NopIdmap,
                             $by, //
                         },
                         Access,
                         HasNamespace,
-                        MountMap, //
+                        Idmap, //
                     },
                 },
                 user_namespace::UserNamespace, //
@@ -50,7 +50,7 @@ macro_rules! decision {
             /// As for the function for C.
             #[inline(always)]
             #[allow(unused_variables)]
-            unsafe fn decide<M: MountMap<UserNamespace>>(
+            unsafe fn decide<M: Idmap<UserNamespace>>(
                 $task: Access<'_, Current<'_>, M>,
                 $idmap: *mut bindings::mnt_idmap,
                 $($arg: $type,)*
@@ -71,7 +71,7 @@ macro_rules! decision {
                 // SAFETY: By the requirements of the function for C.
                 unsafe {
                     let (current, _) = parts($idmap, cred);
-                    decide(Access::new(current, &Plain), $idmap, $($arg,)*)
+                    decide(Access::new(current, &NopIdmap), $idmap, $($arg,)*)
                 }
             }
 
@@ -140,7 +140,7 @@ mod owner;
 
 use super::current::{
     Current,
-    Task, //
+    CurrentAccess, //
 };
 use crate::{
     bindings,
@@ -167,8 +167,11 @@ unsafe fn parts<'a>(
 ///
 /// `cred` must be `current_cred()`, and `idmap` valid, until the result is no longer used.
 #[inline(always)]
-unsafe fn task<'a>(idmap: *mut bindings::mnt_idmap, cred: *const bindings::cred) -> Task<'a> {
+unsafe fn task<'a>(
+    idmap: *mut bindings::mnt_idmap,
+    cred: *const bindings::cred,
+) -> CurrentAccess<'a> {
     // SAFETY: By the requirements above.
     let (current, map) = unsafe { parts(idmap, cred) };
-    Task::new(current, map)
+    CurrentAccess::new(current, map)
 }

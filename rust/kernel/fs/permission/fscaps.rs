@@ -8,20 +8,18 @@
 //! it by its own name.
 
 use super::{
-    caller::{
-        Caller,
-        Capability,
-        Names,
-        Namespace, //
-    },
     error::{
-        Denied,
-        Verdict, //
+        CheckError,
+        CheckResult, //
     },
     traits::{
+        Caller,
+        Capability,
         HasNamespace,
-        MountMap,
-        Owned, //
+        Idmap,
+        InodeAttrs,
+        Namespace,
+        UidGidMap, //
     },
     Access, //
 };
@@ -82,22 +80,22 @@ const SIZE_3: usize = 24;
 
 impl DiskCaps {
     /// Reads the revision and the root off an attribute of a program that is executed,
-    /// [`Denied::EINVAL`] if these are not the size and the revision of any.
+    /// [`CheckError::EINVAL`] if these are not the size and the revision of any.
     ///
     /// Equals what `get_vfs_caps_from_disk()` takes.
-    pub fn to_execute(attribute: &[u8]) -> Verdict<Self> {
+    pub fn to_execute(attribute: &[u8]) -> CheckResult<Self> {
         match (word(attribute, 0)? & REVISION_MASK, attribute.len()) {
             (REVISION_1, SIZE_1) => Ok(Self(CapsRoot::V1)),
             (REVISION_2, SIZE_2) => Ok(Self(CapsRoot::V2)),
             (REVISION_3, SIZE_3) => Ok(Self(CapsRoot::V3(Id::new(word(attribute, SIZE_2)?)))),
-            _ => Err(Denied::EINVAL),
+            _ => Err(CheckError::EINVAL),
         }
     }
 
     /// Reads the revision and the root off an attribute that is to be shown.
     ///
     /// Equals what `cap_inode_getsecurity()` takes.
-    pub fn to_show(attribute: &[u8]) -> Verdict<Self> {
+    pub fn to_show(attribute: &[u8]) -> CheckResult<Self> {
         CapsRoot::exact(attribute).map(Self)
     }
 }
@@ -106,7 +104,7 @@ impl CallerCaps {
     /// Reads the revision and the root off an attribute that a program writes.
     ///
     /// Equals what `cap_convert_nscap()` takes.
-    pub fn new(attribute: &[u8]) -> Verdict<Self> {
+    pub fn new(attribute: &[u8]) -> CheckResult<Self> {
         CapsRoot::exact(attribute).map(Self)
     }
 }
@@ -115,11 +113,11 @@ impl CapsRoot {
     /// Of what programs read and write, no first revision is taken, nor a bit without a meaning.
     ///
     /// Equals `validheader()`.
-    fn exact(attribute: &[u8]) -> Verdict<Self> {
+    fn exact(attribute: &[u8]) -> CheckResult<Self> {
         match (word(attribute, 0)? & !EFFECTIVE, attribute.len()) {
             (REVISION_2, SIZE_2) => Ok(Self::V2),
             (REVISION_3, SIZE_3) => Ok(Self::V3(Id::new(word(attribute, SIZE_2)?))),
-            _ => Err(Denied::EINVAL),
+            _ => Err(CheckError::EINVAL),
         }
     }
 
@@ -144,9 +142,11 @@ impl CapsRoot {
 }
 
 /// A little endian word of an attribute.
-fn word(attribute: &[u8], at: usize) -> Verdict<u32> {
+fn word(attribute: &[u8], at: usize) -> CheckResult<u32> {
     let bytes = attribute.get(at..).and_then(<[u8]>::first_chunk);
-    bytes.map_or(Err(Denied::EINVAL), |bytes| Ok(u32::from_le_bytes(*bytes)))
+    bytes.map_or(Err(CheckError::EINVAL), |bytes| {
+        Ok(u32::from_le_bytes(*bytes))
+    })
 }
 
 /// Whether a user is root in a namespace, or in one that this was made in.
@@ -155,7 +155,7 @@ fn word(attribute: &[u8], at: usize) -> Verdict<u32> {
 fn kuid_root_in_ns(user: Kuid, namespace: &(impl Namespace + ?Sized)) -> bool {
     let mut at = Some(namespace);
     while let Some(namespace) = at {
-        let name: Option<Id<User, Local>> = namespace.name_of(user);
+        let name: Option<Id<User, Local>> = namespace.from_kid(user);
         if name == Uid::new(0) {
             return true;
         }
@@ -164,11 +164,11 @@ fn kuid_root_in_ns(user: Kuid, namespace: &(impl Namespace + ?Sized)) -> bool {
     false
 }
 
-impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
+impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// The root of an attribute on disk as the mount shows it.
     fn seen_root(self, fs: &impl HasNamespace<C::Namespace>, caps: DiskCaps) -> Option<VfsUid> {
-        let root = Names::<User>::named(fs.namespace(), caps.0.root()?)?;
-        self.map.to_vfs(fs, Some(root.cast()))
+        let root = UidGidMap::<User>::make_kid(fs.namespace(), caps.0.root()?)?;
+        self.map.make_vfsid(fs, Some(root.cast()))
     }
 
     /// Whether a root that is seen is the caller's, or that of a namespace above.
@@ -178,7 +178,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
         root.is_some_and(|root| kuid_root_in_ns(root.into_kernel(), self.caller.namespace()))
     }
 
-    /// Whose root the capabilities of a program are for, [`Denied::ENODATA`] if not for the
+    /// Whose root the capabilities of a program are for, [`CheckError::ENODATA`] if not for the
     /// caller's: they are none then.
     ///
     /// Equals what `get_vfs_caps_from_disk()` puts in `rootid`.
@@ -186,15 +186,15 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
         self,
         fs: &impl HasNamespace<C::Namespace>,
         caps: DiskCaps,
-    ) -> Verdict<Kuid> {
+    ) -> CheckResult<Kuid> {
         match self.seen_root(fs, caps) {
             Some(root) if self.vfsuid_root_in_currentns(Some(root)) => Ok(root.into_kernel()),
-            _ => Err(Denied::ENODATA),
+            _ => Err(CheckError::ENODATA),
         }
     }
 
     /// What the caller is shown of an attribute on disk: the third revision where the root has a
-    /// name of its own, the second where it is root for the caller too. [`Denied::EOVERFLOW`] if
+    /// name of its own, the second where it is root for the caller too. [`CheckError::EOVERFLOW`] if
     /// the caller has no name for it.
     ///
     /// Equals `cap_inode_getsecurity()`.
@@ -202,15 +202,15 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
         self,
         fs: &impl HasNamespace<C::Namespace>,
         caps: DiskCaps,
-    ) -> Verdict<CallerCaps> {
+    ) -> CheckResult<CallerCaps> {
         let root = self.seen_root(fs, caps);
-        let name = root.and_then(|root| self.caller.namespace().name_of(root.into_kernel()));
+        let name = root.and_then(|root| self.caller.namespace().from_kid(root.into_kernel()));
         if name.is_some() && name != Uid::new(0) {
             Ok(CallerCaps(CapsRoot::V3(name)))
         } else if self.vfsuid_root_in_currentns(root) {
             Ok(CallerCaps(CapsRoot::V2))
         } else {
-            Err(Denied::EOVERFLOW)
+            Err(CheckError::EOVERFLOW)
         }
     }
 
@@ -218,16 +218,16 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// That is the second revision where the caller may give capabilities to all of the filesystem
     /// and the mount changes nothing; else it is the third, with the root as the filesystem calls
-    /// it. [`Denied::EPERM`] if the caller may not, [`Denied::EINVAL`] if a root is not mapped.
+    /// it. [`CheckError::EPERM`] if the caller may not, [`CheckError::EINVAL`] if a root is not mapped.
     ///
     /// Equals `cap_convert_nscap()`.
     pub fn caps_from_caller(
         self,
-        inode: &impl Owned<C::Namespace>,
+        inode: &impl InodeAttrs<C::Namespace>,
         caps: CallerCaps,
-    ) -> Verdict<DiskCaps> {
+    ) -> CheckResult<DiskCaps> {
         if !self.capable_wrt_inode_uidgid(inode, Capability::Setfcap) {
-            return Err(Denied::EPERM);
+            return Err(CheckError::EPERM);
         }
         if caps.0 == CapsRoot::V2
             && self.map.is_nop()
@@ -238,14 +238,14 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
             return Ok(DiskCaps(CapsRoot::V2));
         }
         let stored = || {
-            let root = Names::<User>::named(self.caller.namespace(), caps.0.root()?)?;
+            let root = UidGidMap::<User>::make_kid(self.caller.namespace(), caps.0.root()?)?;
             let root: Id<User, Vfs> = Id::from_caller(root);
-            let root = self.map.to_fs(inode, Some(root))?;
-            Names::<User>::name_of(inode.namespace(), root.cast())
+            let root = self.map.from_vfsid(inode, Some(root))?;
+            UidGidMap::<User>::from_kid(inode.namespace(), root.cast())
         };
         match stored() {
             Some(root) => Ok(DiskCaps(CapsRoot::V3(Some(root)))),
-            None => Err(Denied::EINVAL),
+            None => Err(CheckError::EINVAL),
         }
     }
 }

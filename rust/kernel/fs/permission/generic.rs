@@ -5,20 +5,18 @@
 //! This is what every step of every path walk asks.
 
 use super::{
-    caller::{
-        Caller,
-        Capability, //
-    },
     error::{
-        Denied,
-        Verdict, //
+        CheckError,
+        CheckResult, //
     },
     owner::is_caller,
     traits::{
-        Guarded,
-        Mapping,
-        MountMap,
-        Owned, //
+        Caller,
+        Capability,
+        Idmap,
+        InodeAttrs,
+        InodePerm,
+        KindIdmap, //
     },
     Access, //
 };
@@ -33,30 +31,34 @@ use crate::{
 
 /// Whether the lowest three bits of `mode` grant all that is wanted, of [`Mask::RWX`].
 #[inline(always)]
-fn granted_by(mode: u32, want: u32) -> Verdict {
+fn granted_by(mode: u32, want: u32) -> CheckResult {
     if want & !mode == 0 {
         Ok(())
     } else {
-        Err(Denied::EACCES)
+        Err(CheckError::EACCES)
     }
 }
 
 /// Whether everybody is granted what is wanted, and there is no ACL to say otherwise: the common
 /// case, in which neither the caller nor the owner matters.
 #[inline(always)]
-fn everybody_may<N: ?Sized>(inode: &impl Guarded<N>, mode: Mode, mask: Mask) -> bool {
+fn everybody_may<N: ?Sized>(inode: &impl InodePerm<N>, mode: Mode, mask: Mask) -> bool {
     // Multiplying spreads what is wanted out to all three classes.
-    let missing = (mask.only(Mask::RWX).bits() * 0o111) & !u32::from(mode.bits());
+    let missing = (mask.intersection(Mask::RWX).bits() * 0o111) & !u32::from(mode.bits());
     // To ask whether the filesystem has ACLs comes last: it takes a look at the superblock.
     missing == 0 && (inode.no_acl() || !inode.is_posixacl())
 }
 
-impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
+impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Whether permission bits and ACL grant what is wanted.
     ///
     /// Equals `acl_permission_check()`.
     #[inline]
-    pub fn acl_permission_check(self, inode: &impl Guarded<C::Namespace>, mask: Mask) -> Verdict {
+    pub fn acl_permission_check(
+        self,
+        inode: &impl InodePerm<C::Namespace>,
+        mask: Mask,
+    ) -> CheckResult {
         let mode = inode.mode();
         if everybody_may(inode, mode, mask) {
             return Ok(());
@@ -68,12 +70,12 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     #[inline(always)]
     fn class_permission(
         self,
-        inode: &impl Guarded<C::Namespace>,
+        inode: &impl InodePerm<C::Namespace>,
         mode: Mode,
         mask: Mask,
-    ) -> Verdict {
+    ) -> CheckResult {
         let mode = u32::from(mode.bits());
-        let want = mask.only(Mask::RWX).bits();
+        let want = mask.intersection(Mask::RWX).bits();
 
         // For the owner an ACL does not matter.
         if self.is_owner(inode) {
@@ -102,12 +104,12 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Equals `check_acl()`, with [`None`] for its `-EAGAIN`. Reading an ACL that ends with that
     /// error counts as no ACL there too.
     #[inline(never)]
-    fn check_acl(self, inode: &impl Guarded<C::Namespace>, mask: Mask) -> Option<Verdict> {
+    fn check_acl(self, inode: &impl InodePerm<C::Namespace>, mask: Mask) -> Option<CheckResult> {
         match inode.with_acl(mask, |entries| {
             self.posix_acl_permission(inode, entries, mask)
         }) {
             Ok(verdict) => verdict,
-            Err(Denied::EAGAIN) => None,
+            Err(CheckError::EAGAIN) => None,
             Err(denied) => Some(Err(denied)),
         }
     }
@@ -115,16 +117,16 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Whether the caller may read, write or execute an object of a filesystem with Unix
     /// permissions, by these, its ACL, or a capability.
     ///
-    /// With [`Mask::MAY_NOT_BLOCK`] the answer may be [`Denied::ECHILD`].
+    /// With [`Mask::MAY_NOT_BLOCK`] the answer may be [`CheckError::ECHILD`].
     ///
     /// Equals `generic_permission()`.
     #[doc(alias = "generic_permission")]
     #[inline]
     pub fn mapped_generic_permission(
         self,
-        inode: &impl Guarded<C::Namespace>,
+        inode: &impl InodePerm<C::Namespace>,
         mask: Mask,
-    ) -> Verdict {
+    ) -> CheckResult {
         let mode = inode.mode();
         if everybody_may(inode, mode, mask) || self.owner_may(inode, mode, mask) {
             return Ok(());
@@ -134,9 +136,9 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
 
     /// Whether the caller is the owner, and may; not if that is not quickly told.
     #[inline(always)]
-    fn owner_may(self, inode: &impl Guarded<C::Namespace>, mode: Mode, mask: Mask) -> bool {
-        let missing = mask.only(Mask::RWX).bits() & !(u32::from(mode.bits()) >> 6);
-        let owner = Mapping::<User, _>::to_vfs_quick(self.map, inode, inode.stored_owner());
+    fn owner_may(self, inode: &impl InodePerm<C::Namespace>, mode: Mode, mask: Mask) -> bool {
+        let missing = mask.intersection(Mask::RWX).bits() & !(u32::from(mode.bits()) >> 6);
+        let owner = KindIdmap::<User, _>::make_vfsid_inline(self.map, inode, inode.i_uid());
         missing == 0 && owner.is_some_and(|owner| is_caller(owner, self.caller.fsuid()))
     }
 
@@ -145,23 +147,23 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// A function of its own, so that the other cases need no stack frame.
     #[inline(never)]
-    fn some_may(self, inode: &impl Guarded<C::Namespace>, mode: Mode, mask: Mask) -> Verdict {
+    fn some_may(self, inode: &impl InodePerm<C::Namespace>, mode: Mode, mask: Mask) -> CheckResult {
         match self.class_permission(inode, mode, mask) {
-            Err(Denied::EACCES) => self.override_permission(inode, mask),
+            Err(CheckError::EACCES) => self.override_permission(inode, mask),
             verdict => verdict,
         }
     }
 
     /// Whether a capability grants what permission bits and ACL do not.
     #[inline(never)]
-    fn override_permission(self, inode: &impl Owned<C::Namespace>, mask: Mask) -> Verdict {
+    fn override_permission(self, inode: &impl InodeAttrs<C::Namespace>, mask: Mask) -> CheckResult {
         let capable = |capability| self.capable_wrt_inode_uidgid(inode, capability);
         let mode = inode.mode();
         let (search, overrides) = if mode.is_dir() {
             // Directories are never executed, so here anything can be granted.
             (!mask.has(Mask::MAY_WRITE), true)
         } else {
-            let want = mask.only(Mask::RWX);
+            let want = mask.intersection(Mask::RWX);
             // What nobody may execute is no program, for root neither.
             let executable = mode.has_any(Mode::S_IXUGO);
             (
@@ -174,7 +176,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
         {
             Ok(())
         } else {
-            Err(Denied::EACCES)
+            Err(CheckError::EACCES)
         }
     }
 
@@ -189,10 +191,10 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     #[inline]
     pub fn mapped_inode_permission(
         self,
-        inode: &impl Guarded<C::Namespace>,
+        inode: &impl InodePerm<C::Namespace>,
         mask: Mask,
-        rest: impl FnOnce() -> Verdict,
-    ) -> Verdict {
+        rest: impl FnOnce() -> CheckResult,
+    ) -> CheckResult {
         if mask.has(Mask::MAY_WRITE) {
             self.may_write_at_all(inode)?;
         }
@@ -201,19 +203,19 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
 
     /// Whether an object is one that is written to, whoever wants to.
     #[inline]
-    fn may_write_at_all(self, inode: &impl Guarded<C::Namespace>) -> Verdict {
+    fn may_write_at_all(self, inode: &impl InodePerm<C::Namespace>) -> CheckResult {
         // What is behind a device node or a pipe is not on the filesystem.
         let mode = inode.mode();
         if inode.is_read_only() && (mode.is_reg() || mode.is_dir() || mode.is_lnk()) {
-            return Err(Denied::EROFS);
+            return Err(CheckError::EROFS);
         }
         if inode.flags().has(InodeFlags::S_IMMUTABLE) {
-            return Err(Denied::EPERM);
+            return Err(CheckError::EPERM);
         }
         // Writing changes the modification time, and with it the inode would be written back,
         // with an owner that is not known.
         if self.has_unmapped_id(inode) {
-            return Err(Denied::EACCES);
+            return Err(CheckError::EACCES);
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 //!
 //! C has one error number for many reasons. Here each reason has its name.
 
-use super::error::Denied;
+use super::error::CheckError;
 use core::fmt;
 
 /// Why a mount is not given a map.
@@ -34,20 +34,20 @@ pub enum NoIdmap {
     Attached,
 }
 
-impl From<NoIdmap> for Denied {
+impl From<NoIdmap> for CheckError {
     fn from(reason: NoIdmap) -> Self {
         match reason {
-            NoIdmap::BadFd => Denied::EBADF,
+            NoIdmap::BadFd => CheckError::EBADF,
             NoIdmap::InitialNamespace
             | NoIdmap::NamespaceNotControlled
             | NoIdmap::AlreadyIdmapped
-            | NoIdmap::FilesystemNotControlled => Denied::EPERM,
+            | NoIdmap::FilesystemNotControlled => CheckError::EPERM,
             NoIdmap::NotReplaced
             | NoIdmap::NotUserNamespace
             | NoIdmap::FilesystemsNamespace
             | NoIdmap::KindNotSupported
             | NoIdmap::FilesystemRefuses
-            | NoIdmap::Attached => Denied::EINVAL,
+            | NoIdmap::Attached => CheckError::EINVAL,
         }
     }
 }

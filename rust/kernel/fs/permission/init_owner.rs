@@ -3,19 +3,17 @@
 //! Who owns what is made, and with which mode.
 
 use super::{
-    caller::{
-        Caller,
-        Names, //
-    },
     error::{
-        Denied,
-        Verdict, //
+        CheckError,
+        CheckResult, //
     },
     traits::{
-        Guarded,
+        Caller,
         HasNamespace,
-        MountMap,
-        Owned, //
+        Idmap,
+        InodeAttrs,
+        InodePerm,
+        UidGidMap, //
     },
     Access, //
 };
@@ -35,19 +33,19 @@ use crate::{
 /// nobody is:
 ///
 /// ```ignore,compile_fail,E0451
-/// use kernel::{fs::permission::NewOwner, uidgid::{FsGid, FsUid}};
+/// use kernel::{fs::permission::MappedFsIds, uidgid::{FsGid, FsUid}};
 ///
-/// fn unproved(owner: FsUid, group: FsGid) -> NewOwner {
-///     NewOwner { owner, group }
+/// fn unproved(owner: FsUid, group: FsGid) -> MappedFsIds {
+///     MappedFsIds { owner, group }
 /// }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NewOwner {
+pub struct MappedFsIds {
     owner: FsUid,
     group: FsGid,
 }
 
-impl NewOwner {
+impl MappedFsIds {
     /// The owner of what is made.
     #[inline(always)]
     pub const fn owner(self) -> FsUid {
@@ -61,7 +59,7 @@ impl NewOwner {
     }
 
     /// What is stored for an object that is made in a directory.
-    pub fn ownership_in<N: ?Sized>(self, dir: &impl Owned<N>, mode: Mode) -> Ownership {
+    pub fn ownership_in<N: ?Sized>(self, dir: &impl InodeAttrs<N>, mode: Mode) -> Ownership {
         Ownership::new(Some(self.owner), || Some(self.group), Some(dir), mode)
     }
 }
@@ -83,13 +81,13 @@ impl Ownership {
     fn new<N: ?Sized>(
         owner: Option<FsUid>,
         group: impl FnOnce() -> Option<FsGid>,
-        dir: Option<&impl Owned<N>>,
+        dir: Option<&impl InodeAttrs<N>>,
         mode: Mode,
     ) -> Self {
         match dir {
             Some(dir) if dir.mode().has(Mode::S_ISGID) => Self {
                 owner,
-                group: dir.stored_group(),
+                group: dir.i_gid(),
                 mode: if mode.is_dir() {
                     mode.with(Mode::S_ISGID)
                 } else {
@@ -105,32 +103,32 @@ impl Ownership {
     }
 }
 
-impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
-    /// The owner and group of what the caller makes, [`Denied::EOVERFLOW`] if the filesystem
+impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
+    /// The owner and group of what the caller makes, [`CheckError::EOVERFLOW`] if the filesystem
     /// cannot store them.
     ///
     /// Equals `fsuidgid_has_mapping()`, which says whether there are any.
     #[doc(alias = "fsuidgid_has_mapping")]
     #[inline]
-    pub fn new_owner(self, fs: &impl HasNamespace<C::Namespace>) -> Verdict<NewOwner> {
+    pub fn mapped_fsids(self, fs: &impl HasNamespace<C::Namespace>) -> CheckResult<MappedFsIds> {
         let (Some(owner), Some(group)) = (self.mapped_fsuid(fs), self.mapped_fsgid(fs)) else {
-            return Err(Denied::EOVERFLOW);
+            return Err(CheckError::EOVERFLOW);
         };
         // A mount that is not idmapped has let through what the filesystem may not have.
         let namespace = fs.namespace();
-        if Names::<User>::has(namespace, owner.cast())
-            && Names::<Group>::has(namespace, group.cast())
+        if UidGidMap::<User>::has(namespace, owner.cast())
+            && UidGidMap::<Group>::has(namespace, group.cast())
         {
-            Ok(NewOwner { owner, group })
+            Ok(MappedFsIds { owner, group })
         } else {
-            Err(Denied::EOVERFLOW)
+            Err(CheckError::EOVERFLOW)
         }
     }
 
     /// What is stored for an object that the caller makes in `dir`, or outside of any.
     ///
     /// That the filesystem has the caller's ids was found out before; this stores none where it
-    /// does not. [`NewOwner::ownership_in`] is what does not need to be told.
+    /// does not. [`MappedFsIds::ownership_in`] is what does not need to be told.
     ///
     /// Equals `inode_init_owner()`.
     #[doc(alias = "mapped_inode_init_owner")]
@@ -138,7 +136,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     pub fn inode_init_owner(
         self,
         fs: &impl HasNamespace<C::Namespace>,
-        dir: Option<&impl Owned<C::Namespace>>,
+        dir: Option<&impl InodeAttrs<C::Namespace>>,
         mode: Mode,
     ) -> Ownership {
         Ownership::new(self.mapped_fsuid(fs), || self.mapped_fsgid(fs), dir, mode)
@@ -149,7 +147,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// Equals `mode_strip_sgid()`.
     #[inline]
-    pub fn mode_strip_sgid(self, dir: Option<&impl Owned<C::Namespace>>, mode: Mode) -> Mode {
+    pub fn mode_strip_sgid(self, dir: Option<&impl InodeAttrs<C::Namespace>>, mode: Mode) -> Mode {
         if !mode.has(Mode::S_ISGID.with(Mode::S_IXGRP)) || mode.is_dir() {
             return mode;
         }
@@ -173,7 +171,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Equals `vfs_prepare_mode()`.
     pub fn vfs_prepare_mode(
         self,
-        dir: &impl Guarded<C::Namespace>,
+        dir: &impl InodePerm<C::Namespace>,
         mode: Mode,
         allowed: Mode,
         kind: Mode,
@@ -183,6 +181,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
         if !dir.is_posixacl() {
             mode = mode.without(umask());
         }
-        mode.only(allowed.without(Mode::S_IFMT)).with(kind.kind())
+        mode.intersection(allowed.without(Mode::S_IFMT))
+            .with(kind.kind())
     }
 }

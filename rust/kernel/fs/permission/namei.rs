@@ -3,19 +3,17 @@
 //! Making, removing and linking of names, and what protects sticky directories.
 
 use super::{
-    caller::{
-        Caller,
-        Capability, //
-    },
     error::{
-        Denied,
-        Verdict, //
+        CheckError,
+        CheckResult, //
     },
-    init_owner::NewOwner,
+    init_owner::MappedFsIds,
     owner::vfsid_eq,
     traits::{
-        MountMap,
-        Owned, //
+        Caller,
+        Capability,
+        Idmap,
+        InodeAttrs, //
     },
     Access, //
 };
@@ -50,7 +48,7 @@ pub struct Protected {
     pub fifos: i32,
 }
 
-/// Why a file that exists is not opened with `O_CREAT`: all are [`Denied::EACCES`].
+/// Why a file that exists is not opened with `O_CREAT`: all are [`CheckError::EACCES`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StickyCreate {
     /// Everybody may write in the directory.
@@ -72,21 +70,21 @@ impl StickyCreate {
     }
 }
 
-impl From<StickyCreate> for Denied {
+impl From<StickyCreate> for CheckError {
     fn from(_: StickyCreate) -> Self {
-        Denied::EACCES
+        CheckError::EACCES
     }
 }
 
-impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
+impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Whether the sticky bit of `dir` keeps the caller from removing `inode` from it.
     ///
     /// Equals `check_sticky()`.
     #[inline]
     pub fn check_sticky(
         self,
-        dir: &impl Owned<C::Namespace>,
-        inode: &impl Owned<C::Namespace>,
+        dir: &impl InodeAttrs<C::Namespace>,
+        inode: &impl InodeAttrs<C::Namespace>,
     ) -> bool {
         dir.mode().has(Mode::S_ISVTX) && self.owns_neither(dir, inode)
     }
@@ -97,8 +95,8 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     #[doc(alias = "__check_sticky")]
     pub fn owns_neither(
         self,
-        dir: &impl Owned<C::Namespace>,
-        inode: &impl Owned<C::Namespace>,
+        dir: &impl InodeAttrs<C::Namespace>,
+        inode: &impl InodeAttrs<C::Namespace>,
     ) -> bool {
         !self.is_owner(inode)
             && !self.is_owner(dir)
@@ -112,17 +110,17 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Equals `may_delete_dentry()` up to where that compares kinds of objects.
     pub fn may_delete(
         self,
-        dir: &impl Owned<C::Namespace>,
-        inode: &impl Owned<C::Namespace>,
-        dir_permission: impl FnOnce() -> Verdict,
-    ) -> Verdict {
+        dir: &impl InodeAttrs<C::Namespace>,
+        inode: &impl InodeAttrs<C::Namespace>,
+        dir_permission: impl FnOnce() -> CheckResult,
+    ) -> CheckResult {
         // Its link count changes, and with it the inode would be written back.
         if self.has_unmapped_id(inode) {
-            return Err(Denied::EOVERFLOW);
+            return Err(CheckError::EOVERFLOW);
         }
         dir_permission()?;
         if dir.flags().has(InodeFlags::S_APPEND) {
-            return Err(Denied::EPERM);
+            return Err(CheckError::EPERM);
         }
         let kept = InodeFlags::S_APPEND
             .with(InodeFlags::S_IMMUTABLE)
@@ -132,7 +130,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
             || inode.flags().has_any(kept)
             || self.has_unmapped_id(inode)
         {
-            return Err(Denied::EPERM);
+            return Err(CheckError::EPERM);
         }
         Ok(())
     }
@@ -145,15 +143,15 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Equals `may_create_dentry()`.
     pub fn may_create(
         self,
-        dir: &impl Owned<C::Namespace>,
+        dir: &impl InodeAttrs<C::Namespace>,
         exists: bool,
-        dir_permission: impl FnOnce() -> Verdict,
-    ) -> Verdict<NewOwner> {
+        dir_permission: impl FnOnce() -> CheckResult,
+    ) -> CheckResult<MappedFsIds> {
         if exists {
-            return Err(Denied::EEXIST);
+            return Err(CheckError::EEXIST);
         }
         if dir.flags().has(InodeFlags::S_DEAD) {
-            return Err(Denied::ENOENT);
+            return Err(CheckError::ENOENT);
         }
         self.may_o_create(dir, dir_permission)
     }
@@ -164,10 +162,10 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     #[doc(alias = "vfs_tmpfile")]
     pub fn may_o_create(
         self,
-        dir: &impl Owned<C::Namespace>,
-        dir_permission: impl FnOnce() -> Verdict,
-    ) -> Verdict<NewOwner> {
-        let owner = self.new_owner(dir)?;
+        dir: &impl InodeAttrs<C::Namespace>,
+        dir_permission: impl FnOnce() -> CheckResult,
+    ) -> CheckResult<MappedFsIds> {
+        let owner = self.mapped_fsids(dir)?;
         dir_permission()?;
         Ok(owner)
     }
@@ -177,10 +175,10 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// Equals `may_write_xattr()`, and what `vfs_link()` asks of its source.
     #[doc(alias = "vfs_link")]
-    pub fn may_write_xattr(self, inode: &impl Owned<C::Namespace>) -> Verdict {
+    pub fn may_write_xattr(self, inode: &impl InodeAttrs<C::Namespace>) -> CheckResult {
         let kept = InodeFlags::S_IMMUTABLE.with(InodeFlags::S_APPEND);
         if inode.flags().has_any(kept) || self.has_unmapped_id(inode) {
-            return Err(Denied::EPERM);
+            return Err(CheckError::EPERM);
         }
         Ok(())
     }
@@ -193,8 +191,8 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Equals `safe_hardlink_source()`.
     pub fn safe_hardlink_source(
         self,
-        inode: &impl Owned<C::Namespace>,
-        permission: impl FnOnce(Mask) -> Verdict,
+        inode: &impl InodeAttrs<C::Namespace>,
+        permission: impl FnOnce(Mask) -> CheckResult,
     ) -> bool {
         let mode = inode.mode();
         mode.is_reg()
@@ -210,12 +208,12 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Equals `may_linkat()`.
     pub fn may_linkat(
         self,
-        inode: &impl Owned<C::Namespace>,
+        inode: &impl InodeAttrs<C::Namespace>,
         protected: bool,
-        permission: impl FnOnce(Mask) -> Verdict,
-    ) -> Verdict {
+        permission: impl FnOnce(Mask) -> CheckResult,
+    ) -> CheckResult {
         if self.has_unmapped_id(inode) {
-            return Err(Denied::EOVERFLOW);
+            return Err(CheckError::EOVERFLOW);
         }
         if !protected
             || self.safe_hardlink_source(inode, permission)
@@ -223,7 +221,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
         {
             Ok(())
         } else {
-            Err(Denied::EPERM)
+            Err(CheckError::EPERM)
         }
     }
 
@@ -231,7 +229,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// directory where everybody may write.
     ///
     /// `protected` is `sysctl_protected_symlinks`. In RCU walk what is to be refused is
-    /// [`Denied::ECHILD`] at first, as refusing goes to the audit log.
+    /// [`CheckError::ECHILD`] at first, as refusing goes to the audit log.
     ///
     /// The mount is the one that the link was reached through. C takes the mount of the directory;
     /// the two differ where something is mounted on the link itself.
@@ -239,11 +237,11 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Equals `may_follow_link()`.
     pub fn may_follow_link(
         self,
-        link: &impl Owned<C::Namespace>,
+        link: &impl InodeAttrs<C::Namespace>,
         parent: Parent,
         protected: bool,
         in_rcu_walk: bool,
-    ) -> Verdict {
+    ) -> CheckResult {
         if !protected {
             return Ok(());
         }
@@ -254,9 +252,9 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
         {
             Ok(())
         } else if in_rcu_walk {
-            Err(Denied::ECHILD)
+            Err(CheckError::ECHILD)
         } else {
-            Err(Denied::EACCES)
+            Err(CheckError::EACCES)
         }
     }
 
@@ -266,7 +264,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Equals `may_create_in_sticky()`.
     pub fn may_create_in_sticky(
         self,
-        inode: &impl Owned<C::Namespace>,
+        inode: &impl InodeAttrs<C::Namespace>,
         parent: Parent,
         protected: Protected,
     ) -> Result<(), StickyCreate> {

@@ -3,16 +3,14 @@
 //! Who owns an object, and whose capabilities count for it.
 
 use super::{
-    caller::{
+    traits::{
         Caller,
         Capability,
-        Names, //
-    },
-    traits::{
         HasNamespace,
-        Mapping,
-        MountMap,
-        Owned, //
+        Idmap,
+        InodeAttrs,
+        KindIdmap,
+        UidGidMap, //
     },
     Access, //
 };
@@ -45,14 +43,14 @@ pub(super) fn is_caller<K: Kind>(seen: Option<Id<K, Vfs>>, caller: Option<Id<K, 
     vfsid_eq(seen, Id::cast_any(caller))
 }
 
-impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
+impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// The owner of an object as it is seen through the mount.
     ///
     /// Equals `i_uid_into_vfsuid()`.
     #[doc(alias("i_uid_into_mnt", "kuid_into_mnt"))]
     #[inline(always)]
-    pub fn i_uid_into_vfsuid(self, inode: &impl Owned<C::Namespace>) -> Option<VfsUid> {
-        self.map.to_vfs(inode, inode.stored_owner())
+    pub fn i_uid_into_vfsuid(self, inode: &impl InodeAttrs<C::Namespace>) -> Option<VfsUid> {
+        self.map.make_vfsid(inode, inode.i_uid())
     }
 
     /// The group of an object as it is seen through the mount.
@@ -60,8 +58,8 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Equals `i_gid_into_vfsgid()`.
     #[doc(alias("i_gid_into_mnt", "kgid_into_mnt"))]
     #[inline(always)]
-    pub fn i_gid_into_vfsgid(self, inode: &impl Owned<C::Namespace>) -> Option<VfsGid> {
-        self.map.to_vfs(inode, inode.stored_group())
+    pub fn i_gid_into_vfsgid(self, inode: &impl InodeAttrs<C::Namespace>) -> Option<VfsGid> {
+        self.map.make_vfsid(inode, inode.i_gid())
     }
 
     /// The owner and group that `stat()` gives, before the caller's namespace names them.
@@ -69,7 +67,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Equals what `generic_fillattr()` puts in `stat->uid` and `stat->gid`.
     #[doc(alias("generic_fillattr", "mapped_generic_fillattr"))]
     #[inline]
-    pub fn stat_owner(self, inode: &impl Owned<C::Namespace>) -> (Option<Kuid>, Option<Kgid>) {
+    pub fn stat_owner(self, inode: &impl InodeAttrs<C::Namespace>) -> (Option<Kuid>, Option<Kgid>) {
         (
             Id::cast_any(self.i_uid_into_vfsuid(inode)),
             Id::cast_any(self.i_gid_into_vfsgid(inode)),
@@ -80,25 +78,25 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// Equals `HAS_UNMAPPED_ID()`.
     #[inline(always)]
-    pub fn has_unmapped_id(self, inode: &impl Owned<C::Namespace>) -> bool {
+    pub fn has_unmapped_id(self, inode: &impl InodeAttrs<C::Namespace>) -> bool {
         !self.knows_owner(inode) || !self.knows_group(inode)
     }
 
     /// Whether the mount knows the object's owner: `vfsuid_valid(i_uid_into_vfsuid())`.
     #[inline(always)]
-    pub(super) fn knows_owner(self, inode: &impl Owned<C::Namespace>) -> bool {
-        self.map.shows(inode, inode.stored_owner())
+    pub(super) fn knows_owner(self, inode: &impl InodeAttrs<C::Namespace>) -> bool {
+        self.map.has_vfsid(inode, inode.i_uid())
     }
 
     /// Whether the mount knows the object's group: `vfsgid_valid(i_gid_into_vfsgid())`.
     #[inline(always)]
-    pub(super) fn knows_group(self, inode: &impl Owned<C::Namespace>) -> bool {
-        self.map.shows(inode, inode.stored_group())
+    pub(super) fn knows_group(self, inode: &impl InodeAttrs<C::Namespace>) -> bool {
+        self.map.has_vfsid(inode, inode.i_gid())
     }
 
     /// Whether the caller is the owner.
     #[inline(always)]
-    pub(super) fn is_owner(self, inode: &impl Owned<C::Namespace>) -> bool {
+    pub(super) fn is_owner(self, inode: &impl InodeAttrs<C::Namespace>) -> bool {
         is_caller(self.i_uid_into_vfsuid(inode), self.caller.fsuid())
     }
 
@@ -114,8 +112,8 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     #[inline]
     pub fn privileged_wrt_inode_uidgid(
         self,
-        namespace: &(impl Names<User> + Names<Group> + ?Sized),
-        inode: &impl Owned<C::Namespace>,
+        namespace: &(impl UidGidMap<User> + UidGidMap<Group> + ?Sized),
+        inode: &impl InodeAttrs<C::Namespace>,
     ) -> bool {
         self.i_uid_into_vfsuid(inode)
             .is_some_and(|owner| namespace.has(owner.into_kernel()))
@@ -131,7 +129,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     #[inline]
     pub fn capable_wrt_inode_uidgid(
         self,
-        inode: &impl Owned<C::Namespace>,
+        inode: &impl InodeAttrs<C::Namespace>,
         capability: Capability,
     ) -> bool {
         let namespace = self.caller.namespace();
@@ -144,7 +142,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Equals `inode_owner_or_capable()`.
     #[doc(alias = "mapped_inode_owner_or_capable")]
     #[inline(always)]
-    pub fn inode_owner_or_capable(self, inode: &impl Owned<C::Namespace>) -> bool {
+    pub fn inode_owner_or_capable(self, inode: &impl InodeAttrs<C::Namespace>) -> bool {
         self.i_uid_into_vfsuid(inode)
             .is_some_and(|owner| owner == self.caller.fsuid() || self.may_act_for(owner))
     }
@@ -156,7 +154,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     #[inline(never)]
     fn may_act_for(self, owner: VfsUid) -> bool {
         let namespace = self.caller.namespace();
-        Names::<User>::has(namespace, owner.into_kernel())
+        UidGidMap::<User>::has(namespace, owner.into_kernel())
             && self.caller.ns_capable(namespace, Capability::Fowner)
     }
 
@@ -166,7 +164,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     #[inline]
     pub fn in_group_or_capable(
         self,
-        inode: &impl Owned<C::Namespace>,
+        inode: &impl InodeAttrs<C::Namespace>,
         group: Option<VfsGid>,
     ) -> bool {
         self.vfsgid_in_group_p(group) || self.capable_wrt_inode_uidgid(inode, Capability::Fsetid)
@@ -179,7 +177,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     #[inline]
     pub fn mapped_fsuid(self, fs: &impl HasNamespace<C::Namespace>) -> Option<FsUid> {
         let owner = self.caller.fsuid().map(Id::from_caller);
-        self.map.to_fs(fs, owner)
+        self.map.from_vfsid(fs, owner)
     }
 
     /// What the filesystem stores as the group of objects that the caller makes.
@@ -189,7 +187,7 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
     #[inline]
     pub fn mapped_fsgid(self, fs: &impl HasNamespace<C::Namespace>) -> Option<FsGid> {
         let group = self.caller.fsgid().map(Id::from_caller);
-        self.map.to_fs(fs, group)
+        self.map.from_vfsid(fs, group)
     }
 
     /// Whether the filesystem can store an id that is seen.
@@ -203,8 +201,8 @@ impl<C: Caller, M: MountMap<C::Namespace> + ?Sized> Access<'_, C, M> {
         id: Option<Id<K, Vfs>>,
     ) -> bool
     where
-        M: Mapping<K, C::Namespace>,
+        M: KindIdmap<K, C::Namespace>,
     {
-        self.map.stores(fs, id)
+        self.map.has_fsmapping(fs, id)
     }
 }

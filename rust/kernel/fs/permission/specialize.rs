@@ -5,8 +5,8 @@
 
 use super::{
     HasNamespace,
-    Mapping,
-    MountMap, //
+    Idmap,
+    KindIdmap, //
 };
 use crate::{
     fs::mnt_idmapping::{
@@ -26,11 +26,11 @@ use core::{
 };
 
 /// The map of a mount that is not idmapped: it changes nothing.
-pub(super) struct Plain;
+pub(super) struct NopIdmap;
 
-impl<K: MappedKind> Mapping<K, UserNamespace> for Plain {
+impl<K: MappedKind> KindIdmap<K, UserNamespace> for NopIdmap {
     #[inline(always)]
-    fn to_vfs(
+    fn make_vfsid(
         &self,
         _: &impl HasNamespace<UserNamespace>,
         id: Option<Id<K, Filesystem>>,
@@ -39,7 +39,7 @@ impl<K: MappedKind> Mapping<K, UserNamespace> for Plain {
     }
 
     #[inline(always)]
-    fn to_fs(
+    fn from_vfsid(
         &self,
         _: &impl HasNamespace<UserNamespace>,
         id: Option<Id<K, Vfs>>,
@@ -48,7 +48,7 @@ impl<K: MappedKind> Mapping<K, UserNamespace> for Plain {
     }
 }
 
-impl MountMap<UserNamespace> for Plain {
+impl Idmap<UserNamespace> for NopIdmap {
     #[inline(always)]
     fn is_nop(&self) -> bool {
         true
@@ -58,9 +58,9 @@ impl MountMap<UserNamespace> for Plain {
 /// The map of an idmapped mount of a filesystem that was mounted in the initial user namespace, as
 /// most are: it is all that there is to look at.
 #[repr(transparent)]
-pub(super) struct Idmapped(MntIdmap);
+pub(super) struct InitUserNsIdmap(MntIdmap);
 
-impl Idmapped {
+impl InitUserNsIdmap {
     /// Makes a decision with the map of such a mount.
     #[inline(always)]
     pub(super) fn decide<R>(map: &MntIdmap, decision: impl FnOnce(&Self) -> R) -> Option<R> {
@@ -69,39 +69,43 @@ impl Idmapped {
     }
 }
 
-impl<K: MappedKind> Mapping<K, UserNamespace> for Idmapped {
+impl<K: MappedKind> KindIdmap<K, UserNamespace> for InitUserNsIdmap {
     #[inline(always)]
-    fn to_vfs(
+    fn make_vfsid(
         &self,
         _: &impl HasNamespace<UserNamespace>,
         id: Option<Id<K, Filesystem>>,
     ) -> Option<Id<K, Vfs>> {
-        self.0.to_vfs_initial(id)
+        self.0.make_vfsid_init_ns(id)
     }
 
     #[inline(always)]
-    fn to_fs(
+    fn from_vfsid(
         &self,
         _: &impl HasNamespace<UserNamespace>,
         id: Option<Id<K, Vfs>>,
     ) -> Option<Id<K, Filesystem>> {
-        self.0.to_fs_initial(id)
+        self.0.from_vfsid_init_ns(id)
     }
 
     #[inline(always)]
-    fn shows(&self, _: &impl HasNamespace<UserNamespace>, id: Option<Id<K, Filesystem>>) -> bool {
+    fn has_vfsid(
+        &self,
+        _: &impl HasNamespace<UserNamespace>,
+        id: Option<Id<K, Filesystem>>,
+    ) -> bool {
         let [down, _] = K::tables(&self.0);
         down.has(Id::to_c(id))
     }
 
     #[inline(always)]
-    fn stores(&self, _: &impl HasNamespace<UserNamespace>, id: Option<Id<K, Vfs>>) -> bool {
+    fn has_fsmapping(&self, _: &impl HasNamespace<UserNamespace>, id: Option<Id<K, Vfs>>) -> bool {
         let [_, up] = K::tables(&self.0);
         up.has(Id::to_c(id))
     }
 }
 
-impl MountMap<UserNamespace> for Idmapped {
+impl Idmap<UserNamespace> for InitUserNsIdmap {
     #[inline(always)]
     fn is_nop(&self) -> bool {
         false
@@ -111,12 +115,12 @@ impl MountMap<UserNamespace> for Idmapped {
 /// Likewise, as far as an id is found without a function call: where it is not, the map gives up.
 ///
 /// A decision that asks nothing else needs no stack frame then.
-pub(super) struct Quick<'a> {
+pub(super) struct InlineIdmap<'a> {
     map: &'a MntIdmap,
     gave_up: Cell<bool>,
 }
 
-impl<'a> Quick<'a> {
+impl<'a> InlineIdmap<'a> {
     /// Makes a decision with the map of such a mount, [`None`] if the map gave up.
     #[inline(always)]
     pub(super) fn decide<R>(map: &'a MntIdmap, decision: impl FnOnce(&Self) -> R) -> Option<R> {
@@ -138,9 +142,9 @@ impl<'a> Quick<'a> {
     }
 }
 
-impl<K: MappedKind> Mapping<K, UserNamespace> for Quick<'_> {
+impl<K: MappedKind> KindIdmap<K, UserNamespace> for InlineIdmap<'_> {
     #[inline(always)]
-    fn to_vfs(
+    fn make_vfsid(
         &self,
         _: &impl HasNamespace<UserNamespace>,
         id: Option<Id<K, Filesystem>>,
@@ -150,7 +154,7 @@ impl<K: MappedKind> Mapping<K, UserNamespace> for Quick<'_> {
     }
 
     #[inline(always)]
-    fn to_fs(
+    fn from_vfsid(
         &self,
         _: &impl HasNamespace<UserNamespace>,
         id: Option<Id<K, Vfs>>,
@@ -160,19 +164,23 @@ impl<K: MappedKind> Mapping<K, UserNamespace> for Quick<'_> {
     }
 
     #[inline(always)]
-    fn shows(&self, _: &impl HasNamespace<UserNamespace>, id: Option<Id<K, Filesystem>>) -> bool {
+    fn has_vfsid(
+        &self,
+        _: &impl HasNamespace<UserNamespace>,
+        id: Option<Id<K, Filesystem>>,
+    ) -> bool {
         let [down, _] = K::tables(self.map);
         self.or_give_up(down.has_quick(Id::to_c(id)))
     }
 
     #[inline(always)]
-    fn stores(&self, _: &impl HasNamespace<UserNamespace>, id: Option<Id<K, Vfs>>) -> bool {
+    fn has_fsmapping(&self, _: &impl HasNamespace<UserNamespace>, id: Option<Id<K, Vfs>>) -> bool {
         let [_, up] = K::tables(self.map);
         self.or_give_up(up.has_quick(Id::to_c(id)))
     }
 }
 
-impl MountMap<UserNamespace> for Quick<'_> {
+impl Idmap<UserNamespace> for InlineIdmap<'_> {
     #[inline(always)]
     fn is_nop(&self) -> bool {
         false

@@ -12,7 +12,7 @@ mod owner;
 
 use super::current::{
     Current,
-    Task, //
+    CurrentAccess, //
 };
 use crate::{
     bindings,
@@ -38,10 +38,10 @@ fn only(returned: c_int) -> [u32; 4] {
 /// # Safety
 ///
 /// The world's credentials must be those of this thread.
-unsafe fn task(world: &World) -> Task<'_> {
+unsafe fn task(world: &World) -> CurrentAccess<'_> {
     // SAFETY: By the requirements above.
     unsafe {
-        Task::new(
+        CurrentAccess::new(
             Current::from_cred(world.cred()),
             MntIdmap::from_raw(world.idmap()),
         )

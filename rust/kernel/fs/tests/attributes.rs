@@ -11,7 +11,7 @@ use crate::{
     error::to_result,
     fs::{
         inode::{
-            Live,
+            Inode,
             Locked, //
         },
         mnt_idmapping::MntIdmap,
@@ -31,12 +31,12 @@ pub(super) const LIST: &[u8] = b"user.a\0user.none\0";
 pub(super) const VALUE: &[u8] = b"what a is";
 
 /// Names both.
-pub(super) fn list(_inode: &Live<TestFs>, list: &mut NameList) -> Result {
+pub(super) fn list(_inode: &Inode<TestFs>, list: &mut NameList) -> Result {
     NAMES.iter().try_for_each(|name| list.put(name))
 }
 
 impl XattrOperations for TestFs {
-    fn get(inode: &Live<Self>, name: &CStr, value: &mut ValueBuffer) -> Result {
+    fn get(inode: &Inode<Self>, name: &CStr, value: &mut ValueBuffer) -> Result {
         let _: &Counted = inode.data();
         match name.to_bytes() {
             b"user.a" => value.put(VALUE),

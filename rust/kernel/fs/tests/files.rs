@@ -23,7 +23,7 @@ use crate::{
             ReadBuffer, //
         },
         inode::{
-            Live,
+            Inode,
             Locked, //
         },
         mnt_idmapping::MntIdmap,
@@ -162,7 +162,7 @@ struct Pages;
 impl AddressSpaceOperations for Pages {
     type FileSystem = TestFs;
 
-    fn read_folio(_inode: &Live<TestFs>, position: i64, contents: &mut [u8]) -> Result {
+    fn read_folio(_inode: &Inode<TestFs>, position: i64, contents: &mut [u8]) -> Result {
         let page = usize::try_from(position).map_err(|_| EINVAL)? / PAGE_SIZE;
         if page >= PAGES {
             return Err(EDOM);

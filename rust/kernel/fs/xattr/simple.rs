@@ -15,7 +15,7 @@ use crate::{
     },
     fs::{
         filesystem::FileSystem,
-        inode::Live, //
+        inode::Inode, //
     },
     new_mutex,
     prelude::*,
@@ -150,7 +150,7 @@ impl Xattrs {
     /// # Errors
     ///
     /// [`ERANGE`] if there is too little room, and those of security modules.
-    pub fn list<T: FileSystem>(&self, inode: &Live<T>, list: &mut NameList) -> Result {
+    pub fn list<T: FileSystem>(&self, inode: &Inode<T>, list: &mut NameList) -> Result {
         // SAFETY: By the type invariants, here and of `NameList`.
         let used = unsafe {
             let before = list.used as usize;

@@ -10,8 +10,8 @@ use kernel::{
     fs::{
         mode::{InodeFlags, Mask, Mode},
         permission::{
-            Caller, Capability, Denied, Entry, Guarded, HasNamespace, Mapping, MountMap, Names,
-            Namespace, Owned, Tag, Verdict,
+            Caller, Capability, CheckError, CheckResult, Entry, HasNamespace, Idmap, InodeAttrs,
+            InodePerm, KindIdmap, Namespace, Tag, UidGidMap,
         },
     },
     host,
@@ -95,12 +95,12 @@ impl Pick for Group {
     }
 }
 
-impl<K: Pick> Names<K> for Ns {
-    fn name_of(&self, id: Id<K, Kernel>) -> Option<Id<K, Local>> {
+impl<K: Pick> UidGidMap<K> for Ns {
+    fn from_kid(&self, id: Id<K, Kernel>) -> Option<Id<K, Local>> {
         host::id(up(K::pick(&self.users, &self.groups), id.get()))
     }
 
-    fn named(&self, name: Id<K, Local>) -> Option<Id<K, Kernel>> {
+    fn make_kid(&self, name: Id<K, Local>) -> Option<Id<K, Kernel>> {
         host::id(down(K::pick(&self.users, &self.groups), name.get()))
     }
 }
@@ -124,8 +124,8 @@ pub(crate) fn raw<K: Kind, S: Space>(id: Option<Id<K, S>>) -> u32 {
     id.map_or(NONE, Id::get)
 }
 
-impl<K: Pick> Mapping<K, Ns> for Map {
-    fn to_vfs(
+impl<K: Pick> KindIdmap<K, Ns> for Map {
+    fn make_vfsid(
         &self,
         fs: &impl HasNamespace<Ns>,
         id: Option<Id<K, Filesystem>>,
@@ -141,7 +141,7 @@ impl<K: Pick> Mapping<K, Ns> for Map {
         }
     }
 
-    fn to_fs(
+    fn from_vfsid(
         &self,
         fs: &impl HasNamespace<Ns>,
         id: Option<Id<K, Vfs>>,
@@ -158,7 +158,7 @@ impl<K: Pick> Mapping<K, Ns> for Map {
     }
 }
 
-impl MountMap<Ns> for Map {
+impl Idmap<Ns> for Map {
     fn is_nop(&self) -> bool {
         matches!(self, Map::Nop)
     }
@@ -294,16 +294,16 @@ impl HasNamespace<Ns> for Inode {
     }
 }
 
-impl Owned<Ns> for Inode {
+impl InodeAttrs<Ns> for Inode {
     fn mode(&self) -> Mode {
         Mode::new(self.mode)
     }
 
-    fn stored_owner(&self) -> Option<FsUid> {
+    fn i_uid(&self) -> Option<FsUid> {
         host::id(self.uid)
     }
 
-    fn stored_group(&self) -> Option<FsGid> {
+    fn i_gid(&self) -> Option<FsGid> {
         host::id(self.gid)
     }
 
@@ -340,7 +340,7 @@ pub(crate) fn plain_entry<S: Space>(entry: Entry<S>) -> (u16, u16, u32) {
     (tag, entry.perm, id)
 }
 
-impl Guarded<Ns> for Inode {
+impl InodePerm<Ns> for Inode {
     type Entries<'a> = std::vec::IntoIter<Entry<Filesystem>>;
 
     fn no_acl(&self) -> bool {
@@ -359,7 +359,7 @@ impl Guarded<Ns> for Inode {
         &self,
         mask: Mask,
         judge: impl FnOnce(Self::Entries<'_>) -> R,
-    ) -> Verdict<Option<R>> {
+    ) -> CheckResult<Option<R>> {
         let blocking = !mask.has(Mask::MAY_NOT_BLOCK);
         if blocking {
             ask(Asked::Acl);
@@ -374,7 +374,7 @@ impl Guarded<Ns> for Inode {
                     .collect::<Vec<_>>()
                     .into_iter(),
             ))),
-            _ if !blocking => Err(Denied::ECHILD),
+            _ if !blocking => Err(CheckError::ECHILD),
             Acl::NoneToBeRead => Ok(None),
             Acl::ToBeRead(entries) => Ok(Some(judge(
                 entries
@@ -384,7 +384,7 @@ impl Guarded<Ns> for Inode {
                     .collect::<Vec<_>>()
                     .into_iter(),
             ))),
-            Acl::Error(errno) => Err(Denied::from_errno(*errno).unwrap()),
+            Acl::Error(errno) => Err(CheckError::from_errno(*errno).unwrap()),
         }
     }
 }

@@ -8,8 +8,8 @@ use kernel::{
     fs::{
         mode::{Mask, Mode, Valid},
         permission::{
-            CallerCaps, Capability, CapsRoot, Denied, Entry, Guarded, Iattr, Owned, Tag, Verdict,
-            posix_acl_valid,
+            CallerCaps, Capability, CapsRoot, CheckError, CheckResult, Entry, IattrValues,
+            InodeAttrs, InodePerm, Tag, posix_acl_valid,
         },
     },
     uidgid::{Gid, Local, Uid},
@@ -24,8 +24,8 @@ use super::{
     trace::Stop,
 };
 
-fn attr(valid: Valid) -> Iattr {
-    Iattr {
+fn attr(valid: Valid) -> IattrValues {
+    IattrValues {
         valid,
         mode: Mode::EMPTY,
         vfsuid: None,
@@ -54,7 +54,7 @@ impl Change {
 fn notify_change(
     deciding: &mut Deciding<'_, '_>,
     node: &Node,
-    mut attr: Iattr,
+    mut attr: IattrValues,
     change: &Change,
 ) -> Result<Done, Stop> {
     let walk = &mut *deciding.walk;
@@ -65,7 +65,9 @@ fn notify_change(
     };
     let verdict = access.may_setattr(node, attr.valid, permission);
     let why = || match verdict {
-        Err(Denied::EACCES | Denied::EROFS) => reason::permission(caller, node, Mask::MAY_WRITE),
+        Err(CheckError::EACCES | CheckError::EROFS) => {
+            reason::permission(caller, node, Mask::MAY_WRITE)
+        }
         _ => "it is immutable or append-only (chattr)".to_owned(),
     };
     walk.trace.decide("may_setattr", what, verdict, why)?;
@@ -295,7 +297,7 @@ pub(super) fn set_cap(
     let verdict = access.caps_from_caller(node, caps);
     let caller = walk.caller;
     let why = || match verdict {
-        Err(Denied::EPERM) => {
+        Err(CheckError::EPERM) => {
             "it takes CAP_SETFCAP in the caller's user namespace, which must have names for the \
              ids of the file as seen"
                 .to_owned()
@@ -327,7 +329,7 @@ pub(super) fn set_facl(
     let access = walk.access(node);
     let caller = walk.caller;
     let what = || "setting the ACL".to_owned();
-    let seen: Verdict<Vec<_>> = acl(entry)
+    let seen: CheckResult<Vec<_>> = acl(entry)
         .into_iter()
         .map(|entry| access.acl_from_caller(entry))
         .collect();

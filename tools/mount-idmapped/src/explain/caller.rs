@@ -5,7 +5,7 @@
 use std::fs;
 
 use kernel::{
-    fs::permission::{Capability, Names},
+    fs::permission::{Capability, UidGidMap},
     host,
     uidgid::{Group, Id, Kernel, Kgid, Kuid, User, VfsGid},
 };
@@ -113,12 +113,12 @@ impl Caller {
 
     /// What its own user namespace calls the user that it is.
     pub fn user_name(&self) -> Option<u32> {
-        Names::<User>::name_of(&self.userns, self.user?).map(Id::get)
+        UidGidMap::<User>::from_kid(&self.userns, self.user?).map(Id::get)
     }
 
     /// What its own user namespace calls the group that it is in.
     pub fn group_name(&self) -> Option<u32> {
-        Names::<Group>::name_of(&self.userns, self.group?).map(Id::get)
+        UidGidMap::<Group>::from_kid(&self.userns, self.group?).map(Id::get)
     }
 
     /// What this program's user namespace calls the user and the group.
@@ -135,7 +135,7 @@ impl Caller {
     pub(super) fn group_names(&self) -> Vec<u32> {
         let groups = self.groups.iter();
         groups
-            .filter_map(|group| Names::<Group>::name_of(&self.userns, *group).map(Id::get))
+            .filter_map(|group| UidGidMap::<Group>::from_kid(&self.userns, *group).map(Id::get))
             .collect()
     }
 
@@ -147,7 +147,7 @@ impl Caller {
 
 /// What a user namespace calls so.
 fn named<K: Pick>(userns: &UserNsView, name: u32) -> Result<Id<K, Kernel>, Error> {
-    let id = host::id(name).and_then(|name| Names::<K>::named(userns, name));
+    let id = host::id(name).and_then(|name| UidGidMap::<K>::make_kid(userns, name));
     id.ok_or_else(|| {
         let cause = format!("the user namespace has no {} {name}", K::NAME);
         Error::new(Step::LookAtCaller, name.to_string(), Errno::INVAL).because(Some(cause))

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use kernel::fs::{
     mode::{InodeFlags, Mask, Mode},
-    permission::{Owned, Ownership, Protected},
+    permission::{InodeAttrs, Ownership, Protected},
 };
 use rustix::io::Errno;
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use kernel::{
-    fs::permission::{HasNamespace, Mapping},
+    fs::permission::{HasNamespace, KindIdmap},
     host,
     uidgid::{Filesystem, Group, Id, User},
 };
@@ -146,8 +146,8 @@ impl MountView {
 
     /// What is stored for an owner and a group that are seen through it, if it knows both.
     pub(super) fn stored(&self, user: u32, group: u32) -> Option<(u32, u32)> {
-        let user: Id<User, Filesystem> = self.map.to_fs(self, host::id(user))?;
-        let group: Id<Group, Filesystem> = self.map.to_fs(self, host::id(group))?;
+        let user: Id<User, Filesystem> = self.map.from_vfsid(self, host::id(user))?;
+        let group: Id<Group, Filesystem> = self.map.from_vfsid(self, host::id(group))?;
         Some((user.get(), group.get()))
     }
 

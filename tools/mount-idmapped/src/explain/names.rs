@@ -9,7 +9,7 @@ use std::{
 
 use kernel::fs::{
     mode::{InodeFlags, Mask, Mode},
-    permission::{NewOwner, Owned},
+    permission::{InodeAttrs, MappedFsIds},
 };
 use rustix::{
     fs::{Dir, Mode as OpenMode, OFlags, openat},
@@ -42,7 +42,7 @@ fn folder(walk: &mut Walk<'_>, node: &Node) -> Result<(), Stop> {
 /// Whose it is what the caller makes in a folder.
 ///
 /// Mirrors `may_o_create()`, and `may_create_dentry()` for a folder that is there.
-fn may_create(deciding: &mut Deciding<'_, '_>, dir: &Node) -> Result<NewOwner, Stop> {
+fn may_create(deciding: &mut Deciding<'_, '_>, dir: &Node) -> Result<MappedFsIds, Stop> {
     let walk = &mut *deciding.walk;
     let access = walk.access(dir);
     // The folder's permission is asked for after this, as a step of its own.
@@ -51,14 +51,14 @@ fn may_create(deciding: &mut Deciding<'_, '_>, dir: &Node) -> Result<NewOwner, S
         "fsuidgid_has_mapping",
         || "storing the caller's ids as the new owner".to_owned(),
         owner,
-        || reason::new_owner(walk.caller, dir),
+        || reason::mapped_fsids(walk.caller, dir),
     )?;
     folder(walk, dir)?;
     Ok(owner)
 }
 
 /// What is stored for something new.
-fn made(deciding: &Deciding<'_, '_>, dir: &Node, owner: NewOwner, mode: Mode) -> Done {
+fn made(deciding: &Deciding<'_, '_>, dir: &Node, owner: MappedFsIds, mode: Mode) -> Done {
     let has_default_acl =
         !mode.is_lnk() && xattr(&dir.best_path(), "system.posix_acl_default").is_ok();
     let umask = || Mode::new(deciding.settings.umask);

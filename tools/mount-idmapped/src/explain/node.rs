@@ -11,7 +11,9 @@ use std::{
 use kernel::{
     fs::{
         mode::{InodeFlags, Mask, Mode},
-        permission::{Denied, Entry, Guarded, HasNamespace, Mapping, Owned, Tag, Verdict},
+        permission::{
+            CheckError, CheckResult, Entry, HasNamespace, InodeAttrs, InodePerm, KindIdmap, Tag,
+        },
     },
     host,
     uidgid::{Filesystem, FsGid, FsUid, Group, Id, User, Vfs},
@@ -170,7 +172,7 @@ impl Node {
             ));
         }
         let seen: Option<Id<K, Vfs>> = host::id(id);
-        self.mount.map.to_fs(self, seen)
+        self.mount.map.from_vfsid(self, seen)
     }
 
     fn read_acl(&self) -> Result<Acl, Error> {
@@ -213,7 +215,7 @@ impl Node {
             return host::id(id);
         }
         let seen: Option<Id<K, Vfs>> = host::id(id);
-        self.mount.map.to_fs(self, seen)
+        self.mount.map.from_vfsid(self, seen)
     }
 
     /// Whether it is the same object.
@@ -224,10 +226,10 @@ impl Node {
     /// What its filesystem calls the owner or group that is stored, as on disk.
     pub(super) fn on_disk<K: Pick>(&self, id: Option<Id<K, Filesystem>>) -> Option<u32>
     where
-        UserNsView: kernel::fs::permission::Names<K>,
+        UserNsView: kernel::fs::permission::UidGidMap<K>,
     {
         let id: Id<K, kernel::uidgid::Kernel> = host::id(raw(id))?;
-        kernel::fs::permission::Names::<K>::name_of(&self.mount.userns, id).map(Id::get)
+        kernel::fs::permission::UidGidMap::<K>::from_kid(&self.mount.userns, id).map(Id::get)
     }
 
     /// The kind of object, in words.
@@ -271,16 +273,16 @@ impl HasNamespace<UserNsView> for Node {
     }
 }
 
-impl Owned<UserNsView> for Node {
+impl InodeAttrs<UserNsView> for Node {
     fn mode(&self) -> Mode {
         self.mode
     }
 
-    fn stored_owner(&self) -> Option<FsUid> {
+    fn i_uid(&self) -> Option<FsUid> {
         self.owner
     }
 
-    fn stored_group(&self) -> Option<FsGid> {
+    fn i_gid(&self) -> Option<FsGid> {
         self.group
     }
 
@@ -289,7 +291,7 @@ impl Owned<UserNsView> for Node {
     }
 }
 
-impl Guarded<UserNsView> for Node {
+impl InodePerm<UserNsView> for Node {
     type Entries<'a> = vec::IntoIter<Entry<Filesystem>>;
 
     fn no_acl(&self) -> bool {
@@ -308,7 +310,7 @@ impl Guarded<UserNsView> for Node {
         &self,
         _: Mask,
         judge: impl FnOnce(Self::Entries<'_>) -> R,
-    ) -> Verdict<Option<R>> {
+    ) -> CheckResult<Option<R>> {
         match &self.acl {
             Acl::Entries(entries) => Ok(Some(judge(entries.clone().into_iter()))),
             Acl::None | Acl::Unsupported => Ok(None),
@@ -317,6 +319,6 @@ impl Guarded<UserNsView> for Node {
 }
 
 /// The error number of a refusal.
-pub(super) fn errno(denied: Denied) -> Errno {
+pub(super) fn errno(denied: CheckError) -> Errno {
     Errno::from_raw_os_error(denied.to_errno().saturating_neg())
 }

@@ -8,7 +8,7 @@
 use kernel::{
     fs::{
         mode::{InodeFlags, Mask},
-        permission::{Access, Guarded, Mapping, MountMap, Names, Owned},
+        permission::{Access, Idmap, InodeAttrs, InodePerm, KindIdmap, UidGidMap},
     },
     uidgid::{Filesystem, Group, Id, Kernel, Kind, User, Vfs},
 };
@@ -107,17 +107,17 @@ fn overriding(caller: &Caller, node: &Node) -> Option<&'static str> {
 pub(super) fn unmapped(caller: &Caller, node: &Node) -> Option<String> {
     let access = at(caller, node);
     if access.i_uid_into_vfsuid(node).is_none() {
-        return Some(missing::<User>(node, node.stored_owner()));
+        return Some(missing::<User>(node, node.i_uid()));
     }
     if access.i_gid_into_vfsgid(node).is_none() {
-        return Some(missing::<Group>(node, node.stored_group()));
+        return Some(missing::<Group>(node, node.i_gid()));
     }
     None
 }
 
 fn missing<K: Pick>(node: &Node, id: Option<Id<K, Filesystem>>) -> String
 where
-    UserNsView: Names<K>,
+    UserNsView: UidGidMap<K>,
 {
     match node.on_disk(id) {
         Some(id) => format!(
@@ -133,7 +133,7 @@ fn owner_word<K: Kind>() -> &'static str {
 }
 
 /// Why nothing can be stored for what the caller makes.
-pub(super) fn new_owner(caller: &Caller, folder: &Node) -> String {
+pub(super) fn mapped_fsids(caller: &Caller, folder: &Node) -> String {
     let access = at(caller, folder);
     let text = side::<User>(access, folder, caller.user)
         .or_else(|| side::<Group>(access, folder, caller.group));
@@ -143,8 +143,8 @@ pub(super) fn new_owner(caller: &Caller, folder: &Node) -> String {
 /// Why nothing can be stored for an id of a caller, if so.
 fn side<K: Pick>(access: At<'_>, folder: &Node, id: Option<Id<K, Kernel>>) -> Option<String>
 where
-    MapView: Mapping<K, UserNsView>,
-    UserNsView: Names<K>,
+    MapView: KindIdmap<K, UserNsView>,
+    UserNsView: UidGidMap<K>,
 {
     let Some(id) = id else {
         return Some(format!("the caller has no {}", K::NAME));
@@ -161,7 +161,7 @@ where
             }
         ));
     }
-    let stored = folder.mount.map.to_fs(folder, Some(seen));
+    let stored = folder.mount.map.from_vfsid(folder, Some(seen));
     if folder.on_disk(stored).is_none() {
         return Some(format!(
             "{doing}: {id} has no name in the user namespace that the filesystem was mounted in"
@@ -181,10 +181,10 @@ pub(super) fn change_of_ids(
     let new = |what: &str, id: u32| format!("the new {what} {id} has no entry in the mount's map");
     let named_user = user
         .and_then(kernel::uidgid::Uid::new)
-        .and_then(|name| Names::<User>::named(&caller.userns, name));
+        .and_then(|name| UidGidMap::<User>::make_kid(&caller.userns, name));
     let named_group = group
         .and_then(kernel::uidgid::Gid::new)
-        .and_then(|name| Names::<Group>::named(&caller.userns, name));
+        .and_then(|name| UidGidMap::<Group>::make_kid(&caller.userns, name));
     if let Some(id) = named_user {
         let seen: Id<User, Vfs> = Id::from_caller(id);
         if !access.has_fsmapping(node, Some(seen)) {
@@ -205,7 +205,7 @@ pub(super) fn change_of_ids(
 pub(super) fn not_owner(caller: &Caller, node: &Node, capability: &str) -> String {
     let access = at(caller, node);
     let owner = access.i_uid_into_vfsuid(node);
-    let who = match (owner, node.on_disk(node.stored_owner())) {
+    let who = match (owner, node.on_disk(node.i_uid())) {
         (Some(owner), _) => format!("{owner} owns it as seen through the mount"),
         (None, Some(disk)) => {
             format!("its owner, {disk} on disk, has no entry in the mount's map")

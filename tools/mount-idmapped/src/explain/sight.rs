@@ -3,7 +3,7 @@
 //! An owner on its way from the disk to `stat()`.
 
 use kernel::{
-    fs::permission::{Access, Names, Owned},
+    fs::permission::{Access, InodeAttrs, UidGidMap},
     uidgid::{Filesystem, Group, Id, Kernel, User, Vfs},
 };
 
@@ -61,14 +61,14 @@ impl Sight {
             user: column::<User>(
                 caller,
                 node,
-                node.stored_owner(),
+                node.i_uid(),
                 access.i_uid_into_vfsuid(node),
                 overflow.0,
             ),
             group: column::<Group>(
                 caller,
                 node,
-                node.stored_group(),
+                node.i_gid(),
                 access.i_gid_into_vfsgid(node),
                 overflow.1,
             ),
@@ -87,10 +87,10 @@ fn column<K: Pick>(
     overflow: u32,
 ) -> Column
 where
-    UserNsView: Names<K>,
+    UserNsView: UidGidMap<K>,
 {
     let id: Option<Id<K, Kernel>> = seen.map(Id::into_kernel);
-    let named = id.and_then(|id| Names::<K>::name_of(&caller.userns, id));
+    let named = id.and_then(|id| UidGidMap::<K>::from_kid(&caller.userns, id));
     let named = named.map(Id::get);
     Column {
         disk: node.on_disk(stored),

@@ -2,7 +2,7 @@
 
 //! What was asked on the way to an answer.
 
-use kernel::fs::permission::Verdict;
+use kernel::fs::permission::CheckResult;
 use rustix::io::Errno;
 
 use super::node::errno;
@@ -51,7 +51,7 @@ impl Trace {
         &mut self,
         rule: &'static str,
         what: impl FnOnce() -> String,
-        verdict: Verdict<T>,
+        verdict: CheckResult<T>,
         why: impl FnOnce() -> String,
     ) -> Result<T, Stop> {
         match verdict {

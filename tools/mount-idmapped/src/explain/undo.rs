@@ -14,7 +14,7 @@ use std::{
 
 use kernel::fs::{
     mode::{InodeFlags, Mode},
-    permission::{Owned, Ownership},
+    permission::{InodeAttrs, Ownership},
 };
 use rustix::{
     fs::{

@@ -15,7 +15,7 @@ use std::{
 };
 
 use kernel::{
-    fs::permission::{HasNamespace, Mapping, MountMap, Names, Namespace},
+    fs::permission::{HasNamespace, Idmap, KindIdmap, Namespace, UidGidMap},
     host,
     uidgid::{Filesystem, Group, Id, Kernel, Kind, Kuid, Local, Space, User, Vfs},
     user_namespace::{Extent, IdMap},
@@ -191,15 +191,15 @@ fn process_in(wanted: (u64, u64)) -> Option<u32> {
     pids.next()
 }
 
-impl<K: Pick> Names<K> for UserNsView {
-    fn name_of(&self, id: Id<K, Kernel>) -> Option<Id<K, Local>> {
+impl<K: Pick> UidGidMap<K> for UserNsView {
+    fn from_kid(&self, id: Id<K, Kernel>) -> Option<Id<K, Local>> {
         match &self.0.maps {
             None => host::id(id.get()),
             Some(maps) => K::pick(maps).up(id.get()).and_then(host::id),
         }
     }
 
-    fn named(&self, name: Id<K, Local>) -> Option<Id<K, Kernel>> {
+    fn make_kid(&self, name: Id<K, Local>) -> Option<Id<K, Kernel>> {
         match &self.0.maps {
             None => host::id(name.get()),
             Some(maps) => K::pick(maps).down(name.get()).and_then(host::id),
@@ -217,8 +217,8 @@ impl Namespace for UserNsView {
 #[derive(Clone, Debug)]
 pub(super) struct MapView(pub(super) Option<IdMaps>);
 
-impl<K: Pick> Mapping<K, UserNsView> for MapView {
-    fn to_vfs(
+impl<K: Pick> KindIdmap<K, UserNsView> for MapView {
+    fn make_vfsid(
         &self,
         fs: &impl HasNamespace<UserNsView>,
         id: Option<Id<K, Filesystem>>,
@@ -227,11 +227,11 @@ impl<K: Pick> Mapping<K, UserNsView> for MapView {
             return host::id(raw(id));
         };
         let stored: Id<K, Kernel> = host::id(raw(id))?;
-        let on_disk = fs.namespace().name_of(stored)?;
+        let on_disk = fs.namespace().from_kid(stored)?;
         K::pick(maps).down(on_disk.get()).and_then(host::id)
     }
 
-    fn to_fs(
+    fn from_vfsid(
         &self,
         fs: &impl HasNamespace<UserNsView>,
         id: Option<Id<K, Vfs>>,
@@ -240,12 +240,12 @@ impl<K: Pick> Mapping<K, UserNsView> for MapView {
             return host::id(raw(id));
         };
         let on_disk: Id<K, Local> = K::pick(maps).up(id?.get()).and_then(host::id)?;
-        let stored = fs.namespace().named(on_disk)?;
+        let stored = fs.namespace().make_kid(on_disk)?;
         host::id(stored.get())
     }
 }
 
-impl MountMap<UserNsView> for MapView {
+impl Idmap<UserNsView> for MapView {
     fn is_nop(&self) -> bool {
         self.0.is_none()
     }

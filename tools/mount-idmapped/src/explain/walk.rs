@@ -15,7 +15,7 @@ use std::{
 
 use kernel::fs::{
     mode::Mask,
-    permission::{Access, Owned, Parent},
+    permission::{Access, InodeAttrs, Parent},
 };
 use rustix::{
     fs::{CWD, Mode, OFlags, openat, readlinkat},

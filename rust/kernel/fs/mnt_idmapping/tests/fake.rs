@@ -41,7 +41,7 @@ impl Random {
 /// Enough of a user namespace for its maps to be read.
 pub(crate) struct FakeNamespace {
     ns: KBox<MaybeUninit<bindings::user_namespace>>,
-    /// What the maps of more than five ranges point to.
+    /// What the maps of more than five extents point to.
     arrays: KVec<KVec<bindings::uid_gid_extent>>,
     users: KVec<Extent>,
     groups: KVec<Extent>,
@@ -58,7 +58,7 @@ impl FakeNamespace {
         })
     }
 
-    /// A namespace with random maps of `size` ranges.
+    /// A namespace with random maps of `size` extents.
     pub(crate) fn random(random: &mut Random, size: usize) -> Result<Self> {
         let mut ns = Self::new()?;
         ns.set::<crate::uidgid::User>(&random_map(random, size)?)?;
@@ -124,7 +124,7 @@ impl FakeNamespace {
         Ok(())
     }
 
-    /// The ranges of a map, in the order in which the kernel shows them.
+    /// The extents of a map, in the order in which the kernel shows them.
     pub(crate) fn extents<K: NamespaceKind>(&self) -> &[Extent] {
         if K::NAME == "uid" {
             &self.users
@@ -143,7 +143,7 @@ impl FakeNamespace {
     }
 
     /// A map in which a namespace may see this one: it maps the lower ids of up to `count` of the
-    /// ranges, some of them only in part.
+    /// extents, some of them only in part.
     pub(crate) fn inner_ranges<K: NamespaceKind>(&self, count: usize) -> Result<KVec<Extent>> {
         let mut ranges = KVec::new();
         let mut first = 0;
@@ -163,7 +163,7 @@ impl FakeNamespace {
     }
 }
 
-/// The ranges, ascending.
+/// The extents, ascending.
 fn sorted(extents: impl Iterator<Item = Extent>) -> Result<KVec<Extent>> {
     let mut list = KVec::new();
     for extent in extents {
@@ -175,7 +175,7 @@ fn sorted(extents: impl Iterator<Item = Extent>) -> Result<KVec<Extent>> {
     Ok(list)
 }
 
-/// A random valid map: ranges of random lengths, with random gaps, in unrelated orders on the two
+/// A random valid map: extents of random lengths, with random gaps, in unrelated orders on the two
 /// sides.
 fn random_map(random: &mut Random, size: usize) -> Result<KVec<Extent>> {
     let most = u32::MAX.checked_div(size as u32).unwrap_or(1);
@@ -206,7 +206,7 @@ fn random_map(random: &mut Random, size: usize) -> Result<KVec<Extent>> {
     Ok(extents)
 }
 
-/// Where ranges of the given lengths begin, laid out in the given order with random gaps whose sum
+/// Where extents of the given lengths begin, laid out in the given order with random gaps whose sum
 /// is at most `slack`.
 fn place(random: &mut Random, counts: &[u32], order: &[usize], slack: u32) -> Result<KVec<u32>> {
     let most = slack.checked_div(counts.len() as u32).unwrap_or(0);

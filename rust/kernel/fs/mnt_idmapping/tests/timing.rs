@@ -13,7 +13,7 @@ use crate::{
     user_namespace::Extent, //
 };
 
-/// A map of `size` ranges of two ids each, with gaps of one.
+/// A map of `size` extents of two ids each, with gaps of one.
 pub(super) fn spaced_map(size: usize) -> Result<KVec<Extent>> {
     let mut map = KVec::with_capacity(size, GFP_KERNEL)?;
     for index in 0..size as u32 {
@@ -23,7 +23,7 @@ pub(super) fn spaced_map(size: usize) -> Result<KVec<Extent>> {
     Ok(map)
 }
 
-/// The least time in picoseconds that a lookup took in any of several rounds over all ranges.
+/// The least time in picoseconds that a lookup took in any of several rounds over all extents.
 pub(super) fn best_time<R>(map: &[Extent], lookup: impl Fn(bindings::kuid_t) -> R) -> u64 {
     const LOOKUPS: u64 = 20_000;
     let round = |_| {

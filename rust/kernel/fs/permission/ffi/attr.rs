@@ -6,15 +6,15 @@ use super::task;
 use crate::{
     bindings,
     fs::{
-        inode::Inode,
+        inode::AnyInode,
         mode::{
             Mask,
             Mode,
             Valid, //
         },
         permission::{
-            Change,
-            Denied, //
+            CheckError,
+            IattrFields, //
         },
     },
     prelude::*,
@@ -29,11 +29,11 @@ use crate::{
 ///
 /// # Invariants
 ///
-/// It is valid, and nobody else writes to it; who calls [`Change::set_mode`] may write to it. What
+/// It is valid, and nobody else writes to it; who calls [`IattrFields::set_mode`] may write to it. What
 /// `ia_valid` does not speak of may be anything.
 struct CIattr(*mut bindings::iattr);
 
-impl Change for CIattr {
+impl IattrFields for CIattr {
     #[inline(always)]
     fn valid(&self) -> Valid {
         // SAFETY: By the type invariants.
@@ -71,9 +71,9 @@ decision! {
     /// # Safety
     ///
     /// `idmap` and `inode` must be valid, and `cred` must be `current_cred()`.
-    fn rust_setattr_should_drop_sgid(idmap, inode: *const bindings::inode) -> c_int, in Inode::from_raw(inode), by Idmapped;
+    fn rust_setattr_should_drop_sgid(idmap, inode: *const bindings::inode) -> c_int, in AnyInode::from_raw(inode), by InitUserNsIdmap;
     |task| {
-        let kill = task.setattr_should_drop_sgid(Inode::from_raw(inode));
+        let kill = task.setattr_should_drop_sgid(AnyInode::from_raw(inode));
         kill.bits() as c_int
     }
 }
@@ -84,9 +84,9 @@ decision! {
     /// # Safety
     ///
     /// `idmap` and `inode` must be valid, and `cred` must be `current_cred()`.
-    fn rust_setattr_should_drop_suidgid(idmap, inode: *const bindings::inode) -> c_int, in Inode::from_raw(inode), by Idmapped;
+    fn rust_setattr_should_drop_suidgid(idmap, inode: *const bindings::inode) -> c_int, in AnyInode::from_raw(inode), by InitUserNsIdmap;
     |task| {
-        let kill = task.setattr_should_drop_suidgid(Inode::from_raw(inode));
+        let kill = task.setattr_should_drop_suidgid(AnyInode::from_raw(inode));
         kill.bits() as c_int
     }
 }
@@ -98,15 +98,15 @@ decision! {
     ///
     /// `idmap`, `dentry`, its inode and `attr` must be valid, the latter not be in use by others, and
     /// `cred` must be `current_cred()`.
-    fn rust_setattr_prepare(idmap, dentry: *mut bindings::dentry, attr: *mut bindings::iattr) -> c_int, in Inode::from_raw((*dentry).d_inode), by Idmapped;
+    fn rust_setattr_prepare(idmap, dentry: *mut bindings::dentry, attr: *mut bindings::iattr) -> c_int, in AnyInode::from_raw((*dentry).d_inode), by InitUserNsIdmap;
     |task| {
-        let inode = Inode::from_raw((*dentry).d_inode);
+        let inode = AnyInode::from_raw((*dentry).d_inode);
         // INVARIANT: By the requirements of the function for C.
-        Denied::to_c(task.setattr_prepare(
+        CheckError::to_c(task.setattr_prepare(
             inode,
             &mut CIattr(attr),
-            || Denied::from_c(bindings::inode_newsize_ok(inode.as_ptr(), (*attr).ia_size)),
-            || Denied::from_c(bindings::security_inode_killpriv(idmap, dentry)),
+            || CheckError::from_c(bindings::inode_newsize_ok(inode.as_ptr(), (*attr).ia_size)),
+            || CheckError::from_c(bindings::security_inode_killpriv(idmap, dentry)),
         ))
     }
 }
@@ -118,11 +118,11 @@ decision! {
     ///
     /// `idmap`, `inode` and `attr` must be valid, the inode's lock must be held, and `cred` must be
     /// `current_cred()`.
-    fn rust_setattr_copy_owner(idmap, inode: *mut bindings::inode, attr: *const bindings::iattr), in Inode::from_raw(inode), by Idmapped;
+    fn rust_setattr_copy_owner(idmap, inode: *mut bindings::inode, attr: *const bindings::iattr), in AnyInode::from_raw(inode), by InitUserNsIdmap;
     |task| {
         // INVARIANT: By the requirements of the function for C; nothing is written to it.
         let attr = CIattr(attr.cast_mut());
-        let new = task.setattr_copy(Inode::from_raw(inode), &attr);
+        let new = task.setattr_copy(AnyInode::from_raw(inode), &attr);
         // Who reads these without the lock reads each as a whole.
         if attr.valid().has(Valid::ATTR_UID) {
             (&raw mut (*inode).i_uid.val).write_volatile(Id::to_c(new.owner));
@@ -151,14 +151,14 @@ unsafe extern "C" fn rust_may_setattr(
     cred: *const bindings::cred,
 ) -> c_int {
     // SAFETY: By the requirements above.
-    let (task, inode) = unsafe { (task(idmap, cred), Inode::from_raw(inode)) };
+    let (task, inode) = unsafe { (task(idmap, cred), AnyInode::from_raw(inode)) };
     let may_write = move |mask: Mask| {
         // SAFETY: By the requirements above.
         let error =
             unsafe { bindings::inode_permission(idmap, inode.as_ptr(), mask.bits() as c_int) };
-        Denied::from_c(error)
+        CheckError::from_c(error)
     };
-    Denied::to_c(task.may_setattr(inode, Valid::new(ia_valid), may_write))
+    CheckError::to_c(task.may_setattr(inode, Valid::new(ia_valid), may_write))
 }
 
 decision! {
@@ -167,10 +167,10 @@ decision! {
     /// # Safety
     ///
     /// `idmap`, `inode` and `attr` must be valid, and `cred` must be `current_cred()`.
-    fn rust_notify_change_ids(idmap, inode: *mut bindings::inode, attr: *const bindings::iattr) -> c_int, in Inode::from_raw(inode), by Quick;
+    fn rust_notify_change_ids(idmap, inode: *mut bindings::inode, attr: *const bindings::iattr) -> c_int, in AnyInode::from_raw(inode), by InlineIdmap;
     |task| {
         // INVARIANT: By the requirements of the function for C; nothing is written to it.
         let attr = CIattr(attr.cast_mut());
-        Denied::to_c(task.notify_change_ids(Inode::from_raw(inode), &attr))
+        CheckError::to_c(task.notify_change_ids(AnyInode::from_raw(inode), &attr))
     }
 }

@@ -6,12 +6,12 @@ use super::task;
 use crate::{
     bindings,
     fs::{
-        inode::Inode,
+        inode::AnyInode,
         permission::{
             CallerCaps,
             CapsRoot,
-            DiskCaps,
-            Verdict, //
+            CheckResult,
+            DiskCaps, //
         },
     },
     prelude::*,
@@ -34,7 +34,7 @@ unsafe fn attribute<'a>(data: *const c_void, size: usize) -> &'a [u8] {
 /// # Safety
 ///
 /// `rootid` must be valid for writes.
-unsafe fn answer(root: Verdict<CapsRoot>, rootid: *mut u32) -> c_int {
+unsafe fn answer(root: CheckResult<CapsRoot>, rootid: *mut u32) -> c_int {
     match root {
         Ok(root) => {
             if let CapsRoot::V3(id) = root {
@@ -65,7 +65,7 @@ unsafe extern "C" fn rust_caps_to_execute(
     cred: *const bindings::cred,
 ) -> c_int {
     // SAFETY: By the requirements above.
-    let (task, inode) = unsafe { (task(idmap, cred), Inode::from_raw(inode)) };
+    let (task, inode) = unsafe { (task(idmap, cred), AnyInode::from_raw(inode)) };
     // SAFETY: By the requirements above.
     let attribute = unsafe { attribute(data, size) };
     match DiskCaps::to_execute(attribute).and_then(|caps| task.caps_to_execute(inode, caps)) {
@@ -96,7 +96,7 @@ unsafe extern "C" fn rust_caps_to_caller(
     cred: *const bindings::cred,
 ) -> c_int {
     // SAFETY: By the requirements above.
-    let (task, inode) = unsafe { (task(idmap, cred), Inode::from_raw(inode)) };
+    let (task, inode) = unsafe { (task(idmap, cred), AnyInode::from_raw(inode)) };
     // SAFETY: By the requirements above.
     let attribute = unsafe { attribute(data, size) };
     let caps = DiskCaps::to_show(attribute).and_then(|caps| task.caps_to_caller(inode, caps));
@@ -122,7 +122,7 @@ unsafe extern "C" fn rust_caps_from_caller(
     cred: *const bindings::cred,
 ) -> c_int {
     // SAFETY: By the requirements above.
-    let (task, inode) = unsafe { (task(idmap, cred), Inode::from_raw(inode)) };
+    let (task, inode) = unsafe { (task(idmap, cred), AnyInode::from_raw(inode)) };
     // SAFETY: By the requirements above.
     let attribute = unsafe { attribute(data, size) };
     let caps = CallerCaps::new(attribute).and_then(|caps| task.caps_from_caller(inode, caps));

@@ -6,9 +6,9 @@ use super::task;
 use crate::{
     bindings,
     fs::{
-        inode::Inode,
+        inode::AnyInode,
         mode::Mask,
-        permission::Denied, //
+        permission::CheckError, //
     },
     prelude::*, //
 };
@@ -26,8 +26,8 @@ unsafe extern "C" fn rust_generic_permission(
     cred: *const bindings::cred,
 ) -> c_int {
     // SAFETY: By the requirements above.
-    let (task, inode) = unsafe { (task(idmap, cred), Inode::from_raw(inode)) };
-    Denied::to_c(task.mapped_generic_permission(inode, Mask::new(mask as u32)))
+    let (task, inode) = unsafe { (task(idmap, cred), AnyInode::from_raw(inode)) };
+    CheckError::to_c(task.mapped_generic_permission(inode, Mask::new(mask as u32)))
 }
 
 /// What `inode_permission()` asks of an inode that is to be written to, before it asks the
@@ -43,6 +43,6 @@ unsafe extern "C" fn rust_may_write_inode(
     cred: *const bindings::cred,
 ) -> c_int {
     // SAFETY: By the requirements above.
-    let (task, inode) = unsafe { (task(idmap, cred), Inode::from_raw(inode)) };
-    Denied::to_c(task.mapped_inode_permission(inode, Mask::MAY_WRITE, || Ok(())))
+    let (task, inode) = unsafe { (task(idmap, cred), AnyInode::from_raw(inode)) };
+    CheckError::to_c(task.mapped_inode_permission(inode, Mask::MAY_WRITE, || Ok(())))
 }

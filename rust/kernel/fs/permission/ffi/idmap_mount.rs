@@ -10,7 +10,7 @@ use crate::{
             current::Current,
             Caller,
             Capability,
-            Denied,
+            CheckError,
             IdmapRequest,
             MountFacts,
             NewMap,
@@ -88,7 +88,7 @@ unsafe extern "C" fn rust_build_mount_idmapped(
             unsafe { *mnt_userns = bindings::get_user_ns(userns) };
             0
         }
-        Err(reason) => Denied::from(reason).to_errno(),
+        Err(reason) => CheckError::from(reason).to_errno(),
     }
 }
 
@@ -126,6 +126,6 @@ unsafe extern "C" fn rust_can_idmap_mount(
     };
     match facts.can_idmap(|| current.ns_capable(namespace, Capability::SysAdmin)) {
         Ok(()) => 0,
-        Err(reason) => Denied::from(reason).to_errno(),
+        Err(reason) => CheckError::from(reason).to_errno(),
     }
 }

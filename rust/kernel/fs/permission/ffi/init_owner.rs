@@ -6,7 +6,7 @@ use super::task;
 use crate::{
     bindings,
     fs::{
-        inode::Inode,
+        inode::AnyInode,
         mode::Mode, //
     },
     prelude::*,
@@ -20,10 +20,10 @@ decision! {
     ///
     /// `idmap` and `inode` must be valid, and the latter not be known to anybody else yet; `dir` must
     /// be null or valid, and `cred` must be `current_cred()`.
-    fn rust_inode_init_owner(idmap, inode: *mut bindings::inode, dir: *const bindings::inode, mode: bindings::umode_t), in Inode::from_raw(inode), by Idmapped;
+    fn rust_inode_init_owner(idmap, inode: *mut bindings::inode, dir: *const bindings::inode, mode: bindings::umode_t), in AnyInode::from_raw(inode), by InitUserNsIdmap;
     |task| {
-        let dir = (!dir.is_null()).then(|| Inode::from_raw(dir));
-        let made = task.inode_init_owner(Inode::from_raw(inode), dir, Mode::new(mode));
+        let dir = (!dir.is_null()).then(|| AnyInode::from_raw(dir));
+        let made = task.inode_init_owner(AnyInode::from_raw(inode), dir, Mode::new(mode));
         (*inode).i_uid.val = Id::to_c(made.owner);
         (*inode).i_gid.val = Id::to_c(made.group);
         (*inode).i_mode = made.mode.bits();
@@ -44,7 +44,7 @@ unsafe extern "C" fn rust_mode_strip_sgid(
 ) -> bindings::umode_t {
     // SAFETY: By the requirements above.
     let (task, dir) = unsafe {
-        let dir = (!dir.is_null()).then(|| Inode::from_raw(dir));
+        let dir = (!dir.is_null()).then(|| AnyInode::from_raw(dir));
         (task(idmap, cred), dir)
     };
     task.mode_strip_sgid(dir, Mode::new(mode)).bits()

@@ -6,16 +6,16 @@ use super::task;
 use crate::{
     bindings,
     fs::{
-        inode::Inode,
+        inode::AnyInode,
         mode::{
             Mask,
             Mode, //
         },
         permission::{
-            Denied,
+            CheckError,
+            CheckResult,
             Parent,
-            Protected,
-            Verdict, //
+            Protected, //
         },
     },
     prelude::*,
@@ -32,9 +32,9 @@ unsafe fn permission(
     idmap: *mut bindings::mnt_idmap,
     inode: *mut bindings::inode,
     mask: Mask,
-) -> Verdict {
+) -> CheckResult {
     // SAFETY: By the requirements above.
-    Denied::from_c(unsafe { bindings::inode_permission(idmap, inode, mask.bits() as c_int) })
+    CheckError::from_c(unsafe { bindings::inode_permission(idmap, inode, mask.bits() as c_int) })
 }
 
 decision! {
@@ -43,8 +43,8 @@ decision! {
     /// # Safety
     ///
     /// `idmap`, `dir` and `inode` must be valid, and `cred` must be `current_cred()`.
-    fn rust_check_sticky(idmap, dir: *const bindings::inode, inode: *const bindings::inode) -> bool, in Inode::from_raw(inode), by Idmapped;
-    |task| task.owns_neither(Inode::from_raw(dir), Inode::from_raw(inode))
+    fn rust_check_sticky(idmap, dir: *const bindings::inode, inode: *const bindings::inode) -> bool, in AnyInode::from_raw(inode), by InitUserNsIdmap;
+    |task| task.owns_neither(AnyInode::from_raw(dir), AnyInode::from_raw(inode))
 }
 
 decision! {
@@ -54,10 +54,10 @@ decision! {
     ///
     /// `idmap`, `dir` and `victim` must be valid, the latter a name in `dir` that has an inode, and
     /// `cred` must be `current_cred()`.
-    fn rust_may_delete(idmap, dir: *mut bindings::inode, victim: *mut bindings::dentry) -> c_int, in Inode::from_raw(dir), by Idmapped;
+    fn rust_may_delete(idmap, dir: *mut bindings::inode, victim: *mut bindings::dentry) -> c_int, in AnyInode::from_raw(dir), by InitUserNsIdmap;
     |task| {
-        let inode = Inode::from_raw((*victim).d_inode);
-        Denied::to_c(task.may_delete(Inode::from_raw(dir), inode, || {
+        let inode = AnyInode::from_raw((*victim).d_inode);
+        CheckError::to_c(task.may_delete(AnyInode::from_raw(dir), inode, || {
             bindings::audit_inode_child(dir, victim, bindings::AUDIT_TYPE_CHILD_DELETE as u8);
             permission(idmap, dir, Mask::MAY_WRITE.with(Mask::MAY_EXEC))
         }))
@@ -79,11 +79,11 @@ unsafe extern "C" fn rust_may_linkat(
     // SAFETY: By the requirements above.
     let task = unsafe { task(idmap, cred) };
     // SAFETY: By the requirements above.
-    let verdict = task.may_linkat(unsafe { Inode::from_raw(inode) }, protected, |mask| {
+    let verdict = task.may_linkat(unsafe { AnyInode::from_raw(inode) }, protected, |mask| {
         // SAFETY: By the requirements above.
         unsafe { permission(idmap, inode, mask) }
     });
-    Denied::to_c(verdict)
+    CheckError::to_c(verdict)
 }
 
 /// What `may_follow_link()` asks where symbolic links are protected; C puts a refusal into the
@@ -102,12 +102,12 @@ unsafe extern "C" fn rust_may_follow_link(
     cred: *const bindings::cred,
 ) -> c_int {
     // SAFETY: By the requirements above.
-    let (task, link) = unsafe { (task(idmap, cred), Inode::from_raw(link)) };
+    let (task, link) = unsafe { (task(idmap, cred), AnyInode::from_raw(link)) };
     let parent = Parent {
         mode: Mode::new(dir_mode),
         owner: Id::from_c(dir_vfsuid.val),
     };
-    Denied::to_c(task.may_follow_link(link, parent, true, in_rcu))
+    CheckError::to_c(task.may_follow_link(link, parent, true, in_rcu))
 }
 
 /// What `may_create_in_sticky()` asks: null, or what the audit log calls a refusal.
@@ -126,7 +126,7 @@ unsafe extern "C" fn rust_may_create_in_sticky(
     cred: *const bindings::cred,
 ) -> *const c_char {
     // SAFETY: By the requirements above.
-    let (task, inode) = unsafe { (task(idmap, cred), Inode::from_raw(inode)) };
+    let (task, inode) = unsafe { (task(idmap, cred), AnyInode::from_raw(inode)) };
     let parent = Parent {
         mode: Mode::new(dir_mode),
         owner: Id::from_c(dir_vfsuid.val),

@@ -6,7 +6,7 @@ use super::task;
 use crate::{
     bindings,
     fs::{
-        inode::Inode,
+        inode::AnyInode,
         permission::{
             current::Current,
             Caller, //
@@ -29,7 +29,7 @@ unsafe extern "C" fn rust_inode_owner_or_capable(
     cred: *const bindings::cred,
 ) -> bool {
     // SAFETY: By the requirements above.
-    let (task, inode) = unsafe { (task(idmap, cred), Inode::from_raw(inode)) };
+    let (task, inode) = unsafe { (task(idmap, cred), AnyInode::from_raw(inode)) };
     task.inode_owner_or_capable(inode)
 }
 
@@ -47,7 +47,7 @@ unsafe extern "C" fn rust_privileged_wrt_inode_uidgid(
 ) -> bool {
     // SAFETY: By the requirements above.
     unsafe {
-        let (ns, inode) = (UserNamespace::from_raw(ns), Inode::from_raw(inode));
+        let (ns, inode) = (UserNamespace::from_raw(ns), AnyInode::from_raw(inode));
         task(idmap, cred).privileged_wrt_inode_uidgid(ns, inode)
     }
 }
@@ -67,7 +67,7 @@ unsafe extern "C" fn rust_capable_wrt_inode_uidgid(
     // SAFETY: By the requirements above.
     unsafe {
         let current = Current::from_cred(cred);
-        let (namespace, inode) = (current.namespace(), Inode::from_raw(inode));
+        let (namespace, inode) = (current.namespace(), AnyInode::from_raw(inode));
         // Not by the method of that name, as C may ask for a capability that no decision here
         // knows.
         current.has(namespace, cap)
@@ -81,8 +81,8 @@ decision! {
     /// # Safety
     ///
     /// `idmap` and `inode` must be valid, and `cred` must be `current_cred()`.
-    fn rust_in_group_or_capable(idmap, inode: *const bindings::inode, vfsgid: bindings::vfsgid_t) -> bool, in Inode::from_raw(inode), by Idmapped;
-    |task| task.in_group_or_capable(Inode::from_raw(inode), Id::from_c(vfsgid.val))
+    fn rust_in_group_or_capable(idmap, inode: *const bindings::inode, vfsgid: bindings::vfsgid_t) -> bool, in AnyInode::from_raw(inode), by InitUserNsIdmap;
+    |task| task.in_group_or_capable(AnyInode::from_raw(inode), Id::from_c(vfsgid.val))
 }
 
 decision! {
@@ -95,9 +95,9 @@ decision! {
         idmap,
         inode: *const bindings::inode,
         stat: *mut bindings::kstat
-    ), in Inode::from_raw(inode), by Quick;
+    ), in AnyInode::from_raw(inode), by InlineIdmap;
     |task| {
-        let (user, group) = task.stat_owner(Inode::from_raw(inode));
+        let (user, group) = task.stat_owner(AnyInode::from_raw(inode));
         (*stat).uid.val = Id::to_c(user);
         (*stat).gid.val = Id::to_c(group);
     }

@@ -5,12 +5,12 @@
 use super::*;
 use crate::{
     fs::{
-        inode::Inode,
+        inode::AnyInode,
         mode::{
             Mode,
             Valid, //
         },
-        permission::Iattr, //
+        permission::IattrValues, //
     },
     uidgid::Id, //
 };
@@ -176,13 +176,13 @@ mod suite {
             let (user, group) = unsafe {
                 let inode = world.inode();
                 if ours {
-                    let change = Iattr {
+                    let change = IattrValues {
                         valid: Valid::new((*attr).ia_valid),
                         mode: Mode::new((*attr).ia_mode),
                         vfsuid: Id::from_c((*attr).__bindgen_anon_1.ia_vfsuid.val),
                         vfsgid: Id::from_c((*attr).__bindgen_anon_2.ia_vfsgid.val),
                     };
-                    let (task, inode) = (task(world), Inode::from_raw(inode));
+                    let (task, inode) = (task(world), AnyInode::from_raw(inode));
                     (
                         task.i_uid_needs_update(inode, &change),
                         task.i_gid_needs_update(inode, &change),

@@ -450,8 +450,8 @@ impl World {
     pub(super) fn idmap(&self) -> *mut bindings::mnt_idmap {
         match self.map {
             0 => &raw mut bindings::nop_mnt_idmap,
-            1 => self.mapped[0].as_raw(),
-            2 => self.mapped[1].as_raw(),
+            1 => self.mapped[0].as_ptr(),
+            2 => self.mapped[1].as_ptr(),
             _ => &raw mut bindings::invalid_mnt_idmap,
         }
     }

@@ -4,9 +4,9 @@
 
 use super::*;
 use crate::fs::{
-    inode::Inode,
+    inode::AnyInode,
     mode::Mode,
-    permission::Denied, //
+    permission::CheckError, //
 };
 use core::ptr;
 
@@ -177,8 +177,8 @@ mod suite {
             "may_write_xattr",
             // SAFETY: All of the world is valid.
             |world, _| unsafe {
-                let inode = Inode::from_raw(world.inode());
-                only(Denied::to_c(task(world).may_write_xattr(inode)))
+                let inode = AnyInode::from_raw(world.inode());
+                only(CheckError::to_c(task(world).may_write_xattr(inode)))
             },
             // SAFETY: As above.
             |world, _| unsafe { only(bindings::may_write_xattr(world.idmap(), world.inode())) },
@@ -200,7 +200,7 @@ mod suite {
                 }
                 let mut mode = (*world.inode()).i_mode;
                 bindings::posix_acl_equiv_mode(world.acl(), &mut mode);
-                let inode = Inode::from_raw(world.inode());
+                let inode = AnyInode::from_raw(world.inode());
                 let mode = task(world).posix_acl_update_mode(inode, Mode::new(mode));
                 [0, mode.bits().into(), 0, 0]
             },

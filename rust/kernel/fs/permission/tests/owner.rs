@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::fs::{
-    inode::Inode,
+    inode::AnyInode,
     mode::Mode, //
 };
 use core::ptr;
@@ -234,7 +234,7 @@ mod suite {
             |world, _| unsafe {
                 only(c_int::from(
                     task(world)
-                        .new_owner(Inode::from_raw(world.inode()))
+                        .mapped_fsids(AnyInode::from_raw(world.inode()))
                         .is_ok(),
                 ))
             },
@@ -268,7 +268,7 @@ mod suite {
             // SAFETY: All of the world is valid.
             |world, draw| unsafe {
                 let (allowed, kind) = chosen(draw);
-                let (dir, mode) = (Inode::from_raw(world.dir()), Mode::new(draw as u16));
+                let (dir, mode) = (AnyInode::from_raw(world.dir()), Mode::new(draw as u16));
                 let mode = task(world).vfs_prepare_mode(
                     dir,
                     mode,
