@@ -85,6 +85,7 @@ use super::{
         ContextOperations,
         ContextVTable, //
     },
+    filesystem::FileSystem,
     inode_cache::InodeCache,
     super_block::kill_sb,
     super_ops::SuperOperations, //

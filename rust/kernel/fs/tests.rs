@@ -31,8 +31,8 @@ use super::{
     },
     registration::Registration,
     rename::{
-        FsFlags,
         Rename,
+        RenameFlags,
         Renamed, //
     },
     super_block::SuperBlock,

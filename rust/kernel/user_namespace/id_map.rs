@@ -96,7 +96,7 @@ impl fmt::Display for MapError {
 ///
 /// let error = IdMap::new([Extent::new(0u32, 100000, 1000)?, Extent::new(999, 5000, 1)?]);
 /// assert_eq!(error.err(), Some(MapError::FirstOverlap(0, 1)));
-/// # Ok::<(), kernel::fs::mnt_idmapping::ExtentError>(())
+/// # Ok::<(), kernel::user_namespace::ExtentError>(())
 /// ```
 #[derive(Clone, Copy)]
 pub struct IdMap<B>(B);
@@ -192,7 +192,7 @@ impl<T: IdInt, B: Deref<Target = [Extent<T>]>> IdMap<B> {
     /// let mut room = [Extent::EMPTY; 4];
     /// let both = disk_to_host.compose(&host_to_guest, &mut room).unwrap();
     /// assert_eq!(both.extents(), [Extent::new(0, 0, 5)?]);
-    /// # Ok::<(), kernel::fs::mnt_idmapping::ExtentError>(())
+    /// # Ok::<(), kernel::user_namespace::ExtentError>(())
     /// ```
     pub fn compose<'a, C>(
         &self,

@@ -25,9 +25,7 @@ use crate::{
     },
     fs::{
         file_ops::io_error,
-        filesystem::FileSystem,
-        inode::Inode,
-        super_block::SuperBlock, //
+        inode::Inode, //
     },
     prelude::*, //
 };

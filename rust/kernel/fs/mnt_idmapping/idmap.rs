@@ -145,8 +145,8 @@ impl KindMap {
                 reverse.push(checked(range)?.inverse(), GFP_KERNEL_ACCOUNT)?;
             }
             Ok(Self {
-                down: many(forward)?,
-                up: many(reverse)?,
+                down: out_of_line(forward)?,
+                up: out_of_line(reverse)?,
                 written: BaseExtents::EMPTY,
             })
         }

@@ -94,13 +94,13 @@ impl<K: MappedKind> KindIdmap<K, UserNamespace> for InitUserNsIdmap {
         _: &impl HasNamespace<UserNamespace>,
         id: Option<Id<K, Filesystem>>,
     ) -> bool {
-        let [down, _] = K::tables(&self.0);
+        let [down, _] = K::lookups(&self.0);
         down.has(Id::to_c(id))
     }
 
     #[inline(always)]
     fn has_fsmapping(&self, _: &impl HasNamespace<UserNamespace>, id: Option<Id<K, Vfs>>) -> bool {
-        let [_, up] = K::tables(&self.0);
+        let [_, up] = K::lookups(&self.0);
         up.has(Id::to_c(id))
     }
 }
@@ -149,8 +149,8 @@ impl<K: MappedKind> KindIdmap<K, UserNamespace> for InlineIdmap<'_> {
         _: &impl HasNamespace<UserNamespace>,
         id: Option<Id<K, Filesystem>>,
     ) -> Option<Id<K, Vfs>> {
-        let [down, _] = K::tables(self.map);
-        self.or_give_up(down.get_quick(Id::to_c(id)).map(Id::from_c))
+        let [down, _] = K::lookups(self.map);
+        self.or_give_up(down.get_inline(Id::to_c(id)).map(Id::from_c))
     }
 
     #[inline(always)]
@@ -159,8 +159,8 @@ impl<K: MappedKind> KindIdmap<K, UserNamespace> for InlineIdmap<'_> {
         _: &impl HasNamespace<UserNamespace>,
         id: Option<Id<K, Vfs>>,
     ) -> Option<Id<K, Filesystem>> {
-        let [_, up] = K::tables(self.map);
-        self.or_give_up(up.get_quick(Id::to_c(id)).map(Id::from_c))
+        let [_, up] = K::lookups(self.map);
+        self.or_give_up(up.get_inline(Id::to_c(id)).map(Id::from_c))
     }
 
     #[inline(always)]
@@ -169,14 +169,14 @@ impl<K: MappedKind> KindIdmap<K, UserNamespace> for InlineIdmap<'_> {
         _: &impl HasNamespace<UserNamespace>,
         id: Option<Id<K, Filesystem>>,
     ) -> bool {
-        let [down, _] = K::tables(self.map);
-        self.or_give_up(down.has_quick(Id::to_c(id)))
+        let [down, _] = K::lookups(self.map);
+        self.or_give_up(down.has_inline(Id::to_c(id)))
     }
 
     #[inline(always)]
     fn has_fsmapping(&self, _: &impl HasNamespace<UserNamespace>, id: Option<Id<K, Vfs>>) -> bool {
-        let [_, up] = K::tables(self.map);
-        self.or_give_up(up.has_quick(Id::to_c(id)))
+        let [_, up] = K::lookups(self.map);
+        self.or_give_up(up.has_inline(Id::to_c(id)))
     }
 }
 
