@@ -40,10 +40,10 @@ pub enum Step {
     LookAtObject,
     /// Becoming a caller, in a process of its own.
     BecomeCaller,
-    /// Making sure that what is tried can be undone.
-    PrepareUndo,
-    /// Undoing what was tried.
-    Undo,
+    /// Trying an operation without a change to what exists.
+    Try,
+    /// Removing what an attempt has made.
+    CleanUp,
 }
 
 impl Step {
@@ -62,11 +62,21 @@ impl Step {
             Self::LookAtMount => "looking at the mount of",
             Self::ReadMap => "reading the map of",
             Self::ReadTree => "looking at",
-            Self::LookAtCaller => "finding out who the caller is:",
+            Self::LookAtCaller => "finding out who the caller is",
             Self::LookAtObject => "looking at",
             Self::BecomeCaller => "becoming the caller",
-            Self::PrepareUndo => "making sure that it can be undone:",
-            Self::Undo => "undoing what was tried:",
+            Self::Try => "trying it without changing anything",
+            Self::CleanUp => "removing what was made to try it",
+        }
+    }
+}
+
+impl Step {
+    /// What is between the step and its object.
+    fn separator(self) -> &'static str {
+        match self {
+            Self::LookAtCaller | Self::Try | Self::CleanUp => ": ",
+            _ => " ",
         }
     }
 }
@@ -104,7 +114,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.step.doing())?;
         if !self.object.is_empty() {
-            write!(f, " {}", self.object)?;
+            write!(f, "{}{}", self.step.separator(), self.object)?;
         }
         write!(f, ": {}", Named(self.errno))?;
         match &self.cause {

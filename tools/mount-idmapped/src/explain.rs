@@ -30,16 +30,17 @@ mod attempt;
 mod attributes;
 mod caller;
 mod decide;
+mod lookup;
 mod mount;
 mod names;
 mod node;
 mod operation;
+mod origin;
 mod reason;
 mod sight;
+mod standin;
 mod trace;
-mod undo;
 mod view;
-mod walk;
 
 use std::{
     cell::RefCell,
@@ -63,11 +64,11 @@ pub use self::{
 };
 use self::{
     decide::{Deciding, Settings},
+    lookup::{Lookup, Route},
     mount::MountView,
     trace::{Stop, Trace},
-    walk::Walk,
 };
-use crate::error::{Error, Step};
+use crate::error::Error;
 
 /// What is to be explained.
 #[derive(Clone, Debug)]
@@ -76,21 +77,38 @@ pub struct Request<'a> {
     pub caller: &'a Caller,
     /// What.
     pub operation: Operation,
-    /// To what, by an absolute path. For what makes something this may also be a folder, in which
-    /// it is then made.
+    /// The path, as the caller gives it to the kernel: from the root, the working directory and
+    /// the mount namespace of a process that is the caller. For an operation that makes something
+    /// this may also be a directory, in which it is then made.
     pub path: PathBuf,
 }
 
-impl Request<'_> {
+/// The objects that the paths of a request lead to: each is looked up once, and held.
+pub struct Target {
+    pub(self) route: Route,
+    pub(self) other: Option<Route>,
+    doubts: Vec<String>,
+}
+
+impl Target {
     /// The path that is handed to the kernel.
-    fn place(&self) -> PathBuf {
-        if !self.operation.makes() || !self.path.is_dir() {
-            return self.path.clone();
-        }
-        let free = |name: &String| fs::symlink_metadata(self.path.join(name)).is_err();
-        let names = (0u32..).map(|number| format!("new-{number}"));
-        let name = names.into_iter().find(free).unwrap_or_default();
-        self.path.join(name)
+    pub fn path(&self) -> &Path {
+        &self.route.path
+    }
+
+    /// The object, or the directory that it is missing in; [`None`] if the path leads nowhere.
+    pub fn file(&self) -> Option<BorrowedFd<'_>> {
+        self.route.node().map(|node| node.file())
+    }
+
+    fn other(&self) -> Result<&Route, Stop> {
+        self.other.as_ref().ok_or_else(Stop::nowhere)
+    }
+}
+
+impl std::fmt::Debug for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Target").field(&self.route.path).finish()
     }
 }
 
@@ -154,39 +172,72 @@ impl Explainer {
         }
     }
 
-    /// Explains what comes of an operation.
+    /// Explains what comes of an operation: [`Explainer::lookup`] and [`Explainer::check`].
     ///
-    /// An error says that something could not be found out; that the caller is refused is none.
+    /// An error means that something could not be found out; that the caller is refused is none.
     pub fn explain(&self, request: &Request<'_>) -> Result<Explanation, Error> {
-        if !request.path.is_absolute() {
-            let path = request.path.display().to_string();
-            let cause = Some("an absolute path is needed".to_owned());
-            return Err(Error::new(Step::LookAtObject, path, Errno::INVAL).because(cause));
-        }
-        let path = request.place();
-        let mut trace = Trace::default();
+        let target = self.lookup(request)?;
+        self.check(request.caller, &request.operation, &target)
+    }
+
+    /// Looks up the paths of a request, without a check of permissions.
+    pub fn lookup(&self, request: &Request<'_>) -> Result<Target, Error> {
+        let mut lookup = Lookup {
+            caller: request.caller,
+            explainer: self,
+            doubts: Vec::new(),
+        };
+        let path = &*request.path;
+        let ends_with_slash = path.as_os_str().as_encoded_bytes().ends_with(b"/");
+        let route = match &request.operation {
+            Operation::Open(OpenMode::Create) if ends_with_slash => lookup.parent(path)?,
+            Operation::Create | Operation::Mkdir | Operation::Mkfifo | Operation::Symlink => {
+                lookup.new_name(path)?
+            }
+            Operation::Unlink | Operation::Rmdir | Operation::Rename(_) => lookup.parent(path)?,
+            Operation::Link(_) => lookup.object(path, false)?,
+            _ => lookup.object(path, true)?,
+        };
+        let other = match &request.operation {
+            Operation::Rename(to) | Operation::Link(to) => Some(lookup.parent(to)?),
+            _ => None,
+        };
+        let mut doubts = lookup.doubts;
+        doubts.sort();
+        doubts.dedup();
+        Ok(Target {
+            route,
+            other,
+            doubts,
+        })
+    }
+
+    /// Checks an operation on a target as the kernel does.
+    pub fn check(
+        &self,
+        caller: &Caller,
+        operation: &Operation,
+        target: &Target,
+    ) -> Result<Explanation, Error> {
         let mut deciding = Deciding {
-            walk: &mut Walk::new(request.caller, self, &mut trace),
+            caller,
             settings: self.settings,
+            trace: Trace::default(),
             sight: None,
         };
-        let done = deciding.run(&request.operation, &path);
-        let sight = deciding.sight;
+        let done = deciding.run(operation, target);
         let (answer, after) = match done {
-            Ok(done) => (Ok(()), done.after.map(undo::foreseen)),
+            Ok(done) => (Ok(()), done.after.map(attempt::foreseen)),
             Err(Stop::Refused(refused)) => (Err(refused.0), None),
             Err(Stop::Unknown(error)) => return Err(error),
         };
-        let mut doubts = trace.doubts;
-        doubts.sort();
-        doubts.dedup();
         Ok(Explanation {
-            path,
-            asked: trace.asked,
+            path: target.route.path.clone(),
+            asked: deciding.trace.asked,
             answer,
-            sight,
+            sight: deciding.sight,
             after,
-            doubts,
+            doubts: target.doubts.clone(),
         })
     }
 

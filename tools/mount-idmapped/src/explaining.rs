@@ -2,16 +2,7 @@
 
 //! The task `explain`: asks the library, and prints what it says.
 
-use std::{fmt::Write, os::fd::AsFd, path::Path, process::ExitCode};
-
-use mount_idmapped::{
-    errno_name,
-    explain::{
-        Asked, Attempted, Caller, Column, Explainer, Explanation, Operation, Request, Sight, Stand,
-        Told, UserNsView,
-    },
-};
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use std::{fmt::Write, path::Path, process::ExitCode};
 
 use crate::{
     cli::ExplainArguments,
@@ -20,22 +11,43 @@ use crate::{
     style::{Paint, Style},
     task::print,
 };
+use mount_idmapped::{
+    Error, Step, errno_name,
+    explain::{
+        Asked, Attempted, Caller, Column, Explainer, Explanation, Operation, Request, Sight, Stand,
+        Told, UserNsView,
+    },
+};
 
 /// The exit status where an attempt came out other than foreseen.
 const DIFFERS: u8 = 3;
+/// The exit status where an operation was not tried.
+const UNTRIED: u8 = 4;
+
+/// An attempt at an operation.
+enum Attempt {
+    None,
+    Done(Attempted),
+    /// It was not made, for this reason.
+    Refused(Error),
+}
+
+impl Attempt {
+    fn differs(&self, explanation: &Explanation) -> bool {
+        matches!(self, Self::Done(attempted) if !explanation.is_like(attempted))
+    }
+}
 
 /// An operation, its explanation and the attempt at it.
-type Answer = (Operation, Explanation, Option<Attempted>);
+type Answer = (Operation, Explanation, Attempt);
 
 pub(crate) fn run(arguments: &ExplainArguments) -> Result<ExitCode, Failure> {
     let caller = caller(arguments)?;
-    let path = std::path::absolute(&arguments.path)
-        .map_err(|error| Failure::Usage(format!("{}: {error}", arguments.path.display())))?;
-    let explainer = Explainer::new(told(arguments, &path)?);
+    let explainer = explainer(arguments, &caller)?;
     let ask = |operation| Request {
         caller: &caller,
         operation,
-        path: path.clone(),
+        path: arguments.path.clone(),
     };
     let look = explainer.explain(&ask(Operation::Stat))?;
     let stand = match arguments.attempt {
@@ -44,48 +56,60 @@ pub(crate) fn run(arguments: &ExplainArguments) -> Result<ExitCode, Failure> {
     };
     let mut answers = Vec::new();
     for operation in &arguments.operations {
-        let request = ask(operation.clone());
-        let explanation = explainer.explain(&request)?;
-        let attempted = match &stand {
-            Some(stand) => Some(stand.attempt(&explainer, &request)?),
-            None => None,
+        let target = explainer.lookup(&ask(operation.clone()))?;
+        let explanation = explainer.check(&caller, operation, &target)?;
+        let attempt = match &stand {
+            Some(stand) => match stand.try_on(operation, &target) {
+                Ok(attempted) => Attempt::Done(attempted),
+                Err(error) if error.step == Step::Try => Attempt::Refused(error),
+                Err(error) => return Err(error.into()),
+            },
+            None => Attempt::None,
         };
-        answers.push((operation.clone(), explanation, attempted));
+        answers.push((operation.clone(), explanation, attempt));
     }
-    let differs = |(_, explanation, attempted): &Answer| {
-        attempted
-            .as_ref()
-            .is_some_and(|attempted| !explanation.is_like(attempted))
-    };
     print(&if arguments.json {
         json(&caller, &look, &answers)
     } else {
-        text(&path, &caller, &look, &answers, Paint::for_stdout())
+        text(
+            &arguments.path,
+            &caller,
+            &look,
+            &answers,
+            Paint::for_stdout(),
+        )
     })?;
-    Ok(match answers.iter().any(differs) {
-        true => ExitCode::from(DIFFERS),
-        false => ExitCode::SUCCESS,
-    })
+    let any = |is: fn(&Answer) -> bool| answers.iter().any(is);
+    Ok(
+        if any(|(_, explanation, attempt)| attempt.differs(explanation)) {
+            ExitCode::from(DIFFERS)
+        } else if any(|(.., attempt)| matches!(attempt, Attempt::Refused(_))) {
+            ExitCode::from(UNTRIED)
+        } else {
+            ExitCode::SUCCESS
+        },
+    )
 }
 
-/// What is known beside what the kernel tells.
-fn told(arguments: &ExplainArguments, path: &Path) -> Result<Told, Failure> {
+/// Starts with what is known beside what the kernel shows.
+fn explainer(arguments: &ExplainArguments, caller: &Caller) -> Result<Explainer, Failure> {
     let mut told = Told::default();
     if let Some(map) = &arguments.map {
         told = told.map(map.clone());
     }
     let Some(pid) = arguments.mounted_in else {
-        return Ok(told);
+        return Ok(Explainer::new(told));
     };
-    // What does not exist yet will be where its folder is.
-    let there = path.ancestors().find_map(|path| {
-        let flags = OFlags::PATH | OFlags::CLOEXEC;
-        openat(CWD, path, flags, Mode::empty()).ok()
-    });
-    match there {
-        Some(file) => Ok(told.mounted_in(file.as_fd(), UserNsView::of_process(pid)?)?),
-        None => Ok(told),
+    let request = Request {
+        caller,
+        operation: Operation::Stat,
+        path: arguments.path.clone(),
+    };
+    let target = Explainer::new(told.clone()).lookup(&request)?;
+    if let Some(file) = target.file() {
+        told = told.mounted_in(file, UserNsView::of_process(pid)?)?;
     }
+    Ok(Explainer::new(told))
 }
 
 fn caller(arguments: &ExplainArguments) -> Result<Caller, Failure> {
@@ -146,8 +170,12 @@ fn text(
             question(&mut text, Some(asked), paint);
         }
         text += &verdict(explanation, paint);
-        if let Some(attempted) = attempted {
-            text += &compared(explanation, attempted, paint);
+        match attempted {
+            Attempt::None => {}
+            Attempt::Done(attempted) => text += &compared(explanation, attempted, paint),
+            Attempt::Refused(error) => {
+                let _ = writeln!(text, "  not tried: {}", reason(error));
+            }
         }
     }
     let mut doubts: Vec<&String> = look.doubts.iter().collect();
@@ -249,6 +277,14 @@ fn answer(answer: Result<(), rustix::io::Errno>) -> String {
             "" => format!("it failed: {errno}"),
             name => format!("it failed: {name}"),
         },
+    }
+}
+
+/// Why an operation was not tried.
+fn reason(error: &Error) -> String {
+    match &error.cause {
+        Some(cause) if error.object.is_empty() => cause.clone(),
+        _ => error.to_string(),
     }
 }
 
@@ -361,15 +397,19 @@ fn operation((operation, explanation, attempted): &Answer) -> String {
             after.user, after.group
         )
     });
-    let tried = attempted.as_ref().map_or("null".to_owned(), |attempted| {
-        let errno = attempted
-            .answer
-            .map_or_else(|errno| errno.raw_os_error(), |()| 0);
-        format!(
-            "{{\"number\":{errno},\"same\":{}}}",
-            explanation.is_like(attempted)
-        )
-    });
+    let tried = match attempted {
+        Attempt::None => "null".to_owned(),
+        Attempt::Done(attempted) => {
+            let errno = attempted
+                .answer
+                .map_or_else(|errno| errno.raw_os_error(), |()| 0);
+            format!(
+                "{{\"number\":{errno},\"same\":{}}}",
+                explanation.is_like(attempted)
+            )
+        }
+        Attempt::Refused(error) => format!("{{\"refused\":{}}}", string(&reason(error))),
+    };
     let doubts: Vec<String> = explanation
         .doubts
         .iter()

@@ -68,11 +68,20 @@ pub(crate) fn of(path: &Path) -> Option<Line> {
 
 /// The line of the mount that an open object is on, if that can be told.
 pub(crate) fn of_file(file: BorrowedFd<'_>) -> Option<Line> {
+    of_file_at("/proc/thread-self/mountinfo", file)
+}
+
+/// The same, if the mount is one of the mount namespace of a process.
+pub(crate) fn of_file_in(pid: u32, file: BorrowedFd<'_>) -> Option<Line> {
+    of_file_at(&format!("/proc/{pid}/mountinfo"), file)
+}
+
+fn of_file_at(table: &str, file: BorrowedFd<'_>) -> Option<Line> {
     let status = statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID).ok()?;
     if status.stx_mask & StatxFlags::MNT_ID.bits() == 0 {
         return None;
     }
-    let table = fs::read("/proc/self/mountinfo").ok()?;
+    let table = fs::read(table).ok()?;
     lines(&table).find(|line| line.id == status.stx_mnt_id)
 }
 

@@ -36,11 +36,20 @@ const STRINGS: usize = 512;
 pub(crate) struct Answer(Vec<u8>);
 
 impl Answer {
-    /// Asks about a mount by its unique id.
+    /// Looks up a mount of this program's mount namespace by its unique id.
     pub(crate) fn about(mount: u64) -> Result<Self, Errno> {
+        Self::find(|wanted| MountRequest::new(mount, wanted))
+    }
+
+    /// Looks up a mount of another mount namespace.
+    pub(crate) fn in_namespace(mount: u64, namespace: u64) -> Result<Self, Errno> {
+        Self::find(|wanted| MountRequest::new(mount, wanted).in_namespace(namespace))
+    }
+
+    fn find(request: impl FnOnce(u64) -> MountRequest) -> Result<Self, Errno> {
         let basic = SB_BASIC | MNT_BASIC;
         let wanted = basic | MNT_ROOT | MNT_POINT | FS_TYPE | SB_SOURCE | UID_MAP | GID_MAP;
-        let request = MountRequest::new(mount, wanted);
+        let request = request(wanted);
         let mut buffer = vec![0; 4096];
         loop {
             match sys::statmount(&request, &mut buffer) {

@@ -3,8 +3,12 @@
 //! The system calls that no library has yet; every `unsafe` of this crate is here.
 
 mod actor;
+mod sweeper;
 
-pub(crate) use actor::{Act, Actor, Become};
+pub(crate) use actor::{
+    Act, At, Become, Expected, Identity, Name, Outcome, Start, Task, Way, perform,
+};
+pub(crate) use sweeper::{Made, Sweep, Sweeper};
 
 use std::{
     ffi::{CStr, c_long},
@@ -107,7 +111,8 @@ pub(crate) fn open_tree_attr(
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
-/// `struct mnt_id_req` of `linux/mount.h`, in its first version.
+/// `struct mnt_id_req` of `linux/mount.h`, in its second version, of which the first one has all
+/// but the last number.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MountRequest {
@@ -115,17 +120,43 @@ pub(crate) struct MountRequest {
     spare: u32,
     mount: u64,
     param: u64,
+    namespace: u64,
 }
 
 impl MountRequest {
     pub(crate) fn new(mount: u64, param: u64) -> Self {
         Self {
-            size: size_of::<Self>() as u32,
+            // `MNT_ID_REQ_SIZE_VER0`
+            size: 24,
             spare: 0,
             mount,
             param,
+            namespace: 0,
         }
     }
+
+    /// A request about another mount namespace than that of this program.
+    pub(crate) fn in_namespace(mut self, namespace: u64) -> Self {
+        self.size = size_of::<Self>() as u32;
+        self.namespace = namespace;
+        self
+    }
+}
+
+/// The id of a mount namespace, since Linux 6.11.
+pub(crate) fn mount_namespace_id(fd: BorrowedFd<'_>) -> Result<u64, Errno> {
+    /// `NS_GET_MNTNS_ID` of `linux/nsfs.h`.
+    const NS_GET_MNTNS_ID: u32 = 0x8008_b705;
+    let mut id = 0u64;
+    // SAFETY: This ioctl writes an id to where its argument points, which lives until it returns.
+    check(c_long::from(unsafe {
+        libc::ioctl(
+            fd.as_raw_fd(),
+            NS_GET_MNTNS_ID as libc::Ioctl,
+            std::ptr::from_mut(&mut id),
+        )
+    }))?;
+    Ok(id)
 }
 
 /// Fills `buffer` with what is asked for about a mount.
@@ -192,12 +223,40 @@ pub(crate) fn namespace_owner(fd: BorrowedFd<'_>) -> Result<u32, Errno> {
     Ok(owner)
 }
 
+/// Runs `act` with these ids of an owner and a group for new files of this thread, and with the
+/// capabilities that it has. Without the right to that, it runs with the ids that this thread has.
+pub(crate) fn with_owner<T>(user: u32, group: u32, act: impl FnOnce() -> T) -> T {
+    // Capabilities are not dropped with a change of the id.
+    const NO_SETUID_FIXUP: c_long = 1 << 2;
+    let prctl = |option: i32, bits: c_long| {
+        // SAFETY: These options take a number and no pointer.
+        unsafe { libc::syscall(libc::SYS_prctl, option, bits, 0, 0, 0) }
+    };
+    let before = prctl(libc::PR_GET_SECUREBITS, 0);
+    if before < 0 || prctl(libc::PR_SET_SECUREBITS, before | NO_SETUID_FIXUP) < 0 {
+        return act();
+    }
+    let set = |number: c_long, id: u32| {
+        // SAFETY: These calls take a number; they are of this thread alone when made raw.
+        unsafe { libc::syscall(number, id) as u32 }
+    };
+    let (old_user, old_group) = (
+        set(libc::SYS_setfsuid, user),
+        set(libc::SYS_setfsgid, group),
+    );
+    let result = act();
+    set(libc::SYS_setfsgid, old_group);
+    set(libc::SYS_setfsuid, old_user);
+    prctl(libc::PR_SET_SECUREBITS, before);
+    result
+}
+
 /// The signals that were blocked before, to be unblocked by [`Drop`].
-struct Blocked(libc::sigset_t);
+pub(crate) struct Blocked(libc::sigset_t);
 
 impl Blocked {
     /// Blocks every signal that can be blocked for this thread.
-    fn all() -> Result<Self, Errno> {
+    pub(crate) fn all() -> Result<Self, Errno> {
         // SAFETY: A signal set is plain bits, for which zero is a value.
         let mut every: libc::sigset_t = unsafe { std::mem::zeroed() };
         let mut before = every;

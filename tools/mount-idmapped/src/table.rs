@@ -21,7 +21,7 @@ use crate::{
     diagnosis,
     error::{Error, Step},
     maps::IdMaps,
-    mountinfo, statmount,
+    mountinfo, statmount, sys,
 };
 
 /// A mount.
@@ -146,7 +146,11 @@ fn facts(file: BorrowedFd<'_>) -> Result<Facts, Errno> {
     let status = statx(file, "", AtFlags::EMPTY_PATH, MNT_ID_UNIQUE)?;
     let answer = match status.stx_mask & MNT_ID_UNIQUE.bits() {
         0 => Err(Errno::NOSYS),
-        _ => statmount::Answer::about(status.stx_mnt_id),
+        _ => match statmount::Answer::about(status.stx_mnt_id) {
+            // It is a mount of another mount namespace.
+            Err(Errno::NOENT) => elsewhere(status.stx_mnt_id),
+            answer => answer,
+        },
     };
     match answer {
         Ok(answer) => Ok(Facts {
@@ -157,7 +161,9 @@ fn facts(file: BorrowedFd<'_>) -> Result<Facts, Errno> {
         }),
         // Forbidden by a filter of system calls amounts to the same.
         Err(Errno::NOSYS | Errno::PERM) => {
-            let line = mountinfo::of_file(file).ok_or(Errno::NOENT)?;
+            let line = mountinfo::of_file(file)
+                .or_else(|| namespaces().find_map(|pid| mountinfo::of_file_in(pid, file)))
+                .ok_or(Errno::NOENT)?;
             Ok(Facts {
                 device: line.device,
                 attributes: line.attributes(),
@@ -167,6 +173,44 @@ fn facts(file: BorrowedFd<'_>) -> Result<Facts, Errno> {
         }
         Err(errno) => Err(errno),
     }
+}
+
+/// The answer about a mount of another mount namespace that a process is in.
+fn elsewhere(mount: u64) -> Result<statmount::Answer, Errno> {
+    let mut last = Errno::NOENT;
+    for pid in namespaces() {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let Ok(file) = openat(CWD, format!("/proc/{pid}/ns/mnt"), flags, Mode::empty()) else {
+            continue;
+        };
+        let answer = sys::mount_namespace_id(file.as_fd())
+            .and_then(|namespace| statmount::Answer::in_namespace(mount, namespace));
+        match answer {
+            Err(Errno::NOENT) => {}
+            // The kernel is too old to look into other namespaces, so the text is read.
+            Err(Errno::INVAL | Errno::NOTTY) => last = Errno::NOSYS,
+            Err(errno) => last = errno,
+            answer => return answer,
+        }
+    }
+    Err(last)
+}
+
+/// A process in each mount namespace that can be looked into but that of this program.
+fn namespaces() -> impl Iterator<Item = u32> {
+    let link = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
+    let mut known: Vec<PathBuf> = link("thread-self").into_iter().collect();
+    let entries = fs::read_dir("/proc").into_iter().flatten();
+    entries.filter_map(move |entry| {
+        let name = entry.ok()?.file_name();
+        let pid = name.to_str()?.parse().ok()?;
+        let namespace = link(name.to_str()?)?;
+        if known.contains(&namespace) {
+            return None;
+        }
+        known.push(namespace);
+        Some(pid)
+    })
 }
 
 fn mount_by_id(id: u64) -> Result<Mount, Errno> {
@@ -195,7 +239,7 @@ fn mount(id: u64, answer: &statmount::Answer) -> Mount {
 
 /// From `/proc/self/mountinfo`, for kernels without `listmount()`.
 fn mounts_of_old() -> Result<Vec<Mount>, Errno> {
-    let table = fs::read("/proc/self/mountinfo")
+    let table = fs::read("/proc/thread-self/mountinfo")
         .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
     Ok(mountinfo::lines(&table).map(Mount::from).collect())
 }

@@ -2,8 +2,6 @@
 
 //! The order in which the kernel asks: changing owner, mode, times, size and extended attributes.
 
-use std::path::Path;
-
 use kernel::{
     fs::{
         mode::{Mask, Mode, Valid},
@@ -18,6 +16,7 @@ use rustix::{fs::getxattr, io::Errno};
 
 use super::{
     decide::{Deciding, Done},
+    lookup::Route,
     node::Node,
     operation::AclEntry,
     reason,
@@ -52,13 +51,12 @@ impl Change {
 
 /// Mirrors `notify_change()`, and `setattr_prepare()` and `setattr_copy()` which filesystems call.
 fn notify_change(
-    deciding: &mut Deciding<'_, '_>,
+    deciding: &mut Deciding<'_>,
     node: &Node,
     mut attr: IattrValues,
     change: &Change,
 ) -> Result<Done, Stop> {
-    let walk = &mut *deciding.walk;
-    let (caller, access) = (walk.caller, walk.access(node));
+    let (caller, access) = (deciding.caller, deciding.access(node));
     let what = || change.what.to_owned();
     let permission = |mask| {
         access.mapped_inode_permission(node, mask, || access.mapped_generic_permission(node, mask))
@@ -70,10 +68,10 @@ fn notify_change(
         }
         _ => "it is immutable or append-only (chattr)".to_owned(),
     };
-    walk.trace.decide("may_setattr", what, verdict, why)?;
+    deciding.trace.decide("may_setattr", what, verdict, why)?;
     if attr.valid.has(Valid::ATTR_MODE) && node.mode().is_lnk() {
         let why = "symbolic links have no mode of their own".to_owned();
-        return walk
+        return deciding
             .trace
             .refuse("notify_change", what(), Errno::OPNOTSUPP, why);
     }
@@ -82,7 +80,7 @@ fn notify_change(
     }
     let verdict = access.notify_change_ids(node, &attr);
     let why = || reason::change_of_ids(caller, node, change.user, change.group);
-    walk.trace.decide("notify_change", what, verdict, why)?;
+    deciding.trace.decide("notify_change", what, verdict, why)?;
     let verdict = access.setattr_prepare(node, &mut attr, || Ok(()), || Ok(()));
     let capability = match change.user.or(change.group) {
         Some(_) => "CAP_CHOWN",
@@ -98,16 +96,18 @@ fn notify_change(
             ),
         }
     };
-    walk.trace.decide("setattr_prepare", what, verdict, why)?;
+    deciding
+        .trace
+        .decide("setattr_prepare", what, verdict, why)?;
     Ok(Done {
         after: Some(access.setattr_copy(node, &attr)),
     })
 }
 
 /// Mirrors `chmod_common()`.
-pub(super) fn chmod(deciding: &mut Deciding<'_, '_>, path: &Path, mode: u32) -> Result<Done, Stop> {
-    let found = deciding.lookup(path, true)?;
-    let node = &found.node;
+pub(super) fn chmod(deciding: &mut Deciding<'_>, route: &Route, mode: u32) -> Result<Done, Stop> {
+    let found = deciding.lookup(route)?;
+    let node: &Node = &found.node;
     deciding.want_write(node)?;
     let bits = u16::try_from(mode & 0o7777).unwrap_or_default();
     let mut attr = attr(Valid::ATTR_MODE.with(Valid::ATTR_CTIME));
@@ -117,18 +117,17 @@ pub(super) fn chmod(deciding: &mut Deciding<'_, '_>, path: &Path, mode: u32) -> 
 
 /// Mirrors `do_fchownat()` and `chown_common()`.
 pub(super) fn chown(
-    deciding: &mut Deciding<'_, '_>,
-    path: &Path,
+    deciding: &mut Deciding<'_>,
+    route: &Route,
     user: Option<u32>,
     group: Option<u32>,
 ) -> Result<Done, Stop> {
-    let found = deciding.lookup(path, true)?;
-    let node = &found.node;
+    let found = deciding.lookup(route)?;
+    let node: &Node = &found.node;
     deciding.want_write(node)?;
-    let walk = &mut *deciding.walk;
-    let access = walk.access(node);
+    let access = deciding.access(node);
     let verdict = access.chown_attr(user.and_then(Uid::new), group.and_then(Gid::new));
-    let mut attr = walk.trace.decide(
+    let mut attr = deciding.trace.decide(
         "chown_common",
         || "naming the new owner".to_owned(),
         verdict,
@@ -145,12 +144,12 @@ pub(super) fn chown(
 
 /// Mirrors `vfs_utimes()`.
 pub(super) fn set_times(
-    deciding: &mut Deciding<'_, '_>,
-    path: &Path,
+    deciding: &mut Deciding<'_>,
+    route: &Route,
     now: bool,
 ) -> Result<Done, Stop> {
-    let found = deciding.lookup(path, true)?;
-    let node = &found.node;
+    let found = deciding.lookup(route)?;
+    let node: &Node = &found.node;
     deciding.want_write(node)?;
     let times = Valid::ATTR_CTIME
         .with(Valid::ATTR_MTIME)
@@ -173,21 +172,19 @@ pub(super) fn set_times(
 }
 
 /// Mirrors `vfs_truncate()`.
-pub(super) fn truncate(deciding: &mut Deciding<'_, '_>, path: &Path) -> Result<Done, Stop> {
-    let found = deciding.lookup(path, true)?;
-    let node = &found.node;
+pub(super) fn truncate(deciding: &mut Deciding<'_>, route: &Route) -> Result<Done, Stop> {
+    let found = deciding.lookup(route)?;
+    let node: &Node = &found.node;
     let (rule, what) = ("vfs_truncate", "changing the size");
     let mode = node.mode();
-    let trace = &mut *deciding.walk.trace;
-    trace.refuse_if(mode.is_dir(), rule, what, Errno::ISDIR, "it is a folder")?;
+    let trace = &mut deciding.trace;
+    trace.refuse_if(mode.is_dir(), rule, what, Errno::ISDIR, "it is a directory")?;
     trace.refuse_if(!mode.is_reg(), rule, what, Errno::INVAL, "it is no file")?;
     let words = || what.to_owned();
-    deciding
-        .walk
-        .permission("inode_permission", words, node, Mask::MAY_WRITE)?;
+    deciding.permission("inode_permission", words, node, Mask::MAY_WRITE)?;
     deciding.want_write(node)?;
     let append = node.flags().has(kernel::fs::mode::InodeFlags::S_APPEND);
-    let trace = &mut *deciding.walk.trace;
+    let trace = &mut deciding.trace;
     trace.refuse_if(
         append,
         rule,
@@ -195,7 +192,7 @@ pub(super) fn truncate(deciding: &mut Deciding<'_, '_>, path: &Path) -> Result<D
         Errno::PERM,
         "it is append-only (chattr +a)",
     )?;
-    let kill = deciding.walk.access(node).setattr_should_drop_suidgid(node);
+    let kill = deciding.access(node).setattr_should_drop_suidgid(node);
     let mut valid = Valid::ATTR_SIZE;
     if kill != Valid::EMPTY {
         valid = valid.with(kill).with(Valid::ATTR_FORCE);
@@ -204,10 +201,10 @@ pub(super) fn truncate(deciding: &mut Deciding<'_, '_>, path: &Path) -> Result<D
 }
 
 /// Whether the filesystem has a place for an attribute.
-fn has_place(deciding: &mut Deciding<'_, '_>, node: &Node, name: &str) -> Result<(), Stop> {
+fn has_place(deciding: &mut Deciding<'_>, node: &Node, name: &str) -> Result<(), Stop> {
     let mut value = [0; 1];
     let answer = getxattr(node.best_path(), name, &mut value[..]);
-    deciding.walk.trace.refuse_if(
+    deciding.trace.refuse_if(
         answer == Err(Errno::OPNOTSUPP),
         "xattr_resolve_name",
         "storing the attribute",
@@ -218,18 +215,17 @@ fn has_place(deciding: &mut Deciding<'_, '_>, node: &Node, name: &str) -> Result
 
 /// Mirrors `filename_setxattr()`, `xattr_permission()` and `cap_inode_setxattr()`.
 pub(super) fn set_xattr(
-    deciding: &mut Deciding<'_, '_>,
-    path: &Path,
+    deciding: &mut Deciding<'_>,
+    route: &Route,
     name: &str,
 ) -> Result<Done, Stop> {
-    let found = deciding.lookup(path, true)?;
-    let node = &found.node;
+    let found = deciding.lookup(route)?;
+    let node: &Node = &found.node;
     deciding.want_write(node)?;
     may_write_xattr(deciding, node)?;
     let (rule, what) = ("xattr_permission", "writing the attribute");
-    let walk = &mut *deciding.walk;
-    let access = walk.access(node);
-    let caller = walk.caller;
+    let access = deciding.access(node);
+    let caller = deciding.caller;
     let capable = |over_all: bool| {
         use kernel::fs::permission::Caller;
         match over_all {
@@ -240,62 +236,66 @@ pub(super) fn set_xattr(
     if name.starts_with("trusted.") {
         let refused = !capable(true);
         let why = "it takes CAP_SYS_ADMIN in the initial user namespace";
-        walk.trace
+        deciding
+            .trace
             .refuse_if(refused, rule, what, Errno::PERM, why)?;
     } else if name.starts_with("security.") {
         let refused = !capable(false);
         let why = "it takes CAP_SYS_ADMIN in the user namespace that the filesystem was mounted in";
-        walk.trace
+        deciding
+            .trace
             .refuse_if(refused, "cap_inode_setxattr", what, Errno::PERM, why)?;
     } else if !name.starts_with("system.") {
         let mode = node.mode();
         let user = name.starts_with("user.");
         let is_socket = mode.kind().bits() == 0o140000;
         let odd = user && !(mode.is_reg() || mode.is_dir() || is_socket);
-        let why = "only files and folders have such attributes";
-        walk.trace.refuse_if(odd, rule, what, Errno::PERM, why)?;
+        let why = "only files and directorys have such attributes";
+        deciding
+            .trace
+            .refuse_if(odd, rule, what, Errno::PERM, why)?;
         let sticky = user && mode.is_dir() && mode.has(Mode::S_ISVTX);
         if sticky && !access.inode_owner_or_capable(node) {
             let why = reason::not_owner(caller, node, "CAP_FOWNER");
-            let why = format!("the folder is sticky; {why}");
-            return walk.trace.refuse(rule, what.to_owned(), Errno::PERM, why);
+            let why = format!("the directory is sticky; {why}");
+            return deciding
+                .trace
+                .refuse(rule, what.to_owned(), Errno::PERM, why);
         }
         let words = || what.to_owned();
-        walk.permission(rule, words, node, Mask::MAY_WRITE)?;
+        deciding.permission(rule, words, node, Mask::MAY_WRITE)?;
     }
     has_place(deciding, node, name)?;
     Ok(Done::default())
 }
 
-fn may_write_xattr(deciding: &mut Deciding<'_, '_>, node: &Node) -> Result<(), Stop> {
-    let walk = &mut *deciding.walk;
-    let verdict = walk.access(node).may_write_xattr(node);
-    let caller = walk.caller;
+fn may_write_xattr(deciding: &mut Deciding<'_>, node: &Node) -> Result<(), Stop> {
+    let verdict = deciding.access(node).may_write_xattr(node);
+    let caller = deciding.caller;
     let why = || match reason::unmapped(caller, node) {
         Some(text) => format!("{text}, and the inode would be stored with it"),
         None => "it is immutable or append-only (chattr)".to_owned(),
     };
     let what = || "changing an attribute".to_owned();
-    walk.trace.decide("may_write_xattr", what, verdict, why)
+    deciding.trace.decide("may_write_xattr", what, verdict, why)
 }
 
 /// Mirrors `vfs_setxattr()` of `security.capability`.
 pub(super) fn set_cap(
-    deciding: &mut Deciding<'_, '_>,
-    path: &Path,
+    deciding: &mut Deciding<'_>,
+    route: &Route,
     root: Option<u32>,
 ) -> Result<Done, Stop> {
-    let found = deciding.lookup(path, true)?;
-    let node = &found.node;
+    let found = deciding.lookup(route)?;
+    let node: &Node = &found.node;
     deciding.want_write(node)?;
-    let walk = &mut *deciding.walk;
-    let access = walk.access(node);
+    let access = deciding.access(node);
     let caps = CallerCaps(match root {
         None => CapsRoot::V2,
         Some(root) => CapsRoot::V3(Uid::new(root)),
     });
     let verdict = access.caps_from_caller(node, caps);
-    let caller = walk.caller;
+    let caller = deciding.caller;
     let why = || match verdict {
         Err(CheckError::EPERM) => {
             "it takes CAP_SETFCAP in the caller's user namespace, which must have names for the \
@@ -310,7 +310,9 @@ pub(super) fn set_cap(
         ),
     };
     let what = || "storing capabilities of a program".to_owned();
-    walk.trace.decide("cap_convert_nscap", what, verdict, why)?;
+    deciding
+        .trace
+        .decide("cap_convert_nscap", what, verdict, why)?;
     may_write_xattr(deciding, node)?;
     has_place(deciding, node, "security.capability")?;
     Ok(Done::default())
@@ -318,25 +320,26 @@ pub(super) fn set_cap(
 
 /// Mirrors `do_set_acl()`, `vfs_set_acl()` and `set_posix_acl()`.
 pub(super) fn set_facl(
-    deciding: &mut Deciding<'_, '_>,
-    path: &Path,
+    deciding: &mut Deciding<'_>,
+    route: &Route,
     entry: AclEntry,
 ) -> Result<Done, Stop> {
-    let found = deciding.lookup(path, true)?;
-    let node = &found.node;
+    let found = deciding.lookup(route)?;
+    let node: &Node = &found.node;
     deciding.want_write(node)?;
-    let walk = &mut *deciding.walk;
-    let access = walk.access(node);
-    let caller = walk.caller;
+    let access = deciding.access(node);
+    let caller = deciding.caller;
     let what = || "setting the ACL".to_owned();
     let seen: CheckResult<Vec<_>> = acl(entry)
         .into_iter()
         .map(|entry| access.acl_from_caller(entry))
         .collect();
     let why = || "the caller's user namespace has no such id".to_owned();
-    let seen = walk.trace.decide("posix_acl_from_xattr", what, seen, why)?;
+    let seen = deciding
+        .trace
+        .decide("posix_acl_from_xattr", what, seen, why)?;
     may_write_xattr(deciding, node)?;
-    let trace = &mut *deciding.walk.trace;
+    let trace = &mut deciding.trace;
     let none = !node.is_posixacl();
     let why = "the filesystem has no ACLs";
     trace.refuse_if(

@@ -2,7 +2,7 @@
 
 //! Who wants something.
 
-use std::fs;
+use std::{fs, rc::Rc};
 
 use kernel::{
     fs::permission::{Capability, UidGidMap},
@@ -11,7 +11,10 @@ use kernel::{
 };
 use rustix::io::Errno;
 
-use super::view::{Pick, UserNsView, raw};
+use super::{
+    origin::Origin,
+    view::{Pick, UserNsView, raw},
+};
 use crate::error::{Error, Step};
 
 /// All capabilities that there are or may ever be.
@@ -25,6 +28,7 @@ pub struct Caller {
     pub(super) groups: Vec<Kgid>,
     pub(super) userns: UserNsView,
     pub(super) capabilities: u64,
+    pub(super) origin: Rc<Origin>,
     /// Whether it is this program itself.
     pub(super) is_us: bool,
 }
@@ -37,9 +41,13 @@ impl Caller {
         Ok(caller)
     }
 
-    /// A process, by its filesystem ids and effective capabilities.
+    /// A process, by its filesystem ids and effective capabilities, its root, working directory and
+    /// mount namespace.
     pub fn of_process(pid: u32) -> Result<Self, Error> {
-        Self::read(&format!("/proc/{pid}/status"), UserNsView::of_process(pid)?)
+        let userns = UserNsView::of_process(pid)?;
+        let mut caller = Self::read(&format!("/proc/{pid}/status"), userns)?;
+        caller.origin = Rc::new(Origin::of_process(pid)?);
+        Ok(caller)
     }
 
     /// Somebody in a user namespace, by the ids that it has there: 0 has every capability in that
@@ -66,6 +74,7 @@ impl Caller {
             groups: groups.collect::<Result<_, _>>()?,
             capabilities,
             userns,
+            origin: Rc::new(Origin::Ours),
             is_us: false,
         })
     }
@@ -102,6 +111,7 @@ impl Caller {
             groups: groups.collect(),
             userns,
             capabilities,
+            origin: Rc::new(Origin::Ours),
             is_us: false,
         })
     }
@@ -129,14 +139,6 @@ impl Caller {
     /// The numbers of its other groups, as this program's user namespace calls them.
     pub fn groups(&self) -> impl Iterator<Item = u32> {
         self.groups.iter().map(|group| group.get())
-    }
-
-    /// What its own user namespace calls its other groups.
-    pub(super) fn group_names(&self) -> Vec<u32> {
-        let groups = self.groups.iter();
-        groups
-            .filter_map(|group| UidGidMap::<Group>::from_kid(&self.userns, *group).map(Id::get))
-            .collect()
     }
 
     /// Its capabilities in its user namespace, as bits.

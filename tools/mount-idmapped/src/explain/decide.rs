@@ -6,21 +6,23 @@
 //! is which of them `fs/open.c`, `fs/namei.c`, `fs/xattr.c` and `fs/exec.c` ask for, one after the
 //! other.
 
-use std::path::Path;
-
 use kernel::fs::{
     mode::{InodeFlags, Mask, Mode},
-    permission::{InodeAttrs, Ownership, Protected},
+    permission::{Access, InodeAttrs, Ownership, Parent, Protected},
 };
 use rustix::io::Errno;
 
 use super::{
-    attributes, names,
+    Target, attributes,
+    caller::Caller,
+    lookup::{End, Found, Last, Place, Route, Step, missing},
+    names,
     node::Node,
     operation::{OpenMode, Operation},
+    reason,
     sight::Sight,
-    trace::Stop,
-    walk::{Found, Target, Walk},
+    trace::{Stop, Trace},
+    view::MapView,
 };
 
 /// What the machine is set to.
@@ -43,55 +45,174 @@ pub(super) struct Done {
     pub(super) after: Option<Ownership>,
 }
 
-/// Goes through the questions of an operation.
-pub(super) struct Deciding<'a, 'b> {
-    pub(super) walk: &'b mut Walk<'a>,
+/// Checks an operation as the kernel does, check by check.
+pub(super) struct Deciding<'a> {
+    pub(super) caller: &'a Caller,
     pub(super) settings: Settings,
-    /// What is shown of the object, or of the folder that it is missing in.
+    pub(super) trace: Trace,
+    /// What is shown of the object, or of the directory that it is missing in.
     pub(super) sight: Option<Sight>,
 }
 
-impl Deciding<'_, '_> {
-    pub(super) fn run(&mut self, operation: &Operation, path: &Path) -> Result<Done, Stop> {
+impl<'a> Deciding<'a> {
+    pub(super) fn run(&mut self, operation: &Operation, target: &Target) -> Result<Done, Stop> {
+        let route = &target.route;
         match operation {
-            Operation::Stat => self.lookup(path, true).map(|_| Done::default()),
-            Operation::Open(OpenMode::Create) => self.open_or_create(path),
-            Operation::Open(mode) => self.open(path, *mode),
-            Operation::Exec => self.exec(path),
-            Operation::Create => names::create(self, path),
-            Operation::Mkdir => names::make(self, path, Mode::new(0o040777)),
-            Operation::Mkfifo => names::make(self, path, Mode::new(0o010666)),
-            Operation::Symlink => names::make(self, path, Mode::new(0o120777)),
-            Operation::Tmpfile => names::tmpfile(self, path),
-            Operation::Unlink => names::unlink(self, path),
-            Operation::Rmdir => names::rmdir(self, path),
-            Operation::Rename(to) => names::rename(self, path, to),
-            Operation::Link(to) => names::link(self, path, to),
-            Operation::Chmod(mode) => attributes::chmod(self, path, *mode),
-            Operation::Chown(user, group) => attributes::chown(self, path, *user, *group),
-            Operation::Touch => attributes::set_times(self, path, true),
-            Operation::SetTimes => attributes::set_times(self, path, false),
-            Operation::Truncate => attributes::truncate(self, path),
-            Operation::SetXattr(name) => attributes::set_xattr(self, path, name),
-            Operation::SetCap(root) => attributes::set_cap(self, path, *root),
-            Operation::SetFacl(entry) => attributes::set_facl(self, path, *entry),
+            Operation::Stat => self.lookup(route).map(|_| Done::default()),
+            Operation::Open(OpenMode::Create) => self.open_or_create(route),
+            Operation::Open(mode) => self.open(route, *mode),
+            Operation::Exec => self.exec(route),
+            Operation::Create => names::create(self, route),
+            Operation::Mkdir => names::make(self, route, Mode::new(0o040777)),
+            Operation::Mkfifo => names::make(self, route, Mode::new(0o010666)),
+            Operation::Symlink => names::make(self, route, Mode::new(0o120777)),
+            Operation::Tmpfile => names::tmpfile(self, route),
+            Operation::Unlink => names::unlink(self, route),
+            Operation::Rmdir => names::rmdir(self, route),
+            Operation::Rename(_) => names::rename(self, route, target.other()?),
+            Operation::Link(_) => names::link(self, route, target.other()?),
+            Operation::Chmod(mode) => attributes::chmod(self, route, *mode),
+            Operation::Chown(user, group) => attributes::chown(self, route, *user, *group),
+            Operation::Touch => attributes::set_times(self, route, true),
+            Operation::SetTimes => attributes::set_times(self, route, false),
+            Operation::Truncate => attributes::truncate(self, route),
+            Operation::SetXattr(name) => attributes::set_xattr(self, route, name),
+            Operation::SetCap(root) => attributes::set_cap(self, route, *root),
+            Operation::SetFacl(entry) => attributes::set_facl(self, route, *entry),
         }
     }
 
-    /// What a path leads to, which is then what is shown.
-    pub(super) fn lookup(&mut self, path: &Path, follow: bool) -> Result<Found, Stop> {
-        let found = self.walk.lookup(path, follow)?;
+    /// The caller at the mount that an object was reached through.
+    pub(super) fn access<'b>(&self, node: &'b Node) -> Access<'b, &'a Caller, MapView> {
+        Access::new(self.caller, &node.mount.map)
+    }
+
+    /// Checks the steps of a lookup in their order.
+    pub(super) fn replay<'r>(&mut self, route: &'r Route) -> Result<&'r End, Stop> {
+        for step in &route.steps {
+            self.step(step)?;
+        }
+        Ok(&route.end)
+    }
+
+    fn step(&mut self, step: &Step) -> Result<(), Stop> {
+        match step {
+            Step::Search { directory, way } => {
+                let what = || format!("searching {}", way.display());
+                self.permission("may_lookup", what, directory, Mask::MAY_EXEC)
+            }
+            Step::Follow { link, trailing } => self.follow(link, trailing.as_deref()),
+            Step::Fail {
+                rule,
+                what,
+                errno,
+                why,
+            } => self.trace.refuse(rule, what.clone(), *errno, why.clone()),
+            Step::Unknown(error) => Err(Stop::Unknown(error.clone())),
+        }
+    }
+
+    /// Mirrors `pick_link()`.
+    fn follow(&mut self, link: &Node, trailing: Option<&Node>) -> Result<(), Stop> {
+        if let Some(directory) = trailing {
+            let parent = self.parent_facts(directory);
+            let protected = self.settings.protected_symlinks;
+            let verdict = self
+                .access(link)
+                .may_follow_link(link, parent, protected, false);
+            self.trace.decide(
+                "may_follow_link",
+                || "following the symbolic link".to_owned(),
+                verdict,
+                || {
+                    "fs.protected_symlinks: it is in a sticky directory where everybody may \
+                     write, and neither the caller's nor that of the directory's owner"
+                        .to_owned()
+                },
+            )?;
+        }
+        self.trace.refuse_if(
+            link.mount.is_nosymfollow(),
+            "pick_link",
+            "following the symbolic link",
+            Errno::LOOP,
+            "the mount has the attribute nosymfollow",
+        )
+    }
+
+    /// Mode and owner of a directory, as its mount shows them.
+    fn parent_facts(&self, directory: &Node) -> Parent {
+        Parent {
+            mode: directory.mode(),
+            owner: self.access(directory).i_uid_into_vfsuid(directory),
+        }
+    }
+
+    /// Whether the caller may read, write or execute.
+    ///
+    /// Mirrors `inode_permission()` for objects of filesystems without rules of their own.
+    pub(super) fn permission(
+        &mut self,
+        rule: &'static str,
+        what: impl FnOnce() -> String,
+        node: &Node,
+        mask: Mask,
+    ) -> Result<(), Stop> {
+        let access = self.access(node);
+        let verdict = access
+            .mapped_inode_permission(node, mask, || access.mapped_generic_permission(node, mask));
+        let why = || reason::permission(self.caller, node, mask);
+        self.trace.decide(rule, what, verdict, why)
+    }
+
+    /// The object that a lookup ends at, which is then shown.
+    pub(super) fn lookup<'r>(&mut self, route: &'r Route) -> Result<&'r Found, Stop> {
+        let found = self.object(route)?;
         self.show(&found.node);
         Ok(found)
     }
 
+    /// The object that a lookup ends at.
+    pub(super) fn object<'r>(&mut self, route: &'r Route) -> Result<&'r Found, Stop> {
+        match self.replay(route)? {
+            End::There(found) => Ok(found),
+            End::At(place) => self.missing(place),
+            End::Nowhere => Err(Stop::nowhere()),
+        }
+    }
+
+    /// The directory and the last name that a lookup of a parent ends at.
+    pub(super) fn parent<'r>(&mut self, route: &'r Route) -> Result<&'r Place, Stop> {
+        match self.replay(route)? {
+            End::At(place) => Ok(place),
+            End::There(_) | End::Nowhere => Err(Stop::nowhere()),
+        }
+    }
+
+    /// The entry that a name has.
+    pub(super) fn entry<'r>(
+        &mut self,
+        place: &'r Place,
+    ) -> Result<Option<&'r super::lookup::Entry>, Stop> {
+        match &place.entry {
+            Ok(entry) => Ok(entry.as_ref()),
+            Err(step) => self.step(step).map(|()| None),
+        }
+    }
+
+    /// Fails as nothing has the name.
+    pub(super) fn missing<T>(&mut self, place: &Place) -> Result<T, Stop> {
+        self.step(&missing(&place.name))?;
+        Err(Stop::nowhere())
+    }
+
     pub(super) fn show(&mut self, node: &Node) {
-        self.sight = Some(Sight::of(self.walk.caller, node, self.settings.overflow));
+        self.sight = Some(Sight::of(self.caller, node, self.settings.overflow));
     }
 
     /// Whether anything is written through the mount: `mnt_want_write()`.
     pub(super) fn want_write(&mut self, node: &Node) -> Result<(), Stop> {
-        self.walk.trace.refuse_if(
+        self.trace.refuse_if(
             node.mount.is_read_only(),
             "mnt_want_write",
             "writing through the mount",
@@ -100,8 +221,8 @@ impl Deciding<'_, '_> {
         )
     }
 
-    fn open(&mut self, path: &Path, mode: OpenMode) -> Result<Done, Stop> {
-        let found = self.lookup(path, true)?;
+    fn open(&mut self, route: &Route, mode: OpenMode) -> Result<Done, Stop> {
+        let found = self.lookup(route)?;
         self.open_found(&found.node, mode)
     }
 
@@ -115,7 +236,7 @@ impl Deciding<'_, '_> {
         };
         self.may_open(node, mask)?;
         let writes = mask.has(Mask::MAY_WRITE);
-        self.walk.trace.refuse_if(
+        self.trace.refuse_if(
             node.flags().has(InodeFlags::S_APPEND) && writes && mode != OpenMode::Append,
             "may_open",
             "opening it for writing",
@@ -133,14 +254,14 @@ impl Deciding<'_, '_> {
     fn may_open(&mut self, node: &Node, mask: Mask) -> Result<(), Stop> {
         let mode = node.mode();
         let runs = mask.has(Mask::MAY_EXEC);
-        let trace = &mut *self.walk.trace;
+        let trace = &mut self.trace;
         let rule = "may_open";
         if mode.is_lnk() {
             let why = "it is a symbolic link".to_owned();
             return trace.refuse(rule, "opening it".to_owned(), Errno::LOOP, why);
         }
         if mode.is_dir() {
-            let why = "it is a folder";
+            let why = "it is a directory";
             let writes = mask.has(Mask::MAY_WRITE);
             trace.refuse_if(writes, rule, "opening it for writing", Errno::ISDIR, why)?;
             trace.refuse_if(runs, rule, "running it", Errno::ACCESS, why)?;
@@ -169,41 +290,43 @@ impl Deciding<'_, '_> {
             format!("{} it", words.join(" and "))
         };
         let mask = mask.with(Mask::MAY_OPEN);
-        self.walk.permission("inode_permission", what, node, mask)
+        self.permission("inode_permission", what, node, mask)
     }
 
     /// Mirrors `do_open()` with `O_CREAT`.
-    fn open_or_create(&mut self, path: &Path) -> Result<Done, Stop> {
-        if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
-            let what = "opening a file".to_owned();
-            let why = "the path ends with a slash, hence names a folder".to_owned();
-            // The way there is asked about first.
-            self.walk.parent(path)?;
-            return self
-                .walk
-                .trace
-                .refuse("open_last_lookups", what, Errno::ISDIR, why);
-        }
-        let found = match self.walk.target(path, true)? {
-            Target::Missing(place) => return names::create_at(self, &place),
-            Target::There(found) => found,
+    fn open_or_create(&mut self, route: &Route) -> Result<Done, Stop> {
+        let found = match self.replay(route)? {
+            End::At(place) if place.last == Last::Name && !place.slash => {
+                return names::create_at(self, place);
+            }
+            // The path ends with a slash, and only the way there was looked up.
+            End::At(_) => {
+                let what = "opening a file".to_owned();
+                let why = "the path ends with a slash, hence names a directory".to_owned();
+                return self
+                    .trace
+                    .refuse("open_last_lookups", what, Errno::ISDIR, why);
+            }
+            End::There(found) => found,
+            End::Nowhere => return Err(Stop::nowhere()),
         };
         self.show(&found.node);
-        let node = &found.node;
+        let node: &Node = &found.node;
         let is_dir = node.mode().is_dir();
-        let (what, why) = ("opening it for writing", "it is a folder");
-        let trace = &mut *self.walk.trace;
+        let (what, why) = ("opening it for writing", "it is a directory");
+        let trace = &mut self.trace;
         trace.refuse_if(is_dir, "do_open", what, Errno::ISDIR, why)?;
-        if let Some(parent) = found.parent {
-            let access = self.walk.access(node);
+        if let Some(directory) = &found.directory {
+            let parent = self.parent_facts(directory);
+            let access = self.access(node);
             let verdict = access.may_create_in_sticky(node, parent, self.settings.protected);
-            self.walk.trace.decide(
+            self.trace.decide(
                 "may_create_in_sticky",
                 || "opening with O_CREAT what is there already".to_owned(),
                 verdict.map_err(Into::into),
                 || {
-                    "fs.protected_regular or fs.protected_fifos: it is in a sticky folder, and \
-                     neither the caller's nor that of the folder's owner"
+                    "fs.protected_regular or fs.protected_fifos: it is in a sticky directory, and \
+                     neither the caller's nor that of the directory's owner"
                         .to_owned()
                 },
             )?;
@@ -212,8 +335,8 @@ impl Deciding<'_, '_> {
     }
 
     /// Mirrors `do_open_execat()`.
-    fn exec(&mut self, path: &Path) -> Result<Done, Stop> {
-        let found = self.lookup(path, true)?;
+    fn exec(&mut self, route: &Route) -> Result<Done, Stop> {
+        let found = self.lookup(route)?;
         self.may_open(&found.node, Mask::MAY_EXEC)?;
         Ok(Done::default())
     }

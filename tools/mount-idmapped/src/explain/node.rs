@@ -43,7 +43,6 @@ pub(super) struct Node {
     pub(super) mount: Rc<MountView>,
     pub(super) device: (u32, u32),
     pub(super) inode: u64,
-    pub(super) size: u64,
     mode: Mode,
     owner: Option<FsUid>,
     group: Option<FsGid>,
@@ -91,7 +90,6 @@ impl Node {
             acl: Acl::None,
             device: (status.stx_dev_major, status.stx_dev_minor),
             inode: status.stx_ino,
-            size: status.stx_size,
             file,
             plain,
             is_only_plain: false,
@@ -144,6 +142,22 @@ impl Node {
     /// The object through a copy of the mount that has no map, if there is one.
     pub(super) fn plain(&self) -> Option<BorrowedFd<'_>> {
         self.plain.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Whether there is a copy of the mount without a map, or no need for one.
+    pub(super) fn has_plain(&self) -> bool {
+        self.plain.is_some() || !self.mount.is_idmapped()
+    }
+
+    /// The owner and the group, as they are given to new objects: through a copy of the mount that
+    /// has no map if `is_plain`, and else through the mount.
+    pub(super) fn ids(&self, is_plain: bool) -> Option<(u32, u32)> {
+        if is_plain {
+            return Some((self.owner?.get(), self.group?.get()));
+        }
+        let user: Id<User, Vfs> = self.mount.map.make_vfsid(self, self.owner)?;
+        let group: Id<Group, Vfs> = self.mount.map.make_vfsid(self, self.group)?;
+        Some((user.get(), group.get()))
     }
 
     /// Whether it was only reached through that copy.
@@ -232,12 +246,20 @@ impl Node {
         kernel::fs::permission::UidGidMap::<K>::from_kid(&self.mount.userns, id).map(Id::get)
     }
 
+    pub(super) fn is_directory(&self) -> bool {
+        self.mode.is_dir()
+    }
+
+    pub(super) fn is_link(&self) -> bool {
+        self.mode.is_lnk()
+    }
+
     /// The kind of object, in words.
     pub(super) fn kind(&self) -> &'static str {
         match self.mode.kind().bits() {
             0o120000 => "symbolic link",
             0o100000 => "file",
-            0o040000 => "folder",
+            0o040000 => "directory",
             0o010000 => "named pipe",
             0o140000 => "socket",
             _ => "device",

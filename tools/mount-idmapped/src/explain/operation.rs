@@ -102,15 +102,6 @@ impl Operation {
         (create if missing), exec, create, mkdir, mkfifo, symlink, tmpfile, unlink, rmdir, \
         rename:TO, link:TO, chmod:MODE, chown:UID[:GID], chgrp:GID, touch, settimes, truncate, \
         setxattr:NAME, setcap, setcap:ROOT, setfacl:u:UID, setfacl:g:GID";
-
-    /// Whether it makes something at a path where nothing may be, so that with a folder something
-    /// in it is meant.
-    pub(super) fn makes(&self) -> bool {
-        matches!(
-            self,
-            Self::Create | Self::Mkdir | Self::Mkfifo | Self::Symlink
-        )
-    }
 }
 
 impl FromStr for Operation {

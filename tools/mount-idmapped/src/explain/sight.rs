@@ -9,9 +9,9 @@ use kernel::{
 
 use super::{
     caller::Caller,
+    lookup::shown,
     node::Node,
     view::{Pick, UserNsView},
-    walk::shown,
 };
 
 /// What an owner or a group is called at each step.

@@ -31,6 +31,13 @@ pub(super) enum Stop {
     Unknown(Error),
 }
 
+impl Stop {
+    /// A lookup that has failed, after the step that says so.
+    pub(super) fn nowhere() -> Self {
+        Self::Refused(Refused(Errno::NOENT))
+    }
+}
+
 impl From<Error> for Stop {
     fn from(error: Error) -> Self {
         Self::Unknown(error)
@@ -41,8 +48,6 @@ impl From<Error> for Stop {
 #[derive(Debug, Default)]
 pub(super) struct Trace {
     pub(super) asked: Vec<Asked>,
-    /// What had to be assumed.
-    pub(super) doubts: Vec<String>,
 }
 
 impl Trace {

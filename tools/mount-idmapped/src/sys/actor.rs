@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A process that is somebody else, and does single system calls for this one.
+//! A process that becomes a caller, makes one system call, and ends.
 //!
 //! Between `clone()` and its end the process calls nothing but the kernel and code that neither
 //! allocates nor locks, as other threads may have held locks when it was copied.
 
 use std::{
     ffi::{CStr, c_char, c_int, c_long},
-    os::fd::{AsRawFd, BorrowedFd, OwnedFd},
+    os::fd::{AsRawFd, BorrowedFd},
 };
 
 use rustix::{
@@ -20,202 +20,252 @@ use super::{Blocked, check, reap};
 /// `AT_EXECVE_CHECK` of `linux/fcntl.h`, since Linux 6.14.
 const AT_EXECVE_CHECK: c_int = 0x10000;
 
-/// Whom to become.
+/// Where the paths of the caller begin.
+#[derive(Clone, Copy)]
+pub(crate) struct Start<'a> {
+    /// The mount namespace, if it is not that of this program.
+    pub(crate) mounts: Option<BorrowedFd<'a>>,
+    pub(crate) root: BorrowedFd<'a>,
+    pub(crate) directory: BorrowedFd<'a>,
+}
+
+/// The credentials of the caller, by ids of this program's user namespace.
+#[derive(Clone, Copy)]
 pub(crate) struct Become<'a> {
-    /// The user namespace to move to, if it is not this program's.
-    pub(crate) userns: Option<BorrowedFd<'a>>,
-    /// Ids as that namespace calls them.
     pub(crate) user: u32,
     pub(crate) group: u32,
     pub(crate) groups: &'a [u32],
+    /// The user namespace to move to, if it is not this program's.
+    pub(crate) userns: Option<BorrowedFd<'a>>,
     /// The effective capabilities.
     pub(crate) capabilities: u64,
 }
 
-/// A system call.
-#[derive(Clone, Copy, Debug)]
-#[repr(i32)]
-pub(crate) enum Act {
-    Stat,
-    /// With these flags and mode.
-    Open,
-    Exec,
-    Mkdir,
-    Mkfifo,
-    Symlink,
-    Unlink,
-    Rmdir,
-    Rename,
-    Link,
-    Chmod,
-    Chown,
-    Touch,
-    SetTimes,
-    Truncate,
-    /// The other path is the attribute's name and value, with a NUL between them.
-    SetXattr,
+/// An object on a mount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) device: (u32, u32),
+    pub(crate) inode: u64,
+    pub(crate) mount: u64,
 }
 
-/// The greatest length of what is sent with a request: two paths.
-const ROOM: usize = 2 * libc::PATH_MAX as usize;
+/// A path that the process opens with `O_PATH`.
+pub(crate) struct Way<'a> {
+    pub(crate) path: &'a CStr,
+    /// Further flags.
+    pub(crate) flags: c_int,
+    pub(crate) expected: Expected,
+}
 
-/// What is asked of the process.
+/// What a way leads to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Expected {
+    Object(Identity),
+    /// Nothing, and the system call makes something.
+    Missing,
+    /// The kernel fails to open it, and nothing else is done.
+    Failure,
+}
+
+/// A descriptor.
+#[derive(Clone, Copy)]
+pub(crate) enum At<'a> {
+    /// That of the first or the second way.
+    Way(usize),
+    /// One of this program.
+    Given(BorrowedFd<'a>),
+    /// Names count from the working directory.
+    Cwd,
+}
+
+/// A directory, and a name in it.
+#[derive(Clone, Copy)]
+pub(crate) struct Name<'a>(pub(crate) At<'a>, pub(crate) &'a CStr);
+
+/// The system call.
+pub(crate) enum Act<'a> {
+    None,
+    /// The owner and the group of the object.
+    Stat,
+    /// Opens the object anew.
+    Reopen(c_int),
+    Open(Name<'a>, c_int),
+    Exec,
+    Mkdir(Name<'a>),
+    Mkfifo(Name<'a>),
+    Symlink(Name<'a>),
+    Unlink(Name<'a>, c_int),
+    Rename(Name<'a>, Name<'a>),
+    /// Gives the object another name.
+    Link(Name<'a>),
+    Chmod(u32),
+    Chown(u32, u32),
+    /// To a second, or to now.
+    Times(Option<i64>),
+    /// To no bytes.
+    Truncate,
+    SetXattr(&'a CStr, &'a [u8]),
+}
+
+/// All that the process does.
+pub(crate) struct Task<'a> {
+    pub(crate) caller: Option<Become<'a>>,
+    pub(crate) start: Option<Start<'a>>,
+    pub(crate) ways: &'a [Way<'a>],
+    /// The object that the system call is for; without one, that of the first way.
+    pub(crate) object: Option<BorrowedFd<'a>>,
+    pub(crate) act: Act<'a>,
+}
+
+/// Outcome of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The answer of the kernel, with the ids that `stat()` has shown.
+    Done(Result<(u32, u32), Errno>),
+    /// A path led to another object than was looked up.
+    Changed,
+}
+
+/// What the process writes: a stage, an error number or zero, an owner and a group.
 #[repr(C)]
 #[derive(Clone, Copy)]
-struct Request {
-    act: i32,
-    numbers: [u64; 2],
-    /// The lengths of the two texts, each with a NUL at its end.
-    lengths: [usize; 2],
-    texts: [u8; ROOM],
-}
+struct Answer([u32; 4]);
 
-/// An error number or zero, and for [`Act::Stat`] the owner and the group that it was shown.
-#[repr(C)]
-struct Answer(i32, u32, u32);
+/// The stages that a process ends in.
+const BECOMING: u32 = 1;
+const CHANGED: u32 = 2;
+const DONE: u32 = 3;
 
-/// An owner and a group that were shown, by the names that the process has for them.
-pub(crate) type Seen = (u32, u32);
-
-/// The process; it ends with this value, or with this program.
-#[derive(Debug)]
-pub(crate) struct Actor {
-    pid: libc::pid_t,
-    requests: OwnedFd,
-    answers: OwnedFd,
-}
-
-impl Actor {
-    /// Starts it, [`None`] as whom this program is; the error is that of becoming the other.
-    pub(crate) fn start(who: Option<&Become<'_>>) -> Result<Self, Errno> {
-        let (ask, requests) = pipe_with(PipeFlags::CLOEXEC)?;
-        let (answers, tell) = pipe_with(PipeFlags::CLOEXEC)?;
-        let blocked = Blocked::all()?;
-        // SAFETY: Without CLONE_VM this is a fork: the child has its own copy of the memory. It
-        // calls nothing but what the head of this file allows.
-        let pid = check(unsafe { libc::syscall(libc::SYS_clone, 0, 0, 0, 0, 0) })?;
-        if pid == 0 {
-            let close = [requests.as_raw_fd(), answers.as_raw_fd()];
-            serve(who, ask.as_raw_fd(), tell.as_raw_fd(), close);
+/// Runs a task in a process of its own. The error is that of becoming the caller.
+pub(crate) fn perform(task: &Task<'_>) -> Result<Outcome, Errno> {
+    let (answers, tell) = pipe_with(PipeFlags::CLOEXEC)?;
+    let blocked = Blocked::all()?;
+    // SAFETY: Without CLONE_VM this is a fork: the child has its own copy of the memory. It
+    // calls nothing but the functions below, which keep to the rule at the head of this file.
+    let pid = check(unsafe { libc::syscall(libc::SYS_clone, 0, 0, 0, 0, 0) })?;
+    if pid == 0 {
+        let answer = run(task);
+        let bytes = std::ptr::from_ref(&answer);
+        // SAFETY: The answer lives until the call returns and has the length that is given; the
+        // last call does not return.
+        unsafe {
+            libc::syscall(
+                libc::SYS_write,
+                tell.as_raw_fd(),
+                bytes,
+                size_of::<Answer>(),
+            );
+            loop {
+                libc::syscall(libc::SYS_exit_group, 0);
+            }
         }
-        drop(blocked);
-        let actor = Self {
-            pid: pid as libc::pid_t,
-            requests,
-            answers,
-        };
-        actor.answer()?.map(|_| actor)
     }
-
-    /// Lets it make a system call. The outer error says that it could not be asked.
-    pub(crate) fn act(
-        &self,
-        act: Act,
-        numbers: [u64; 2],
-        path: &[u8],
-        other: &[u8],
-    ) -> Result<Result<Seen, Errno>, Errno> {
-        let mut request = Request {
-            act: act as i32,
-            numbers,
-            lengths: [path.len() + 1, other.len() + 1],
-            texts: [0; ROOM],
-        };
-        let rest = request
-            .texts
-            .get_mut(..path.len())
-            .ok_or(Errno::NAMETOOLONG)?;
-        rest.copy_from_slice(path);
-        let end = path.len() + 1 + other.len();
-        // The NUL at the end needs a place as well.
-        if end >= ROOM {
-            return Err(Errno::NAMETOOLONG);
-        }
-        request.texts[path.len() + 1..end].copy_from_slice(other);
-        // SAFETY: The request is plain numbers without gaps that matter, and as long as is said;
-        // a pipe takes that much at once or in parts, and this goes on until all is taken.
-        let bytes = unsafe {
-            std::slice::from_raw_parts(
-                std::ptr::from_ref(&request).cast::<u8>(),
-                size_of::<Request>(),
-            )
-        };
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let count = rustix::io::write(&self.requests, rest)?;
-            rest = rest.get(count..).unwrap_or_default();
-        }
-        self.answer()
+    drop(blocked);
+    drop(tell);
+    let mut bytes = [0; size_of::<Answer>()];
+    // So few bytes come at once or not at all.
+    let count = rustix::io::retry_on_intr(|| rustix::io::read(&answers, &mut bytes));
+    reap(pid as libc::pid_t);
+    if count? != bytes.len() {
+        return Err(Errno::PIPE);
     }
-
-    fn answer(&self) -> Result<Result<Seen, Errno>, Errno> {
-        let mut bytes = [0; size_of::<Answer>()];
-        // So few bytes come at once or not at all.
-        let count = rustix::io::retry_on_intr(|| rustix::io::read(&self.answers, &mut bytes))?;
-        let ([a, b, c, d, e, f, g, h, i, j, k, l], true) = (bytes, count == bytes.len()) else {
-            return Err(Errno::PIPE);
-        };
-        Ok(match i32::from_ne_bytes([a, b, c, d]) {
-            0 => Ok((
-                u32::from_ne_bytes([e, f, g, h]),
-                u32::from_ne_bytes([i, j, k, l]),
-            )),
-            errno => Err(Errno::from_raw_os_error(errno)),
-        })
-    }
-}
-
-impl Drop for Actor {
-    fn drop(&mut self) {
-        reap(self.pid);
+    let word = |index: usize| {
+        let word = bytes.get(4 * index..).and_then(<[u8]>::first_chunk);
+        word.copied().map_or(0, u32::from_ne_bytes)
+    };
+    let errno = |number: u32| Errno::from_raw_os_error(number as i32);
+    match (word(0), word(1)) {
+        (DONE, 0) => Ok(Outcome::Done(Ok((word(2), word(3))))),
+        (DONE, number) => Ok(Outcome::Done(Err(errno(number)))),
+        (CHANGED, _) => Ok(Outcome::Changed),
+        (_, 0) => Err(Errno::PIPE),
+        (_, number) => Err(errno(number)),
     }
 }
 
 /// What the process does.
-fn serve(who: Option<&Become<'_>>, ask: c_int, tell: c_int, close: [c_int; 2]) -> ! {
-    // SAFETY: Only system calls, on memory of this function.
-    unsafe {
-        for fd in close {
-            libc::syscall(libc::SYS_close, fd);
+fn run(task: &Task<'_>) -> Answer {
+    let stage = |stage, errno: i32| Answer([stage, errno as u32, 0, 0]);
+    let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;
+    let own = open(libc::AT_FDCWD, c"/proc/self/fd", flags);
+    if let Some(start) = &task.start {
+        let errno = move_to(start);
+        if errno != 0 {
+            return stage(BECOMING, errno);
         }
-        let mut request: Request = std::mem::zeroed();
-        let mut status: libc::stat = std::mem::zeroed();
-        let mut answer = Answer(who.map_or(0, |who| become_other(who)), 0, 0);
-        loop {
-            let bytes = std::ptr::from_ref(&answer);
-            let written = libc::syscall(libc::SYS_write, tell, bytes, size_of::<Answer>());
-            if written != size_of::<Answer>() as c_long || !read_all(ask, &mut request) {
-                loop {
-                    libc::syscall(libc::SYS_exit_group, 0);
-                }
-            }
-            let errno = perform(&request, &mut status);
-            answer = Answer(errno, status.st_uid, status.st_gid);
+    }
+    if let Some(caller) = &task.caller {
+        let errno = become_other(caller);
+        if errno != 0 {
+            return stage(BECOMING, errno);
         }
+    }
+    let mut opened = [-1; 2];
+    for (way, fd) in task.ways.iter().zip(&mut opened) {
+        *fd = open(
+            libc::AT_FDCWD,
+            way.path,
+            way.flags | libc::O_PATH | libc::O_CLOEXEC,
+        );
+        match (&way.expected, *fd) {
+            (Expected::Missing, errno) if errno == -libc::ENOENT => {}
+            (_, errno @ ..=-1) => return stage(DONE, -errno),
+            (Expected::Object(expected), fd) if identity(fd).as_ref() == Some(expected) => {}
+            _ => return stage(CHANGED, 0),
+        }
+    }
+    let mut ids = (0, 0);
+    let errno = match own {
+        0.. => act(task, opened, own, &mut ids),
+        errno => -errno,
+    };
+    Answer([DONE, errno as u32, ids.0, ids.1])
+}
+
+/// A descriptor, or the negative error number.
+fn open(at: c_int, path: &CStr, flags: c_int) -> c_int {
+    // SAFETY: The path lives until the call returns.
+    let result = unsafe { libc::syscall(libc::SYS_openat, at, path.as_ptr(), flags, 0) };
+    match error(result) {
+        0 => result as c_int,
+        errno => -errno,
     }
 }
 
-/// Reads a request; not if there is none any more.
-fn read_all(from: c_int, request: &mut Request) -> bool {
-    let start = std::ptr::from_mut(request).cast::<u8>();
-    let mut got = 0;
-    while got < size_of::<Request>() {
-        // SAFETY: `got` is within the request, and no more than the rest of it is written; any
-        // bytes are a request, as it is made of numbers.
-        let count = unsafe {
-            libc::syscall(
-                libc::SYS_read,
-                from,
-                start.add(got),
-                size_of::<Request>() - got,
-            )
-        };
-        if count <= 0 {
-            return false;
-        }
-        got += count as usize;
-    }
-    true
+/// `struct statx` of `linux/stat.h`, as words.
+#[repr(C)]
+struct RawStatx([u64; 32]);
+
+/// The object that a descriptor is of.
+fn identity(fd: c_int) -> Option<Identity> {
+    /// `STATX_INO`, `STATX_MNT_ID` and `STATX_MNT_ID_UNIQUE`.
+    const WANTED: u32 = 0x100 | 0x1000 | 0x4000;
+    let mut status = RawStatx([0; 32]);
+    // SAFETY: The path and the buffer, which has the size of `struct statx`, live until the call
+    // returns.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_statx,
+            fd,
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH,
+            WANTED,
+            std::ptr::from_mut(&mut status),
+        )
+    };
+    let [_, _, _, _, inode, .., _] = status.0;
+    let [major, minor] = halves(status.0[17]);
+    (error(result) == 0).then_some(Identity {
+        device: (major, minor),
+        inode,
+        mount: status.0[18],
+    })
+}
+
+/// Two numbers that follow each other in memory.
+fn halves(word: u64) -> [u32; 2] {
+    let [a, b, c, d, e, f, g, h] = word.to_ne_bytes();
+    [[a, b, c, d], [e, f, g, h]].map(u32::from_ne_bytes)
 }
 
 /// The error number of a system call, zero if it has none.
@@ -227,6 +277,34 @@ fn error(result: c_long) -> i32 {
     unsafe { *libc::__errno_location() }
 }
 
+/// The error number of the first step that has one, or zero.
+fn first(steps: &[&dyn Fn() -> c_long]) -> i32 {
+    for step in steps {
+        let errno = error(step());
+        if errno != 0 {
+            return errno;
+        }
+    }
+    0
+}
+
+/// Moves to where the paths of a caller begin; an error number, or zero.
+fn move_to(start: &Start<'_>) -> i32 {
+    let (root, directory) = (start.root.as_raw_fd(), start.directory.as_raw_fd());
+    // SAFETY: System calls whose only pointer is to a text that lives.
+    unsafe {
+        first(&[
+            &|| match start.mounts {
+                Some(fd) => libc::syscall(libc::SYS_setns, fd.as_raw_fd(), libc::CLONE_NEWNS),
+                None => 0,
+            },
+            &|| libc::syscall(libc::SYS_fchdir, root),
+            &|| libc::syscall(libc::SYS_chroot, c".".as_ptr()),
+            &|| libc::syscall(libc::SYS_fchdir, directory),
+        ])
+    }
+}
+
 /// `struct __user_cap_header_struct` and `struct __user_cap_data_struct` of `linux/capability.h`.
 #[repr(C)]
 struct CapHeader {
@@ -235,22 +313,28 @@ struct CapHeader {
 }
 
 #[repr(C)]
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct CapData {
     effective: u32,
     permitted: u32,
     inheritable: u32,
 }
 
-/// Becomes somebody else; an error number, or zero.
+/// Takes the credentials of a caller; an error number, or zero.
+///
+/// The ids are changed in this program's user namespace, where all of them have names, and not in
+/// the caller's, where some may have none.
 fn become_other(who: &Become<'_>) -> i32 {
     const VERSION_3: u32 = 0x2008_0522;
     let (user, group) = (who.user, who.group);
-    let userns = who.userns.map(|fd| fd.as_raw_fd());
+    if user == u32::MAX || group == u32::MAX {
+        return libc::EINVAL;
+    }
     let header = CapHeader {
         version: VERSION_3,
         pid: 0,
     };
+    let header = std::ptr::from_ref(&header);
     let half = |shift: u32| {
         let bits = (who.capabilities >> shift) as u32;
         CapData {
@@ -259,111 +343,152 @@ fn become_other(who: &Become<'_>) -> i32 {
             inheritable: 0,
         }
     };
-    let data = [half(0), half(32)];
+    let last = [half(0), half(32)];
     // SAFETY: System calls whose pointers are to what lives until they return, with its length.
     // They are made raw, as those of the C library would look for other threads.
     unsafe {
-        let steps: [&dyn Fn() -> c_long; 6] = [
-            &|| match userns {
-                Some(fd) => libc::syscall(libc::SYS_setns, fd, libc::CLONE_NEWUSER),
-                None => 0,
-            },
-            // The capabilities are kept over the change of user, to be cut down last.
-            &|| libc::syscall(libc::SYS_prctl, libc::PR_SET_KEEPCAPS, 1, 0, 0, 0),
+        first(&[
             &|| libc::syscall(libc::SYS_setgroups, who.groups.len(), who.groups.as_ptr()),
+            // Capabilities are kept over the change of user, to be cut down last.
+            &|| libc::syscall(libc::SYS_prctl, libc::PR_SET_KEEPCAPS, 1, 0, 0, 0),
             &|| libc::syscall(libc::SYS_setresgid, group, group, group),
             &|| libc::syscall(libc::SYS_setresuid, user, user, user),
-            &|| libc::syscall(libc::SYS_capset, std::ptr::from_ref(&header), data.as_ptr()),
-        ];
-        for step in steps {
-            let error = error(step());
-            if error != 0 {
-                return error;
-            }
-        }
+            &|| {
+                let Some(userns) = who.userns else { return 0 };
+                let mut all = [CapData::default(); 2];
+                let got = libc::syscall(libc::SYS_capget, header, all.as_mut_ptr());
+                if got < 0 {
+                    return got;
+                }
+                for half in &mut all {
+                    half.effective = half.permitted;
+                }
+                let set = libc::syscall(libc::SYS_capset, header, all.as_ptr());
+                if set < 0 {
+                    return set;
+                }
+                libc::syscall(libc::SYS_setns, userns.as_raw_fd(), libc::CLONE_NEWUSER)
+            },
+            &|| libc::syscall(libc::SYS_capset, header, last.as_ptr()),
+        ])
     }
-    0
 }
 
-/// Makes the system call; an error number, or zero.
-fn perform(request: &Request, status: &mut libc::stat) -> i32 {
-    let text = |from: usize, length: usize| {
-        let bytes = request
-            .texts
-            .get(from..)
-            .and_then(|texts| texts.get(..length));
-        bytes.and_then(|bytes| CStr::from_bytes_until_nul(bytes).ok())
+/// The name of a descriptor in `/proc/self/fd`.
+struct Number([u8; 12]);
+
+impl Number {
+    fn of(fd: c_int) -> Self {
+        let mut digits = [0; 12];
+        let mut rest = fd.unsigned_abs();
+        let mut at = 11;
+        loop {
+            at -= 1;
+            digits[at] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        digits.copy_within(at.., 0);
+        Self(digits)
+    }
+
+    fn as_ptr(&self) -> *const c_char {
+        self.0.as_ptr().cast()
+    }
+}
+
+/// Makes the system call; an error number, or zero. `own` is `/proc/self/fd`.
+fn act(task: &Task<'_>, ways: [c_int; 2], own: c_int, ids: &mut (u32, u32)) -> i32 {
+    use libc::syscall;
+    let object = task.object.map_or(ways[0], |object| object.as_raw_fd());
+    let number = Number::of(object);
+    let number = number.as_ptr();
+    let fd = |at: At<'_>| match at {
+        At::Way(way) => ways.get(way).copied().unwrap_or(-1),
+        At::Given(fd) => fd.as_raw_fd(),
+        At::Cwd => libc::AT_FDCWD,
     };
-    let [path_length, other_length] = request.lengths;
-    let (Some(path), Some(other)) = (text(0, path_length), text(path_length, other_length)) else {
-        return libc::EINVAL;
+    let open = |at: c_int, path: *const c_char, flags: c_int| {
+        let flags = flags | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY;
+        // SAFETY: The path ends with a NUL and lives until the call returns.
+        let fd = unsafe { syscall(libc::SYS_openat, at, path, flags, 0o666) };
+        if fd >= 0 {
+            // SAFETY: The descriptor was just made.
+            unsafe { syscall(libc::SYS_close, fd) };
+        }
+        fd
     };
-    let value = request
-        .texts
-        .get(path_length + other.to_bytes_with_nul().len()..)
-        .and_then(|rest| {
-            rest.get(..other_length.checked_sub(other.to_bytes_with_nul().len() + 1)?)
-        });
-    let (p, o) = (path.as_ptr(), other.as_ptr());
-    let [a, b] = request.numbers;
-    let at = libc::AT_FDCWD;
-    let empty: [*const c_char; 1] = [std::ptr::null()];
-    let times = [libc::timespec {
-        tv_sec: a as i64,
-        tv_nsec: 0,
-    }; 2];
     // SAFETY: System calls whose pointers are to texts that end with a NUL, or to what is as long
-    // as is said; all live until they return.
+    // as is given; all live until they return.
     unsafe {
-        use libc::syscall;
-        error(match request.act {
-            x if x == Act::Stat as i32 => {
-                let status = std::ptr::from_mut(status);
-                syscall(libc::SYS_newfstatat, at, p, status, 0)
+        error(match &task.act {
+            Act::None => 0,
+            Act::Stat => {
+                let mut status: libc::stat = std::mem::zeroed();
+                let flags = libc::AT_EMPTY_PATH;
+                let place = std::ptr::from_mut(&mut status);
+                let done = syscall(libc::SYS_newfstatat, object, c"".as_ptr(), place, flags);
+                *ids = (status.st_uid, status.st_gid);
+                done
             }
-            x if x == Act::Open as i32 => {
-                let fd = syscall(libc::SYS_openat, at, p, a as c_int, b as libc::mode_t);
-                if fd >= 0 {
-                    syscall(libc::SYS_close, fd);
-                }
-                fd
+            Act::Reopen(flags) => open(own, number, *flags),
+            Act::Open(Name(at, name), flags) => open(fd(*at), name.as_ptr(), *flags),
+            Act::Exec => {
+                let none: [*const c_char; 1] = [std::ptr::null()];
+                let flags = libc::AT_EMPTY_PATH | AT_EXECVE_CHECK;
+                let (path, none) = (c"".as_ptr(), none.as_ptr());
+                syscall(libc::SYS_execveat, object, path, none, none, flags)
             }
-            x if x == Act::Exec as i32 => {
-                let none = empty.as_ptr();
-                syscall(libc::SYS_execveat, at, p, none, none, AT_EXECVE_CHECK)
+            Act::Mkdir(Name(at, name)) => syscall(libc::SYS_mkdirat, fd(*at), name.as_ptr(), 0o777),
+            Act::Mkfifo(Name(at, name)) => {
+                let mode = libc::S_IFIFO | 0o666;
+                syscall(libc::SYS_mknodat, fd(*at), name.as_ptr(), mode, 0)
             }
-            x if x == Act::Mkdir as i32 => syscall(libc::SYS_mkdirat, at, p, a as libc::mode_t),
-            x if x == Act::Mkfifo as i32 => {
-                let mode = libc::S_IFIFO | a as libc::mode_t;
-                syscall(libc::SYS_mknodat, at, p, mode, 0)
-            }
-            x if x == Act::Symlink as i32 => syscall(libc::SYS_symlinkat, o, at, p),
-            x if x == Act::Unlink as i32 => syscall(libc::SYS_unlinkat, at, p, 0),
-            x if x == Act::Rmdir as i32 => syscall(libc::SYS_unlinkat, at, p, libc::AT_REMOVEDIR),
-            x if x == Act::Rename as i32 => syscall(libc::SYS_renameat2, at, p, at, o, 0),
-            x if x == Act::Link as i32 => syscall(libc::SYS_linkat, at, p, at, o, 0),
-            x if x == Act::Chmod as i32 => syscall(libc::SYS_fchmodat, at, p, a as libc::mode_t),
-            x if x == Act::Chown as i32 => syscall(
-                libc::SYS_fchownat,
-                at,
-                p,
-                a as libc::uid_t,
-                b as libc::gid_t,
-                0,
+            Act::Symlink(Name(at, name)) => syscall(
+                libc::SYS_symlinkat,
+                c"target".as_ptr(),
+                fd(*at),
+                name.as_ptr(),
             ),
-            x if x == Act::Touch as i32 => {
-                let now = std::ptr::null::<libc::timespec>();
-                syscall(libc::SYS_utimensat, at, p, now, 0)
+            Act::Unlink(Name(at, name), flags) => {
+                syscall(libc::SYS_unlinkat, fd(*at), name.as_ptr(), *flags)
             }
-            x if x == Act::SetTimes as i32 => {
-                syscall(libc::SYS_utimensat, at, p, times.as_ptr(), 0)
+            Act::Rename(Name(at, name), Name(to, new)) => {
+                let (name, new) = (name.as_ptr(), new.as_ptr());
+                syscall(libc::SYS_renameat2, fd(*at), name, fd(*to), new, 0)
             }
-            x if x == Act::Truncate as i32 => syscall(libc::SYS_truncate, p, a),
-            x if x == Act::SetXattr as i32 => {
-                let value = value.unwrap_or_default();
-                syscall(libc::SYS_setxattr, p, o, value.as_ptr(), value.len(), 0)
+            Act::Link(Name(to, new)) => {
+                let new = new.as_ptr();
+                let flags = libc::AT_SYMLINK_FOLLOW;
+                syscall(libc::SYS_linkat, own, number, fd(*to), new, flags)
             }
-            _ => return libc::ENOSYS,
+            Act::Chmod(mode) => syscall(libc::SYS_fchmodat, own, number, *mode),
+            Act::Chown(user, group) => syscall(libc::SYS_fchownat, own, number, *user, *group, 0),
+            Act::Times(second) => {
+                let times = [libc::timespec {
+                    tv_sec: second.unwrap_or_default() as _,
+                    tv_nsec: 0,
+                }; 2];
+                let times = match second {
+                    Some(_) => times.as_ptr(),
+                    None => std::ptr::null(),
+                };
+                syscall(libc::SYS_utimensat, own, number, times, 0)
+            }
+            // These two have no form with a directory that all kernels have.
+            Act::Truncate => match syscall(libc::SYS_fchdir, own) {
+                0 => syscall(libc::SYS_truncate, number, 0),
+                failed => failed,
+            },
+            Act::SetXattr(name, value) => match syscall(libc::SYS_fchdir, own) {
+                0 => {
+                    let (name, length) = (name.as_ptr(), value.len());
+                    syscall(libc::SYS_setxattr, number, name, value.as_ptr(), length, 0)
+                }
+                failed => failed,
+            },
         })
     }
 }
