@@ -245,10 +245,11 @@ impl Trial<'_> {
         object: Option<BorrowedFd<'_>>,
         act: Act<'_>,
     ) -> Result<Attempted, Error> {
+        let is_stat = matches!(act, Act::Stat);
         match self.stand.perform(ways, object, act)? {
             Outcome::Changed => Err(untried("the path leads to another object by now")),
             Outcome::Done(answer) => Ok(Attempted {
-                seen: answer.ok(),
+                seen: answer.ok().filter(|_| is_stat),
                 answer: answer.map(|_| ()),
                 after: None,
             }),
@@ -268,7 +269,6 @@ impl Trial<'_> {
             if attempted.answer.is_ok() {
                 attempted.after = look.stored();
             }
-            attempted.seen = None;
             attempted
         });
         workshop.close()?;
@@ -277,13 +277,8 @@ impl Trial<'_> {
 
     /// Acts on the object itself, which that does not change.
     fn on_object(&self, act: Act<'_>) -> Result<Attempted, Error> {
-        let is_stat = matches!(act, Act::Stat);
         let path = whole(self.route)?;
-        let mut attempted = self.perform(&[object_way(self.route, &path, 0)], None, act)?;
-        if !is_stat {
-            attempted.seen = None;
-        }
-        Ok(attempted)
+        self.perform(&[object_way(self.route, &path, 0)], None, act)
     }
 
     fn open(&self, mode: OpenMode) -> Result<Attempted, Error> {
@@ -434,7 +429,9 @@ impl Trial<'_> {
         let (End::At(old), End::At(new)) = (&self.route.end, &other.end) else {
             return self.perform(&ways, None, Act::None);
         };
-        if old.last != Last::Name || new.last != Last::Name {
+        let apart = old.directory.mount.key != new.directory.mount.key;
+        if apart || old.last != Last::Name || new.last != Last::Name {
+            // The kernel moves no name between mounts, and none of these.
             let (from, to) = (real(self.route, old)?, real(other, new)?);
             return self.perform(&ways, None, Act::Rename(from.name(0), to.name(1)));
         }

@@ -228,7 +228,7 @@ impl Lookup<'_> {
                 let kind = walk.at.kind();
                 walk.steps.push(Step::Fail {
                     rule: "link_path_walk",
-                    what: format!("looking for {} in a {kind}", name.display()),
+                    what: format!("looking for {} in a {kind}", name.to_string_lossy()),
                     errno: Errno::NOTDIR,
                     why: format!("it is a {kind}"),
                 });
@@ -413,7 +413,7 @@ impl Lookup<'_> {
             Ok(file) => self.node(file, Some((directory, name))),
             Err(Errno::NOENT) => return Ok(Next::Nothing),
             Err(Errno::NAMETOOLONG) => {
-                let what = format!("looking for {}", name.display());
+                let what = format!("looking for {}", name.to_string_lossy());
                 let why = "the filesystem has no names of this length";
                 let step = fail("lookup", &what, Errno::NAMETOOLONG, why);
                 return Ok(Next::Stop(step));
@@ -460,7 +460,7 @@ impl Lookup<'_> {
         let node = self.covered(directory, name).unwrap_or_else(|| {
             self.doubts.push(format!(
                 "the directory {} that something is mounted on is owned as that is",
-                name.display()
+                name.to_string_lossy()
             ));
             node
         });
@@ -503,7 +503,7 @@ impl Lookup<'_> {
 
 /// The step that fails where a name is missing.
 pub(super) fn missing(name: &OsStr) -> Step {
-    let name = name.display();
+    let name = name.to_string_lossy();
     fail(
         "lookup",
         &format!("looking for {name}"),

@@ -121,8 +121,8 @@ impl Workshop {
         let status = |node: &Rc<Node>| fstat(node.best());
         let times = |status: &Stat| {
             [
-                (status.st_atime as i64, status.st_atime_nsec as i64),
-                (status.st_mtime as i64, status.st_mtime_nsec as i64),
+                (status.st_atime as _, status.st_atime_nsec as _),
+                (status.st_mtime as _, status.st_mtime_nsec as _),
             ]
         };
         let sweep = |node| {
@@ -151,7 +151,7 @@ impl Workshop {
     pub(super) fn close(self) -> Result<(), Error> {
         let times = self.directories.iter().map(|node| {
             let status = fstat(node.best())?;
-            Ok((status.st_mtime as i64, status.st_mtime_nsec as i64))
+            Ok((status.st_mtime as _, status.st_mtime_nsec as _))
         });
         let times: Result<Vec<_>, Errno> = times.collect();
         let done = times.and_then(|times| self.sweeper.sweep(&times));
@@ -386,7 +386,7 @@ impl New {
             let file = openat(CWD, place(self.file.as_fd()), flags, Bits::empty())?;
             match ioctl_getflags(&file) {
                 Ok(now) if now & locks == wanted => Ok(()),
-                Ok(now) => ioctl_setflags(&file, now - locks | wanted),
+                Ok(now) => ioctl_setflags(&file, (now - locks) | wanted),
                 // The filesystem has none.
                 Err(_) if wanted.is_empty() => Ok(()),
                 Err(errno) => Err(errno),
@@ -413,7 +413,7 @@ impl New {
 }
 
 fn inode(status: &Stat) -> (u64, u64) {
-    (status.st_dev as u64, status.st_ino as u64)
+    (status.st_dev as _, status.st_ino as _)
 }
 
 /// Fails unless owner, group and mode are the same.

@@ -38,17 +38,56 @@ pub(super) fn raw<K: Kind, S: Space>(id: Option<Id<K, S>>) -> u32 {
 /// Which of two maps is for ids of a kind.
 pub(super) trait Pick: Kind {
     fn pick(maps: &IdMaps) -> &IdMap<Vec<Extent>>;
+
+    fn name(names: &Names) -> Option<&IdMap<Vec<Extent>>>;
 }
 
 impl Pick for User {
     fn pick(maps: &IdMaps) -> &IdMap<Vec<Extent>> {
         maps.users()
     }
+
+    fn name(names: &Names) -> Option<&IdMap<Vec<Extent>>> {
+        names.users.as_ref()
+    }
 }
 
 impl Pick for Group {
     fn pick(maps: &IdMaps) -> &IdMap<Vec<Extent>> {
         maps.groups()
+    }
+
+    fn name(names: &Names) -> Option<&IdMap<Vec<Extent>>> {
+        names.groups.as_ref()
+    }
+}
+
+/// The names that a user namespace has for ids: none before its maps are written.
+#[derive(Clone, Debug)]
+pub(super) struct Names {
+    users: Option<IdMap<Vec<Extent>>>,
+    groups: Option<IdMap<Vec<Extent>>>,
+}
+
+impl Names {
+    /// Those in the user namespace of a process.
+    fn of_process(pid: u32) -> Result<Self, Error> {
+        let read = |file: &str| {
+            let path = format!("/proc/{pid}/{file}");
+            let fail = |errno| Error::new(Step::ReadMap, &*path, errno);
+            let text = fs::read_to_string(&path)
+                .map_err(|error| fail(Errno::from_io_error(&error).unwrap_or(Errno::IO)))?;
+            if text.is_empty() {
+                return Ok(None);
+            }
+            let map = IdMap::parse_vec(&text);
+            map.map(Some)
+                .map_err(|error| fail(Errno::INVAL).because(Some(error.to_string())))
+        };
+        Ok(Self {
+            users: read("uid_map")?,
+            groups: read("gid_map")?,
+        })
     }
 }
 
@@ -61,7 +100,7 @@ struct Inner {
     /// Device and inode of its file, by which it is told from others.
     key: (u64, u64),
     /// [`None`] is this program's own, in which all ids are called what they are.
-    maps: Option<IdMaps>,
+    maps: Option<Names>,
     parent: Option<UserNsView>,
     /// Who made it, as this program's namespace calls that user.
     owner: u32,
@@ -89,12 +128,19 @@ impl UserNsView {
         if key(userns.as_fd()) == ours.0.key {
             return Ok(ours);
         }
-        let maps = IdMaps::of_process(pid)?;
-        Self::new(userns, maps)
+        Self::named(userns, Names::of_process(pid)?)
     }
 
     /// One that has these maps, as this program's namespace counts ids.
     pub fn new(userns: UserNs, maps: IdMaps) -> Result<Self, Error> {
+        let names = Names {
+            users: Some(maps.users().clone()),
+            groups: Some(maps.groups().clone()),
+        };
+        Self::named(userns, names)
+    }
+
+    fn named(userns: UserNs, names: Names) -> Result<Self, Error> {
         let fail =
             |errno| Error::new(Step::OpenNamespace, "", errno).because(diagnosis::relatives(errno));
         let owner = sys::namespace_owner(userns.as_fd()).map_err(fail)?;
@@ -108,7 +154,7 @@ impl UserNsView {
         };
         Ok(Self(Rc::new(Inner {
             key: key(userns.as_fd()),
-            maps: Some(maps),
+            maps: Some(names),
             parent: Some(parent),
             owner,
             file: userns.into_fd(),
@@ -195,14 +241,14 @@ impl<K: Pick> UidGidMap<K> for UserNsView {
     fn from_kid(&self, id: Id<K, Kernel>) -> Option<Id<K, Local>> {
         match &self.0.maps {
             None => host::id(id.get()),
-            Some(maps) => K::pick(maps).up(id.get()).and_then(host::id),
+            Some(names) => K::name(names)?.up(id.get()).and_then(host::id),
         }
     }
 
     fn make_kid(&self, name: Id<K, Local>) -> Option<Id<K, Kernel>> {
         match &self.0.maps {
             None => host::id(name.get()),
-            Some(maps) => K::pick(maps).down(name.get()).and_then(host::id),
+            Some(names) => K::name(names)?.down(name.get()).and_then(host::id),
         }
     }
 }
