@@ -54,11 +54,11 @@ pub(crate) fn tests() -> impl Iterator<Item = &'static Named> {
 }
 
 /// Sets an access list that names a user and a group.
-pub(crate) fn set_acl(path: &std::path::Path) -> crate::syscalls::Answer<()> {
+pub(crate) fn set_acl(path: &std::path::Path) -> crate::syscalls::SyscallResult<()> {
     acl::set_some(path)
 }
 
-/// Sets a default list on a folder.
-pub(crate) fn set_default_acl(path: &std::path::Path) -> crate::syscalls::Answer<()> {
+/// Sets a default list on a directory.
+pub(crate) fn set_default_acl(path: &std::path::Path) -> crate::syscalls::SyscallResult<()> {
     acl::set_some_default(path)
 }

@@ -16,12 +16,12 @@ use rustix::{
 use crate::{
     leaks,
     small::Small,
-    syscalls::{self, Answer},
+    syscalls::{self, SyscallResult},
     test::{Case, Test},
 };
 
 /// Mounts, makes one of each kind of file, and unmounts.
-fn cycle(kind: &str, fill: bool) -> Answer<()> {
+fn cycle(kind: &str, fill: bool) -> SyscallResult<()> {
     let small = Small::new(kind, "cycle", "size=64k,nr_inodes=20")?;
     if fill {
         syscalls::write_file(small.at("file"), b"text")?;
@@ -38,13 +38,13 @@ fn cycle(kind: &str, fill: bool) -> Answer<()> {
 
 /// Runs `count` cycles; what they leave behind must not grow with their number.
 pub(crate) fn mounts(t: &Test, count: usize, fill: bool) -> Case {
-    let kind = t.place.kind.clone();
+    let kind = t.mount.kind.clone();
     repeat(t, count, || cycle(&kind, fill))
 }
 
 /// A mount that is refused midway leaves nothing behind either.
 pub(crate) fn refused_mounts(t: &Test, count: usize) -> Case {
-    let kind = t.place.kind.clone();
+    let kind = t.mount.kind.clone();
     let refused = move || match Small::new(&kind, "cycle", "size=64k,uid=1,nr_inodes=x") {
         Ok(_) => Err(Errno::IO),
         Err(Errno::INVAL) => Ok(()),
@@ -55,7 +55,7 @@ pub(crate) fn refused_mounts(t: &Test, count: usize) -> Case {
 
 /// Loads and unloads the filesystem's module; while it is mounted it must stay.
 pub(crate) fn module(t: &Test, file: &Path, count: usize) -> Case {
-    let kind = t.place.kind.clone();
+    let kind = t.mount.kind.clone();
     let stays = |when: &str| {
         let unloaded = run("rmmod", kind.as_ref());
         t.same(&format!("unload {when}"), unloaded, Ok(false));
@@ -63,10 +63,10 @@ pub(crate) fn module(t: &Test, file: &Path, count: usize) -> Case {
     };
     stays("while mounted");
     // The place of this test is one that is mounted; a file in it outlives the mount.
-    let place = t.place.root().to_owned();
+    let test_mount = t.mount.root().to_owned();
     let open = t.done("creat", syscalls::create(t.at("open"), 0o644))?;
     let unmount = |path: &Path| rustix::mount::unmount(path, UnmountFlags::DETACH);
-    t.done("umount", unmount(&place))?;
+    t.done("umount", unmount(&test_mount))?;
     stays("while a file is open");
     t.done("write to it", syscalls::write_all(&open, b"text"))?;
     drop(open);
@@ -86,14 +86,14 @@ pub(crate) fn module(t: &Test, file: &Path, count: usize) -> Case {
     let flags = MountFlags::empty();
     t.done(
         "mount",
-        rustix::mount::mount(&kind[..], &place, &kind[..], flags, None),
+        rustix::mount::mount(&kind[..], &test_mount, &kind[..], flags, None),
     )?;
-    t.done("folder", syscalls::mkdir(t.dir(), 0o755))?;
+    t.done("directory", syscalls::mkdir(t.dir(), 0o755))?;
     end
 }
 
 /// Runs a program with an argument; the answer is whether it succeeded.
-fn run(program: &str, argument: &Path) -> Answer<bool> {
+fn run(program: &str, argument: &Path) -> SyscallResult<bool> {
     let status = Command::new(program)
         .arg(argument)
         .stderr(Stdio::null())
@@ -103,10 +103,10 @@ fn run(program: &str, argument: &Path) -> Answer<bool> {
 }
 
 /// Does it `count` times to fill the allocator's caches, and again to look for leaks.
-fn repeat(t: &Test, count: usize, mut act: impl FnMut() -> Answer<()>) -> Case {
+fn repeat(t: &Test, count: usize, mut call: impl FnMut() -> SyscallResult<()>) -> Case {
     let mut pass = || -> Case {
         for _ in 0..count {
-            t.done("cycle", act())?;
+            t.done("cycle", call())?;
         }
         Ok(())
     };

@@ -12,7 +12,7 @@ use rustix::{
 use crate::{
     small::{Small, Space},
     sys::Mapping,
-    syscalls::{self, Answer},
+    syscalls::{self, SyscallResult},
     test::{Case, Named, Test},
 };
 
@@ -37,7 +37,7 @@ pub(crate) const TESTS: &[Named] = &[
 const PAGE: usize = 4096;
 
 fn size_kept(t: &Test) -> Case {
-    let small = Small::new(&t.place.kind, "small", "size=64k");
+    let small = Small::new(&t.mount.kind, "small", "size=64k");
     let small = t.done("mount", small)?;
     let begin = t.done("statfs", small.space())?;
     t.same("blocks", (begin.blocks, begin.free_blocks), (16, 16));
@@ -69,7 +69,7 @@ fn size_kept(t: &Test) -> Case {
 }
 
 fn size_freed(t: &Test) -> Case {
-    let small = Small::new(&t.place.kind, "small", "size=64k");
+    let small = Small::new(&t.mount.kind, "small", "size=64k");
     let small = t.done("mount", small)?;
     let free = || small.space().map(|space| space.free_blocks);
     let fill = || syscalls::write_file(small.at("file"), &[1; 65_536]);
@@ -109,7 +109,7 @@ fn size_freed(t: &Test) -> Case {
 
 /// What is open has its space until it is closed, name or not.
 fn open_files(t: &Test) -> Case {
-    let small = Small::new(&t.place.kind, "small", "size=64k");
+    let small = Small::new(&t.mount.kind, "small", "size=64k");
     let small = t.done("mount", small)?;
     let fd = t.done(
         "O_TMPFILE",
@@ -134,7 +134,7 @@ fn open_files(t: &Test) -> Case {
 }
 
 fn holes(t: &Test) -> Case {
-    let small = Small::new(&t.place.kind, "small", "size=64k");
+    let small = Small::new(&t.mount.kind, "small", "size=64k");
     let small = t.done("mount", small)?;
     let free = || small.space().map(|space| space.free_blocks);
     let fd = t.done("creat", syscalls::create(small.at("file"), 0o644))?;
@@ -158,7 +158,7 @@ fn holes(t: &Test) -> Case {
 }
 
 fn mapping(t: &Test) -> Case {
-    let small = Small::new(&t.place.kind, "small", "size=64k");
+    let small = Small::new(&t.mount.kind, "small", "size=64k");
     let small = t.done("mount", small)?;
     let sink = t.done("creat", syscalls::create(t.at("sink"), 0o644))?;
     let fd = t.done("creat", syscalls::create(small.at("file"), 0o644))?;
@@ -195,7 +195,7 @@ fn mapping(t: &Test) -> Case {
 }
 
 fn allocation(t: &Test) -> Case {
-    let small = Small::new(&t.place.kind, "small", "size=64k");
+    let small = Small::new(&t.mount.kind, "small", "size=64k");
     let small = t.done("mount", small)?;
     let free = || small.space().map(|space| space.free_blocks);
     let fd = t.done("creat", syscalls::create(small.at("file"), 0o644))?;
@@ -220,9 +220,9 @@ fn allocation(t: &Test) -> Case {
 
 /// Pages count where they are moved to, and no more where they were.
 fn migration(t: &Test) -> Case {
-    let small = Small::new(&t.place.kind, "small", "size=64k");
+    let small = Small::new(&t.mount.kind, "small", "size=64k");
     let small = t.done("mount", small)?;
-    let used = || -> Answer<u64> {
+    let used = || -> SyscallResult<u64> {
         let space = small.space()?;
         Ok(space.blocks - space.free_blocks)
     };
@@ -237,7 +237,7 @@ fn migration(t: &Test) -> Case {
         let map = t.done("mmap", map)?;
         let seen = |map: &Mapping| [0, 7, 8, 11].map(|page| map.get(page * PAGE));
         t.same("before", seen(&map), *b"xx\0\0");
-        match t.place.manner.in_userns() {
+        match t.mount.manner.in_userns() {
             true => t.refused("migrate", map.migrate(), Errno::PERM),
             false => t.done("migrate", map.migrate())?,
         }
@@ -258,12 +258,12 @@ fn migration(t: &Test) -> Case {
 /// Whoever mounts it in a user namespace may set attributes of security modules, and not without
 /// end.
 fn attributes_kept(t: &Test) -> Case {
-    let small = Small::new(&t.place.kind, "small", "size=64k");
+    let small = Small::new(&t.mount.kind, "small", "size=64k");
     let small = t.done("mount", small)?;
     let file = small.at("file");
     t.done("creat", syscalls::create(&file, 0o644))?;
     let set = |name: &str, value: &[u8]| syscalls::set_xattr(&file, name, value);
-    if t.place.kind == "tmpfs" {
+    if t.mount.kind == "tmpfs" {
         // Takes them from the space for inodes, of which there is much.
         for number in 0..129 {
             t.done("set", set(&format!("security.a{number}"), b"v"))?;
@@ -288,7 +288,7 @@ fn attributes_kept(t: &Test) -> Case {
 }
 
 fn inodes_kept(t: &Test) -> Case {
-    let small = Small::new(&t.place.kind, "small", "nr_inodes=10");
+    let small = Small::new(&t.mount.kind, "small", "nr_inodes=10");
     let small = t.done("mount", small)?;
     let begin = t.done("statfs", small.space())?;
     // The root is one.
@@ -320,7 +320,7 @@ fn inodes_kept(t: &Test) -> Case {
         syscalls::names(small.at("dir")),
         Ok(Vec::new()),
     );
-    t.same("folder's links", syscalls::links(small.at("dir")), Ok(2));
+    t.same("directory's links", syscalls::links(small.at("dir")), Ok(2));
     t.same(
         "root's names",
         syscalls::names(small.root()).map(|all| all.len()),
@@ -337,7 +337,7 @@ fn inodes_kept(t: &Test) -> Case {
 }
 
 fn inodes_freed(t: &Test) -> Case {
-    let small = Small::new(&t.place.kind, "small", "nr_inodes=200");
+    let small = Small::new(&t.mount.kind, "small", "nr_inodes=200");
     let small = t.done("mount", small)?;
     let begin = t.done("statfs", small.space())?;
     for _ in 0..3 {
@@ -367,7 +367,7 @@ fn inodes_freed(t: &Test) -> Case {
 
 fn remount_grows(t: &Test) -> Case {
     let options = "size=64k,nr_inodes=10,mode=750,uid=1000,gid=3000";
-    let small = t.done("mount", Small::new(&t.place.kind, "small", options))?;
+    let small = t.done("mount", Small::new(&t.mount.kind, "small", options))?;
     t.done("fill", syscalls::write_file(small.at("file"), &[1; 65_536]))?;
     let answer = syscalls::write_file(small.at("more"), b"x");
     t.refused("full", answer, Errno::NOSPC);
@@ -401,7 +401,7 @@ fn remount_grows(t: &Test) -> Case {
 
 fn remount_refused(t: &Test) -> Case {
     let options = "size=64k,nr_inodes=10";
-    let small = t.done("mount", Small::new(&t.place.kind, "small", options))?;
+    let small = t.done("mount", Small::new(&t.mount.kind, "small", options))?;
     t.done("fill", syscalls::write_file(small.at("file"), &[1; 65_536]))?;
     for number in 0..5 {
         t.done(
@@ -421,12 +421,12 @@ fn remount_refused(t: &Test) -> Case {
 }
 
 fn options_of_root(t: &Test) -> Case {
-    let plain = t.done("mount", Small::new(&t.place.kind, "small", ""))?;
+    let plain = t.done("mount", Small::new(&t.mount.kind, "small", ""))?;
     t.same("mode", syscalls::mode(plain.root()), Ok(0o1777));
     t.same("owner", syscalls::owner(plain.root()), Ok((0, 0)));
     t.done("umount", plain.end())?;
     let options = "mode=2751,uid=1000,gid=3000";
-    let small = t.done("mount", Small::new(&t.place.kind, "small", options))?;
+    let small = t.done("mount", Small::new(&t.mount.kind, "small", options))?;
     t.same("mode", syscalls::mode(small.root()), Ok(0o2751));
     t.same("owner", syscalls::owner(small.root()), Ok((1000, 3000)));
     t.same("links", syscalls::links(small.root()), Ok(2));
@@ -438,20 +438,20 @@ fn options_of_root(t: &Test) -> Case {
 /// Only what was asked for is shown.
 fn options_shown(t: &Test) -> Case {
     let options = "size=64k,nr_inodes=10,mode=750,uid=1000,gid=3000";
-    let small = t.done("mount", Small::new(&t.place.kind, "small", options))?;
+    let small = t.done("mount", Small::new(&t.mount.kind, "small", options))?;
     let shown = t.done("mountinfo", small.options())?;
     for option in options.split(',') {
         // In a user namespace tmpfs shows the ids of the first one.
-        if t.place.manner.in_userns() && option.contains("id=") {
+        if t.mount.manner.in_userns() && option.contains("id=") {
             continue;
         }
         let there = shown.iter().any(|shown| shown == option);
         t.holds(&format!("{option} among {shown:?}"), there);
     }
-    if t.place.manner.in_userns() {
+    if t.mount.manner.in_userns() {
         return Ok(());
     }
-    let plain = t.done("mount", Small::new(&t.place.kind, "plain", ""))?;
+    let plain = t.done("mount", Small::new(&t.mount.kind, "plain", ""))?;
     let shown = t.done("mountinfo", plain.options())?;
     for option in ["mode=", "uid=", "gid="] {
         let there = shown.iter().any(|shown| shown.starts_with(option));
@@ -463,7 +463,7 @@ fn options_shown(t: &Test) -> Case {
 /// 0 is no limit.
 fn unlimited(t: &Test) -> Case {
     let options = "size=0,nr_inodes=0";
-    let small = t.done("mount", Small::new(&t.place.kind, "small", options))?;
+    let small = t.done("mount", Small::new(&t.mount.kind, "small", options))?;
     let space = t.done("statfs", small.space())?;
     t.same("no counts", (space.blocks, space.inodes), (0, 0));
     t.done(
@@ -473,7 +473,7 @@ fn unlimited(t: &Test) -> Case {
     let less = small.remount("size=64k");
     t.refused("a limit below what is used", less, Errno::INVAL);
     let limited = small.remount("nr_inodes=10");
-    if t.place.kind == "tmpfs" {
+    if t.mount.kind == "tmpfs" {
         // It counts none while there is no limit.
         t.refused("of inodes", limited, Errno::INVAL);
         return Ok(());

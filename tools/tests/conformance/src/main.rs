@@ -3,8 +3,8 @@
 //! What a filesystem must do, call by call: tests for those that keep their files in memory, with
 //! tmpfs as the one that is taken to be right.
 //!
-//! For the guest, as root. Everything is mounted below `/run/conformance`, in a mount namespace of its
-//! own. Prints KTAP.
+//! For the guest, as root. Everything is mounted below `/run/conformance`, in a mount namespace of
+//! its own. Prints KTAP.
 
 mod apps;
 mod cases;
@@ -69,7 +69,7 @@ enum Task {
     Wait,
 }
 
-fn act() -> Result<bool, Box<dyn Error>> {
+fn call() -> Result<bool, Box<dyn Error>> {
     match Arguments::parse().task {
         Task::Run {
             kinds,
@@ -90,7 +90,7 @@ fn act() -> Result<bool, Box<dyn Error>> {
 }
 
 fn main() -> ExitCode {
-    match act() {
+    match call() {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {

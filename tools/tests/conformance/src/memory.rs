@@ -18,11 +18,11 @@ use rustix::{fs::FileType, io::Errno};
 use crate::{
     leaks,
     small::{Small, Space},
-    syscalls::{self, Answer},
+    syscalls::{self, SyscallResult},
     test::{Case, Stop, Test, name},
 };
 
-use operations::Act;
+use operations::Call;
 pub(crate) use operations::OPERATIONS;
 
 /// How often each failure is repeated, so that a leak shows among the allocator's own caches.
@@ -38,19 +38,19 @@ const OPTIONS: &str = "size=1m,nr_inodes=100";
 /// Runs an operation on a filesystem of its own.
 pub(crate) fn operation(
     t: &Test,
-    prepare: fn(&Path) -> Answer<(Act, Act)>,
+    prepare: fn(&Path) -> SyscallResult<(Call, Call)>,
     refusals: &Cell<usize>,
 ) -> Case {
-    let small = t.done("mount", Small::new(&t.place.kind, "faults", OPTIONS))?;
+    let small = t.done("mount", Small::new(&t.mount.kind, "faults", OPTIONS))?;
     t.done("write", syscalls::write_file(small.at("file"), b"text"))?;
     t.done("mkdir", syscalls::mkdir(small.at("dir"), 0o755))?;
     {
-        let (act, undo) = t.done("prepare", prepare(small.root()))?;
-        t.done("once", act())?;
+        let (call, undo) = t.done("prepare", prepare(small.root()))?;
+        t.done("once", call())?;
         t.done("undo", undo())?;
         let root = small.root().to_owned();
         // tmpfs changes a mode before the list that goes with it, and does not go back.
-        let modes = t.place.kind != "tmpfs" || !root.join("acl").exists();
+        let modes = t.mount.kind != "tmpfs" || !root.join("acl").exists();
         let state = || {
             let mut tree = tree(&root)?;
             if !modes {
@@ -58,15 +58,15 @@ pub(crate) fn operation(
             }
             Ok((tree, space(&root)?))
         };
-        fail(t, &act, &undo, &state, refusals)?;
+        fail(t, &call, &undo, &state, refusals)?;
     }
     t.done("umount", small.end())
 }
 
 /// Mounting itself.
 pub(crate) fn mounting(t: &Test, refusals: &Cell<usize>) -> Case {
-    let (kind, root) = (t.place.kind.clone(), crate::test_mount::spare("faults"));
-    let root = t.done("folder", root)?;
+    let (kind, root) = (t.mount.kind.clone(), crate::test_mount::spare("faults"));
+    let root = t.done("directory", root)?;
     let same = root.clone();
     let mount = move || {
         let flags = rustix::mount::MountFlags::empty();
@@ -108,7 +108,7 @@ pub(crate) fn enough(t: &Test, refusals: &Cell<usize>) -> Case {
 /// What can be seen of a tree, by path.
 type Tree = BTreeMap<PathBuf, Seen>;
 
-/// What can be seen of a file or folder.
+/// What can be seen of a file or directory.
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
     mode: u32,
@@ -129,16 +129,16 @@ fn print(bytes: Vec<u8>) -> Print {
     (bytes.len(), hasher.finish())
 }
 
-fn tree(root: &Path) -> Answer<Tree> {
+fn tree(root: &Path) -> SyscallResult<Tree> {
     let mut tree = Tree::new();
-    let mut folders = vec![root.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in syscalls::names(&folder)? {
-            let path = folder.join(entry);
+    let mut directories = vec![root.to_owned()];
+    while let Some(directory) = directories.pop() {
+        for entry in syscalls::names(&directory)? {
+            let path = directory.join(entry);
             let stat = syscalls::stat(&path)?;
             let kind = FileType::from_raw_mode(stat.st_mode);
             if kind == FileType::Directory {
-                folders.push(path.clone());
+                directories.push(path.clone());
             }
             let names = match syscalls::list_xattr(&path) {
                 Err(Errno::OPNOTSUPP) => Vec::new(),
@@ -152,7 +152,7 @@ fn tree(root: &Path) -> Answer<Tree> {
                 owner: (stat.st_uid, stat.st_gid),
                 links: stat.st_nlink,
                 size: stat.st_size,
-                attributes: names.into_iter().map(value).collect::<Answer<_>>()?,
+                attributes: names.into_iter().map(value).collect::<SyscallResult<_>>()?,
                 contents: match has_some {
                     true => Some(print(syscalls::read_file(&path)?)),
                     false => None,
@@ -164,7 +164,7 @@ fn tree(root: &Path) -> Answer<Tree> {
     Ok(tree)
 }
 
-fn space(root: &Path) -> Answer<Space> {
+fn space(root: &Path) -> SyscallResult<Space> {
     let all = rustix::fs::statfs(root)?;
     Ok(Space {
         blocks: all.f_blocks,
@@ -184,13 +184,13 @@ enum Failing {
     AllFrom,
 }
 
-/// Has each allocation of `act` fail in turn, and then all from each of them on; nothing may change
-/// by that, and nothing be lost.
+/// Has each allocation of `call` fail in turn, and then all from each of them on; nothing may
+/// change by that, and nothing be lost.
 fn fail(
     t: &Test,
-    act: &dyn Fn() -> Answer<()>,
-    undo: &dyn Fn() -> Answer<()>,
-    state: &dyn Fn() -> Answer<(Tree, Space)>,
+    call: &dyn Fn() -> SyscallResult<()>,
+    undo: &dyn Fn() -> SyscallResult<()>,
+    state: &dyn Fn() -> SyscallResult<(Tree, Space)>,
     refusals: &Cell<usize>,
 ) -> Case {
     let injection = works(t, Injection::new())?;
@@ -204,8 +204,8 @@ fn fail(
             *count = (0, 0);
             for nth in 1.. {
                 let inject = || match failing {
-                    Failing::One => injection.fail_nth(nth, act),
-                    Failing::AllFrom => injection.fail_from(nth, act),
+                    Failing::One => injection.fail_nth(nth, call),
+                    Failing::AllFrom => injection.fail_from(nth, call),
                 };
                 let Some(felt) = nth_fails(t, &inject, nth, repeat, undo)? else {
                     break;
@@ -240,14 +240,14 @@ fn works<R>(t: &Test, answer: io::Result<R>) -> Result<R, Stop> {
     })
 }
 
-/// Has the `nth` allocation fail by `inject`, `repeat` times; whether the call was refused then. `None` if it
-/// has not so many.
+/// Has the `nth` allocation fail by `inject`, `repeat` times; whether the call was refused then.
+/// `None` if it has not so many.
 fn nth_fails(
     t: &Test,
-    inject: &dyn Fn() -> io::Result<(Answer<()>, bool)>,
+    inject: &dyn Fn() -> io::Result<(SyscallResult<()>, bool)>,
     nth: u32,
     repeat: usize,
-    undo: &dyn Fn() -> Answer<()>,
+    undo: &dyn Fn() -> SyscallResult<()>,
 ) -> Result<Option<bool>, Stop> {
     let mut refused = false;
     for _ in 0..repeat {

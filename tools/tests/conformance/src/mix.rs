@@ -19,7 +19,7 @@ use rustix::{
 use crate::{
     small::{Small, Space},
     sys::{self, Mapping},
-    syscalls::{self, Answer},
+    syscalls::{self, SyscallResult},
     test::{Case, Stop, Test, name},
 };
 
@@ -81,7 +81,7 @@ struct Tally {
 }
 
 impl Tally {
-    fn count(&mut self, what: &'static str, answer: Answer<()>) {
+    fn count(&mut self, what: &'static str, answer: SyscallResult<()>) {
         self.calls += 1;
         let done = self.done.entry(what).or_default();
         match answer {
@@ -113,7 +113,7 @@ impl Tally {
 
 /// Runs for that long, round by round, and looks at what each of them leaves.
 pub(crate) fn run(t: &Test, seconds: u64) -> Case {
-    let small = t.done("mount", Small::new(&t.place.kind, "mix", OPTIONS))?;
+    let small = t.done("mount", Small::new(&t.mount.kind, "mix", OPTIONS))?;
     let begin = t.done("statfs", small.space())?;
     let end = Instant::now() + Duration::from_secs(seconds);
     let mut randoms: Vec<Random> = (1..=THREADS)
@@ -151,10 +151,10 @@ pub(crate) fn run(t: &Test, seconds: u64) -> Case {
 }
 
 /// All threads, until the round is over for each.
-fn round(root: &Path, randoms: &mut [Random]) -> Answer<Tally> {
+fn round(root: &Path, randoms: &mut [Random]) -> SyscallResult<Tally> {
     let end = Instant::now() + ROUND;
     thread::scope(|scope| {
-        let work = |number: usize, random: &mut Random| -> Answer<Tally> {
+        let work = |number: usize, random: &mut Random| -> SyscallResult<Tally> {
             if number % 2 == 1 {
                 become_user()?;
             }
@@ -179,7 +179,7 @@ fn round(root: &Path, randoms: &mut [Random]) -> Answer<Tally> {
     })
 }
 
-fn become_user() -> Answer<()> {
+fn become_user() -> SyscallResult<()> {
     let group = rustix::process::Gid::from_raw(USER);
     set_thread_res_gid(group, group, group)?;
     let user = rustix::process::Uid::from_raw(USER);
@@ -200,7 +200,7 @@ fn path(root: &Path, random: &mut Random) -> PathBuf {
 }
 
 /// One operation, and how it went.
-fn one(root: &Path, random: &mut Random) -> (&'static str, Answer<()>) {
+fn one(root: &Path, random: &mut Random) -> (&'static str, SyscallResult<()>) {
     let path = |random: &mut Random| path(root, random);
     let at = path(random);
     let other = path(random);
@@ -257,24 +257,24 @@ fn one(root: &Path, random: &mut Random) -> (&'static str, Answer<()>) {
 }
 
 /// Removes a whole tree, seldom: what was moved to where no path of ours leads must go as well.
-fn remove_all(path: &Path, random: &mut Random) -> Answer<()> {
+fn remove_all(path: &Path, random: &mut Random) -> SyscallResult<()> {
     if random.below(20) > 0 {
         return syscalls::rmdir(path);
     }
     std::fs::remove_dir_all(path).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
 }
 
-fn nonblocking(path: &Path) -> Answer<std::os::fd::OwnedFd> {
+fn nonblocking(path: &Path) -> SyscallResult<std::os::fd::OwnedFd> {
     syscalls::open(path, O::RDWR | O::NONBLOCK, 0)
 }
 
-fn tmpfile(root: &Path, name: &Path, contents: &[u8]) -> Answer<()> {
+fn tmpfile(root: &Path, name: &Path, contents: &[u8]) -> SyscallResult<()> {
     let fd = syscalls::open(root, O::TMPFILE | O::RDWR, 0o600)?;
     syscalls::write_all(&fd, contents)?;
     syscalls::link_open(&fd, name)
 }
 
-fn write_somewhere(path: &Path, contents: &[u8], offset: u64) -> Answer<()> {
+fn write_somewhere(path: &Path, contents: &[u8], offset: u64) -> SyscallResult<()> {
     let fd = nonblocking(path)?;
     match rustix::io::pwrite(&fd, contents, offset) {
         // A pipe.
@@ -283,7 +283,7 @@ fn write_somewhere(path: &Path, contents: &[u8], offset: u64) -> Answer<()> {
     }
 }
 
-fn read(path: &Path) -> Answer<()> {
+fn read(path: &Path) -> SyscallResult<()> {
     let fd = nonblocking(path)?;
     match syscalls::pread(&fd, 50_000, 0) {
         Err(Errno::SPIPE) => Ok(()),
@@ -292,7 +292,7 @@ fn read(path: &Path) -> Answer<()> {
 }
 
 /// Has the kernel store to and load from a mapping, since the file may become shorter.
-fn map(path: &Path) -> Answer<()> {
+fn map(path: &Path) -> SyscallResult<()> {
     let fd = nonblocking(path)?;
     let map = match Mapping::new(fd.as_fd(), 8192, true, libc::MAP_SHARED) {
         // A pipe.
@@ -303,7 +303,7 @@ fn map(path: &Path) -> Answer<()> {
     map.sync()
 }
 
-fn punch(path: &Path, offset: u64) -> Answer<()> {
+fn punch(path: &Path, offset: u64) -> SyscallResult<()> {
     let fd = nonblocking(path)?;
     let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
     match rustix::fs::fallocate(&fd, flags, offset, 5000) {
@@ -322,10 +322,10 @@ struct Known {
 /// The tree must be what its own numbers say; answers how many entries it has.
 fn consistent(t: &Test, small: &Small, begin: Space) -> Result<usize, Stop> {
     let mut inodes: BTreeMap<u64, Known> = BTreeMap::new();
-    let mut folders = vec![small.root().to_owned()];
+    let mut directories = vec![small.root().to_owned()];
     let mut entries = 0;
-    while let Some(folder) = folders.pop() {
-        let fd = t.done("open", syscalls::open_ro(&folder))?;
+    while let Some(directory) = directories.pop() {
+        let fd = t.done("open", syscalls::open_ro(&directory))?;
         let mut below = 0;
         loop {
             let some = t.done("getdents", sys::getdents(fd.as_fd(), 4096))?;
@@ -337,7 +337,7 @@ fn consistent(t: &Test, small: &Small, begin: Space) -> Result<usize, Stop> {
                     continue;
                 }
                 entries += 1;
-                let path = folder.join(&entry.name);
+                let path = directory.join(&entry.name);
                 let stat = t.done("stat", syscalls::stat(&path))?;
                 t.same("inode of the entry", entry.ino, stat.st_ino);
                 t.same("its kind", u32::from(entry.kind), stat.st_mode >> 12);
@@ -351,18 +351,22 @@ fn consistent(t: &Test, small: &Small, begin: Space) -> Result<usize, Stop> {
                     below += 1;
                     // As if it had one name for each of its links.
                     known.names = known.links;
-                    folders.push(path);
+                    directories.push(path);
                 }
             }
         }
-        t.same("links of a folder", syscalls::links(&folder), Ok(2 + below));
+        t.same(
+            "links of a directory",
+            syscalls::links(&directory),
+            Ok(2 + below),
+        );
     }
     for known in inodes.values() {
         t.same("links", known.links, known.names);
     }
     let space = t.done("statfs", small.space())?;
     let blocks: u64 = inodes.values().map(|known| known.blocks).sum();
-    if t.place.kind != "tmpfs" {
+    if t.mount.kind != "tmpfs" {
         // Every name takes an inode; of tmpfs also every attribute takes some.
         let blocks_taken = begin.free_blocks - space.free_blocks;
         let inodes_taken = begin.free_inodes - space.free_inodes;

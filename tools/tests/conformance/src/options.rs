@@ -13,7 +13,7 @@ use rustix::{
 };
 
 use crate::{
-    syscalls::{self, Answer},
+    syscalls::{self, SyscallResult},
     test::{Case, Named, Stop, Test},
 };
 
@@ -32,10 +32,10 @@ struct Context(std::os::fd::OwnedFd);
 impl Context {
     fn new(t: &Test) -> Result<Self, Stop> {
         let flags = FsOpenFlags::FSOPEN_CLOEXEC;
-        Ok(Self(t.done("fsopen", fsopen(&t.place.kind[..], flags))?))
+        Ok(Self(t.done("fsopen", fsopen(&t.mount.kind[..], flags))?))
     }
 
-    fn set(&self, key: &str, value: &str) -> Answer<()> {
+    fn set(&self, key: &str, value: &str) -> SyscallResult<()> {
         fsconfig_set_string(self.0.as_fd(), key, value)
     }
 
@@ -53,7 +53,7 @@ impl Context {
     }
 
     /// Makes the filesystem and opens its root.
-    fn root(&self) -> Answer<std::os::fd::OwnedFd> {
+    fn root(&self) -> SyscallResult<std::os::fd::OwnedFd> {
         fsconfig_create(self.0.as_fd())?;
         let flags = FsMountFlags::FSMOUNT_CLOEXEC;
         fsmount(self.0.as_fd(), flags, MountAttrFlags::empty())
@@ -144,7 +144,7 @@ fn wrong(t: &Test) -> Case {
 
 /// What is a number, but none that can be. tmpfs cuts these off and says nothing.
 fn out_of_range(t: &Test) -> Case {
-    if t.place.kind == "tmpfs" {
+    if t.mount.kind == "tmpfs" {
         let context = Context::new(t)?;
         return t.done("mode=17777", context.set("mode", "17777"));
     }
@@ -174,7 +174,7 @@ fn unknown(t: &Test) -> Case {
 
 /// An id that the user namespace does not have owns no root.
 fn unmapped(t: &Test) -> Case {
-    if !t.place.manner.in_userns() {
+    if !t.mount.manner.in_userns() {
         let context = Context::new(t)?;
         return t.done("uid=3000000", context.set("uid", "3000000"));
     }

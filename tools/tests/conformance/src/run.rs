@@ -17,7 +17,7 @@ use clap::ValueEnum;
 use crate::{
     apps, cases, cycles, ktap, limits, memory, mix, options, syscalls,
     test::{Case, Named, Test},
-    test_mount::{self, Manner, Place},
+    test_mount::{self, Manner, TestMount},
 };
 
 /// A part of the tests.
@@ -102,23 +102,23 @@ impl Part {
             Self::UsernsIdmapped => Manner::UsernsIdmapped,
             _ => Manner::Plain,
         };
-        let place = Place::new(kind, manner, "mode=755")?;
+        let test_mount = TestMount::new(kind, manner, "mode=755")?;
         let mut tests = self.tests(effort);
         tests.retain(|(name, _)| name.starts_with(&effort.only));
         let mut part = ktap::Part::begin(&self.name(), tests.len());
         let mut all = 0;
-        for (name, act) in tests {
-            let dir = place.root().join(&name);
+        for (name, call) in tests {
+            let dir = test_mount.root().join(&name);
             syscalls::mkdir(&dir, 0o755)?;
-            let test = Test::new(&place, dir.clone());
-            let end = act(&test);
+            let test = Test::new(&test_mount, dir.clone());
+            let end = call(&test);
             let (checks, wrong) = test.close(end);
             all += checks;
             part.result(&name, &wrong);
             std::fs::remove_dir_all(&dir)?;
         }
         part.say(&format!("{all} checks on {kind}"));
-        let ended = place.end();
+        let ended = test_mount.end();
         if let Err(error) = &ended {
             // Outside of the tests, as the reason for the part's own result.
             println!("# the filesystem cannot be unmounted: {error}");
@@ -127,10 +127,10 @@ impl Part {
     }
 
     /// Its tests.
-    fn tests(self, effort: &Effort) -> Vec<(String, Act)> {
-        let named = |(name, act): &Named| -> (String, Act) {
-            let act = *act;
-            ((*name).to_owned(), Box::new(move |t: &Test| act(t)))
+    fn tests(self, effort: &Effort) -> Vec<(String, Call)> {
+        let named = |(name, call): &Named| -> (String, Call) {
+            let call = *call;
+            ((*name).to_owned(), Box::new(move |t: &Test| call(t)))
         };
         let (seconds, cycles) = (effort.seconds, effort.cycles);
         match self {
@@ -146,7 +146,7 @@ impl Part {
                 Box::new(move |t| mix::run(t, seconds)),
             )],
             Self::Cycles => {
-                let mut tests: Vec<(String, Act)> = vec![
+                let mut tests: Vec<(String, Call)> = vec![
                     (
                         "cycles.empty".into(),
                         Box::new(move |t| cycles::mounts(t, cycles, false)),
@@ -169,10 +169,12 @@ impl Part {
                 tests
             }
             Self::Apps | Self::AppsIdmapped => {
-                let scripts = apps::SCRIPTS.iter().map(|(name, script)| -> (String, Act) {
-                    let act = move |t: &Test| apps::run(t, name, script);
-                    ((*name).to_owned(), Box::new(act))
-                });
+                let scripts = apps::SCRIPTS
+                    .iter()
+                    .map(|(name, script)| -> (String, Call) {
+                        let call = move |t: &Test| apps::run(t, name, script);
+                        ((*name).to_owned(), Box::new(call))
+                    });
                 scripts.collect()
             }
             Self::Faults => {
@@ -181,12 +183,12 @@ impl Part {
                 let operations =
                     memory::OPERATIONS
                         .iter()
-                        .map(|(name, prepare)| -> (String, Act) {
+                        .map(|(name, prepare)| -> (String, Call) {
                             let (prepare, refused) = (*prepare, Rc::clone(&refused));
-                            let act = move |t: &Test| memory::operation(t, prepare, &refused);
-                            (format!("faults.{name}"), Box::new(act))
+                            let call = move |t: &Test| memory::operation(t, prepare, &refused);
+                            (format!("faults.{name}"), Box::new(call))
                         });
-                let rest: [(String, Act); 2] = [
+                let rest: [(String, Call); 2] = [
                     (
                         "faults.mount".into(),
                         Box::new(move |t| memory::mounting(t, &mounting)),
@@ -204,7 +206,7 @@ impl Part {
 }
 
 /// What a test does.
-type Act = Box<dyn Fn(&Test) -> Case>;
+type Call = Box<dyn Fn(&Test) -> Case>;
 
 /// Whether the kernel has a type of filesystem.
 pub(crate) fn known(kind: &str) -> bool {

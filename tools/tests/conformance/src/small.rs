@@ -13,7 +13,7 @@ use rustix::{
     mount::{MountFlags, mount, mount_remount},
 };
 
-use crate::{syscalls::Answer, test_mount};
+use crate::{syscalls::SyscallResult, test_mount};
 
 /// A filesystem that is mounted until this is dropped.
 pub(crate) struct Small {
@@ -31,7 +31,7 @@ pub(crate) struct Space {
 
 impl Small {
     /// Mounts one, at `/run/conformance/NAME`.
-    pub(crate) fn new(kind: &str, name: &str, options: &str) -> Answer<Self> {
+    pub(crate) fn new(kind: &str, name: &str, options: &str) -> SyscallResult<Self> {
         let root = test_mount::spare(name)?;
         let data = CString::new(options).map_err(|_| Errno::INVAL)?;
         mount(kind, &root, kind, MountFlags::empty(), data.as_c_str())?;
@@ -48,11 +48,11 @@ impl Small {
     }
 
     /// Changes its options.
-    pub(crate) fn remount(&self, options: &str) -> Answer<()> {
+    pub(crate) fn remount(&self, options: &str) -> SyscallResult<()> {
         remount(&self.root, options)
     }
 
-    pub(crate) fn space(&self) -> Answer<Space> {
+    pub(crate) fn space(&self) -> SyscallResult<Space> {
         let all = rustix::fs::statfs(&self.root)?;
         Ok(Space {
             blocks: all.f_blocks,
@@ -63,7 +63,7 @@ impl Small {
     }
 
     /// Its options, as `/proc/self/mountinfo` shows them.
-    pub(crate) fn options(&self) -> Answer<Vec<String>> {
+    pub(crate) fn options(&self) -> SyscallResult<Vec<String>> {
         let text = crate::syscalls::read_file("/proc/self/mountinfo")?;
         let text = String::from_utf8_lossy(&text).into_owned();
         let root = self.root.to_string_lossy().into_owned();
@@ -76,14 +76,14 @@ impl Small {
     }
 
     /// Unmounts it, which must be possible: nothing of it is in use.
-    pub(crate) fn end(self) -> Answer<()> {
+    pub(crate) fn end(self) -> SyscallResult<()> {
         let flags = rustix::mount::UnmountFlags::NOFOLLOW;
         rustix::mount::unmount(&self.root, flags)
     }
 }
 
 /// Changes the options of what is mounted at `root`.
-pub(crate) fn remount(root: &Path, options: &str) -> Answer<()> {
+pub(crate) fn remount(root: &Path, options: &str) -> SyscallResult<()> {
     mount_remount(root, MountFlags::empty(), options)
 }
 

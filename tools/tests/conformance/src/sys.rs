@@ -14,12 +14,12 @@ use std::{
 
 use rustix::io::Errno;
 
-use crate::syscalls::Answer;
+use crate::syscalls::SyscallResult;
 
 /// `fchmodat2()`, the same number on every architecture but Alpha.
 const FCHMODAT2: c_long = 452;
 
-fn check(result: c_long) -> Answer<usize> {
+fn check(result: c_long) -> SyscallResult<usize> {
     usize::try_from(result).map_err(|_| {
         // The C library has just set `errno` for this thread.
         let error = io::Error::last_os_error();
@@ -27,31 +27,31 @@ fn check(result: c_long) -> Answer<usize> {
     })
 }
 
-fn text(path: &Path) -> Answer<CString> {
+fn text(path: &Path) -> SyscallResult<CString> {
     CString::new(path.as_os_str().as_bytes()).map_err(|_| Errno::INVAL)
 }
 
 /// Takes the descriptor that a call has just made.
-fn owned(result: Answer<usize>) -> Answer<OwnedFd> {
+fn owned(result: SyscallResult<usize>) -> SyscallResult<OwnedFd> {
     // SAFETY: The call has just made this descriptor, so that nobody else has it.
     result.map(|fd| unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
 /// Gives this thread, and those that it starts, mounts of their own.
-pub(crate) fn unshare_mounts() -> Answer<()> {
+pub(crate) fn unshare_mounts() -> SyscallResult<()> {
     // SAFETY: No memory is at stake.
     check(unsafe { libc::unshare(libc::CLONE_NEWNS) }.into()).map(drop)
 }
 
 /// `truncate()`, with a length that may be negative.
-pub(crate) fn truncate(path: &Path, length: i64) -> Answer<()> {
+pub(crate) fn truncate(path: &Path, length: i64) -> SyscallResult<()> {
     let path = text(path)?;
     // SAFETY: The path is a C string that lives until the call returns.
     check(unsafe { libc::truncate(path.as_ptr(), length) }.into()).map(drop)
 }
 
 /// `readlink()` with a buffer of `size` bytes, which may be none.
-pub(crate) fn readlink(path: &Path, size: usize) -> Answer<Vec<u8>> {
+pub(crate) fn readlink(path: &Path, size: usize) -> SyscallResult<Vec<u8>> {
     let path = text(path)?;
     let mut buffer = vec![0; size];
     // SAFETY: The buffer has the length that is said, and both live until the call returns.
@@ -68,7 +68,7 @@ pub(crate) fn readlink(path: &Path, size: usize) -> Answer<Vec<u8>> {
 }
 
 /// `fchmodat2()` with `AT_SYMLINK_NOFOLLOW`.
-pub(crate) fn lchmod(path: &Path, mode: u32) -> Answer<()> {
+pub(crate) fn lchmod(path: &Path, mode: u32) -> SyscallResult<()> {
     let path = text(path)?;
     // SAFETY: The path is a C string that lives until the call returns.
     check(unsafe {
@@ -83,7 +83,7 @@ pub(crate) fn lchmod(path: &Path, mode: u32) -> Answer<()> {
     .map(drop)
 }
 
-/// An entry of a folder, as `getdents64()` gives it.
+/// An entry of a directory, as `getdents64()` gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) ino: u64,
@@ -95,7 +95,7 @@ pub(crate) struct Entry {
 }
 
 /// One call of `getdents64()` with room for `size` bytes.
-pub(crate) fn getdents(fd: BorrowedFd<'_>, size: usize) -> Answer<Vec<Entry>> {
+pub(crate) fn getdents(fd: BorrowedFd<'_>, size: usize) -> SyscallResult<Vec<Entry>> {
     let mut buffer = vec![0u8; size];
     // SAFETY: The buffer has the length that is said and lives until the call returns.
     let length = check(unsafe {
@@ -110,7 +110,7 @@ pub(crate) fn getdents(fd: BorrowedFd<'_>, size: usize) -> Answer<Vec<Entry>> {
     let mut entries = Vec::new();
     let mut rest = &buffer[..];
     while let Some((head, _)) = rest.split_at_checked(19) {
-        let number = |at: usize| -> Answer<u64> {
+        let number = |at: usize| -> SyscallResult<u64> {
             let bytes = head.get(at..at + 8).ok_or(Errno::IO)?;
             Ok(u64::from_ne_bytes(bytes.try_into().map_err(|_| Errno::IO)?))
         };
@@ -141,7 +141,7 @@ pub(crate) struct Handle {
 
 /// `name_to_handle_at()` with room for `room` bytes; a handle that is too short comes with the
 /// error, and says the length that is needed.
-pub(crate) fn name_to_handle(path: &Path, room: u32, flags: i32) -> (Handle, Answer<()>) {
+pub(crate) fn name_to_handle(path: &Path, room: u32, flags: i32) -> (Handle, SyscallResult<()>) {
     let mut handle = Handle {
         bytes: room,
         kind: 0,
@@ -172,7 +172,7 @@ pub(crate) fn open_by_handle(
     mount: BorrowedFd<'_>,
     handle: &Handle,
     flags: i32,
-) -> Answer<OwnedFd> {
+) -> SyscallResult<OwnedFd> {
     // SAFETY: The kernel reads `bytes` of the handle and refuses more than the 128 that are there;
     // it lives until the call returns.
     owned(check(unsafe {
@@ -186,7 +186,7 @@ pub(crate) fn open_by_handle(
 }
 
 /// A lock of the open file itself, on its first byte: `F_OFD_SETLK`.
-pub(crate) fn lock_first_byte(fd: BorrowedFd<'_>, kind: i32) -> Answer<()> {
+pub(crate) fn lock_first_byte(fd: BorrowedFd<'_>, kind: i32) -> SyscallResult<()> {
     // SAFETY: A lock of zeros is a value.
     let mut lock: libc::flock = unsafe { std::mem::zeroed() };
     lock.l_type = kind as i16;
@@ -198,7 +198,7 @@ pub(crate) fn lock_first_byte(fd: BorrowedFd<'_>, kind: i32) -> Answer<()> {
 }
 
 /// Asks for a lease or gives it back.
-pub(crate) fn set_lease(fd: BorrowedFd<'_>, kind: i32) -> Answer<()> {
+pub(crate) fn set_lease(fd: BorrowedFd<'_>, kind: i32) -> SyscallResult<()> {
     // SAFETY: No memory is at stake.
     check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETLEASE, kind) }.into()).map(drop)
 }
@@ -211,7 +211,12 @@ pub(crate) struct Mapping {
 
 impl Mapping {
     /// Maps the first `length` bytes of a file; `flags` are `MAP_SHARED` or `MAP_PRIVATE`.
-    pub(crate) fn new(fd: BorrowedFd<'_>, length: usize, write: bool, flags: i32) -> Answer<Self> {
+    pub(crate) fn new(
+        fd: BorrowedFd<'_>,
+        length: usize,
+        write: bool,
+        flags: i32,
+    ) -> SyscallResult<Self> {
         let protection = libc::PROT_READ | if write { libc::PROT_WRITE } else { 0 };
         let none = std::ptr::null_mut();
         // SAFETY: The kernel chooses an address at which nothing is.
@@ -241,7 +246,7 @@ impl Mapping {
 
     /// Has the kernel read a byte of the mapping, by writing it to `fd`: it may be behind the end
     /// of the file, which is then an error and no signal.
-    pub(crate) fn write_to(&self, index: usize, fd: BorrowedFd<'_>) -> Answer<usize> {
+    pub(crate) fn write_to(&self, index: usize, fd: BorrowedFd<'_>) -> SyscallResult<usize> {
         assert!(index < self.length);
         // SAFETY: The byte is within the mapping, and it is the kernel that reads it.
         let result = unsafe { libc::write(fd.as_raw_fd(), self.start.add(index).cast(), 1) };
@@ -250,7 +255,7 @@ impl Mapping {
 
     /// Has the kernel store a byte in the mapping, by reading it from `fd`: where there can be no
     /// page for it, that is an error and no signal.
-    pub(crate) fn fill_from(&self, index: usize, fd: BorrowedFd<'_>) -> Answer<usize> {
+    pub(crate) fn fill_from(&self, index: usize, fd: BorrowedFd<'_>) -> SyscallResult<usize> {
         assert!(index < self.length);
         // SAFETY: The byte is within the mapping, and it is the kernel that writes it.
         let result = unsafe { libc::pread(fd.as_raw_fd(), self.start.add(index).cast(), 1, 0) };
@@ -258,7 +263,7 @@ impl Mapping {
     }
 
     /// Has the kernel move each page to other memory, and never use the old one again.
-    pub(crate) fn migrate(&self) -> Answer<()> {
+    pub(crate) fn migrate(&self) -> SyscallResult<()> {
         let start: *mut c_void = self.start.cast();
         // SAFETY: The range is that of the mapping, and what is in it stays.
         check(unsafe { libc::madvise(start, self.length, libc::MADV_SOFT_OFFLINE) }.into())
@@ -266,7 +271,7 @@ impl Mapping {
     }
 
     /// Waits until what was changed is in the file.
-    pub(crate) fn sync(&self) -> Answer<()> {
+    pub(crate) fn sync(&self) -> SyscallResult<()> {
         let start: *mut c_void = self.start.cast();
         // SAFETY: The range is that of the mapping.
         check(unsafe { libc::msync(start, self.length, libc::MS_SYNC) }.into()).map(drop)

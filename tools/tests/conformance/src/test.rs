@@ -10,7 +10,7 @@ use std::{
 
 use rustix::io::Errno;
 
-use crate::{syscalls::Answer, test_mount::Place};
+use crate::{syscalls::SyscallResult, test_mount::TestMount};
 
 /// The end of a test that cannot go on; what was wrong has been noted.
 pub(crate) struct Stop;
@@ -24,8 +24,8 @@ pub(crate) type Named = (&'static str, fn(&Test) -> Case);
 /// A test that is running.
 pub(crate) struct Test<'a> {
     /// Where it runs.
-    pub(crate) place: &'a Place,
-    /// An empty folder of root's for it alone.
+    pub(crate) mount: &'a TestMount,
+    /// An empty directory of root's for it alone.
     dir: PathBuf,
     notes: Mutex<Notes>,
 }
@@ -38,9 +38,9 @@ struct Notes {
 }
 
 impl<'a> Test<'a> {
-    pub(crate) fn new(place: &'a Place, dir: PathBuf) -> Self {
+    pub(crate) fn new(mount: &'a TestMount, dir: PathBuf) -> Self {
         Self {
-            place,
+            mount,
             dir,
             notes: Mutex::default(),
         }
@@ -57,31 +57,36 @@ impl<'a> Test<'a> {
         notes.wrong.extend(wrong);
     }
 
-    /// The folder of this test.
+    /// The directory of this test.
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// A path in the folder of this test.
+    /// A path in the directory of this test.
     pub(crate) fn at(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }
 
     /// The call must succeed; the test cannot go on without its answer.
-    pub(crate) fn done<T>(&self, what: &str, answer: Answer<T>) -> Result<T, Stop> {
+    pub(crate) fn done<T>(&self, what: &str, answer: SyscallResult<T>) -> Result<T, Stop> {
         let refusal = |errno: &Errno| format!("{what}: refused with {}", name(*errno));
         self.note(answer.as_ref().err().map(refusal));
         answer.map_err(|_| Stop)
     }
 
     /// The call must fail with this error.
-    pub(crate) fn refused<T>(&self, what: &str, answer: Answer<T>, errno: Errno) {
+    pub(crate) fn refused<T>(&self, what: &str, answer: SyscallResult<T>, errno: Errno) {
         self.answers(what, answer, Err(errno));
     }
 
     /// The call must answer this.
-    pub(crate) fn answers<T>(&self, what: &str, answer: Answer<T>, expected: Answer<()>) {
-        let show = |answer: Answer<()>| match answer {
+    pub(crate) fn answers<T>(
+        &self,
+        what: &str,
+        answer: SyscallResult<T>,
+        expected: SyscallResult<()>,
+    ) {
+        let show = |answer: SyscallResult<()>| match answer {
             Ok(()) => "done".to_owned(),
             Err(errno) => name(errno),
         };

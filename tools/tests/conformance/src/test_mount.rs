@@ -64,7 +64,7 @@ pub(crate) fn userns() -> Result<UserNs, Box<dyn Error>> {
 }
 
 /// A filesystem that is mounted until this is dropped.
-pub(crate) struct Place {
+pub(crate) struct TestMount {
     pub(crate) kind: String,
     pub(crate) manner: Manner,
     /// Where it is mounted.
@@ -73,7 +73,7 @@ pub(crate) struct Place {
     root: PathBuf,
 }
 
-impl Place {
+impl TestMount {
     /// Mounts a filesystem with these options. The process is in the user namespace already.
     pub(crate) fn new(kind: &str, manner: Manner, options: &str) -> Result<Self, Box<dyn Error>> {
         let base = Path::new(HERE).join("base");
@@ -87,7 +87,7 @@ impl Place {
             Some(text.as_c_str()),
         )
         .map_err(|errno| format!("mounting {kind} with options {options:?}: {errno}"))?;
-        let mut place = Self {
+        let mut test_mount = Self {
             kind: kind.to_owned(),
             manner,
             root: base.clone(),
@@ -97,11 +97,11 @@ impl Place {
         if shift > 0 {
             let root = Path::new(HERE).join("seen");
             fs::create_dir_all(&root)?;
-            syscalls::give(&place.base, shift)?;
-            place.through(0, IDS / 2)?.attach(&root)?;
-            place.root = root;
+            syscalls::give(&test_mount.base, shift)?;
+            test_mount.through(0, IDS / 2)?.attach(&root)?;
+            test_mount.root = root;
         }
-        Ok(place)
+        Ok(test_mount)
     }
 
     /// Where it is used.
@@ -149,7 +149,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for TestMount {
     fn drop(&mut self) {
         // After `end()` there is nothing left to do, unless that failed.
         let _ = unmount(&self.root, true);
@@ -158,13 +158,13 @@ impl Drop for Place {
 }
 
 /// The path of something in another mount of the place.
-pub(crate) fn in_mount(place: &Place, mount: &Detached, path: &Path) -> PathBuf {
-    let below = path.strip_prefix(place.root()).unwrap_or(path);
+pub(crate) fn in_mount(test_mount: &TestMount, mount: &Detached, path: &Path) -> PathBuf {
+    let below = path.strip_prefix(test_mount.root()).unwrap_or(path);
     Path::new(&syscalls::through(mount.as_fd())).join(below)
 }
 
-/// A folder outside of every place.
-pub(crate) fn spare(name: &str) -> syscalls::Answer<PathBuf> {
+/// A directory outside of every place.
+pub(crate) fn spare(name: &str) -> syscalls::SyscallResult<PathBuf> {
     let path = Path::new(HERE).join(name);
     let made = fs::create_dir_all(&path);
     made.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;

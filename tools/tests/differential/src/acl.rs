@@ -8,7 +8,7 @@ use crate::rng::Rng;
 
 /// The attribute of a file's ACL.
 pub(crate) const ACCESS: &str = "system.posix_acl_access";
-/// The attribute of the ACL that is given to what is made in a folder.
+/// The attribute of the ACL that is given to what is made in a directory.
 pub(crate) const DEFAULT: &str = "system.posix_acl_default";
 /// The attribute of a file's capabilities.
 pub(crate) const CAPABILITY: &str = "security.capability";
@@ -29,7 +29,7 @@ const NOBODY: u32 = u32::MAX;
 
 /// The permissions that ACLs give.
 const ANY: [u16; 8] = [0, 1, 3, 4, 5, 6, 7, 7];
-/// Those of folders in which something can happen.
+/// Those of directories in which something can happen.
 const WIDE: [u16; 8] = [1, 3, 5, 5, 7, 7, 7, 7];
 
 /// An ACL that names some of these users and groups; now and then one that is not valid.

@@ -19,21 +19,21 @@ use rustix::{
 
 use crate::{
     acl,
-    syscalls::{Answer, attribute_names, result_name},
+    syscalls::{SyscallResult, attribute_names, result_name},
 };
 
 /// Where to look, and what was seen there before.
 pub(crate) struct Disk {
-    /// The folders in which the world's files are seen: one, or for overlayfs also the layer that
-    /// changes go to.
-    folders: Vec<PathBuf>,
+    /// The directories in which the world's files are seen: one, or for overlayfs also the layer
+    /// that changes go to.
+    directories: Vec<PathBuf>,
     seen: HashMap<String, String>,
 }
 
 impl Disk {
-    pub(crate) fn new(folders: Vec<PathBuf>) -> Self {
+    pub(crate) fn new(directories: Vec<PathBuf>) -> Self {
         Self {
-            folders,
+            directories,
             seen: HashMap::new(),
         }
     }
@@ -41,9 +41,9 @@ impl Disk {
     /// What is at a path, if it is not what was seen there last.
     pub(crate) fn change(&mut self, path: &str) -> Option<String> {
         let now: Vec<String> = self
-            .folders
+            .directories
             .iter()
-            .map(|folder| show(&folder.join(path)))
+            .map(|directory| show(&directory.join(path)))
             .collect();
         let now = now.join(" upper ");
         if self.seen.get(path) == Some(&now) {
@@ -59,12 +59,12 @@ impl Disk {
         let mut next = 0;
         while let Some(path) = paths.get(next).cloned() {
             next += 1;
-            let folder = self.folders[0].join(&path);
-            // What is no folder has nothing in it.
-            let Ok(entries) = fs::read_dir(&folder) else {
+            let directory = self.directories[0].join(&path);
+            // What is no directory has nothing in it.
+            let Ok(entries) = fs::read_dir(&directory) else {
                 continue;
             };
-            if folder.is_symlink() {
+            if directory.is_symlink() {
                 continue;
             }
             let names = entries.flatten().map(|entry| entry.file_name());
@@ -92,7 +92,7 @@ fn show(path: &Path) -> String {
     }
 }
 
-fn look(path: &Path) -> Answer {
+fn look(path: &Path) -> SyscallResult {
     let flags = AtFlags::SYMLINK_NOFOLLOW;
     let seen = statx(CWD, path, flags, StatxFlags::BASIC_STATS)?;
     let mut text = String::new();

@@ -13,23 +13,23 @@ use mount_idmapped::{Attribute, IdmappedMount, UserNs};
 use crate::{
     count::Counts,
     disk::Disk,
-    mutate::Shaker,
+    mutate::Mutator,
     op::{Step, shown},
     rng::Rng,
     shape::{ROOTED, Shape},
     syscalls::{mount_path, result_name},
-    test_mount::{Disks, Filesystem, Layers, Place},
+    test_mount::{Disks, Filesystem, Layers, TestMount},
     userns,
     worker::Worker,
 };
 
-/// How often root shakes the world before anybody does something.
-const FIRST_SHAKES: usize = 60;
-/// In how many of a hundred steps root shakes it again.
-const SHAKES: usize = 25;
+/// How often root mutates the world before anybody does something.
+const FIRST_MUTATIONS: usize = 60;
+/// In how many of a hundred steps root mutates it again.
+const MUTATION_PERCENT: usize = 25;
 
 /// Which world: everything about it follows.
-pub(crate) struct World {
+pub(crate) struct Fixture {
     pub(crate) number: u64,
     pub(crate) on: Filesystem,
     pub(crate) seed: u64,
@@ -37,14 +37,14 @@ pub(crate) struct World {
 }
 
 /// The world while it lasts.
-struct Stage<'a> {
+struct Run<'a> {
     shape: &'a Shape,
     disk: Disk,
-    shaker: Shaker,
+    mutator: Mutator,
     workers: Vec<Worker>,
 }
 
-impl World {
+impl Fixture {
     /// Lets it happen, and writes down what does.
     pub(crate) fn run(
         &self,
@@ -70,21 +70,28 @@ impl World {
             0 => None,
             number => Some((&namespaces[number - 1], &shape.namespaces[number])),
         };
-        let mut shaker = None;
-        let place = Place::make(self.on, disks, &layers, inside, &mut rng, |folder, rng| {
-            let mut first = Shaker::new(folder);
-            for _ in 0..FIRST_SHAKES {
-                first.shake(rng, &shape);
-            }
-            shaker = Some(first);
-            Ok(())
-        })?;
-        let mut shaker = shaker.unwrap_or_else(|| Shaker::new(&place.files));
-        shaker.move_to(&place.files);
+        let mut mutator = None;
+        let test_mount = TestMount::make(
+            self.on,
+            disks,
+            &layers,
+            inside,
+            &mut rng,
+            |directory, rng| {
+                let mut first = Mutator::new(directory);
+                for _ in 0..FIRST_MUTATIONS {
+                    first.mutate(rng, &shape);
+                }
+                mutator = Some(first);
+                Ok(())
+            },
+        )?;
+        let mut mutator = mutator.unwrap_or_else(|| Mutator::new(&test_mount.files));
+        mutator.move_to(&test_mount.files);
         for (number, mount) in shape.mounts.iter().enumerate() {
             let target = mount_path(number);
             fs::create_dir(&target)?;
-            let mut idmapped = IdmappedMount::of(&place.files);
+            let mut idmapped = IdmappedMount::of(&test_mount.files);
             if mount.nosuid {
                 idmapped = idmapped.set(Attribute::NoSuid);
             }
@@ -107,17 +114,17 @@ impl World {
             Worker::start(&shape, self.seed, number, inside)
         });
         let workers = workers.collect::<io::Result<Vec<_>>>()?;
-        let mut folders = vec![place.files.clone()];
-        folders.extend(place.upper.clone());
-        let mut stage = Stage {
+        let mut directories = vec![test_mount.files.clone()];
+        directories.extend(test_mount.upper.clone());
+        let mut stage = Run {
             shape: &shape,
-            disk: Disk::new(folders),
-            shaker,
+            disk: Disk::new(directories),
+            mutator,
             workers,
         };
-        let happened = stage.happen(self, counts, trace);
+        let happened = stage.execute(self, counts, trace);
         drop(stage);
-        place.remove()?;
+        test_mount.remove()?;
         happened
     }
 
@@ -151,23 +158,23 @@ impl World {
     }
 }
 
-impl Stage<'_> {
-    fn happen(
+impl Run<'_> {
+    fn execute(
         &mut self,
-        world: &World,
+        world: &Fixture,
         counts: &mut Counts,
         trace: &mut impl Write,
     ) -> io::Result<()> {
         let mut rng = Rng::of(world.seed, u64::MAX - 1);
-        for _ in 0..FIRST_SHAKES {
-            self.shake(&mut rng, trace)?;
+        for _ in 0..FIRST_MUTATIONS {
+            self.mutate(&mut rng, trace)?;
         }
         for step in 0..world.ops {
-            if rng.chance(SHAKES) {
-                self.shake(&mut rng, trace)?;
+            if rng.chance(MUTATION_PERCENT) {
+                self.mutate(&mut rng, trace)?;
             }
             if rng.chance(2) {
-                writeln!(trace, "root sets {}", Shaker::set(&mut rng)?)?;
+                writeln!(trace, "root sets {}", Mutator::set(&mut rng)?)?;
             }
             self.step(world, step, counts, trace)?;
         }
@@ -179,8 +186,8 @@ impl Stage<'_> {
         Ok(())
     }
 
-    fn shake(&mut self, rng: &mut Rng, trace: &mut impl Write) -> io::Result<()> {
-        let path = self.shaker.shake(rng, self.shape);
+    fn mutate(&mut self, rng: &mut Rng, trace: &mut impl Write) -> io::Result<()> {
+        let path = self.mutator.mutate(rng, self.shape);
         match self.disk.change(&path) {
             Some(now) => writeln!(trace, "root {} {now}", shown(&path)),
             None => Ok(()),
@@ -189,7 +196,7 @@ impl Stage<'_> {
 
     fn step(
         &mut self,
-        world: &World,
+        world: &Fixture,
         number: u64,
         counts: &mut Counts,
         trace: &mut impl Write,

@@ -40,7 +40,7 @@ use rustix::{
 
 use crate::{
     count::Counts,
-    fixture::World,
+    fixture::Fixture,
     rng::Rng,
     test_mount::{Disks, Filesystem},
 };
@@ -64,8 +64,8 @@ struct Arguments {
     /// The filesystems, which take turns
     #[arg(long, value_delimiter = ',', default_value = "tmpfs")]
     on: Vec<Filesystem>,
-    /// Where an ext4 filesystem is mounted, on which a folder is made
-    #[arg(long, value_name = "FOLDER")]
+    /// Where an ext4 filesystem is mounted, on which a directory is made
+    #[arg(long, value_name = "DIRECTORY")]
     ext4: Option<PathBuf>,
     /// The device of a FAT filesystem; whatever is on it is removed
     #[arg(long, value_name = "DEVICE")]
@@ -91,7 +91,7 @@ fn run(arguments: &Arguments) -> io::Result<()> {
     if let Some(device) = &arguments.vfat {
         leave_alone(device)?;
     }
-    // SAFETY: Leaves neither the descriptors nor the folders that are shared with others.
+    // SAFETY: Leaves neither the descriptors nor the directories that are shared with others.
     unsafe { unshare_unsafe(UnshareFlags::NEWNS) }?;
     mount_change(
         "/",
@@ -108,7 +108,7 @@ fn run(arguments: &Arguments) -> io::Result<()> {
         None => 0..arguments.ops.div_ceil(OPS_OF_A_WORLD),
     };
     for number in worlds {
-        let world = World {
+        let world = Fixture {
             number,
             on: arguments.on[number as usize % arguments.on.len()],
             seed: Rng::of(arguments.seed, number).next(),

@@ -132,8 +132,8 @@ impl Map {
         }
     }
 
-    /// As many lines as there can be (up to 340, in less than a page), to ids from `lower` as far as they are mapped here: pairs of
-    /// ids changed round, from 999 on or from 0.
+    /// As many lines as there can be (up to 340, in less than a page), to ids from `lower` as far
+    /// as they are mapped here: pairs of ids changed round, from 999 on or from 0.
     fn many(&self, lower: u32) -> Vec<Extent> {
         let line = format!("{lower} {lower} 1\n").len() as u32 + 1;
         let count = self.room(lower).min(340).min(4095 / line);

@@ -21,43 +21,43 @@ use rustix::{
 use crate::{
     acl,
     map::IDS,
-    op::{MODES, TARGETS, folder, path},
+    op::{MODES, TARGETS, directory, path},
     program,
     rng::Rng,
     shape::Shape,
 };
 
-/// Who shakes a world, and what must stay as long as the world.
-pub(crate) struct Shaker {
-    folder: PathBuf,
+/// Who mutates a world, and what must stay as long as the world.
+pub(crate) struct Mutator {
+    directory: PathBuf,
     /// A program that says who it is.
     program: Vec<u8>,
     sockets: Vec<UnixDatagram>,
 }
 
-/// Permission bits of folders: mostly such that something can happen in them.
-const FOLDER_MODES: [u32; 12] = [
+/// Permission bits of directories: mostly such that something can happen in them.
+const DIRECTORY_MODES: [u32; 12] = [
     0o777, 0o777, 0o1777, 0o1777, 0o2777, 0o3777, 0o2775, 0o1775, 0o755, 0o711, 0o750, 0o1770,
 ];
 
-impl Shaker {
-    pub(crate) fn new(folder: &Path) -> Self {
+impl Mutator {
+    pub(crate) fn new(directory: &Path) -> Self {
         Self {
-            folder: folder.to_owned(),
+            directory: directory.to_owned(),
             program: program::file(),
             sockets: Vec::new(),
         }
     }
 
-    /// From now on the world is seen at another folder.
-    pub(crate) fn move_to(&mut self, folder: &Path) {
-        self.folder = folder.to_owned();
+    /// From now on the world is seen at another directory.
+    pub(crate) fn move_to(&mut self, directory: &Path) {
+        self.directory = directory.to_owned();
     }
 
     /// Makes or changes something, as far as this filesystem can. The answer is its path.
-    pub(crate) fn shake(&mut self, rng: &mut Rng, shape: &Shape) -> String {
+    pub(crate) fn mutate(&mut self, rng: &mut Rng, shape: &Shape) -> String {
         let chosen = if rng.chance(25) {
-            folder(rng)
+            directory(rng)
         } else {
             path(rng)
         };
@@ -80,29 +80,29 @@ impl Shaker {
     }
 
     fn change(&mut self, rng: &mut Rng, shape: &Shape, chosen: &str) -> std::io::Result<()> {
-        let place = self.folder.join(chosen);
-        self.make_folders_above(chosen);
-        forget_flags(&place);
-        let is_folder = matches!(chosen.rsplit('/').next(), Some("" | "d" | "e" | "g" | "n"));
-        if !is_folder && rng.chance(60) {
-            let _ = remove(&place);
-            self.make(rng, &place)?;
-        } else if is_folder && !chosen.is_empty() && !is_real_folder(&place) {
-            let _ = remove(&place);
-            fs::create_dir(&place)?;
+        let target = self.directory.join(chosen);
+        self.make_directories_above(chosen);
+        forget_flags(&target);
+        let is_directory = matches!(chosen.rsplit('/').next(), Some("" | "d" | "e" | "g" | "n"));
+        if !is_directory && rng.chance(60) {
+            let _ = remove(&target);
+            self.make(rng, &target)?;
+        } else if is_directory && !chosen.is_empty() && !is_real_directory(&target) {
+            let _ = remove(&target);
+            fs::create_dir(&target)?;
         }
         let (user, group) = shape.any_owner(rng);
         let owners = (Some(Uid::from_raw(user)), Some(Gid::from_raw(group)));
-        let _ = chownat(CWD, &place, owners.0, owners.1, AtFlags::SYMLINK_NOFOLLOW);
-        if place.is_symlink() {
+        let _ = chownat(CWD, &target, owners.0, owners.1, AtFlags::SYMLINK_NOFOLLOW);
+        if target.is_symlink() {
             return Ok(());
         }
-        let bits = if is_real_folder(&place) {
-            rng.pick(&FOLDER_MODES)
+        let bits = if is_real_directory(&target) {
+            rng.pick(&DIRECTORY_MODES)
         } else {
             rng.pick(&MODES)
         };
-        let _ = chmodat(CWD, &place, Mode::from_raw_mode(bits), AtFlags::empty());
+        let _ = chmodat(CWD, &target, Mode::from_raw_mode(bits), AtFlags::empty());
         for (name, percent) in [
             (acl::ACCESS, 30),
             (acl::DEFAULT, 20),
@@ -114,64 +114,64 @@ impl Shaker {
                 continue;
             }
             let value = match name {
-                acl::ACCESS | acl::DEFAULT if is_folder => acl::wide(rng, &IDS, &IDS),
+                acl::ACCESS | acl::DEFAULT if is_directory => acl::wide(rng, &IDS, &IDS),
                 acl::ACCESS | acl::DEFAULT => acl::random(rng, &IDS, &IDS),
                 acl::CAPABILITY => acl::capability(rng, &IDS),
                 _ => vec![rng.below(4) as u8],
             };
-            let _ = lsetxattr(&place, name, &value, XattrFlags::empty());
+            let _ = lsetxattr(&target, name, &value, XattrFlags::empty());
         }
         if rng.chance(3) {
-            let _ = set_flags(&place, rng.pick(&[IFlags::IMMUTABLE, IFlags::APPEND]));
+            let _ = set_flags(&target, rng.pick(&[IFlags::IMMUTABLE, IFlags::APPEND]));
         }
         Ok(())
     }
 
-    fn make_folders_above(&self, chosen: &str) {
+    fn make_directories_above(&self, chosen: &str) {
         for (end, _) in chosen.match_indices('/') {
-            let folder = self.folder.join(&chosen[..end]);
-            forget_flags(&folder);
-            if !is_real_folder(&folder) {
-                let _ = remove(&folder);
-                let _ = fs::create_dir(&folder);
+            let directory = self.directory.join(&chosen[..end]);
+            forget_flags(&directory);
+            if !is_real_directory(&directory) {
+                let _ = remove(&directory);
+                let _ = fs::create_dir(&directory);
             }
         }
-        forget_flags(&self.folder);
+        forget_flags(&self.directory);
     }
 
     /// Makes something where nothing is.
-    fn make(&mut self, rng: &mut Rng, place: &Path) -> std::io::Result<()> {
-        let node = |kind, device| mknodat(CWD, place, kind, Mode::from_raw_mode(0o600), device);
+    fn make(&mut self, rng: &mut Rng, target: &Path) -> std::io::Result<()> {
+        let node = |kind, device| mknodat(CWD, target, kind, Mode::from_raw_mode(0o600), device);
         match rng.below(20) {
-            0..3 => symlink(rng.pick(&TARGETS), place)?,
+            0..3 => symlink(rng.pick(&TARGETS), target)?,
             3 | 4 => node(FileType::Fifo, 0)?,
-            5 | 6 => self.sockets.push(UnixDatagram::bind(place)?),
+            5 | 6 => self.sockets.push(UnixDatagram::bind(target)?),
             7 => node(FileType::CharacterDevice, makedev(1, 3))?,
-            8 => fs::create_dir(place)?,
-            9..13 => write_new(place, &self.program)?,
-            _ => write_new(place, b"something\n")?,
+            8 => fs::create_dir(target)?,
+            9..13 => write_new(target, &self.program)?,
+            _ => write_new(target, b"something\n")?,
         }
         Ok(())
     }
 }
 
 /// Makes a file. Should a pipe be there still, nobody is waited for.
-fn write_new(place: &Path, contents: &[u8]) -> std::io::Result<()> {
+fn write_new(target: &Path, contents: &[u8]) -> std::io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-    let file = openat(CWD, place, flags, Mode::from_raw_mode(0o600))?;
+    let file = openat(CWD, target, flags, Mode::from_raw_mode(0o600))?;
     std::fs::File::from(file).write_all(contents)
 }
 
-fn is_real_folder(place: &Path) -> bool {
-    place
+fn is_real_directory(target: &Path) -> bool {
+    target
         .symlink_metadata()
         .is_ok_and(|metadata| metadata.is_dir())
 }
 
-fn set_flags(place: &Path, flag: IFlags) -> Result<(), Errno> {
+fn set_flags(target: &Path, flag: IFlags) -> Result<(), Errno> {
     const NO_FLAGS: IFlags = IFlags::IMMUTABLE.union(IFlags::APPEND);
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = openat(CWD, place, flags, Mode::empty())?;
+    let file = openat(CWD, target, flags, Mode::empty())?;
     let before = ioctl_getflags(&file)?;
     let after = before.difference(NO_FLAGS) | flag;
     if before == after {
@@ -180,24 +180,24 @@ fn set_flags(place: &Path, flag: IFlags) -> Result<(), Errno> {
     ioctl_setflags(&file, after)
 }
 
-/// Lets what is at a place be changed.
-fn forget_flags(place: &Path) {
-    let is_sealed = place
+/// Lets what is at a target be changed.
+fn forget_flags(target: &Path) {
+    let is_sealed = target
         .symlink_metadata()
         .is_ok_and(|metadata| metadata.is_dir() || metadata.is_file());
     if is_sealed {
-        let _ = set_flags(place, IFlags::empty());
+        let _ = set_flags(target, IFlags::empty());
     }
 }
 
-/// Removes whatever is at a place, and below it.
-pub(crate) fn remove(place: &Path) -> std::io::Result<()> {
-    forget_flags(place);
-    if !is_real_folder(place) {
-        return fs::remove_file(place);
+/// Removes whatever is at a target, and below it.
+pub(crate) fn remove(target: &Path) -> std::io::Result<()> {
+    forget_flags(target);
+    if !is_real_directory(target) {
+        return fs::remove_file(target);
     }
-    for entry in fs::read_dir(place)? {
+    for entry in fs::read_dir(target)? {
         remove(&entry?.path())?;
     }
-    fs::remove_dir(place)
+    fs::remove_dir(target)
 }

@@ -13,11 +13,11 @@ use crate::{
     shape::{Namespace, Shape, names},
 };
 
-/// The folders of a world; the first is its root.
-const FOLDERS: [&str; 6] = ["", "d", "e", "d/n", "e/n", "g"];
+/// The directories of a world; the first is its root.
+const DIRECTORIES: [&str; 6] = ["", "d", "e", "d/n", "e/n", "g"];
 /// What is in them.
 const NAMES: [&str; 8] = ["a", "b", "c", "p", "s", "x", "y", "n"];
-/// Permission bits for files and folders.
+/// Permission bits for files and directories.
 pub(crate) const MODES: [u32; 20] = [
     0o644, 0o600, 0o666, 0o755, 0o700, 0o777, 0o750, 0o640, 0o440, 0o000, 0o4755, 0o2755, 0o6755,
     0o2745, 0o1777, 0o2777, 0o3777, 0o2644, 0o7777, 0o1755,
@@ -26,18 +26,18 @@ pub(crate) const MODES: [u32; 20] = [
 /// A path in the world.
 pub(crate) fn path(rng: &mut Rng) -> String {
     if rng.chance(15) {
-        return rng.pick(&FOLDERS).to_owned();
+        return rng.pick(&DIRECTORIES).to_owned();
     }
-    let (folder, name) = (rng.pick(&FOLDERS), rng.pick(&NAMES));
-    if folder.is_empty() {
+    let (directory, name) = (rng.pick(&DIRECTORIES), rng.pick(&NAMES));
+    if directory.is_empty() {
         return name.to_owned();
     }
-    format!("{folder}/{name}")
+    format!("{directory}/{name}")
 }
 
-/// The path of a folder of the world.
-pub(crate) fn folder(rng: &mut Rng) -> String {
-    rng.pick(&FOLDERS).to_owned()
+/// The path of a directory of the world.
+pub(crate) fn directory(rng: &mut Rng) -> String {
+    rng.pick(&DIRECTORIES).to_owned()
 }
 
 /// The special file that is made.
@@ -175,7 +175,7 @@ impl Op {
                 if to.is_none() && rng.chance(30) {
                     flags |= OFlags::EXCL;
                 }
-                Self::Tmpfile(folder(rng), flags, rng.pick(&MODES), to)
+                Self::Tmpfile(directory(rng), flags, rng.pick(&MODES), to)
             }
             18..22 => Self::Mkdir(at, rng.pick(&MODES)),
             22..26 => {
@@ -201,7 +201,7 @@ impl Op {
                 Self::Rename(at, path(rng), flags)
             }
             39..43 => Self::Unlink(at),
-            43..45 => Self::Rmdir(if rng.chance(50) { folder(rng) } else { at }),
+            43..45 => Self::Rmdir(if rng.chance(50) { directory(rng) } else { at }),
             45..53 => Self::Chown(at, id(rng, users), id(rng, groups), rng.chance(70)),
             53..58 => Self::Chmod(at, rng.pick(&MODES)),
             58..60 => Self::Flags(at, rng.chance(20), rng.chance(20)),
@@ -233,7 +233,7 @@ impl Op {
             91..94 => Self::Exec(at),
             94..96 => Self::Connect(at),
             96 => Self::Lease(at),
-            97 | 98 => Self::Readdir(folder(rng)),
+            97 | 98 => Self::Readdir(directory(rng)),
             _ => Self::Readlink(at),
         }
     }

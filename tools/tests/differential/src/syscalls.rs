@@ -28,17 +28,17 @@ use crate::{
 };
 
 /// What came of it: what was seen, if anything, or why it was refused.
-pub(crate) type Answer = Result<String, Errno>;
+pub(crate) type SyscallResult = Result<String, Errno>;
 
 /// Where mounts are, by their numbers.
-pub(crate) const STAGE: &str = "/mnt/differential";
+pub(crate) const ROOT: &str = "/mnt/differential";
 
 /// The path of a mount of the stage.
 pub(crate) fn mount_path(number: usize) -> String {
-    format!("{STAGE}/m{number}")
+    format!("{ROOT}/m{number}")
 }
 
-fn nothing(done: Result<(), Errno>) -> Answer {
+fn nothing(done: Result<(), Errno>) -> SyscallResult {
     done.map(|()| String::new())
 }
 
@@ -56,7 +56,7 @@ const ALWAYS: OFlags = OFlags::NONBLOCK
     .union(OFlags::NOCTTY);
 
 /// Does it, below the roots of two mounts.
-pub(crate) fn act(op: &Op, mount: usize, to_mount: usize) -> Answer {
+pub(crate) fn call(op: &Op, mount: usize, to_mount: usize) -> SyscallResult {
     let at = |path: &str| format!("{}/{path}", mount_path(mount));
     let there = |path: &str| format!("{}/{path}", mount_path(to_mount));
     let mode = Mode::from_raw_mode;
@@ -66,9 +66,9 @@ pub(crate) fn act(op: &Op, mount: usize, to_mount: usize) -> Answer {
             let seen = statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS)?;
             Ok(ids_and_mode(&seen))
         }
-        Op::Tmpfile(folder, flags, bits, to) => {
+        Op::Tmpfile(directory, flags, bits, to) => {
             let flags = *flags | OFlags::TMPFILE | ALWAYS;
-            let file = openat(CWD, at(folder), flags, mode(*bits))?;
+            let file = openat(CWD, at(directory), flags, mode(*bits))?;
             let seen = statx(&file, "", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS)?;
             let mut seen = ids_and_mode(&seen);
             if let Some(to) = to {
@@ -201,9 +201,9 @@ pub(crate) fn act(op: &Op, mount: usize, to_mount: usize) -> Answer {
         }
         Op::Readdir(path) => {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | ALWAYS;
-            let folder = openat(CWD, at(path), flags, Mode::empty())?;
+            let directory = openat(CWD, at(path), flags, Mode::empty())?;
             let mut names = Vec::new();
-            for entry in Dir::new(folder)? {
+            for entry in Dir::new(directory)? {
                 names.push(entry?.file_name().to_string_lossy().into_owned());
             }
             names.sort_unstable();
@@ -217,7 +217,7 @@ pub(crate) fn act(op: &Op, mount: usize, to_mount: usize) -> Answer {
 }
 
 /// Runs a program, mostly one that says who it is.
-fn exec(path: &str) -> Answer {
+fn exec(path: &str) -> SyscallResult {
     let mut command = Command::new(path);
     command
         .env_clear()
@@ -281,7 +281,7 @@ const ERRORS: [(Errno, &str); 33] = [
 ];
 
 /// What an answer is called: `ok` or the name of the error.
-pub(crate) fn result_name(answer: &Answer) -> String {
+pub(crate) fn result_name(answer: &SyscallResult) -> String {
     match answer {
         Ok(_) => "ok".to_owned(),
         Err(errno) => match ERRORS.iter().find(|(it, _)| it == errno) {

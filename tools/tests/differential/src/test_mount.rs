@@ -16,7 +16,7 @@ use rustix::{
     mount::{MountFlags, MoveMountFlags, UnmountFlags, mount, move_mount, unmount},
 };
 
-use crate::{map::IDS, mutate::remove, rng::Rng, shape::Namespace, syscalls::STAGE, userns};
+use crate::{map::IDS, mutate::remove, rng::Rng, shape::Namespace, syscalls::ROOT, userns};
 
 /// A filesystem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -37,12 +37,12 @@ pub(crate) struct Disks {
 }
 
 /// Where the files of one world are.
-pub(crate) struct Place {
+pub(crate) struct TestMount {
     /// Where root sees them.
     pub(crate) files: PathBuf,
     /// The layer of overlayfs that changes go to.
     pub(crate) upper: Option<PathBuf>,
-    /// The folder on a filesystem that stays.
+    /// The directory on a filesystem that stays.
     made: Option<PathBuf>,
 }
 
@@ -66,12 +66,13 @@ fn mount_new(kind: &str, source: &Path, target: &Path, data: &str) -> io::Result
 }
 
 /// Clears the stage: everything that is mounted there goes.
-pub(crate) fn clear_stage() -> io::Result<()> {
-    Ok(unmount(STAGE, UnmountFlags::DETACH)?)
+pub(crate) fn unmount_all() -> io::Result<()> {
+    Ok(unmount(ROOT, UnmountFlags::DETACH)?)
 }
 
-impl Place {
-    /// Makes the place of a world, a tmpfs in a user namespace if one is given. `fill` gets the folder for what a lower layer has.
+impl TestMount {
+    /// Makes the test_mount of a world, a tmpfs in a user namespace if one is given. `fill` gets
+    /// the directory for what a lower layer has.
     pub(crate) fn make(
         on: Filesystem,
         disks: &Disks,
@@ -80,10 +81,10 @@ impl Place {
         rng: &mut Rng,
         fill: impl FnOnce(&Path, &mut Rng) -> io::Result<()>,
     ) -> io::Result<Self> {
-        mount_new("tmpfs", Path::new("stage"), Path::new(STAGE), "mode=755")?;
-        let files = Path::new(STAGE).join("files");
+        mount_new("tmpfs", Path::new("stage"), Path::new(ROOT), "mode=755")?;
+        let files = Path::new(ROOT).join("files");
         let no_disk = |what| io::Error::other(format!("which {what}? say --{what}"));
-        let mut place = Self {
+        let mut test_mount = Self {
             files: files.clone(),
             upper: None,
             made: None,
@@ -100,7 +101,7 @@ impl Place {
             },
             Filesystem::Ext4 => {
                 let ext4 = disks.ext4.as_ref().ok_or_else(|| no_disk("ext4"))?;
-                place.files = place.folder(ext4)?;
+                test_mount.files = test_mount.directory(ext4)?;
             }
             Filesystem::Vfat => {
                 let device = disks.vfat.as_ref().ok_or_else(|| no_disk("vfat"))?;
@@ -118,22 +119,22 @@ impl Place {
             }
             Filesystem::Overlay => {
                 let base = match &disks.ext4 {
-                    Some(ext4) => place.folder(ext4)?,
+                    Some(ext4) => test_mount.directory(ext4)?,
                     None => {
-                        let base = Path::new(STAGE).join("layers");
+                        let base = Path::new(ROOT).join("layers");
                         mount_new("tmpfs", Path::new("layers"), &base, "mode=755")?;
                         base
                     }
                 };
-                place.upper = Some(base.join("changes/upper"));
-                for folder in ["lower", "changes/upper", "changes/work"] {
-                    fs::create_dir_all(base.join(folder))?;
+                test_mount.upper = Some(base.join("changes/upper"));
+                for directory in ["lower", "changes/upper", "changes/work"] {
+                    fs::create_dir_all(base.join(directory))?;
                 }
                 if layers.upper.is_some() {
                     // Otherwise root could make nothing there: overlayfs would be read-only.
                     let (user, group) = layers.root;
-                    for folder in ["changes/upper", "changes/work"] {
-                        chown(base.join(folder), Some(user), Some(group))?;
+                    for directory in ["changes/upper", "changes/work"] {
+                        chown(base.join(directory), Some(user), Some(group))?;
                     }
                 }
                 fill(&base.join("lower"), rng)?;
@@ -146,30 +147,30 @@ impl Place {
                 mount_new("overlay", Path::new("overlay"), &files, &options)?;
             }
         }
-        Ok(place)
+        Ok(test_mount)
     }
 
-    /// A new folder for this world on a filesystem that stays.
-    fn folder(&mut self, disk: &Path) -> io::Result<PathBuf> {
-        let folder = disk.join("differential");
-        let _ = remove(&folder);
-        fs::create_dir(&folder)?;
-        self.made = Some(folder.clone());
-        Ok(folder)
+    /// A new directory for this world on a filesystem that stays.
+    fn directory(&mut self, disk: &Path) -> io::Result<PathBuf> {
+        let directory = disk.join("differential");
+        let _ = remove(&directory);
+        fs::create_dir(&directory)?;
+        self.made = Some(directory.clone());
+        Ok(directory)
     }
 
     /// Removes it.
     pub(crate) fn remove(self) -> io::Result<()> {
-        clear_stage()?;
-        self.made.map_or(Ok(()), |folder| remove(&folder))
+        unmount_all()?;
+        self.made.map_or(Ok(()), |directory| remove(&directory))
     }
 }
 
 /// Mounts a layer of overlayfs on its own, with its map.
-fn layer(folder: &Path, map: Option<&UserNs>, name: &str) -> io::Result<String> {
-    let target = format!("{STAGE}/{name}");
+fn layer(directory: &Path, map: Option<&UserNs>, name: &str) -> io::Result<String> {
+    let target = format!("{ROOT}/{name}");
     fs::create_dir(&target)?;
-    let mut mount = IdmappedMount::of(folder);
+    let mut mount = IdmappedMount::of(directory);
     if let Some(map) = map {
         mount = mount.map(map);
     }

@@ -122,7 +122,7 @@ pub(crate) fn tmpfs(fd: &OwnedFd, namespace: &Namespace) -> io::Result<OwnedFd> 
 
 fn new_tmpfs(fd: &OwnedFd, namespace: &Namespace) -> io::Result<OwnedFd> {
     enter(fd, namespace)?;
-    // SAFETY: Leaves neither the descriptors nor the folders that are shared with others.
+    // SAFETY: Leaves neither the descriptors nor the directories that are shared with others.
     unsafe { unshare_unsafe(UnshareFlags::NEWNS) }?;
     let context = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
     fsconfig_set_string(context.as_fd(), "mode", "0777")?;
@@ -142,7 +142,7 @@ fn in_parent(
     }
     let (mut ours, theirs) = UnixStream::pair()?;
     let second = sys::fork(|| {
-        // SAFETY: Leaves neither the descriptors nor the folders that are shared with others.
+        // SAFETY: Leaves neither the descriptors nor the directories that are shared with others.
         let left = unsafe { unshare_unsafe(UnshareFlags::NEWUSER) };
         let mut signal = &theirs;
         let _ = signal.write_all(&[u8::from(left.is_ok())]);
@@ -156,9 +156,9 @@ fn in_parent(
         if left == [0] {
             return Err(io::Error::other("unshare() failed"));
         }
-        let folder = format!("/proc/{second}");
-        fs::write(format!("{folder}/uid_map"), namespace.users.text())?;
-        fs::write(format!("{folder}/gid_map"), namespace.groups.text())?;
+        let directory = format!("/proc/{second}");
+        fs::write(format!("{directory}/uid_map"), namespace.users.text())?;
+        fs::write(format!("{directory}/gid_map"), namespace.groups.text())?;
         told.write_all(&second.as_raw_nonzero().get().to_ne_bytes())?;
         told.read_exact(&mut [0])
     })();

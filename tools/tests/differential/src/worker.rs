@@ -23,7 +23,7 @@ use crate::{
     rng::Rng,
     shape::Shape,
     sys,
-    syscalls::{Answer, act},
+    syscalls::{SyscallResult, call},
 };
 
 /// One of them. It ends with this value.
@@ -54,7 +54,7 @@ impl Worker {
     }
 
     /// Lets it do a step of the world.
-    pub(crate) fn tell(&mut self, step: u64) -> io::Result<Answer> {
+    pub(crate) fn tell(&mut self, step: u64) -> io::Result<SyscallResult> {
         self.socket.write_all(&step.to_ne_bytes())?;
         let mut head = [0; 8];
         self.socket.read_exact(&mut head)?;
@@ -97,7 +97,7 @@ fn serve(
         // The same numbers give the same step as where it is written down.
         let mut rng = Rng::of(seed, u64::from_ne_bytes(step));
         let step = Step::random(&mut rng, shape);
-        let answer = act(&step.op, step.mount, step.to_mount);
+        let answer = call(&step.op, step.mount, step.to_mount);
         let (errno, text) = match answer {
             Ok(text) => (0, text),
             Err(errno) => (errno.raw_os_error(), String::new()),

@@ -17,7 +17,7 @@ use std::path::Path;
 
 use crate::{
     filesystem::Filesystem::{Btrfs, Ext4, Tmpfs, Vfat, Xfs},
-    fixture::Stage,
+    fixture::Fixture,
     inspect,
     report::Failure,
     scene::Scene,
@@ -28,52 +28,59 @@ use crate::{
 pub(crate) const CLIENTS: [Scene; 7] = [
     Scene {
         name: "mount",
+        alias: "",
         title: "mount(8), X-mount.idmap=",
         filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Vfat],
         tour: &[],
-        play: mount::play,
+        run: mount::run,
     },
     Scene {
         name: "overlay",
+        alias: "",
         title: "Overlayfs on layers that mount(8) has idmapped",
         filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Vfat],
         tour: &[],
-        play: overlay::play,
+        run: overlay::run,
     },
     Scene {
         name: "crun",
+        alias: "",
         title: "crun, idmapped mounts of a container",
         filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Vfat],
         tour: &[],
-        play: crun::play,
+        run: crun::run,
     },
     Scene {
         name: "podman",
+        alias: "",
         title: "podman, idmapped volumes and user namespaces",
         filesystems: &[Ext4, Xfs, Btrfs, Tmpfs],
         tour: &[],
-        play: podman::play,
+        run: podman::run,
     },
     Scene {
         name: "nspawn",
+        alias: "",
         title: "systemd-nspawn --private-users-ownership=map",
         filesystems: &[Ext4, Xfs, Btrfs, Tmpfs],
         tour: &[],
-        play: nspawn::play,
+        run: nspawn::run,
     },
     Scene {
         name: "homed",
+        alias: "",
         title: "systemd-homed, a home directory",
         filesystems: &[Ext4, Xfs, Btrfs],
         tour: &[],
-        play: homed::play,
+        run: homed::run,
     },
     Scene {
         name: "copies",
+        alias: "",
         title: "rsync, tar and cp -a through mounts",
         filesystems: &[Ext4, Xfs, Btrfs, Tmpfs],
         tour: &[],
-        play: copies::play,
+        run: copies::run,
     },
 ];
 
@@ -90,33 +97,37 @@ enum Must {
 /// A user, what is typed, and what has to come of it.
 type Line = (u32, &'static str, Must);
 
-/// Runs lines; `@` stands for the first folder and `%` for the second.
-fn run(stage: &mut Stage, folders: [&Path; 2], lines: &[Line]) -> Result<(), Failure> {
+/// Runs lines; `@` stands for the first directory and `%` for the second.
+fn run_lines(
+    fixture: &mut Fixture,
+    directories: [&Path; 2],
+    lines: &[Line],
+) -> Result<(), Failure> {
     let full = |text: &str| {
-        let text = text.replace('@', &folders[0].display().to_string());
-        text.replace('%', &folders[1].display().to_string())
+        let text = text.replace('@', &directories[0].display().to_string());
+        text.replace('%', &directories[1].display().to_string())
     };
     for (user, line, must) in lines {
         let (line, what) = (full(line), format!("{user}: {line}"));
         match must {
             Must::Do => {
-                stage.succeeds(&what, *user, &line)?;
+                fixture.succeeds(&what, *user, &line)?;
             }
             Must::Say(words) => {
-                let ran = stage.run(*user, &line)?;
-                stage.check(&what, Ok(ran.output), Ok(full(words)));
+                let ran = fixture.run(*user, &line)?;
+                fixture.check(&what, Ok(ran.output), Ok(full(words)));
             }
-            Must::Refuse(words) => stage.refused(&what, *user, &line, words)?,
+            Must::Refuse(words) => fixture.refused(&what, *user, &line, words)?,
         }
     }
     Ok(())
 }
 
-/// Checks the owners of some files in a folder.
-fn owners(stage: &mut Stage, folder: &Path, files: &[(&str, u32)]) {
+/// Checks the owners of some files in a directory.
+fn owners(fixture: &mut Fixture, directory: &Path, files: &[(&str, u32)]) {
     for (name, owner) in files {
-        let path = folder.join(name);
+        let path = directory.join(name);
         let what = path.display().to_string();
-        stage.check(&what, inspect::owner(&path), Ok(Owner(*owner, *owner)));
+        fixture.check(&what, inspect::owner(&path), Ok(Owner(*owner, *owner)));
     }
 }

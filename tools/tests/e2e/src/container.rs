@@ -3,7 +3,7 @@
 //! Containers, and what is done and seen inside of them.
 //!
 //! A container here is a user namespace: all that matters to idmapped mounts. Its processes see
-//! the mounts of the stage.
+//! the mounts of the fixture.
 
 use std::{
     path::Path,
@@ -13,10 +13,10 @@ use std::{
 use mount_idmapped::{IdMaps, UserNs};
 
 use crate::{
-    fixture::{Ran, Stage},
+    fixture::{Fixture, Ran},
     inspect,
     report::{Doing, Failure},
-    show::{Answer, Show},
+    show::{Show, SyscallResult},
     syscalls,
 };
 
@@ -77,18 +77,18 @@ impl Container {
     }
 
     /// Runs a program as its root, with a line such as a user types.
-    pub(crate) fn run(&self, stage: &mut Stage, line: &str) -> Result<Ran, Failure> {
+    pub(crate) fn run(&self, fixture: &mut Fixture, line: &str) -> Result<Ran, Failure> {
         let mut words = line.split(' ');
         let mut command = self.command(words.next().unwrap_or_default())?;
         command.args(words);
-        stage.run_in(&self.prompt(), line, command)
+        fixture.run_in(&self.prompt(), line, command)
     }
 
     /// Runs lines of a shell as its root, in a mount namespace of its own.
-    pub(crate) fn script(&self, stage: &mut Stage, lines: &str) -> Result<Ran, Failure> {
+    pub(crate) fn script(&self, fixture: &mut Fixture, lines: &str) -> Result<Ran, Failure> {
         let mut command = self.command("unshare")?;
         command.args(["--mount", "sh", "-e", "-c", lines]);
-        stage.run_in(&self.prompt(), lines, command)
+        fixture.run_in(&self.prompt(), lines, command)
     }
 
     fn prompt(&self) -> String {
@@ -98,25 +98,25 @@ impl Container {
     /// Runs a program as its root that must succeed, which is a check.
     pub(crate) fn succeeds(
         &self,
-        stage: &mut Stage,
+        fixture: &mut Fixture,
         what: &str,
         line: &str,
     ) -> Result<Ran, Failure> {
-        let ran = self.run(stage, line)?;
-        stage.check_success(what, &ran);
+        let ran = self.run(fixture, line)?;
+        fixture.check_success(what, &ran);
         Ok(ran)
     }
 
     /// Runs a program as its root that must be refused with these words, which is a check.
     pub(crate) fn refused(
         &self,
-        stage: &mut Stage,
+        fixture: &mut Fixture,
         what: &str,
         line: &str,
         words: &str,
     ) -> Result<(), Failure> {
-        let ran = self.run(stage, line)?;
-        stage.check_refusal(what, ran, words);
+        let ran = self.run(fixture, line)?;
+        fixture.check_refusal(what, ran, words);
         Ok(())
     }
 }
@@ -131,7 +131,7 @@ impl Drop for Container {
 
 /// What a process in a container answers: it does one thing as one of the container's users.
 pub(crate) fn answer(user: u32, what: &str, path: &Path) -> String {
-    let call = |act: &(dyn Fn() -> Answer<()> + Sync)| syscalls::as_user(user, act).show();
+    let call = |call: &(dyn Fn() -> SyscallResult<()> + Sync)| syscalls::as_user(user, call).show();
     let (verb, number) = what.split_once(' ').unwrap_or((what, ""));
     let number = || u32::from_str_radix(number, if verb == "chmod" { 8 } else { 10 });
     match verb {

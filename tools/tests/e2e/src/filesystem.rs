@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The filesystems that scenes are played on.
+//! The filesystems that scenes are run on.
 
 use std::{
     env, fs,
@@ -11,7 +11,7 @@ use std::{
 use clap::ValueEnum;
 
 use crate::{
-    fixture::Stage,
+    fixture::Fixture,
     report::{Doing, Failure},
 };
 
@@ -77,13 +77,14 @@ impl Filesystem {
             return Some(format!("this kernel has no {}", other.name()));
         }
         let program = self.maker()?.0.split(' ').next()?;
-        let folders = env::var_os("PATH").unwrap_or_default();
-        let found = env::split_paths(&folders).any(|folder| folder.join(program).is_file());
+        let directories = env::var_os("PATH").unwrap_or_default();
+        let found =
+            env::split_paths(&directories).any(|directory| directory.join(program).is_file());
         (!found).then(|| format!("{program} is not there"))
     }
 }
 
-impl Stage {
+impl Fixture {
     /// Makes the scene's filesystem and mounts it; `fill` gets the place for the scene's files.
     ///
     /// On overlayfs these are the lower layer, so that each is copied up when it is changed. The
@@ -97,11 +98,11 @@ impl Stage {
             Filesystem::Overlay => {
                 let base = self.plain("layers")?;
                 let [lower, upper, work] = ["lower", "upper", "work"].map(|name| base.join(name));
-                for folder in [&lower, &upper, &work] {
-                    fs::create_dir(folder).doing("making the layers")?;
+                for directory in [&lower, &upper, &work] {
+                    fs::create_dir(directory).doing("making the layers")?;
                 }
                 fill(&lower)?;
-                let disk = self.folder("disk")?;
+                let disk = self.directory("disk")?;
                 self.overlay(&lower, &upper, &work, "", &disk)?;
                 Ok(disk)
             }
@@ -131,14 +132,14 @@ impl Stage {
         ))
     }
 
-    /// Makes the scene's filesystem, or that of its layers, and mounts it on a new folder.
+    /// Makes the scene's filesystem, or that of its layers, and mounts it on a new directory.
     pub(crate) fn plain(&mut self, name: &str) -> Result<PathBuf, Failure> {
         self.plain_with(name, "")
     }
 
     /// Likewise, with options each of which ends in a comma.
     pub(crate) fn plain_with(&mut self, name: &str, options: &str) -> Result<PathBuf, Failure> {
-        let target = self.folder(name)?;
+        let target = self.directory(name)?;
         let kind = match self.filesystem {
             Filesystem::Overlay => "ext4",
             other => other.name(),
@@ -160,8 +161,8 @@ impl Stage {
         Ok(target)
     }
 
-    /// Makes a folder on the stage.
-    pub(crate) fn folder(&self, name: &str) -> Result<PathBuf, Failure> {
+    /// Makes a directory on the fixture.
+    pub(crate) fn directory(&self, name: &str) -> Result<PathBuf, Failure> {
         let path = self.path(name);
         fs::create_dir_all(&path).doing(format_args!("making {}", path.display()))?;
         Ok(path)

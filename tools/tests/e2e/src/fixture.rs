@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where a scene is played: a folder of its own, whose mounts go when the scene is over.
+//! Where a scene is run: a directory of its own, whose mounts go when the scene is over.
 
 use std::{
     fs,
@@ -19,11 +19,11 @@ use crate::{
     filesystem::Filesystem,
     inspect,
     report::{Doing, Failure, Report},
-    show::{Answer, Show},
+    show::{Show, SyscallResult},
 };
 
-/// The folder; in a mount namespace that only this program and what it starts see.
-pub(crate) const FOLDER: &str = "/mnt";
+/// The directory; in a mount namespace that only this program and what it starts see.
+pub(crate) const DIRECTORY: &str = "/mnt";
 
 /// Leaves the mounts of the machine to themselves.
 pub(crate) fn leave_machine() -> Result<(), Failure> {
@@ -36,7 +36,7 @@ pub(crate) fn leave_machine() -> Result<(), Failure> {
 }
 
 /// Moves this thread, of a program that has no other yet, into a copy of its mount namespace.
-pub(crate) fn new_mount_namespace() -> Answer<()> {
+pub(crate) fn new_mount_namespace() -> SyscallResult<()> {
     // SAFETY: What must not be undone behind the back of others is the sharing of file
     // descriptors, and only that of mounts is undone.
     unsafe { unshare_unsafe(UnshareFlags::NEWNS) }
@@ -56,19 +56,25 @@ impl Ran {
     }
 }
 
-/// The stage of one scene on one filesystem.
-pub(crate) struct Stage {
+/// The fixture of one scene on one filesystem.
+pub(crate) struct Fixture {
     pub(crate) filesystem: Filesystem,
     pub(crate) report: Report,
     /// What is to be removed from the machine itself.
     made: Vec<PathBuf>,
 }
 
-impl Stage {
-    /// Makes an empty stage.
+impl Fixture {
+    /// Makes an empty fixture.
     pub(crate) fn new(filesystem: Filesystem, report: Report) -> Result<Self, Failure> {
-        mount("stage", FOLDER, "tmpfs", MountFlags::empty(), c"mode=755")
-            .doing(format_args!("mounting a tmpfs on {FOLDER}"))?;
+        mount(
+            "fixture",
+            DIRECTORY,
+            "tmpfs",
+            MountFlags::empty(),
+            c"mode=755",
+        )
+        .doing(format_args!("mounting a tmpfs on {DIRECTORY}"))?;
         Ok(Self {
             filesystem,
             report,
@@ -76,9 +82,9 @@ impl Stage {
         })
     }
 
-    /// A path on the stage.
+    /// A path on the fixture.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        Path::new(FOLDER).join(name)
+        Path::new(DIRECTORY).join(name)
     }
 
     /// Tells what is done, in words.
@@ -87,8 +93,12 @@ impl Stage {
     }
 
     /// Compares an answer with the expected one.
-    pub(crate) fn check<T>(&mut self, what: &str, seen: Answer<T>, expected: Answer<T>)
-    where
+    pub(crate) fn check<T>(
+        &mut self,
+        what: &str,
+        seen: SyscallResult<T>,
+        expected: SyscallResult<T>,
+    ) where
         T: Show + PartialEq,
     {
         let good = seen == expected;
@@ -189,7 +199,7 @@ impl Stage {
         }
     }
 
-    /// Mounts `source` idmapped on a new folder of the stage, with our tool.
+    /// Mounts `source` idmapped on a new directory of the fixture, with our tool.
     pub(crate) fn idmap(
         &mut self,
         map: &str,
@@ -218,9 +228,9 @@ impl Stage {
     }
 
     /// Takes everything down; what cannot be is a failed check.
-    pub(crate) fn close(mut self, played: Result<(), Failure>) -> Report {
-        if let Err(failure) = played {
-            let expected = "the scene is played to its end".to_owned();
+    pub(crate) fn close(mut self, run: Result<(), Failure>) -> Report {
+        if let Err(failure) = run {
+            let expected = "the scene is run to its end".to_owned();
             self.report
                 .check("set-up", false, failure.to_string(), expected);
         }
@@ -251,7 +261,7 @@ impl Stage {
                 _ => {}
             }
         }
-        let mounts = inspect::mounts_below(FOLDER).doing("reading the table of mounts")?;
+        let mounts = inspect::mounts_below(DIRECTORY).doing("reading the table of mounts")?;
         let mut failed = Ok(());
         for point in mounts {
             if let Err(errno) = unmount(&*point, UnmountFlags::empty()) {

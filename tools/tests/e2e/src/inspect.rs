@@ -11,26 +11,26 @@ use rustix::{
 
 use crate::{
     report::{Doing, Failure},
-    show::{Answer, Census, Mode, Owner, Show},
+    show::{Census, Mode, Owner, Show, SyscallResult},
 };
 
 /// Who owns an entry; a symbolic link is not followed.
-pub(crate) fn owner(path: impl AsRef<Path>) -> Answer<Owner> {
+pub(crate) fn owner(path: impl AsRef<Path>) -> SyscallResult<Owner> {
     lstat(path.as_ref()).map(|status| Owner(status.st_uid, status.st_gid))
 }
 
 /// The permission bits of an entry.
-pub(crate) fn mode(path: impl AsRef<Path>) -> Answer<Mode> {
+pub(crate) fn mode(path: impl AsRef<Path>) -> SyscallResult<Mode> {
     lstat(path.as_ref()).map(|status| Mode(status.st_mode & 0o7777))
 }
 
 /// The length of a file.
-pub(crate) fn size(path: impl AsRef<Path>) -> Answer<u32> {
+pub(crate) fn size(path: impl AsRef<Path>) -> SyscallResult<u32> {
     lstat(path.as_ref()).map(|status| u32::try_from(status.st_size).unwrap_or(u32::MAX))
 }
 
 /// The paths of a tree: that of its root, and those of all entries below.
-pub(crate) fn tree(root: &Path) -> Answer<Vec<std::path::PathBuf>> {
+pub(crate) fn tree(root: &Path) -> SyscallResult<Vec<std::path::PathBuf>> {
     let mut paths = vec![root.to_owned()];
     let mut next = 0;
     while let Some(path) = paths.get(next).cloned() {
@@ -42,12 +42,17 @@ pub(crate) fn tree(root: &Path) -> Answer<Vec<std::path::PathBuf>> {
     Ok(paths)
 }
 
-/// The names in a folder, in order.
-pub(crate) fn names(folder: impl AsRef<Path>) -> Answer<BTreeSet<String>> {
+/// The names in a directory, in order.
+pub(crate) fn names(directory: impl AsRef<Path>) -> SyscallResult<BTreeSet<String>> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let folder = openat(rustix::fs::CWD, folder.as_ref(), flags, OpenMode::empty())?;
+    let directory = openat(
+        rustix::fs::CWD,
+        directory.as_ref(),
+        flags,
+        OpenMode::empty(),
+    )?;
     let mut names = BTreeSet::new();
-    for entry in Dir::read_from(folder)? {
+    for entry in Dir::read_from(directory)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
         if name != "." && name != ".." {
             names.insert(name);
@@ -57,7 +62,7 @@ pub(crate) fn names(folder: impl AsRef<Path>) -> Answer<BTreeSet<String>> {
 }
 
 /// The owners in a tree.
-pub(crate) fn census(root: impl AsRef<Path>) -> Answer<Census> {
+pub(crate) fn census(root: impl AsRef<Path>) -> SyscallResult<Census> {
     let mut census = Census::new();
     for path in tree(root.as_ref())? {
         *census.entry(owner(path)?).or_default() += 1;
@@ -66,7 +71,7 @@ pub(crate) fn census(root: impl AsRef<Path>) -> Answer<Census> {
 }
 
 /// The users with an entry of their own in a file's access ACL, and their permissions.
-pub(crate) fn acl_users(path: impl AsRef<Path>) -> Answer<Vec<AclUser>> {
+pub(crate) fn acl_users(path: impl AsRef<Path>) -> SyscallResult<Vec<AclUser>> {
     /// `ACL_USER` of `linux/posix_acl.h`.
     const ACL_USER: u16 = 0x02;
     let value = xattr(path.as_ref(), "system.posix_acl_access")?;
@@ -115,7 +120,7 @@ impl crate::show::Show for AclUser {
 }
 
 /// The user whose namespaces a file's capabilities are for.
-pub(crate) fn capability_root(path: impl AsRef<Path>) -> Answer<u32> {
+pub(crate) fn capability_root(path: impl AsRef<Path>) -> SyscallResult<u32> {
     /// `VFS_CAP_REVISION_3` of `linux/capability.h`, in the top byte of the first number.
     const REVISION_3: u8 = 3;
     let value = xattr(path.as_ref(), "security.capability")?;
@@ -130,7 +135,7 @@ pub(crate) fn capability_root(path: impl AsRef<Path>) -> Answer<u32> {
 }
 
 /// Whether an entry has this attribute.
-pub(crate) fn has_xattr(path: impl AsRef<Path>, name: &str) -> Answer<bool> {
+pub(crate) fn has_xattr(path: impl AsRef<Path>, name: &str) -> SyscallResult<bool> {
     match xattr(path.as_ref(), name) {
         Ok(_) => Ok(true),
         Err(Errno::NODATA) => Ok(false),
@@ -138,7 +143,7 @@ pub(crate) fn has_xattr(path: impl AsRef<Path>, name: &str) -> Answer<bool> {
     }
 }
 
-fn xattr(path: &Path, name: &str) -> Answer<Vec<u8>> {
+fn xattr(path: &Path, name: &str) -> SyscallResult<Vec<u8>> {
     let mut value = vec![0; 4096];
     let length = lgetxattr(path, name, &mut value[..])?;
     value.truncate(length);
@@ -154,14 +159,14 @@ pub(crate) fn capabilities() -> Result<String, Failure> {
 }
 
 /// Whether the mount at `target` has a map, by the kernel's table of mounts.
-pub(crate) fn is_idmapped(target: impl AsRef<Path>) -> Answer<bool> {
+pub(crate) fn is_idmapped(target: impl AsRef<Path>) -> SyscallResult<bool> {
     Ok(mount_options(target)?
         .split(',')
         .any(|option| option == "idmapped"))
 }
 
 /// The options of the mount at `target`, without those of its filesystem.
-pub(crate) fn mount_options(target: impl AsRef<Path>) -> Answer<String> {
+pub(crate) fn mount_options(target: impl AsRef<Path>) -> SyscallResult<String> {
     let table = fs::read_to_string("/proc/self/mountinfo")
         .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
     let target = target.as_ref().to_str().ok_or(Errno::INVAL)?;
@@ -174,13 +179,13 @@ pub(crate) fn mount_options(target: impl AsRef<Path>) -> Answer<String> {
         .ok_or(Errno::NOENT)
 }
 
-/// What is mounted at or below a folder, the last mounted first.
-pub(crate) fn mounts_below(folder: &str) -> std::io::Result<Vec<String>> {
+/// What is mounted at or below a directory, the last mounted first.
+pub(crate) fn mounts_below(directory: &str) -> std::io::Result<Vec<String>> {
     let table = fs::read_to_string("/proc/self/mountinfo")?;
     let points = table.lines().filter_map(|line| line.split(' ').nth(4));
     let below = |point: &&str| {
         point
-            .strip_prefix(folder)
+            .strip_prefix(directory)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     let mut points: Vec<String> = points.filter(below).map(str::to_owned).collect();
@@ -198,7 +203,7 @@ pub(crate) fn overflow_owner() -> Owner {
 }
 
 /// What an entry is, but for its owner: as in `ls -l`, with the number of a device.
-pub(crate) fn kind(path: &Path) -> Answer<String> {
+pub(crate) fn kind(path: &Path) -> SyscallResult<String> {
     let status = lstat(path)?;
     let letter = match FileType::from_raw_mode(status.st_mode) {
         FileType::Directory => 'd',

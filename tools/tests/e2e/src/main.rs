@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The acceptance scenes: what users do with idmapped mounts, played with real programs on real
+//! The acceptance scenes: what users do with idmapped mounts, run with real programs on real
 //! filesystems, and checked by number.
 
 mod client;
@@ -26,7 +26,7 @@ use crate::{
     scene::Scene,
 };
 
-/// Plays the acceptance scenes of idmapped mounts; as root, in the guest.
+/// Runs the acceptance scenes of idmapped mounts; as root, in the guest.
 ///
 /// Everything happens in a mount namespace of its own, and what a scene makes is taken down when
 /// it is over. The exit status is 1 if anything was not as expected.
@@ -45,9 +45,9 @@ enum Task {
         #[arg(long)]
         full: bool,
     },
-    /// Lists the scenes and the filesystems that each is played on
+    /// Lists the scenes and the filesystems that each is run on
     List,
-    /// Plays some scenes, in full
+    /// Runs some scenes, in full
     Run {
         /// Which, by their names
         #[arg(required = true, value_name = "NAME", value_parser = scene::find)]
@@ -59,7 +59,7 @@ enum Task {
         #[arg(long)]
         ktap: bool,
     },
-    /// Plays every scene on every filesystem, with a line for each
+    /// Runs every scene on every filesystem, with a line for each
     All {
         /// Prints KTAP
         #[arg(long)]
@@ -70,7 +70,7 @@ enum Task {
     InContainer { rootfs: PathBuf },
     /// What a process in a container answers
     #[command(hide = true)]
-    Answer {
+    SyscallResult {
         user: u32,
         what: String,
         path: PathBuf,
@@ -110,7 +110,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Task::InContainer { rootfs } => return told(scene::inside_container(&rootfs)),
-        Task::Answer { user, what, path } => {
+        Task::SyscallResult { user, what, path } => {
             println!("{}", container::answer(user, &what, &path));
             return ExitCode::SUCCESS;
         }
@@ -126,7 +126,7 @@ fn main() -> ExitCode {
         }
         Task::Capabilities => return told(inspect::capabilities().map(|set| println!("{set}"))),
     };
-    match round.play() {
+    match round.run() {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(failure) => told(Err(failure)),

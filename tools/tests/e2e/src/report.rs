@@ -4,7 +4,7 @@
 
 use std::{fmt, io, io::Write};
 
-/// Why a scene could not be played to its end.
+/// Why a scene could not be run to its end.
 #[derive(Debug)]
 pub(crate) struct Failure(pub(crate) String);
 
@@ -44,7 +44,7 @@ pub(crate) struct Report {
     pub(crate) title: &'static str,
     pub(crate) filesystem: &'static str,
     lines: Vec<Line>,
-    /// Why it was not played.
+    /// Why it was not run.
     skipped: Option<String>,
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Plays scenes one after the other and prints what came of them.
+//! Runs scenes one after the other and prints what came of them.
 
 use std::io::{Write, stdout};
 
@@ -22,10 +22,10 @@ pub(crate) enum Form {
     Ktap,
 }
 
-/// What is played.
+/// What is run.
 pub(crate) struct Round {
     parts: Vec<(&'static Scene, Filesystem, Form)>,
-    /// Whether a scene that cannot be played makes it wrong.
+    /// Whether a scene that cannot be run makes it wrong.
     whole: bool,
 }
 
@@ -67,11 +67,11 @@ impl Round {
         Self::some(&scenes, None, form)
     }
 
-    /// Plays them; whether all was as expected, and anything was played at all.
-    pub(crate) fn play(&self) -> Result<bool, Failure> {
+    /// Runs them; whether all was as expected, and anything was run at all.
+    pub(crate) fn run(&self) -> Result<bool, Failure> {
         if self.parts.is_empty() {
             return Err(Failure(
-                "no such scene is played on that filesystem".to_owned(),
+                "no such scene is run on that filesystem".to_owned(),
             ));
         }
         fixture::leave_machine()?;
@@ -84,7 +84,7 @@ impl Round {
         let mut reports = Vec::new();
         let mut before = None;
         for (index, (scene, filesystem, form)) in self.parts.iter().enumerate() {
-            let report = scene.play(*filesystem);
+            let report = scene.run(*filesystem);
             match form {
                 Form::Whole => {
                     if before == Some(Form::Short) {
@@ -103,8 +103,8 @@ impl Round {
         if !ktap {
             out.write_all(summary(&reports).as_bytes()).doing(wrote)?;
         }
-        let played = reports.iter().any(|report| !report.is_skipped());
-        Ok(played && reports.iter().all(|report| self.is_good(report)))
+        let run = reports.iter().any(|report| !report.is_skipped());
+        Ok(run && reports.iter().all(|report| self.is_good(report)))
     }
 
     fn is_good(&self, report: &Report) -> bool {
@@ -123,9 +123,9 @@ fn summary(reports: &[Report]) -> String {
         .filter(|report| !report.is_skipped())
         .map(Report::counts);
     let (all, good) = counts.fold((0, 0), |sum, (all, good)| (sum.0 + all, sum.1 + good));
-    let played = reports.iter().filter(|report| !report.is_skipped()).count();
-    let mut text = format!("\n{played} scenes played: {good} of {all} checks as expected");
-    match reports.len() - played {
+    let run = reports.iter().filter(|report| !report.is_skipped()).count();
+    let mut text = format!("\n{run} scenes run: {good} of {all} checks as expected");
+    match reports.len() - run {
         0 => {}
         left_out => text += &format!(", {left_out} left out"),
     }
@@ -142,10 +142,13 @@ fn summary(reports: &[Report]) -> String {
     text
 }
 
-/// Prints what there is.
+/// Prints the scenes, their letters, and the filesystems that each runs on.
 pub(crate) fn list() {
     for scene in &SCENES {
-        let names: Vec<&str> = scene.filesystems.iter().map(|it| it.name()).collect();
-        println!("{}  {}  [{}]", scene.name, scene.title, names.join(" "));
+        let filesystems: Vec<&str> = scene.filesystems.iter().map(|it| it.name()).collect();
+        let Scene {
+            name, alias, title, ..
+        } = scene;
+        println!("{name:20} {alias}  {title}  [{}]", filesystems.join(" "));
     }
 }

@@ -25,149 +25,174 @@ pub(crate) use tool::in_namespace;
 use crate::{
     client::CLIENTS,
     filesystem::Filesystem::{self, Btrfs, Ext4, Idmapfs, Msdos, Overlay, Root, Tmpfs, Vfat, Xfs},
-    fixture::Stage,
+    fixture::Fixture,
     report::{Failure, Report},
 };
 
 /// A scene.
 pub(crate) struct Scene {
-    /// A letter for what users do, a word for what a program does.
     pub(crate) name: &'static str,
+    /// A letter that selects the scene as well; empty if there is none.
+    pub(crate) alias: &'static str,
     pub(crate) title: &'static str,
-    /// Where it is played; the tour shows the first in full.
+    /// Where it is run; the tour shows the first in full.
     pub(crate) filesystems: &'static [Filesystem],
-    /// Of these, where the tour plays it.
+    /// Of these, where the tour runs it.
     pub(crate) tour: &'static [Filesystem],
-    pub(crate) play: fn(&mut Stage) -> Result<(), Failure>,
+    pub(crate) run: fn(&mut Fixture) -> Result<(), Failure>,
 }
 
 /// All of them.
 pub(crate) const SCENES: [Scene; 17] = [
     Scene {
-        name: "A",
+        name: "home-dir",
+        alias: "A",
         title: "The home directory of another user",
         filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Idmapfs, Overlay],
         tour: &[Ext4, Tmpfs, Overlay],
-        play: home::play,
+        run: home::run,
     },
     Scene {
-        name: "B",
+        name: "rootfs-without-root",
+        alias: "B",
         title: "A root filesystem in which nothing can be made as root",
         filesystems: &[Root, Ext4, Xfs, Btrfs, Tmpfs, Idmapfs, Overlay],
         tour: &[Root, Ext4, Tmpfs, Overlay],
-        play: rootfs::play,
+        run: rootfs::run,
     },
     Scene {
-        name: "C",
+        name: "usb-stick",
+        alias: "C",
         title: "A USB stick for two users at once",
         filesystems: &[Vfat, Msdos],
         tour: &[Vfat, Msdos],
-        play: stick::play,
+        run: stick::run,
     },
     Scene {
-        name: "D",
+        name: "container-rootfs",
+        alias: "D",
         title: "The root filesystem of a container",
         filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Idmapfs, Overlay],
         tour: &[Ext4, Tmpfs, Overlay],
-        play: container::play,
+        run: container::run,
     },
     Scene {
-        name: "E",
+        name: "idmapped-layers",
+        alias: "E",
         title: "Overlayfs on idmapped layers",
         filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Idmapfs],
         tour: &[Ext4, Tmpfs],
-        play: layers::play,
+        run: layers::run,
     },
     Scene {
-        name: "F",
+        name: "shared-image",
+        alias: "F",
         title: "One image for many containers",
         filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Idmapfs, Overlay],
         tour: &[],
-        play: images::play,
+        run: images::run,
     },
     Scene {
-        name: "G",
+        name: "writable-image",
+        alias: "G",
         title: "An image that fake root may write to",
         filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Idmapfs, Overlay],
         tour: &[],
-        play: shifting::play,
+        run: shifting::run,
     },
     Scene {
-        name: "H",
+        name: "overlay-matrix",
+        alias: "H",
         title: "Overlayfs with and without metacopy and maps",
         filesystems: &[Ext4, Xfs, Btrfs],
         tour: &[],
-        play: matrix::play,
+        run: matrix::run,
     },
     Scene {
-        name: "I",
+        name: "portable-home",
+        alias: "I",
         title: "A home directory that belongs to whoever logs in",
         filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Idmapfs, Overlay],
         tour: &[],
-        play: portable::play,
+        run: portable::run,
     },
     Scene {
-        name: "J",
+        name: "service-files",
+        alias: "J",
         title: "The files of a service, without root or without the service",
         filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Idmapfs, Overlay],
         tour: &[],
-        play: service::play,
+        run: service::run,
     },
     Scene {
-        name: "K",
+        name: "overlay-acl",
+        alias: "K",
         title: "An ACL of a lower layer, seen by a container",
         filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Idmapfs],
         tour: &[],
-        play: reports::acl::play,
+        run: reports::acl::run,
     },
     Scene {
-        name: "L",
+        name: "submount",
+        alias: "L",
         title: "A map for a part of what has a map",
         filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Idmapfs],
         tour: &[],
-        play: reports::nested::play,
+        run: reports::nested::run,
     },
     Scene {
-        name: "M",
+        name: "unmapped-mountpoint",
+        alias: "M",
         title: "A place to mount on, made by those whom the map leaves out",
         filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Idmapfs, Overlay],
         tour: &[],
-        play: reports::target::play,
+        run: reports::target::run,
     },
     Scene {
-        name: "N",
+        name: "foreign-capabilities",
+        alias: "N",
         title: "Capabilities of a file that are for unknown namespaces",
         filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Idmapfs, Overlay],
         tour: &[],
-        play: reports::capability::play,
+        run: reports::capability::run,
     },
     Scene {
-        name: "R",
+        name: "random-maps",
+        alias: "R",
         title: "Random maps",
         filesystems: &[Tmpfs, Idmapfs],
         tour: &[],
-        play: maps::play,
+        run: maps::run,
     },
     Scene {
-        name: "T",
+        name: "tool",
+        alias: "T",
         title: "The tool: what it refuses, and its options",
         filesystems: &[Ext4, Tmpfs, Idmapfs],
         tour: &[],
-        play: tool::play,
+        run: tool::run,
     },
     Scene {
-        name: "X",
+        name: "explain",
+        alias: "X",
         title: "Explanations against reality, at random",
         filesystems: &[Ext4, Tmpfs, Idmapfs],
         tour: &[],
-        play: explain::play,
+        run: explain::run,
     },
 ];
 
-/// A scene by its name.
+/// Looks a scene up by its name or its letter.
 pub(crate) fn find(name: &str) -> Result<&'static Scene, String> {
+    if name.is_empty() {
+        return Err("a scene's name is empty".to_owned());
+    }
     let all = || SCENES.iter().chain(&CLIENTS);
-    let same = |scene: &&Scene| scene.name.eq_ignore_ascii_case(name);
+    let same = |scene: &&Scene| {
+        [scene.name, scene.alias]
+            .iter()
+            .any(|own| own.eq_ignore_ascii_case(name))
+    };
     all().find(same).ok_or_else(|| {
         let all: Vec<&str> = all().map(|scene| scene.name).collect();
         format!("there is no scene '{name}'; there are {}", all.join(" "))
@@ -175,26 +200,26 @@ pub(crate) fn find(name: &str) -> Result<&'static Scene, String> {
 }
 
 impl Scene {
-    /// Whether the tour plays it there.
+    /// Whether the tour runs it there.
     pub(crate) fn is_on_tour(&self, filesystem: Filesystem) -> bool {
         self.tour.contains(&filesystem)
     }
 
-    /// Plays it and tells what happened.
-    pub(crate) fn play(&self, filesystem: Filesystem) -> Report {
+    /// Runs it and tells what happened.
+    pub(crate) fn run(&self, filesystem: Filesystem) -> Report {
         let mut report = Report::new(self.name, self.title, filesystem.name());
         if let Some(reason) = filesystem.missing() {
             report.skip(reason);
             return report;
         }
-        match Stage::new(filesystem, report) {
-            Ok(mut stage) => {
-                let played = (self.play)(&mut stage);
-                stage.close(played)
+        match Fixture::new(filesystem, report) {
+            Ok(mut fixture) => {
+                let run = (self.run)(&mut fixture);
+                fixture.close(run)
             }
             Err(failure) => {
                 let mut report = Report::new(self.name, self.title, filesystem.name());
-                report.check("set-up", false, failure.to_string(), "a stage".to_owned());
+                report.check("set-up", false, failure.to_string(), "a fixture".to_owned());
                 report
             }
         }

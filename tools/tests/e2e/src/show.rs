@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use rustix::io::Errno;
 
 /// What a system call answered.
-pub(crate) type Answer<T> = Result<T, Errno>;
+pub(crate) type SyscallResult<T> = Result<T, Errno>;
 
 /// A user and a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,7 +77,7 @@ impl<T: Show> Show for Vec<T> {
     }
 }
 
-impl<T: Show> Show for Answer<T> {
+impl<T: Show> Show for SyscallResult<T> {
     fn show(&self) -> String {
         match self {
             Ok(value) => value.show(),

@@ -13,7 +13,7 @@ use crate::{
 
 /// What an entry is.
 pub(crate) enum Entry<'a> {
-    Folder,
+    Directory,
     File(&'a [u8]),
     Link(&'a str),
     Fifo,
@@ -22,7 +22,7 @@ pub(crate) enum Entry<'a> {
 }
 
 /// Makes one entry with its owner (and the group of the same number) and its permissions; the
-/// folder above it must be there. `.` is the root of the tree, which is there.
+/// directory above it must be there. `.` is the root of the tree, which is there.
 pub(crate) fn make(
     root: &Path,
     name: &str,
@@ -33,8 +33,8 @@ pub(crate) fn make(
     let path = root.join(name);
     let special = |kind, device| mknodat(CWD, &path, kind, Mode::empty(), device);
     match entry {
-        Entry::Folder if name == "." => Ok(()),
-        Entry::Folder => fs::create_dir(&path),
+        Entry::Directory if name == "." => Ok(()),
+        Entry::Directory => fs::create_dir(&path),
         Entry::File(contents) => fs::write(&path, contents),
         Entry::Link(target) => std::os::unix::fs::symlink(target, &path),
         Entry::Fifo => special(FileType::Fifo, 0).map_err(Into::into),

@@ -24,7 +24,7 @@ use rustix::{
 
 use crate::{
     Failure, Found,
-    leak_check::{self, Balance, MEMORY, maps},
+    leak_check::{self, LeakCheck, MEMORY, maps},
     random::Random,
     sys::{self, Call, MOUNT_SETATTR, OPEN_TREE_ATTR},
 };
@@ -77,16 +77,16 @@ pub(crate) fn fuzz(calls: u64, seed: u64) -> Result<Found, Failure> {
     run(ARENA.min(calls), &mut Random::new(seed))?.1?;
     let mut answers = Answers::new();
     let found = leak_check::look(|| {
-        let balance = Balance::new()?;
+        let leak_check = LeakCheck::new()?;
         let kept;
         // The same calls each time, so that the answers tell of no chance.
         (answers, kept) = run(calls, &mut Random::new(seed))?;
         Ok(vec![
             ("answers", known(&answers)),
             ("maps_of_attached_mounts", kept),
-            ("no_mount_is_left", balance.mounts()),
-            ("no_user_namespace_is_left", balance.namespaces()),
-            (MEMORY, balance.memory()),
+            ("no_mount_is_left", leak_check.mounts()),
+            ("no_user_namespace_is_left", leak_check.namespaces()),
+            (MEMORY, leak_check.memory()),
         ])
     })?;
     println!("# {calls} calls, seed {seed}");
@@ -154,28 +154,35 @@ struct Arena {
 impl Arena {
     fn new() -> Result<Self, Failure> {
         mount("fuzz", DIR, "tmpfs", MountFlags::empty(), None)?;
-        for folder in ["plain", "plain/sub", "control", "disk"] {
-            fs::create_dir(format!("{DIR}/{folder}"))?;
+        for directory in ["plain", "plain/sub", "control", "disk"] {
+            fs::create_dir(format!("{DIR}/{directory}"))?;
         }
         let path = |name: &str| format!("{DIR}/{name}");
-        for folder in ["disk", "plain"] {
-            mount(folder, path(folder), "tmpfs", MountFlags::empty(), None)?;
+        for directory in ["disk", "plain"] {
+            mount(
+                directory,
+                path(directory),
+                "tmpfs",
+                MountFlags::empty(),
+                None,
+            )?;
         }
         fs::create_dir(path("plain/sub"))?;
         mount("sub", path("plain/sub"), "tmpfs", MountFlags::empty(), None)?;
         fs::write(path("disk/file"), "")?;
         chown(path("disk/file"), Some(DISK), Some(DISK))?;
-        // What is called on the working folder changes nothing beyond the arena.
+        // What is called on the working directory changes nothing beyond the arena.
         std::env::set_current_dir(path("plain"))?;
         let map = UserNs::new(&maps(1, DISK, SEEN)?)?;
         IdmappedMount::of(path("disk"))
             .map(&map)
             .attach(path("control"))?;
         let many = UserNs::new(&maps(340, DISK, SEEN)?)?;
-        let folder = |name: &str| open(path(name), OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+        let directory =
+            |name: &str| open(path(name), OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
         Ok(Self {
-            control: folder("control")?,
-            plain: folder("plain")?,
+            control: directory("control")?,
+            plain: directory("plain")?,
             detached: IdmappedMount::of(path("disk")).detached()?,
             namespaces: vec![
                 map.as_fd().try_clone_to_owned()?,
@@ -209,7 +216,7 @@ impl Arena {
         let number = random.one(&[MOUNT_SETATTR, OPEN_TREE_ATTR]);
         let call = Call {
             number,
-            folder: self.folder(random),
+            directory: self.directory(random),
             path: match random.below(16) {
                 0 => random.next() as usize,
                 1 => 0,
@@ -246,7 +253,7 @@ impl Arena {
         (number, answer)
     }
 
-    fn folder(&self, random: &mut Random) -> i32 {
+    fn directory(&self, random: &mut Random) -> i32 {
         match random.below(12) {
             0 => random.next() as i32,
             1 => self.file.as_raw_fd(),

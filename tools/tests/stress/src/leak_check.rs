@@ -26,7 +26,7 @@ pub(crate) const MEMORY: &str = "no_memory_is_lost";
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What there was before.
-pub(crate) struct Balance {
+pub(crate) struct LeakCheck {
     limit: String,
     mounts: usize,
     objects: Objects,
@@ -46,22 +46,22 @@ pub(crate) fn look(mut once: impl FnMut() -> Result<Found, Failure>) -> Result<F
     }
 }
 
-impl Balance {
+impl LeakCheck {
     /// Takes the counts; everything must have been done once, so that caches are full, and no
     /// user namespace may be there.
     pub(crate) fn new() -> Result<Self, Failure> {
         let limit = fs::read_to_string(LIMIT)?;
-        let mut balance = Self {
+        let mut leak_check = Self {
             limit,
             mounts: mounts()?,
             objects: Objects::new(),
         };
-        balance.namespaces()?;
-        balance.control()?;
+        leak_check.namespaces()?;
+        leak_check.control()?;
         // Only now is nothing left of what was done before.
-        balance.namespaces()?;
-        balance.objects = slab::objects()?;
-        Ok(balance)
+        leak_check.namespaces()?;
+        leak_check.objects = slab::objects()?;
+        Ok(leak_check)
     }
 
     /// Whether no user namespace is left: where only one may be, one can be made.

@@ -67,7 +67,7 @@ type Found = Vec<(&'static str, Result<(), Failure>)>;
 
 fn main() -> ExitCode {
     let found = match Arguments::parse().task {
-        Task::Mounts { seconds } => mounts::storm(Duration::from_secs(seconds)),
+        Task::Mounts { seconds } => mounts::mounts(Duration::from_secs(seconds)),
         Task::Fuzz { calls, seed } => fuzz::fuzz(calls, seed),
         Task::Faults => return faults::faults(),
     };

@@ -24,12 +24,12 @@ use rustix::{
 
 use crate::{
     Failure, Found,
-    leak_check::{self, Balance, MEMORY, OBJECTS, maps},
+    leak_check::{self, LeakCheck, MEMORY, OBJECTS, maps},
     random::Random,
     readers,
 };
 
-const DIR: &str = "/run/storm";
+const DIR: &str = "/run/stress";
 /// Who owns everything on disk.
 pub(crate) const DISK: u32 = 1000;
 /// With fewer mounts a leak could not be told from what the allocator keeps.
@@ -40,13 +40,13 @@ const PATIENCE: u32 = 10;
 const RANGES: [u32; 4] = [1, 5, 6, 340];
 
 /// Where one worker mounts, and how what is [`DISK`]'s is seen there.
-pub(crate) struct Place {
+pub(crate) struct MountPoints {
     pub(crate) first: PathBuf,
     pub(crate) second: PathBuf,
     pub(crate) seen: u32,
 }
 
-impl Place {
+impl MountPoints {
     fn new(number: u32) -> Self {
         Self {
             first: format!("{DIR}/at/{number}-1").into(),
@@ -62,8 +62,8 @@ impl Place {
 }
 
 /// What all threads have in common.
-pub(crate) struct Storm {
-    pub(crate) places: Vec<Place>,
+pub(crate) struct Shared {
+    pub(crate) mount_points: Vec<MountPoints>,
     pub(crate) over: AtomicBool,
     pub(crate) rounds: AtomicU64,
     /// How often an owner was looked at through a mount.
@@ -73,7 +73,7 @@ pub(crate) struct Storm {
     wrong: Mutex<Vec<String>>,
 }
 
-impl Storm {
+impl Shared {
     /// Notes what is wrong; the first few tell enough.
     pub(crate) fn note(&self, what: String) {
         let mut wrong = self
@@ -99,12 +99,12 @@ impl Storm {
     }
 }
 
-/// Runs the storm.
-pub(crate) fn storm(duration: Duration) -> Result<Found, Failure> {
+/// Runs the shared.
+pub(crate) fn mounts(duration: Duration) -> Result<Found, Failure> {
     let workers = thread::available_parallelism()?.get() as u32;
     set_up(workers)?;
     // Once for the caches.
-    blow(workers, Duration::from_secs(2).min(duration), 0)?;
+    run_workers(workers, Duration::from_secs(2).min(duration), 0)?;
     let found = leak_check::look(|| watched(workers, duration))?;
     take_down();
     Ok(found)
@@ -112,20 +112,20 @@ pub(crate) fn storm(duration: Duration) -> Result<Found, Failure> {
 
 /// Lets all threads run, and looks at what comes of it.
 fn watched(workers: u32, duration: Duration) -> Result<Found, Failure> {
-    let balance = Balance::new()?;
-    let storm = blow(workers, duration, ROUNDS)?;
+    let leak_check = LeakCheck::new()?;
+    let shared = run_workers(workers, duration, ROUNDS)?;
     println!(
         "# {} mounts made and removed by {workers} workers, {} owners looked at, {} files made",
-        storm.rounds.load(Ordering::Relaxed),
-        storm.looks.load(Ordering::Relaxed),
-        storm.made.load(Ordering::Relaxed),
+        shared.rounds.load(Ordering::Relaxed),
+        shared.looks.load(Ordering::Relaxed),
+        shared.made.load(Ordering::Relaxed),
     );
-    let wrong = storm.wrong.into_inner().unwrap_or_default();
+    let wrong = shared.wrong.into_inner().unwrap_or_default();
     let owners = match wrong.is_empty() {
-        true => enough(&storm.looks).and_then(|()| enough(&storm.made)),
+        true => enough(&shared.looks).and_then(|()| enough(&shared.made)),
         false => Err(Failure(wrong.join("\n# "))),
     };
-    let told = match storm.rounds.load(Ordering::Relaxed) {
+    let told = match shared.rounds.load(Ordering::Relaxed) {
         0..ROUNDS => Err(Failure(format!("less than {ROUNDS} mounts tell no leak"))),
         _ => Ok(()),
     };
@@ -133,9 +133,9 @@ fn watched(workers: u32, duration: Duration) -> Result<Found, Failure> {
         ("enough_mounts", told),
         ("owners_through_mounts", owners),
         ("owners_on_disk", on_disk()),
-        ("no_mount_is_left", balance.mounts()),
-        ("no_user_namespace_is_left", balance.namespaces()),
-        (MEMORY, balance.memory()),
+        ("no_mount_is_left", leak_check.mounts()),
+        ("no_user_namespace_is_left", leak_check.namespaces()),
+        (MEMORY, leak_check.memory()),
     ])
 }
 
@@ -154,7 +154,7 @@ fn set_up(workers: u32) -> Result<(), Failure> {
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     mount_change("/", private)?;
     fs::create_dir_all(DIR)?;
-    mount("storm", DIR, "tmpfs", MountFlags::empty(), None)?;
+    mount("stress", DIR, "tmpfs", MountFlags::empty(), None)?;
     fs::create_dir_all(format!("{DIR}/disk"))?;
     mount(
         "disk",
@@ -168,7 +168,7 @@ fn set_up(workers: u32) -> Result<(), Failure> {
         chown(format!("{DIR}/{path}"), Some(DISK), Some(DISK))?;
     }
     for worker in 0..workers {
-        let place = Place::new(worker);
+        let place = MountPoints::new(worker);
         fs::create_dir_all(place.first)?;
         fs::create_dir_all(place.second)?;
     }
@@ -182,9 +182,9 @@ fn take_down() {
 }
 
 /// Lets all threads run for a time, and until they have made so many mounts.
-fn blow(workers: u32, duration: Duration, rounds: u64) -> Result<Storm, Failure> {
-    let storm = Storm {
-        places: (0..workers).map(Place::new).collect(),
+fn run_workers(workers: u32, duration: Duration, rounds: u64) -> Result<Shared, Failure> {
+    let shared = Shared {
+        mount_points: (0..workers).map(MountPoints::new).collect(),
         over: AtomicBool::new(false),
         rounds: AtomicU64::new(0),
         looks: AtomicU64::new(0),
@@ -194,41 +194,41 @@ fn blow(workers: u32, duration: Duration, rounds: u64) -> Result<Storm, Failure>
     let end = Instant::now() + duration;
     let last = Instant::now() + duration * PATIENCE;
     thread::scope(|scope| {
-        for (number, place) in storm.places.iter().enumerate() {
-            let storm = &storm;
+        for (number, place) in shared.mount_points.iter().enumerate() {
+            let shared = &shared;
             scope.spawn(move || {
-                let mut worker = Worker::new(storm, place, number as u64);
-                while !storm.is_over() {
+                let mut worker = Worker::new(shared, place, number as u64);
+                while !shared.is_over() {
                     if let Err(failure) = worker.round() {
-                        storm.note(format!("worker {number}: {failure}"));
+                        shared.note(format!("worker {number}: {failure}"));
                         worker.clear();
                     }
                 }
             });
-            scope.spawn(move || readers::read(storm, number));
+            scope.spawn(move || readers::read(shared, number));
         }
-        let few = || storm.rounds.load(Ordering::Relaxed) < rounds && Instant::now() < last;
+        let few = || shared.rounds.load(Ordering::Relaxed) < rounds && Instant::now() < last;
         while Instant::now() < end || few() {
             thread::sleep(Duration::from_millis(20));
         }
-        storm.over.store(true, Ordering::Relaxed);
+        shared.over.store(true, Ordering::Relaxed);
     });
-    Ok(storm)
+    Ok(shared)
 }
 
 /// Makes mounts at one place.
 struct Worker<'a> {
-    storm: &'a Storm,
-    place: &'a Place,
+    shared: &'a Shared,
+    place: &'a MountPoints,
     random: Random,
     disk: PathBuf,
     namespaces: Vec<UserNs>,
 }
 
 impl<'a> Worker<'a> {
-    fn new(storm: &'a Storm, place: &'a Place, seed: u64) -> Self {
+    fn new(shared: &'a Shared, place: &'a MountPoints, seed: u64) -> Self {
         Self {
-            storm,
+            shared,
             place,
             random: Random::new(seed),
             disk: format!("{DIR}/disk").into(),
@@ -250,7 +250,7 @@ impl<'a> Worker<'a> {
             Self::with_namespace,
         ];
         self.random.one(&ways)(self)?;
-        self.storm.rounds.fetch_add(1, Ordering::Relaxed);
+        self.shared.rounds.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
@@ -271,7 +271,7 @@ impl<'a> Worker<'a> {
     fn look(&self, place: &Path, seen: u32) -> Result<(), Failure> {
         let status = rustix::fs::stat(place.join("file"))?;
         let owner = (Uid::from_raw(status.st_uid), Gid::from_raw(status.st_gid));
-        self.storm.look("worker", owner, &[seen]);
+        self.shared.look("worker", owner, &[seen]);
         Ok(())
     }
 
@@ -293,7 +293,7 @@ impl<'a> Worker<'a> {
         unmount(&self.place.first, true)?;
         let status = fstat(&file)?;
         let owner = (Uid::from_raw(status.st_uid), Gid::from_raw(status.st_gid));
-        self.storm.look("file in use", owner, &[self.place.seen]);
+        self.shared.look("file in use", owner, &[self.place.seen]);
         Ok(())
     }
 
@@ -303,12 +303,12 @@ impl<'a> Worker<'a> {
         drop(tree);
         let status = fstat(&file)?;
         let owner = (Uid::from_raw(status.st_uid), Gid::from_raw(status.st_gid));
-        self.storm.look("detached", owner, &[self.place.seen]);
+        self.shared.look("detached", owner, &[self.place.seen]);
         Ok(())
     }
 
     fn replaced(&mut self) -> Result<(), Failure> {
-        let Place { first, second, .. } = self.place;
+        let MountPoints { first, second, .. } = self.place;
         self.mount().attach(first)?;
         let again = IdmappedMount::of(first).map(&self.namespaces[1]);
         again.replace(true).attach(second)?;
@@ -323,7 +323,7 @@ impl<'a> Worker<'a> {
     }
 
     fn copied(&mut self) -> Result<(), Failure> {
-        let Place { first, second, .. } = self.place;
+        let MountPoints { first, second, .. } = self.place;
         self.mount().attach(first)?;
         IdmappedMount::of(first).attach(second)?;
         self.unmount(first)?;

@@ -11,28 +11,28 @@ use rustix::{
     thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid},
 };
 
-use crate::mounts::{Place, Storm};
+use crate::mounts::{MountPoints, Shared};
 
 /// How often the tables of mounts are read, in rounds.
 const TABLES: u64 = 200;
 
-/// Reads until the storm is over, as the user whom the mounts of one place show.
-pub(crate) fn read(storm: &Storm, number: usize) {
-    let own = &storm.places[number];
+/// Reads until the shared is over, as the user whom the mounts of one place show.
+pub(crate) fn read(shared: &Shared, number: usize) {
+    let own = &shared.mount_points[number];
     if let Err(errno) = become_user(own.seen) {
-        return storm.note(format!(
+        return shared.note(format!(
             "reader {number}: becoming user {}: {errno}",
             own.seen
         ));
     }
     let mut round = 0;
-    while !storm.is_over() {
-        for place in &storm.places {
-            look(storm, place);
+    while !shared.is_over() {
+        for place in &shared.mount_points {
+            look(shared, place);
         }
-        make(storm, &own.first, own.seen, number);
+        make(shared, &own.first, own.seen, number);
         if round % TABLES == 0 {
-            tables(storm);
+            tables(shared);
         }
         round += 1;
     }
@@ -47,51 +47,51 @@ fn become_user(user: u32) -> rustix::io::Result<()> {
 }
 
 /// Only one owner can be seen at the first place, and one of two at the second.
-fn look(storm: &Storm, place: &Place) {
-    for (folder, may_be) in [
+fn look(shared: &Shared, place: &MountPoints) {
+    for (directory, may_be) in [
         (&place.first, &[place.seen][..]),
         (&place.second, &[place.seen, place.seen_again()]),
     ] {
-        match stat(folder.join("file")) {
+        match stat(directory.join("file")) {
             Ok(status) => {
                 let owner = (Uid::from_raw(status.st_uid), Gid::from_raw(status.st_gid));
-                storm.look("reader", owner, may_be);
+                shared.look("reader", owner, may_be);
             }
             // Nothing is mounted there just now.
             Err(Errno::NOENT) => {}
-            Err(errno) => storm.note(format!("reader: {}: {errno}", folder.display())),
+            Err(errno) => shared.note(format!("reader: {}: {errno}", directory.display())),
         }
     }
 }
 
 /// Makes a file, which is the user's.
-fn make(storm: &Storm, folder: &Path, user: u32, number: usize) {
-    let path = folder.join(format!("of{number}"));
+fn make(shared: &Shared, directory: &Path, user: u32, number: usize) {
+    let path = directory.join(format!("of{number}"));
     let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC;
     match openat(CWD, &path, flags, Mode::from_raw_mode(0o600)) {
         Ok(file) => {
-            storm.made.fetch_add(1, Ordering::Relaxed);
+            shared.made.fetch_add(1, Ordering::Relaxed);
             if let Ok(status) = fstat(&file) {
                 let owner = (Uid::from_raw(status.st_uid), Gid::from_raw(status.st_gid));
-                storm.look("file made", owner, &[user]);
+                shared.look("file made", owner, &[user]);
             }
         }
-        // Nothing is mounted there, and the folder below is root's.
+        // Nothing is mounted there, and the directory below is root's.
         Err(Errno::ACCESS) => return,
-        Err(errno) => return storm.note(format!("making {}: {errno}", path.display())),
+        Err(errno) => return shared.note(format!("making {}: {errno}", path.display())),
     }
     match unlinkat(CWD, &path, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT | Errno::ACCESS) => {}
-        Err(errno) => storm.note(format!("removing {}: {errno}", path.display())),
+        Err(errno) => shared.note(format!("removing {}: {errno}", path.display())),
     }
 }
 
 /// Mounts are listed with their maps while they come and go.
-fn tables(storm: &Storm) {
+fn tables(shared: &Shared) {
     if let Err(error) = fs::read_to_string("/proc/self/mountinfo") {
-        storm.note(format!("/proc/self/mountinfo: {error}"));
+        shared.note(format!("/proc/self/mountinfo: {error}"));
     }
     if let Err(error) = mount_idmapped::mounts() {
-        storm.note(format!("listmount() and statmount(): {error}"));
+        shared.note(format!("listmount() and statmount(): {error}"));
     }
 }

@@ -14,7 +14,7 @@ pub(crate) const OPEN_TREE_ATTR: c_long = 467;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Call {
     pub(crate) number: c_long,
-    pub(crate) folder: i32,
+    pub(crate) directory: i32,
     /// The address of a path.
     pub(crate) path: usize,
     pub(crate) flags: u32,
@@ -32,7 +32,7 @@ impl Call {
         let result = unsafe {
             libc::syscall(
                 self.number,
-                self.folder,
+                self.directory,
                 self.path,
                 self.flags,
                 self.attr,

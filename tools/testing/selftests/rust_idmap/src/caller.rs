@@ -22,7 +22,7 @@ use crate::sys;
 use crate::userns::{number, UserNs};
 
 /// What an action says: a number that is worth comparing, or 0; or why not.
-pub(crate) type Answer = Result<u64, Errno>;
+pub(crate) type SyscallResult = Result<u64, Errno>;
 
 /// The first id on disk that the map knows.
 pub(crate) const DISK: u32 = 1000;
@@ -91,7 +91,7 @@ impl Who {
 
 /// The user namespace of a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum CallerNs {
     Initial,
     /// A namespace below the initial one that knows all callers by other numbers.
     Nested,
@@ -100,7 +100,7 @@ pub(crate) enum Place {
     Mounts,
 }
 
-impl Place {
+impl CallerNs {
     pub(crate) const ALL: [Self; 3] = [Self::Initial, Self::Nested, Self::Mounts];
 
     pub(crate) fn name(self) -> &'static str {
@@ -139,19 +139,19 @@ impl Place {
 }
 
 /// All callers, from all namespaces.
-pub(crate) fn everybody() -> impl Iterator<Item = (Who, Place)> {
-    Place::ALL
+pub(crate) fn everybody() -> impl Iterator<Item = (Who, CallerNs)> {
+    CallerNs::ALL
         .into_iter()
-        .flat_map(|place| Who::ALL.map(|who| (who, place)))
+        .flat_map(|ns| Who::ALL.map(|who| (who, ns)))
 }
 
 /// The user namespaces of callers and of the mount.
-pub(crate) struct Places {
+pub(crate) struct CallerNamespaces {
     nested: UserNs,
     pub(crate) mounts: UserNs,
 }
 
-impl Places {
+impl CallerNamespaces {
     pub(crate) fn new() -> Result<Self, Errno> {
         // No caller is root there: programs would give it all capabilities.
         let (below, next) = (NESTED_ROOT - SEEN, NESTED_ROOT + 1);
@@ -165,7 +165,7 @@ impl Places {
     }
 
     /// Makes this process a caller.
-    pub(crate) fn become_caller(&self, who: Who, place: Place) -> Result<(), Errno> {
+    pub(crate) fn become_caller(&self, who: Who, ns: CallerNs) -> Result<(), Errno> {
         let groups = match who {
             Who::Member => &[Gid::from_raw(SEEN)][..],
             _ => &[],
@@ -179,10 +179,10 @@ impl Places {
         let mut sets = capabilities(None)?;
         sets.effective = sets.permitted;
         set_capabilities(None, sets)?;
-        let namespace = match place {
-            Place::Initial => None,
-            Place::Nested => Some(&self.nested),
-            Place::Mounts => Some(&self.mounts),
+        let namespace = match ns {
+            CallerNs::Initial => None,
+            CallerNs::Nested => Some(&self.nested),
+            CallerNs::Mounts => Some(&self.mounts),
         };
         if let Some(namespace) = namespace {
             move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::User))?;
@@ -201,21 +201,26 @@ impl Places {
     }
 
     /// Does something as a caller, in a process of its own.
-    pub(crate) fn act(&self, who: Who, place: Place, act: impl FnOnce() -> Answer) -> Answer {
+    pub(crate) fn run_as(
+        &self,
+        who: Who,
+        ns: CallerNs,
+        call: impl FnOnce() -> SyscallResult,
+    ) -> SyscallResult {
         apart(|| {
             // What goes wrong here must not pass for an answer.
-            self.become_caller(who, place).expect("becoming a caller");
-            act()
+            self.become_caller(who, ns).expect("becoming a caller");
+            call()
         })
     }
 }
 
 /// Does something in a process of its own; `CANCELED` says that it died.
-pub(crate) fn apart(act: impl FnOnce() -> Answer) -> Answer {
+pub(crate) fn apart(call: impl FnOnce() -> SyscallResult) -> SyscallResult {
     let (answer, say) = pipe_with(PipeFlags::CLOEXEC)?;
     let mut say = std::fs::File::from(say);
     let pid = sys::fork(|| {
-        let (errno, value) = match act() {
+        let (errno, value) = match call() {
             Ok(value) => (0, value),
             Err(errno) => (errno.raw_os_error() as u64, 0),
         };

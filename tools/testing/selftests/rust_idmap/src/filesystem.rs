@@ -113,7 +113,7 @@ impl Kind {
         };
         let program = maker.split(' ').next().unwrap_or_default();
         let path = env::var_os("PATH").unwrap_or_default();
-        match env::split_paths(&path).any(|folder| folder.join(program).is_file()) {
+        match env::split_paths(&path).any(|directory| directory.join(program).is_file()) {
             true => Ok(()),
             false => Err(skip(format_args!("{program} is not there"))),
         }
@@ -122,19 +122,19 @@ impl Kind {
     /// Makes one and mounts it at `root/disk`.
     pub(crate) fn mount(self, root: &Path) -> Result<PathBuf, Failure> {
         self.check()?;
-        let folder = |name: &str| -> Result<PathBuf, Failure> {
+        let directory = |name: &str| -> Result<PathBuf, Failure> {
             let path = root.join(name);
             fs::create_dir_all(&path).doing(format_args!("making {}", path.display()))?;
             Ok(path)
         };
-        let disk = folder("disk")?;
+        let disk = directory("disk")?;
         if self == Self::Overlay {
-            let base = folder("base")?;
+            let base = directory("base")?;
             Self::Ext4.mount_at(&root.join("image"), &base)?;
             let [lower, upper, work] = [
-                folder("base/lower")?,
-                folder("base/upper")?,
-                folder("base/work")?,
+                directory("base/lower")?,
+                directory("base/upper")?,
+                directory("base/work")?,
             ];
             let options = format!(
                 "lowerdir={},upperdir={},workdir={}",

@@ -12,13 +12,13 @@ use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
 
 use crate::attr;
-use crate::caller::{Place, Places, Who, DISK};
+use crate::caller::{CallerNamespaces, CallerNs, Who, DISK};
 use crate::filesystem::{Can, Kind};
 use crate::ktap::{Doing, Failure, Outcome};
 use crate::ops::exec;
 
 /// A filesystem, and a mount of it with a map.
-pub(crate) struct Stage {
+pub(crate) struct Fixture {
     pub(crate) kind: Kind,
     /// As it is.
     pub(crate) disk: PathBuf,
@@ -26,49 +26,53 @@ pub(crate) struct Stage {
     pub(crate) seen: PathBuf,
 }
 
-impl Stage {
+impl Fixture {
     /// Makes the filesystem and the mounts below `root`.
-    pub(crate) fn new(kind: Kind, root: &Path, places: &Places) -> Result<Self, Failure> {
+    pub(crate) fn new(
+        kind: Kind,
+        root: &Path,
+        namespaces: &CallerNamespaces,
+    ) -> Result<Self, Failure> {
         let disk = kind.mount(root)?;
         let seen = root.join("seen");
-        fs::create_dir_all(&seen).doing("making the place of the mount")?;
+        fs::create_dir_all(&seen).doing("making the ns of the mount")?;
         exec::prepare(&disk, kind)?;
-        attr::idmap(&disk, &seen, places.mounts.as_fd()).doing("mounting with a map")?;
+        attr::idmap(&disk, &seen, namespaces.mounts.as_fd()).doing("mounting with a map")?;
         Ok(Self { kind, disk, seen })
     }
 
-    /// A folder for one try, with `file` in it, both the owner's; the last one is removed.
-    pub(crate) fn scene(&self, who: Who, place: Place) -> Result<Scene, Failure> {
-        let scene = Scene {
+    /// A directory for one try, with `file` in it, both the owner's; the last one is removed.
+    pub(crate) fn case(&self, who: Who, ns: CallerNs) -> Result<TestCase, Failure> {
+        let case = TestCase {
             kind: self.kind,
             who,
-            place,
+            ns,
             disk: self.disk.join("t"),
             seen: self.seen.join("t"),
         };
-        if scene.disk.exists() {
-            fs::remove_dir_all(&scene.disk).doing("removing the last folder")?;
+        if case.disk.exists() {
+            fs::remove_dir_all(&case.disk).doing("removing the last directory")?;
         }
-        fs::create_dir(&scene.disk).doing("making a folder")?;
-        scene.give(".", DISK, 0o755)?;
-        scene.file("file", DISK, 0o644)?;
-        Ok(scene)
+        fs::create_dir(&case.disk).doing("making a directory")?;
+        case.give(".", DISK, 0o755)?;
+        case.file("file", DISK, 0o644)?;
+        Ok(case)
     }
 }
 
-/// One try: by whom, from where, and the folder that it is about.
-pub(crate) struct Scene {
+/// One try: by whom, from where, and the directory that it is about.
+pub(crate) struct TestCase {
     pub(crate) kind: Kind,
     pub(crate) who: Who,
-    pub(crate) place: Place,
-    /// The folder as it is.
+    pub(crate) ns: CallerNs,
+    /// The directory as it is.
     pub(crate) disk: PathBuf,
-    /// The folder through the map.
+    /// The directory through the map.
     pub(crate) seen: PathBuf,
 }
 
-impl Scene {
-    /// A path in the folder on disk.
+impl TestCase {
+    /// A path in the directory on disk.
     pub(crate) fn on_disk(&self, name: &str) -> PathBuf {
         self.disk.join(name)
     }
@@ -79,7 +83,7 @@ impl Scene {
         self.give(name, owner, mode)
     }
 
-    /// Gives this program a name in the folder, with owners and permission bits.
+    /// Gives this program a name in the directory, with owners and permission bits.
     pub(crate) fn program(&self, name: &str, user: u32, group: u32, mode: u32) -> Outcome {
         let program = self.disk.with_file_name("program");
         // What the last one left.
@@ -88,8 +92,8 @@ impl Scene {
         self.give_to(name, user, group, mode)
     }
 
-    /// Makes a folder on disk.
-    pub(crate) fn folder(&self, name: &str, owner: u32, mode: u32) -> Result<(), Failure> {
+    /// Makes a directory on disk.
+    pub(crate) fn directory(&self, name: &str, owner: u32, mode: u32) -> Result<(), Failure> {
         fs::create_dir(self.on_disk(name)).doing(format_args!("making {name}"))?;
         self.give(name, owner, mode)
     }
@@ -135,7 +139,7 @@ impl Scene {
         Ok(status.st_mode & 0o7777)
     }
 
-    /// All that is in the folder, and the folder itself, as they are on disk.
+    /// All that is in the directory, and the directory itself, as they are on disk.
     pub(crate) fn state(&self) -> Result<State, Failure> {
         let mut state = State::new();
         let mut left = vec![self.disk.clone()];
@@ -166,7 +170,7 @@ impl Scene {
 /// What there is, by path.
 pub(crate) type State = BTreeMap<PathBuf, Seen>;
 
-/// Something in a folder, as it is on disk.
+/// Something in a directory, as it is on disk.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Seen {
     owner: (u32, u32),

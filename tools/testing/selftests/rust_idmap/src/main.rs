@@ -35,9 +35,9 @@ use rustix::fs::Mode;
 use rustix::mount::{mount, mount_change, MountFlags, MountPropagationFlags};
 use rustix::thread::UnshareFlags;
 
-use caller::Places;
+use caller::CallerNamespaces;
 use filesystem::Kind;
-use fixture::Stage;
+use fixture::Fixture;
 use ktap::{Doing, Failure, Test};
 use sysctl::Sysctl;
 
@@ -124,24 +124,24 @@ fn run(arguments: &[String]) -> Result<bool, Failure> {
         .iter()
         .map(|(name, value)| Sysctl::set(name, value));
     let _settings: Vec<Sysctl> = settings.collect::<Result<_, _>>()?;
-    let places = Places::new().doing("making user namespaces")?;
+    let namespaces = CallerNamespaces::new().doing("making user namespaces")?;
     let ops = ops::all();
-    let stages: Vec<(Kind, Result<Stage, Failure>)> = Kind::ALL
+    let fixtures: Vec<(Kind, Result<Fixture, Failure>)> = Kind::ALL
         .into_iter()
         .map(|kind| {
             (
                 kind,
-                Stage::new(kind, &Path::new(ROOT).join(kind.name()), &places),
+                Fixture::new(kind, &Path::new(ROOT).join(kind.name()), &namespaces),
             )
         })
         .collect();
 
     let mut groups = vec![setattr::tests()];
-    for (kind, stage) in &stages {
-        groups.push(match stage {
-            Ok(stage) => {
-                let mut tests = op::tests(&ops, stage, &places);
-                tests.extend(scenarios::tests(stage, &places));
+    for (kind, fixture) in &fixtures {
+        groups.push(match fixture {
+            Ok(fixture) => {
+                let mut tests = op::tests(&ops, fixture, &namespaces);
+                tests.extend(scenarios::tests(fixture, &namespaces));
                 tests
             }
             Err(failure) => {

@@ -178,8 +178,8 @@ impl Recorded {
     /// What is recorded of the next call that is about the file of this path: the record of a kind,
     /// as a text.
     ///
-    /// Others may call at the same time, and records of calls on two processors come mixed: only those
-    /// of one number are of one call.
+    /// Others may call at the same time, and records of calls on two processors come mixed: only
+    /// those of one number are of one call.
     pub(crate) fn of_file(&self, path: &Path, wanted: u16) -> Result<String, Errno> {
         let name = format!(" name=\"{}\" ", path.display());
         let mut calls: BTreeMap<String, Call> = BTreeMap::new();

@@ -6,29 +6,29 @@ use std::env::set_current_dir;
 
 use rustix::io::Errno;
 
-use crate::caller::{Answer, Place, Places, Who};
+use crate::caller::{CallerNamespaces, CallerNs, SyscallResult, Who};
 use crate::filesystem::{Can, Kind};
-use crate::fixture::{Scene, Stage};
+use crate::fixture::{Fixture, TestCase};
 use crate::ktap::{wrong, Failure, Outcome, Test};
 
-pub(crate) const OK: Answer = Ok(0);
+pub(crate) const OK: SyscallResult = Ok(0);
 /// The permission bits, or an ACL, say no.
-pub(crate) const EACCES: Answer = Err(Errno::ACCESS);
+pub(crate) const EACCES: SyscallResult = Err(Errno::ACCESS);
 /// Only an owner or somebody with a capability may.
-pub(crate) const EPERM: Answer = Err(Errno::PERM);
+pub(crate) const EPERM: SyscallResult = Err(Errno::PERM);
 /// An id that cannot be stored.
-pub(crate) const EOVERFLOW: Answer = Err(Errno::OVERFLOW);
-pub(crate) const EINVAL: Answer = Err(Errno::INVAL);
+pub(crate) const EOVERFLOW: SyscallResult = Err(Errno::OVERFLOW);
+pub(crate) const EINVAL: SyscallResult = Err(Errno::INVAL);
 
-type SetUp = fn(&Scene) -> Result<(), Failure>;
-type After = fn(&Scene) -> Result<(), Failure>;
-type Expect = Box<dyn Fn(&Scene) -> Answer>;
+type SetUp = fn(&TestCase) -> Result<(), Failure>;
+type After = fn(&TestCase) -> Result<(), Failure>;
+type Expect = Box<dyn Fn(&TestCase) -> SyscallResult>;
 
 /// An operation.
 pub(crate) struct Op {
     /// Its part of the series, and what it is about.
     name: &'static str,
-    act: fn(&Scene) -> Answer,
+    call: fn(&TestCase) -> SyscallResult,
     expect: Expect,
     set_up: Vec<SetUp>,
     after: Vec<After>,
@@ -37,11 +37,11 @@ pub(crate) struct Op {
     known: Option<(Kind, &'static str)>,
 }
 
-/// Begins an operation: its name, and what the caller does, in the folder of the scene.
-pub(crate) fn op(name: &'static str, act: fn(&Scene) -> Answer) -> Op {
+/// Begins an operation: its name, and what the caller does, in the directory of the case.
+pub(crate) fn op(name: &'static str, call: fn(&TestCase) -> SyscallResult) -> Op {
     Op {
         name,
-        act,
+        call,
         expect: Box::new(|_| OK),
         set_up: Vec::new(),
         after: Vec::new(),
@@ -54,18 +54,18 @@ pub(crate) fn op(name: &'static str, act: fn(&Scene) -> Answer) -> Op {
 impl Op {
     /// What must come of it for the owner, a member of the group, a stranger, an unmapped caller,
     /// and a caller with capabilities.
-    pub(crate) fn each(self, answers: [Answer; 5]) -> Self {
-        self.by(move |scene| {
+    pub(crate) fn each(self, answers: [SyscallResult; 5]) -> Self {
+        self.by(move |case| {
             let callers = Who::ALL.iter().zip(answers);
             callers
                 .into_iter()
-                .find(|(who, _)| **who == scene.who)
+                .find(|(who, _)| **who == case.who)
                 .map_or(OK, |(_, it)| it)
         })
     }
 
     /// What must come of it, by a rule.
-    pub(crate) fn by(mut self, rule: impl Fn(&Scene) -> Answer + 'static) -> Self {
+    pub(crate) fn by(mut self, rule: impl Fn(&TestCase) -> SyscallResult + 'static) -> Self {
         self.expect = Box::new(rule);
         self
     }
@@ -111,32 +111,32 @@ impl Op {
     }
 
     /// Tries it with all callers from one namespace.
-    fn run(&self, stage: &Stage, places: &Places, place: Place) -> Outcome {
+    fn run(&self, fixture: &Fixture, namespaces: &CallerNamespaces, ns: CallerNs) -> Outcome {
         let mut said = String::new();
         for who in Who::ALL {
-            let scene = stage.scene(who, place)?;
+            let case = fixture.case(who, ns)?;
             for set_up in &self.set_up {
-                set_up(&scene)?;
+                set_up(&case)?;
             }
-            let expected = (self.expect)(&scene);
-            let before = expected.is_err().then(|| scene.state()).transpose()?;
-            let seen = &scene.seen;
+            let expected = (self.expect)(&case);
+            let before = expected.is_err().then(|| case.state()).transpose()?;
+            let seen = &case.seen;
             set_current_dir(seen).map_err(|error| wrong(format_args!("entering: {error}")))?;
-            let answer = places.act(who, place, || (self.act)(&scene));
+            let answer = namespaces.run_as(who, ns, || (self.call)(&case));
             set_current_dir("/").map_err(wrong)?;
             let mut note = |what: &str| said += &format!("{}: {what}\n", who.name());
             if answer != expected {
                 note(&format!("{}, not {}", show(answer), show(expected)));
             } else if let Some(before) = before {
                 // What is refused changes nothing.
-                let after = scene.state()?;
+                let after = case.state()?;
                 if after != before {
                     note(&format!("refused, but {before:?} became {after:?}"));
                 }
             } else {
                 for after in &self.after {
                     // What cannot be looked at is not right either.
-                    if let Err(Failure::Wrong(what) | Failure::Skip(what)) = after(&scene) {
+                    if let Err(Failure::Wrong(what) | Failure::Skip(what)) = after(&case) {
                         note(&what);
                     }
                 }
@@ -150,7 +150,7 @@ impl Op {
 }
 
 /// An answer in words.
-pub(crate) fn show(answer: Answer) -> String {
+pub(crate) fn show(answer: SyscallResult) -> String {
     match answer {
         Ok(value) => format!("done ({value:#o})"),
         Err(Errno::CANCELED) => "it died".to_owned(),
@@ -159,16 +159,20 @@ pub(crate) fn show(answer: Answer) -> String {
 }
 
 /// A test for each operation that runs on this filesystem, and each namespace.
-pub(crate) fn tests<'a>(ops: &'a [Op], stage: &'a Stage, places: &'a Places) -> Vec<Test<'a>> {
-    let ops = ops.iter().filter(|op| op.runs_on(stage.kind));
-    ops.flat_map(|op| Place::ALL.map(|place| (op, place)))
-        .map(|(op, place)| {
-            let name = format!("{}.{}.{}", op.name, stage.kind.name(), place.name());
+pub(crate) fn tests<'a>(
+    ops: &'a [Op],
+    fixture: &'a Fixture,
+    namespaces: &'a CallerNamespaces,
+) -> Vec<Test<'a>> {
+    let ops = ops.iter().filter(|op| op.runs_on(fixture.kind));
+    ops.flat_map(|op| CallerNs::ALL.map(|ns| (op, ns)))
+        .map(|(op, ns)| {
+            let name = format!("{}.{}.{}", op.name, fixture.kind.name(), ns.name());
             let known = op
                 .known
-                .filter(|(kind, _)| *kind == stage.kind)
+                .filter(|(kind, _)| *kind == fixture.kind)
                 .map(|(_, why)| why);
-            Test::new(name, move || op.run(stage, places, place)).known(known)
+            Test::new(name, move || op.run(fixture, namespaces, ns)).known(known)
         })
         .collect()
 }

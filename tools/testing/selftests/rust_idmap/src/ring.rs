@@ -96,7 +96,7 @@ impl Drop for Shared {
     }
 }
 
-/// Makes one call on a name in the working folder, with its mode and its flags.
+/// Makes one call on a name in the working directory, with its mode and its flags.
 pub(crate) fn call(opcode: u8, name: &CStr, mode: u32, op_flags: i32) -> Result<u64, Errno> {
     let mut params = Params::default();
     // SAFETY: The struct has the layout that the kernel fills in.

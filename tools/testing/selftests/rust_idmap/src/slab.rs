@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fs, io, sync::OnceLock, thread, time::Duration}
 /// The number of objects in use in each cache.
 pub type Objects = BTreeMap<String, usize>;
 
-/// A folder for each cache.
+/// A directory for each cache.
 const CACHES: &str = "/sys/kernel/slab";
 
 /// What is freed after a grace period is free by then, if nothing else happens.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Single system calls on names in the working folder, for their answers.
+//! Single system calls on names in the working directory, for their answers.
 
 use std::os::fd::OwnedFd;
 
@@ -11,9 +11,9 @@ use rustix::fs::{
 use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
 
-use crate::caller::Answer;
+use crate::caller::SyscallResult;
 
-fn done<T>(result: Result<T, Errno>) -> Answer {
+fn done<T>(result: Result<T, Errno>) -> SyscallResult {
     result.map(|_| 0)
 }
 
@@ -28,70 +28,70 @@ pub(crate) fn file(name: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
 }
 
 /// Opens an entry and closes it again.
-pub(crate) fn open(name: &str, flags: OFlags) -> Answer {
+pub(crate) fn open(name: &str, flags: OFlags) -> SyscallResult {
     done(file(name, flags))
 }
 
 /// Opens a file for reading and reads it.
-pub(crate) fn read(name: &str) -> Answer {
+pub(crate) fn read(name: &str) -> SyscallResult {
     let file = file(name, OFlags::RDONLY)?;
     done(rustix::io::read(&file, &mut [0; 16]))
 }
 
 /// Opens a file for writing and adds a byte.
-pub(crate) fn append(name: &str) -> Answer {
+pub(crate) fn append(name: &str) -> SyscallResult {
     let file = file(name, OFlags::WRONLY | OFlags::APPEND)?;
     done(rustix::io::write(&file, b"x"))
 }
 
 /// Makes a file with permission bits.
-pub(crate) fn create(name: &str, mode: u32) -> Answer {
+pub(crate) fn create(name: &str, mode: u32) -> SyscallResult {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     done(openat(CWD, name, flags, Mode::from_raw_mode(mode)))
 }
 
-/// Makes a folder.
-pub(crate) fn mkdir(name: &str, mode: u32) -> Answer {
+/// Makes a directory.
+pub(crate) fn mkdir(name: &str, mode: u32) -> SyscallResult {
     done(mkdirat(CWD, name, Mode::from_raw_mode(mode)))
 }
 
 /// Makes a pipe or a socket.
-pub(crate) fn mknod(name: &str, kind: FileType) -> Answer {
+pub(crate) fn mknod(name: &str, kind: FileType) -> SyscallResult {
     done(mknodat(CWD, name, kind, Mode::from_raw_mode(0o644), 0))
 }
 
 /// Makes a symbolic link.
-pub(crate) fn symlink(target: &str, name: &str) -> Answer {
+pub(crate) fn symlink(target: &str, name: &str) -> SyscallResult {
     done(symlinkat(target, CWD, name))
 }
 
 /// Makes a hard link.
-pub(crate) fn link(from: &str, to: &str) -> Answer {
+pub(crate) fn link(from: &str, to: &str) -> SyscallResult {
     done(linkat(CWD, from, CWD, to, AtFlags::empty()))
 }
 
 /// Renames.
-pub(crate) fn rename(from: &str, to: &str) -> Answer {
+pub(crate) fn rename(from: &str, to: &str) -> SyscallResult {
     done(renameat_with(CWD, from, CWD, to, RenameFlags::empty()))
 }
 
 /// Exchanges two entries.
-pub(crate) fn exchange(from: &str, to: &str) -> Answer {
+pub(crate) fn exchange(from: &str, to: &str) -> SyscallResult {
     done(renameat_with(CWD, from, CWD, to, RenameFlags::EXCHANGE))
 }
 
 /// Removes a file.
-pub(crate) fn unlink(name: &str) -> Answer {
+pub(crate) fn unlink(name: &str) -> SyscallResult {
     done(unlinkat(CWD, name, AtFlags::empty()))
 }
 
-/// Removes a folder.
-pub(crate) fn rmdir(name: &str) -> Answer {
+/// Removes a directory.
+pub(crate) fn rmdir(name: &str) -> SyscallResult {
     done(unlinkat(CWD, name, AtFlags::REMOVEDIR))
 }
 
 /// Changes the permission bits.
-pub(crate) fn chmod(name: &str, mode: u32) -> Answer {
+pub(crate) fn chmod(name: &str, mode: u32) -> SyscallResult {
     done(chmodat(
         CWD,
         name,
@@ -101,23 +101,23 @@ pub(crate) fn chmod(name: &str, mode: u32) -> Answer {
 }
 
 /// Changes owner and group, by the numbers of the caller's namespace.
-pub(crate) fn chown(name: &str, user: Option<u32>, group: Option<u32>) -> Answer {
+pub(crate) fn chown(name: &str, user: Option<u32>, group: Option<u32>) -> SyscallResult {
     let (user, group) = (user.map(Uid::from_raw), group.map(Gid::from_raw));
     done(chownat(CWD, name, user, group, AtFlags::SYMLINK_NOFOLLOW))
 }
 
 /// The owner as the caller sees it.
-pub(crate) fn owner(name: &str) -> Answer {
+pub(crate) fn owner(name: &str) -> SyscallResult {
     lstat(name).map(|status| u64::from(status.st_uid))
 }
 
 /// The group as the caller sees it.
-pub(crate) fn group(name: &str) -> Answer {
+pub(crate) fn group(name: &str) -> SyscallResult {
     lstat(name).map(|status| u64::from(status.st_gid))
 }
 
 /// Sets both times to a moment of the caller's choice, which only the owner may.
-pub(crate) fn set_times(name: &str) -> Answer {
+pub(crate) fn set_times(name: &str) -> SyscallResult {
     let moment = Timespec {
         tv_sec: 1_000_000_000,
         tv_nsec: 0,
@@ -126,7 +126,7 @@ pub(crate) fn set_times(name: &str) -> Answer {
 }
 
 /// Sets both times to now, for which being allowed to write is enough.
-pub(crate) fn touch(name: &str) -> Answer {
+pub(crate) fn touch(name: &str) -> SyscallResult {
     times(
         name,
         Timespec {
@@ -136,7 +136,7 @@ pub(crate) fn touch(name: &str) -> Answer {
     )
 }
 
-fn times(name: &str, moment: Timespec) -> Answer {
+fn times(name: &str, moment: Timespec) -> SyscallResult {
     let times = Timestamps {
         last_access: moment,
         last_modification: moment,
@@ -145,6 +145,6 @@ fn times(name: &str, moment: Timespec) -> Answer {
 }
 
 /// Cuts a file by name.
-pub(crate) fn truncate(name: &std::ffi::CStr) -> Answer {
+pub(crate) fn truncate(name: &std::ffi::CStr) -> SyscallResult {
     crate::sys::truncate(name, 1)
 }

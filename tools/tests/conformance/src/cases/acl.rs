@@ -11,7 +11,9 @@ use rustix::{
 
 use super::{GROUP, OTHER, OWNER};
 use crate::{
-    syscalls::{self, Answer, as_member, as_user, chmod, get_xattr, give, remove_xattr, set_xattr},
+    syscalls::{
+        self, SyscallResult, as_member, as_user, chmod, get_xattr, give, remove_xattr, set_xattr,
+    },
     test::{Case, Named, Test},
 };
 
@@ -20,7 +22,7 @@ pub(super) const TESTS: &[Named] = &[
     ("acl.rights", rights),
     ("acl.and_mode", and_mode),
     ("acl.inherited", inherited),
-    ("acl.inherited_by_folders", inherited_by_folders),
+    ("acl.inherited_by_directories", inherited_by_directories),
     ("acl.setgid", setgid),
     ("acl.stored", stored),
     ("acl.refused", refused),
@@ -65,12 +67,12 @@ fn with_names(user: u16, group: u16, mask: u16) -> Vec<u8> {
 }
 
 /// Sets an access list on a file.
-pub(super) fn set_some(path: &Path) -> Answer<()> {
+pub(super) fn set_some(path: &Path) -> SyscallResult<()> {
     set_xattr(path, ACCESS, &with_names(6, 4, 6))
 }
 
-/// Sets a default list on a folder.
-pub(super) fn set_some_default(path: &Path) -> Answer<()> {
+/// Sets a default list on a directory.
+pub(super) fn set_some_default(path: &Path) -> SyscallResult<()> {
     set_xattr(path, DEFAULT, &with_names(6, 4, 6))
 }
 
@@ -209,7 +211,7 @@ fn inherited(t: &Test) -> Case {
     Ok(())
 }
 
-fn inherited_by_folders(t: &Test) -> Case {
+fn inherited_by_directories(t: &Test) -> Case {
     let list = with_names(7, 5, 7);
     t.done("set", set_xattr(t.dir(), DEFAULT, &list))?;
     t.done("mkdir", syscalls::mkdir(t.at("dir"), 0o750))?;
@@ -254,7 +256,7 @@ fn stored(t: &Test) -> Case {
     let file = t.at("file");
     t.done("creat", syscalls::create(&file, 0o644))?;
     t.done("set", set_xattr(&file, ACCESS, &with_names(6, 4, 6)))?;
-    let (user, group) = (t.place.stored_id(OTHER), t.place.stored_id(GROUP));
+    let (user, group) = (t.mount.stored_id(OTHER), t.mount.stored_id(GROUP));
     let expected = acl(&[
         (USER_OBJ, 7, NO_ID),
         (USER, 6, user),
@@ -263,7 +265,7 @@ fn stored(t: &Test) -> Case {
         (MASK, 6, NO_ID),
         (OTHERS, 0, NO_ID),
     ]);
-    let seen = get_xattr(t.place.stored(&file), ACCESS);
+    let seen = get_xattr(t.mount.stored(&file), ACCESS);
     t.same("as stored", seen, Ok(expected));
     Ok(())
 }

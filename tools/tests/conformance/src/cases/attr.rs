@@ -60,8 +60,8 @@ fn fields(t: &Test) -> Case {
         Ok(()),
     );
     t.same("owner", syscalls::owner(&file), Ok((OWNER, GROUP)));
-    let stored = t.place.stored(&file);
-    let ids = (t.place.stored_id(OWNER), t.place.stored_id(GROUP));
+    let stored = t.mount.stored(&file);
+    let ids = (t.mount.stored_id(OWNER), t.mount.stored_id(GROUP));
     t.same("as stored", syscalls::owner(stored), Ok(ids));
     Ok(())
 }
@@ -80,10 +80,13 @@ fn stat_refused(t: &Test) -> Case {
         syscalls::stat(t.at(&"n".repeat(256))),
         Errno::NAMETOOLONG,
     );
-    t.done("close the folder", chmod(t.dir(), 0o700))?;
+    t.done("close the directory", chmod(t.dir(), 0o700))?;
     let answer = as_user(OWNER, || syscalls::stat(t.at("file")));
     t.refused("no search", answer, Errno::ACCESS);
-    t.done("of the folder", as_user(OWNER, || syscalls::stat(t.dir())))?;
+    t.done(
+        "of the directory",
+        as_user(OWNER, || syscalls::stat(t.dir())),
+    )?;
     Ok(())
 }
 
@@ -108,7 +111,7 @@ fn statx_fields(t: &Test) -> Case {
     t.same("inode", Ok(all.stx_ino), syscalls::ino(&file));
     t.same("links", all.stx_nlink, 1);
     t.holds("mount", all.stx_mnt_id > 0);
-    let root = t.done("statx", syscalls::statx(t.place.root()))?;
+    let root = t.done("statx", syscalls::statx(t.mount.root()))?;
     const MOUNT_ROOT: u64 = 0x2000;
     t.same(
         "root of the mount",

@@ -265,7 +265,7 @@ fn private_mapping(t: &Test) -> Case {
     t.refused("of what is write-only", map.map(drop), Errno::ACCESS);
     let dir = t.done("open", syscalls::open_ro(t.dir()))?;
     let map = Mapping::new(dir.as_fd(), PAGE, false, libc::MAP_SHARED);
-    t.refused("of a folder", map.map(drop), Errno::NODEV);
+    t.refused("of a directory", map.map(drop), Errno::NODEV);
     Ok(())
 }
 
@@ -351,7 +351,7 @@ fn seek_data_and_hole(t: &Test) -> Case {
             .any(|(start, end)| (*start..*end).contains(&must));
         t.holds(&format!("data at {must}"), said);
     }
-    if t.place.kind == "tmpfs" {
+    if t.mount.kind == "tmpfs" {
         let exact = vec![(mib, mib + page), (2 * mib, 2 * mib + page)];
         t.same("exactly the data", data, exact);
         t.same("hole at once", seek(&fd, SeekFrom::Hole(10)), Ok(10));
@@ -381,7 +381,7 @@ fn sync(t: &Test) -> Case {
         Ok(b"text".to_vec()),
     );
     let dir = t.done("open", syscalls::open_ro(t.dir()))?;
-    t.done("fsync of a folder", rustix::fs::fsync(&dir))?;
+    t.done("fsync of a directory", rustix::fs::fsync(&dir))?;
     t.done(
         "mkfifo",
         syscalls::mknod(t.at("pipe"), FileType::Fifo, 0o644, 0),

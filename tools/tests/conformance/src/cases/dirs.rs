@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `getdents()`, also while the folder changes.
+//! `getdents()`, also while the directory changes.
 
 use std::{
     collections::BTreeSet,
@@ -14,7 +14,7 @@ use rustix::{
 
 use crate::{
     sys::{self, Entry},
-    syscalls::{self, Answer},
+    syscalls::{self, SyscallResult},
     test::{Case, Named, Test},
 };
 
@@ -29,7 +29,7 @@ pub(super) const TESTS: &[Named] = &[
 ];
 
 /// What is read with buffers of `size` bytes, from where the descriptor is to the end.
-fn rest(fd: &OwnedFd, size: usize) -> Answer<Vec<Entry>> {
+fn rest(fd: &OwnedFd, size: usize) -> SyscallResult<Vec<Entry>> {
     let mut all = Vec::new();
     loop {
         let some = sys::getdents(fd.as_fd(), size)?;
@@ -101,7 +101,7 @@ fn many(t: &Test) -> Case {
     Ok(())
 }
 
-/// A folder with `count` files, opened, of which the first few entries have been read.
+/// A directory with `count` files, opened, of which the first few entries have been read.
 fn begun(t: &Test, count: usize) -> Result<(OwnedFd, Vec<Entry>), crate::test::Stop> {
     for number in 0..count {
         t.done(
@@ -243,7 +243,7 @@ fn refused(t: &Test) -> Case {
     let fd = t.done("open", syscalls::open_ro(t.at("dir")))?;
     t.done("rmdir", syscalls::rmdir(t.at("dir")))?;
     t.refused(
-        "a removed folder",
+        "a removed directory",
         sys::getdents(fd.as_fd(), 4096),
         Errno::NOENT,
     );

@@ -12,7 +12,7 @@ use rustix::{
 use super::{OTHER, OWNER};
 use crate::{
     sys,
-    syscalls::{self, Answer, as_user},
+    syscalls::{self, SyscallResult, as_user},
     test::{Case, Named, Stop, Test},
 };
 
@@ -21,14 +21,14 @@ pub(super) const TESTS: &[Named] = &[
     ("flags.refused", refused),
     ("flags.immutable", immutable),
     ("flags.append", append),
-    ("flags.folder", folder),
+    ("flags.directory", directory),
 ];
 
-fn get(path: &Path) -> Answer<IFlags> {
+fn get(path: &Path) -> SyscallResult<IFlags> {
     ioctl_getflags(syscalls::open_ro(path)?)
 }
 
-fn set(path: &Path, flags: IFlags) -> Answer<()> {
+fn set(path: &Path, flags: IFlags) -> SyscallResult<()> {
     ioctl_setflags(syscalls::open_ro(path)?, flags)
 }
 
@@ -48,7 +48,7 @@ fn kept(t: &Test) -> Case {
         let answer = as_user(OWNER, || set(&file, flags));
         t.answers("set by the owner", answer, Ok(()));
         t.same("flags", get(&file), Ok(flags));
-        t.same("as stored", get(&t.place.stored(&file)), Ok(flags));
+        t.same("as stored", get(&t.mount.stored(&file)), Ok(flags));
     }
     Ok(())
 }
@@ -62,7 +62,7 @@ fn refused(t: &Test) -> Case {
         let answer = as_user(OWNER, || set(&file, flags));
         t.refused("without the capability", answer, Errno::PERM);
     }
-    if t.place.manner.in_userns() {
+    if t.mount.manner.in_userns() {
         for flags in locks {
             t.refused("by root of a namespace", set(&file, flags), Errno::PERM);
         }
@@ -74,7 +74,7 @@ fn refused(t: &Test) -> Case {
 }
 
 fn immutable(t: &Test) -> Case {
-    if t.place.manner.in_userns() {
+    if t.mount.manner.in_userns() {
         // Nobody there may.
         return refused(t);
     }
@@ -103,7 +103,7 @@ fn immutable(t: &Test) -> Case {
 }
 
 fn append(t: &Test) -> Case {
-    if t.place.manner.in_userns() {
+    if t.mount.manner.in_userns() {
         return refused(t);
     }
     let file = file(t)?;
@@ -123,8 +123,8 @@ fn append(t: &Test) -> Case {
     t.done("clear", set(&file, IFlags::empty()))
 }
 
-fn folder(t: &Test) -> Case {
-    if t.place.manner.in_userns() {
+fn directory(t: &Test) -> Case {
+    if t.mount.manner.in_userns() {
         return refused(t);
     }
     let dir = t.at("dir");

@@ -12,7 +12,7 @@ use rustix::{fs::FileType, io::Errno};
 use super::OTHER;
 use crate::{
     sys::{Handle, name_to_handle, open_by_handle},
-    syscalls::{self, Answer, as_user},
+    syscalls::{self, SyscallResult, as_user},
     test::{Case, Named, Stop, Test},
 };
 
@@ -29,11 +29,11 @@ fn handle_of(t: &Test, path: &Path) -> Result<Handle, Stop> {
     Ok(handle)
 }
 
-/// Opens a handle again. In a user namespace only folders are opened by handle, and only if it is
-/// folders that are asked for.
-fn open_again(t: &Test, handle: &Handle, folder: bool) -> Answer<OwnedFd> {
+/// Opens a handle again. In a user namespace only directories are opened by handle, and only if it
+/// is directories that are asked for.
+fn open_again(t: &Test, handle: &Handle, directory: bool) -> SyscallResult<OwnedFd> {
     let mount = syscalls::open_ro(t.dir())?;
-    let flags = libc::O_RDONLY | libc::O_NONBLOCK | if folder { libc::O_DIRECTORY } else { 0 };
+    let flags = libc::O_RDONLY | libc::O_NONBLOCK | if directory { libc::O_DIRECTORY } else { 0 };
     open_by_handle(mount.as_fd(), handle, flags)
 }
 
@@ -45,7 +45,7 @@ fn files(t: &Test) -> Case {
         "mkfifo",
         syscalls::mknod(t.at("pipe"), FileType::Fifo, 0o644, 0),
     )?;
-    for (name, folder) in [
+    for (name, directory) in [
         ("file", false),
         ("dir", true),
         ("dir/sub", false),
@@ -54,8 +54,8 @@ fn files(t: &Test) -> Case {
         let path = t.at(name);
         let handle = handle_of(t, &path)?;
         t.same("the same handle", handle_of(t, &path)?, handle.clone());
-        let fd = open_again(t, &handle, folder);
-        if !folder && t.place.manner.in_userns() {
+        let fd = open_again(t, &handle, directory);
+        if !directory && t.mount.manner.in_userns() {
             t.refused("a file in a user namespace", fd, Errno::PERM);
             continue;
         }
@@ -63,12 +63,12 @@ fn files(t: &Test) -> Case {
         let ino = rustix::fs::fstat(&fd).map(|stat| stat.st_ino);
         t.same("the same inode", ino, syscalls::ino(&path));
     }
-    let root = t.place.root().to_owned();
+    let root = t.mount.root().to_owned();
     let handle = handle_of(t, &root)?;
     let fd = t.done("the root", open_again(t, &handle, true))?;
     let ino = rustix::fs::fstat(&fd).map(|stat| stat.st_ino);
     t.same("is the root", ino, syscalls::ino(&root));
-    if t.place.manner.in_userns() {
+    if t.mount.manner.in_userns() {
         return Ok(());
     }
     let path = t.at("file");
@@ -95,7 +95,7 @@ fn survives(t: &Test) -> Case {
     let fd = t.done("after rename", open_again(t, &handle, true))?;
     let text = syscalls::read_file(format!("{}/file", syscalls::through(&fd)));
     t.same("what is in it", text, Ok(b"text".to_vec()));
-    if t.place.manner.in_userns() {
+    if t.mount.manner.in_userns() {
         return Ok(());
     }
     let file = t.at("dir/moved/file");
@@ -123,12 +123,12 @@ fn stale(t: &Test) -> Case {
     let (of_file, of_dir) = (handle_of(t, &file)?, handle_of(t, &dir)?);
     t.done("unlink", syscalls::unlink(&file))?;
     t.done("rmdir", syscalls::rmdir(&dir))?;
-    // As a folder, which can be asked for everywhere.
+    // As a directory, which can be asked for everywhere.
     for handle in [of_file, of_dir] {
         let answer = open_again(t, &handle, true);
         t.refused("what was removed", answer, Errno::STALE);
     }
-    // A new folder under the old name is not what the handle means.
+    // A new directory under the old name is not what the handle means.
     t.done("mkdir anew", syscalls::mkdir(&dir, 0o755))?;
     let mut handle = handle_of(t, &dir)?;
     t.done("open", open_again(t, &handle, true))?;
@@ -165,11 +165,11 @@ fn refused(t: &Test) -> Case {
     odd.bytes = 129;
     t.refused("a long handle", open(&odd), Errno::INVAL);
     let answer = open_again(t, &exact, true);
-    // Where only folders can be asked for, a file is none that there is.
-    let errno = match t.place.manner.in_userns() {
+    // Where only directories can be asked for, a file is none that there is.
+    let errno = match t.mount.manner.in_userns() {
         true => Errno::STALE,
         false => Errno::NOTDIR,
     };
-    t.refused("a file as a folder", answer, errno);
+    t.refused("a file as a directory", answer, errno);
     Ok(())
 }

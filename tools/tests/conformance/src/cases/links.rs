@@ -47,9 +47,9 @@ fn names(t: &Test) -> Case {
         Ok(b"other".to_vec()),
     );
     t.done("mkdir", syscalls::mkdir(t.at("dir"), 0o755))?;
-    t.done("into another folder", link(&second, t.at("dir/third")))?;
+    t.done("into another directory", link(&second, t.at("dir/third")))?;
     t.same("links", syscalls::links(t.at("dir/third")), Ok(2));
-    t.same("folder's links", syscalls::links(t.at("dir")), Ok(2));
+    t.same("directory's links", syscalls::links(t.at("dir")), Ok(2));
     Ok(())
 }
 
@@ -107,13 +107,17 @@ fn link_refused(t: &Test) -> Case {
     let answers = [
         ("over a file", to("other"), Errno::EXIST),
         ("over itself", to("file"), Errno::EXIST),
-        ("over a folder", to("dir"), Errno::EXIST),
-        ("into no folder", to("no/f"), Errno::NOENT),
+        ("over a directory", to("dir"), Errno::EXIST),
+        ("into no directory", to("no/f"), Errno::NOENT),
         ("into a file", to("other/f"), Errno::NOTDIR),
         ("with a slash", to("new/"), Errno::NOENT),
         ("long name", to(&"n".repeat(256)), Errno::NAMETOOLONG),
         ("of nothing", link(t.at("no"), t.at("new")), Errno::NOENT),
-        ("of a folder", link(t.at("dir"), t.at("new")), Errno::PERM),
+        (
+            "of a directory",
+            link(t.at("dir"), t.at("new")),
+            Errno::PERM,
+        ),
         (
             "below a file",
             link(t.at("file/f"), t.at("new")),
@@ -131,12 +135,12 @@ fn link_refused(t: &Test) -> Case {
     t.same("links", syscalls::links(t.at("file")), Ok(1));
     t.done("give", syscalls::give(t.at("file"), OTHER))?;
     let answer = as_user(OTHER, || to("new"));
-    t.refused("into another's folder", answer, Errno::ACCESS);
-    let Ok(again) = t.place.again() else {
+    t.refused("into another's directory", answer, Errno::ACCESS);
+    let Ok(again) = t.mount.again() else {
         t.holds("mounting it again", false);
         return Ok(());
     };
-    let elsewhere = in_mount(t.place, &again, &t.at("new"));
+    let elsewhere = in_mount(t.mount, &again, &t.at("new"));
     t.refused(
         "to another mount of it",
         link(t.at("file"), elsewhere),
@@ -157,7 +161,7 @@ fn link_refused(t: &Test) -> Case {
 fn protected(t: &Test) -> Case {
     let setting = "/proc/sys/fs/protected_hardlinks";
     let on = t.done("setting", syscalls::read_file(setting))? == b"1\n";
-    t.done("folder for all", syscalls::chmod(t.dir(), 0o777))?;
+    t.done("directory for all", syscalls::chmod(t.dir(), 0o777))?;
     let file = t.at("file");
     t.done("creat", syscalls::create(&file, 0o644))?;
     t.done("give", syscalls::give(&file, OWNER))?;
@@ -225,7 +229,7 @@ fn kinds(t: &Test) -> Case {
         Ok(vec!["file".to_owned()]),
     );
     // Nobody needs a right to the file itself.
-    t.done("folder for all", syscalls::chmod(t.dir(), 0o777))?;
+    t.done("directory for all", syscalls::chmod(t.dir(), 0o777))?;
     t.done("chmod", syscalls::chmod(t.at("file"), 0))?;
     t.done("by a user", as_user(OWNER, || unlink(t.at("file"))))?;
     Ok(())
@@ -236,10 +240,10 @@ fn unlink_refused(t: &Test) -> Case {
     t.done("mkdir", syscalls::mkdir(t.at("dir"), 0o755))?;
     t.done("symlink", syscalls::symlink("dir", t.at("link")))?;
     t.refused("nothing", unlink(t.at("no")), Errno::NOENT);
-    t.refused("a folder", unlink(t.at("dir")), Errno::ISDIR);
+    t.refused("a directory", unlink(t.at("dir")), Errno::ISDIR);
     t.refused("with a slash", unlink(t.at("file/")), Errno::NOTDIR);
     t.refused(
-        "a folder's link with a slash",
+        "a directory's link with a slash",
         unlink(t.at("link/")),
         Errno::NOTDIR,
     );
@@ -252,7 +256,7 @@ fn unlink_refused(t: &Test) -> Case {
     );
     t.done("give", syscalls::give(t.at("file"), OTHER))?;
     let answer = as_user(OTHER, || unlink(t.at("file")));
-    t.refused("in another's folder", answer, Errno::ACCESS);
+    t.refused("in another's directory", answer, Errno::ACCESS);
     t.done("still there", syscalls::stat(t.at("file")))?;
     Ok(())
 }

@@ -41,7 +41,7 @@ fn mounted(
     })
 }
 
-/// Every call that changes something must be refused below this folder, which has a `file`, a
+/// Every call that changes something must be refused below this directory, which has a `file`, a
 /// `dir` and a `link`.
 fn all_refused(t: &Test, dir: PathBuf, errno: Errno) -> Case {
     let at = |name: &str| dir.join(name);
@@ -98,9 +98,9 @@ fn filled(t: &Test) -> Case {
 
 fn read_only(t: &Test) -> Case {
     filled(t)?;
-    let mount = t.place.with(Attribute::ReadOnly);
+    let mount = t.mount.with(Attribute::ReadOnly);
     let mount = mounted(t, mount)?;
-    let dir = in_mount(t.place, &mount, t.dir());
+    let dir = in_mount(t.mount, &mount, t.dir());
     all_refused(t, dir, Errno::ROFS)?;
     t.done(
         "elsewhere it can be written",
@@ -110,7 +110,7 @@ fn read_only(t: &Test) -> Case {
 
 fn remount_read_only(t: &Test) -> Case {
     filled(t)?;
-    let root = t.place.root().to_owned();
+    let root = t.mount.root().to_owned();
     let remount = |flags| rustix::mount::mount_remount(&root, flags, "");
     let fd = t.done("open", syscalls::open_rw(t.at("file")))?;
     t.refused("while one writes", remount(MountFlags::RDONLY), Errno::BUSY);
@@ -127,13 +127,13 @@ fn remount_read_only(t: &Test) -> Case {
 fn no_devices(t: &Test) -> Case {
     let whiteout = syscalls::mknod(t.at("dev"), FileType::CharacterDevice, 0o666, 0);
     t.done("whiteout", whiteout)?;
-    let mount = t.place.with(Attribute::NoDev);
+    let mount = t.mount.with(Attribute::NoDev);
     let mount = mounted(t, mount)?;
-    let path = in_mount(t.place, &mount, &t.at("dev"));
+    let path = in_mount(t.mount, &mount, &t.at("dev"));
     t.refused("open", syscalls::open_ro(&path), Errno::ACCESS);
     t.done("stat", syscalls::stat(&path))?;
     // Mounted in a user namespace no device opens, whatever it is.
-    if t.place.manner.in_userns() {
+    if t.mount.manner.in_userns() {
         t.refused(
             "in a user namespace",
             syscalls::open_ro(t.at("dev")),
@@ -149,9 +149,9 @@ fn no_programs(t: &Test) -> Case {
         syscalls::write_file(t.at("p"), b"#!/bin/sh\nexit 0\n"),
     )?;
     t.done("chmod", syscalls::chmod(t.at("p"), 0o755))?;
-    let mount = t.place.with(Attribute::NoExec);
+    let mount = t.mount.with(Attribute::NoExec);
     let mount = mounted(t, mount)?;
-    let path = in_mount(t.place, &mount, &t.at("p"));
+    let path = in_mount(t.mount, &mount, &t.at("p"));
     let run = |path: PathBuf| {
         let status = std::process::Command::new(path).status();
         status
@@ -173,9 +173,9 @@ fn no_programs(t: &Test) -> Case {
 
 fn no_symlinks(t: &Test) -> Case {
     filled(t)?;
-    let mount = t.place.with(Attribute::NoSymfollow);
+    let mount = t.mount.with(Attribute::NoSymfollow);
     let mount = mounted(t, mount)?;
-    let path = in_mount(t.place, &mount, &t.at("link"));
+    let path = in_mount(t.mount, &mount, &t.at("link"));
     t.refused("open", syscalls::open_ro(&path), Errno::LOOP);
     let target = crate::sys::readlink(&path, 99);
     t.same("readlink", target, Ok(b"file".to_vec()));
@@ -185,11 +185,11 @@ fn no_symlinks(t: &Test) -> Case {
 /// Whoever has no id in the mount can make nothing.
 fn unmapped_caller(t: &Test) -> Case {
     filled(t)?;
-    t.done("folder for all", syscalls::chmod(t.dir(), 0o777))?;
+    t.done("directory for all", syscalls::chmod(t.dir(), 0o777))?;
     t.done("file for all", syscalls::chmod(t.at("file"), 0o666))?;
-    let mount = t.place.through(0, OWNER);
+    let mount = t.mount.through(0, OWNER);
     let mount = mounted(t, mount)?;
-    let dir = in_mount(t.place, &mount, t.dir());
+    let dir = in_mount(t.mount, &mount, t.dir());
     let new = dir.join("new");
     let whiteout = || {
         let flags = RenameFlags::WHITEOUT;
@@ -243,9 +243,9 @@ fn unmapped_files(t: &Test) -> Case {
     )?;
     t.done("for all", syscalls::chmod(t.at("file"), 0o666))?;
     t.done("xattr", syscalls::set_xattr(t.at("file"), "user.a", b"v"))?;
-    let mount = t.place.through(0, OTHER);
+    let mount = t.mount.through(0, OTHER);
     let mount = mounted(t, mount)?;
-    let file = in_mount(t.place, &mount, &t.at("file"));
+    let file = in_mount(t.mount, &mount, &t.at("file"));
     t.same(
         "shown as nobody's",
         syscalls::owner(&file),
@@ -288,15 +288,15 @@ fn unmapped_files(t: &Test) -> Case {
 
 /// What is in use is not unmounted.
 fn busy(t: &Test) -> Case {
-    let mount = t.place.again();
+    let mount = t.mount.again();
     let mount = mounted(t, mount)?;
     let target = crate::test_mount::spare("busy");
-    let target = t.done("folder", target)?;
+    let target = t.done("directory", target)?;
     let attached = mount.attach(&target);
     t.holds("attached", attached.is_ok());
     let umount = |flags| rustix::mount::unmount(&target, flags | UnmountFlags::NOFOLLOW);
     t.done("write", syscalls::write_file(t.at("file"), b"text"))?;
-    let inside = target.join(t.dir().strip_prefix(t.place.root()).unwrap_or(t.dir()));
+    let inside = target.join(t.dir().strip_prefix(t.mount.root()).unwrap_or(t.dir()));
     let fd = t.done("open", syscalls::open_ro(inside.join("file")))?;
     t.refused("a file is open", umount(UnmountFlags::empty()), Errno::BUSY);
     drop(fd);

@@ -15,9 +15,9 @@ use crate::{
 };
 
 pub(super) const TESTS: &[Named] = &[
-    ("mkdir.makes", makes_folder),
+    ("mkdir.makes", makes_directory),
     ("mkdir.refused", mkdir_refused),
-    ("rmdir.removes", removes_folder),
+    ("rmdir.removes", removes_directory),
     ("rmdir.refused", rmdir_refused),
     ("mknod.kinds", node_kinds),
     ("mknod.devices", devices),
@@ -27,7 +27,7 @@ pub(super) const TESTS: &[Named] = &[
     ("readlink.buffers", readlink_buffers),
 ];
 
-fn makes_folder(t: &Test) -> Case {
+fn makes_directory(t: &Test) -> Case {
     let dir = t.at("dir");
     t.same("parent's links", syscalls::links(t.dir()), Ok(2));
     t.done("mkdir", mkdir(&dir, 0o777))?;
@@ -42,7 +42,7 @@ fn makes_folder(t: &Test) -> Case {
     );
     t.same("itself by .", syscalls::ino(dir.join(".")), Ok(stat.st_ino));
     t.same("empty", syscalls::names(&dir), Ok(Vec::new()));
-    // A setuid bit of a new folder is dropped, a sticky bit is not.
+    // A setuid bit of a new directory is dropped, a sticky bit is not.
     t.done("mkdir 7777", mkdir(t.at("bits"), 0o7777))?;
     t.same("its mode", syscalls::mode(t.at("bits")), Ok(0o1755));
     t.done("with a slash", mkdir(t.at("slash/"), 0o755))?;
@@ -63,16 +63,16 @@ fn mkdir_refused(t: &Test) -> Case {
         let answer = mkdir(t.at(name), 0o755);
         t.refused(&format!("over {name}"), answer, Errno::EXIST);
     }
-    t.refused("in no folder", mkdir(t.at("no/d"), 0o755), Errno::NOENT);
+    t.refused("in no directory", mkdir(t.at("no/d"), 0o755), Errno::NOENT);
     t.refused("in a file", mkdir(t.at("file/d"), 0o755), Errno::NOTDIR);
     let long = t.at(&"n".repeat(256));
     t.refused("long name", mkdir(long, 0o755), Errno::NAMETOOLONG);
     let answer = as_user(OTHER, || mkdir(t.at("new"), 0o755));
-    t.refused("in another's folder", answer, Errno::ACCESS);
+    t.refused("in another's directory", answer, Errno::ACCESS);
     let fd = t.done("open", syscalls::open_ro(t.at("dir")))?;
     t.done("rmdir", rmdir(t.at("dir")))?;
     let answer = rustix::fs::mkdirat(&fd, "d", 0o755.into());
-    t.refused("in a removed folder", answer, Errno::NOENT);
+    t.refused("in a removed directory", answer, Errno::NOENT);
     let flags = rustix::fs::OFlags::CREATE | rustix::fs::OFlags::RDWR;
     let answer = rustix::fs::openat(&fd, "f", flags, 0o644.into());
     t.refused("creat in it", answer, Errno::NOENT);
@@ -85,7 +85,7 @@ fn mkdir_refused(t: &Test) -> Case {
     Ok(())
 }
 
-fn removes_folder(t: &Test) -> Case {
+fn removes_directory(t: &Test) -> Case {
     let dir = t.at("dir");
     t.done("mkdir", mkdir(&dir, 0o755))?;
     t.done("rmdir", rmdir(&dir))?;
@@ -106,15 +106,15 @@ fn rmdir_refused(t: &Test) -> Case {
     t.done("mkdir", mkdir(t.at("dir/sub"), 0o755))?;
     t.done("creat", syscalls::create(t.at("file"), 0o644))?;
     t.done("symlink", symlink("dir/sub", t.at("link")))?;
-    t.refused("no such folder", rmdir(t.at("no")), Errno::NOENT);
+    t.refused("no such directory", rmdir(t.at("no")), Errno::NOENT);
     t.refused("a file", rmdir(t.at("file")), Errno::NOTDIR);
     t.refused("a symlink", rmdir(t.at("link")), Errno::NOTDIR);
     t.refused("below a file", rmdir(t.at("file/d")), Errno::NOTDIR);
-    t.refused("a folder in it", rmdir(t.at("dir")), Errno::NOTEMPTY);
+    t.refused("a directory in it", rmdir(t.at("dir")), Errno::NOTEMPTY);
     t.refused("by .", rmdir(t.at("dir/.")), Errno::INVAL);
     t.refused("by ..", rmdir(t.at("dir/sub/..")), Errno::NOTEMPTY);
     let answer = as_user(OTHER, || rmdir(t.at("dir/sub")));
-    t.refused("in another's folder", answer, Errno::ACCESS);
+    t.refused("in another's directory", answer, Errno::ACCESS);
     t.refused("as unlink", syscalls::unlink(t.at("dir/sub")), Errno::ISDIR);
     Ok(())
 }
@@ -133,7 +133,7 @@ fn node_kinds(t: &Test) -> Case {
         t.same("links", stat.st_nlink, 1);
         t.same("device", stat.st_rdev, 0);
     }
-    t.done("folder for all", syscalls::chmod(t.dir(), 0o777))?;
+    t.done("directory for all", syscalls::chmod(t.dir(), 0o777))?;
     let made = as_user(OWNER, || mknod(t.at("theirs"), FileType::Fifo, 0o600, 0));
     t.done("mkfifo by a user", made)?;
     t.same("owner", syscalls::owner(t.at("theirs")), Ok((OWNER, OWNER)));
@@ -146,7 +146,7 @@ fn devices(t: &Test) -> Case {
         for (index, number) in numbers.into_iter().enumerate() {
             let path = t.at(&format!("{kind:?}{index}"));
             let made = mknod(&path, kind, 0o600, number);
-            if t.place.manner.in_userns() {
+            if t.mount.manner.in_userns() {
                 t.refused("device in a user namespace", made, Errno::PERM);
             } else {
                 t.done("mknod", made)?;
@@ -157,7 +157,7 @@ fn devices(t: &Test) -> Case {
         }
     }
     // What overlayfs hides files by is no device that anything can be done with.
-    t.done("folder for all", syscalls::chmod(t.dir(), 0o777))?;
+    t.done("directory for all", syscalls::chmod(t.dir(), 0o777))?;
     let whiteout = t.at("whiteout");
     let made = as_user(OWNER, || {
         mknod(&whiteout, FileType::CharacterDevice, 0o600, 0)
@@ -169,7 +169,7 @@ fn devices(t: &Test) -> Case {
         Ok(0),
     );
     // What is mounted in a user namespace opens no devices at all.
-    let errno = match t.place.manner.in_userns() {
+    let errno = match t.mount.manner.in_userns() {
         true => Errno::ACCESS,
         false => Errno::NXIO,
     };
@@ -182,7 +182,7 @@ fn mknod_refused(t: &Test) -> Case {
     let fifo = |name: &str| mknod(t.at(name), FileType::Fifo, 0o644, 0);
     let answers = [
         ("over a file", fifo("file"), Errno::EXIST),
-        ("in no folder", fifo("no/f"), Errno::NOENT),
+        ("in no directory", fifo("no/f"), Errno::NOENT),
         ("in a file", fifo("file/f"), Errno::NOTDIR),
         ("long name", fifo(&"n".repeat(256)), Errno::NAMETOOLONG),
     ];
@@ -190,12 +190,12 @@ fn mknod_refused(t: &Test) -> Case {
         t.refused(what, answer, errno);
     }
     let answer = mknod(t.at("dir"), FileType::Directory, 0o755, 0);
-    t.refused("a folder", answer, Errno::PERM);
+    t.refused("a directory", answer, Errno::PERM);
     let answer = mknod(t.at("link"), FileType::Symlink, 0o755, 0);
     t.refused("a symlink", answer, Errno::INVAL);
     let answer = as_user(OTHER, || fifo("new"));
-    t.refused("in another's folder", answer, Errno::ACCESS);
-    t.done("folder for all", syscalls::chmod(t.dir(), 0o777))?;
+    t.refused("in another's directory", answer, Errno::ACCESS);
+    t.done("directory for all", syscalls::chmod(t.dir(), 0o777))?;
     let number = makedev(1, 3);
     let answer = as_user(OTHER, || {
         mknod(t.at("null"), FileType::CharacterDevice, 0o666, number)
@@ -242,12 +242,12 @@ fn symlink_refused(t: &Test) -> Case {
     t.refused("empty target", symlink("", t.at("new")), Errno::NOENT);
     t.refused("over a file", symlink("x", t.at("file")), Errno::EXIST);
     t.refused("over a symlink", symlink("x", t.at("link")), Errno::EXIST);
-    t.refused("in no folder", symlink("x", t.at("no/l")), Errno::NOENT);
+    t.refused("in no directory", symlink("x", t.at("no/l")), Errno::NOENT);
     t.refused("in a file", symlink("x", t.at("file/l")), Errno::NOTDIR);
     let long = t.at(&"n".repeat(256));
     t.refused("long name", symlink("x", long), Errno::NAMETOOLONG);
     let answer = as_user(OTHER, || symlink("x", t.at("new")));
-    t.refused("in another's folder", answer, Errno::ACCESS);
+    t.refused("in another's directory", answer, Errno::ACCESS);
     t.refused(
         "chmod of a symlink",
         sys::lchmod(&t.at("link"), 0o600),
@@ -263,14 +263,14 @@ fn readlink_buffers(t: &Test) -> Case {
     t.refused("no room", sys::readlink(&link, 0), Errno::INVAL);
     t.done("creat", syscalls::create(t.at("file"), 0o644))?;
     t.refused("a file", sys::readlink(&t.at("file"), 9), Errno::INVAL);
-    t.refused("a folder", sys::readlink(t.dir(), 9), Errno::INVAL);
+    t.refused("a directory", sys::readlink(t.dir(), 9), Errno::INVAL);
     t.refused("nothing", sys::readlink(&t.at("no"), 9), Errno::NOENT);
     t.refused(
         "in a file",
         sys::readlink(&t.at("file/l"), 9),
         Errno::NOTDIR,
     );
-    t.done("close the folder", syscalls::chmod(t.dir(), 0o700))?;
+    t.done("close the directory", syscalls::chmod(t.dir(), 0o700))?;
     let answer = as_user(OWNER, || sys::readlink(&link, 9));
     t.refused("no search", answer, Errno::ACCESS);
     Ok(())

@@ -50,7 +50,7 @@ fn create(t: &Test) -> Case {
     t.same("mode of it", syscalls::mode(&odd), Ok(0o7755));
     // The mode bounds later opens, not this one.
     let closed = t.at("closed");
-    t.done("folder for all", syscalls::chmod(t.dir(), 0o777))?;
+    t.done("directory for all", syscalls::chmod(t.dir(), 0o777))?;
     let fd = t.done(
         "creat 0000",
         as_user(OWNER, || syscalls::create(&closed, 0)),
@@ -68,21 +68,25 @@ fn kinds(t: &Test) -> Case {
     t.done("mkdir", syscalls::mkdir(&dir, 0o755))?;
     for (what, flags) in [("O_WRONLY", O::WRONLY), ("O_RDWR", O::RDWR)] {
         let answer = open(&dir, flags, 0);
-        t.refused(&format!("{what} of a folder"), answer, Errno::ISDIR);
+        t.refused(&format!("{what} of a directory"), answer, Errno::ISDIR);
     }
     let answer = open(&dir, O::RDONLY | O::CREATE, 0o644);
-    t.refused("O_CREAT of a folder", answer, Errno::ISDIR);
+    t.refused("O_CREAT of a directory", answer, Errno::ISDIR);
     let answer = open(&dir, O::RDONLY | O::TRUNC, 0);
-    t.refused("O_TRUNC of a folder", answer, Errno::ISDIR);
+    t.refused("O_TRUNC of a directory", answer, Errno::ISDIR);
     t.done("O_DIRECTORY", open(&dir, O::RDONLY | O::DIRECTORY, 0))?;
     let answer = open(&file, O::RDONLY | O::DIRECTORY, 0);
     t.refused("O_DIRECTORY of a file", answer, Errno::NOTDIR);
     let answer = open(t.at("new"), O::RDONLY | O::DIRECTORY | O::CREATE, 0o644);
     t.refused("O_DIRECTORY with O_CREAT", answer, Errno::INVAL);
     let fd = t.done("open", syscalls::open_ro(&dir))?;
-    t.refused("read of a folder", syscalls::pread(&fd, 1, 0), Errno::ISDIR);
     t.refused(
-        "write of a folder",
+        "read of a directory",
+        syscalls::pread(&fd, 1, 0),
+        Errno::ISDIR,
+    );
+    t.refused(
+        "write of a directory",
         rustix::io::write(&fd, b"x"),
         Errno::BADF,
     );
@@ -94,7 +98,7 @@ fn paths(t: &Test) -> Case {
     t.done("creat", syscalls::create(&file, 0o644))?;
     t.refused("no such file", syscalls::open_ro(t.at("no")), Errno::NOENT);
     t.refused(
-        "no such folder",
+        "no such directory",
         syscalls::create(t.at("no/f"), 0o644),
         Errno::NOENT,
     );
@@ -173,7 +177,7 @@ fn symlinks(t: &Test) -> Case {
     t.done("loop", syscalls::symlink("a", t.at("b")))?;
     t.refused("in a circle", syscalls::open_ro(t.at("a")), Errno::LOOP);
     t.refused(
-        "a circle as a folder",
+        "a circle as a directory",
         syscalls::stat(t.at("a/f")),
         Errno::LOOP,
     );
@@ -227,7 +231,7 @@ fn rights(t: &Test) -> Case {
         Ok(b"text".to_vec()),
     );
     let answer = as_user(OTHER, || syscalls::create(t.at("new"), 0o644));
-    t.refused("creat in another's folder", answer, Errno::ACCESS);
+    t.refused("creat in another's directory", answer, Errno::ACCESS);
     t.done("chmod", syscalls::chmod(t.dir(), 0o744))?;
     let answer = as_user(OWNER, || syscalls::open_ro(&file));
     t.refused("no search", answer, Errno::ACCESS);
@@ -299,7 +303,7 @@ fn special(t: &Test) -> Case {
     // A major number that nobody has.
     let number = rustix::fs::makedev(511, 200);
     let made = syscalls::mknod(&device, FileType::CharacterDevice, 0o644, number);
-    if t.place.manner.in_userns() {
+    if t.mount.manner.in_userns() {
         t.refused("device in a user namespace", made, Errno::PERM);
     } else {
         t.done("mknod", made)?;
@@ -372,7 +376,7 @@ fn path_only(t: &Test) -> Case {
 fn tmpfile(t: &Test) -> Case {
     let fd = t.done("O_TMPFILE", open(t.dir(), O::TMPFILE | O::RDWR, 0o666))?;
     t.same(
-        "folder stays empty",
+        "directory stays empty",
         syscalls::names(t.dir()),
         Ok(Vec::new()),
     );
@@ -400,7 +404,7 @@ fn tmpfile(t: &Test) -> Case {
     t.done("linkat by AT_EMPTY_PATH", linked)?;
     t.same("mode", syscalls::mode(&third), Ok(0o600));
 
-    t.done("folder for all", syscalls::chmod(t.dir(), 0o777))?;
+    t.done("directory for all", syscalls::chmod(t.dir(), 0o777))?;
     let fd = as_user(OWNER, || {
         let fd = open(t.dir(), O::TMPFILE | O::RDWR, 0o600)?;
         syscalls::link_open(&fd, t.at("owned"))?;
@@ -417,12 +421,12 @@ fn tmpfile_refused(t: &Test) -> Case {
     let answer = open(t.dir(), O::TMPFILE | O::RDWR | O::CREATE, 0o666);
     t.refused("with O_CREAT", answer, Errno::INVAL);
     let answer = open(t.at("no"), O::TMPFILE | O::RDWR, 0o666);
-    t.refused("in no folder", answer, Errno::NOENT);
+    t.refused("in no directory", answer, Errno::NOENT);
     t.done("creat", syscalls::create(t.at("file"), 0o644))?;
     let answer = open(t.at("file"), O::TMPFILE | O::RDWR, 0o666);
     t.refused("in a file", answer, Errno::NOTDIR);
     let answer = as_user(OTHER, || open(t.dir(), O::TMPFILE | O::RDWR, 0o666));
-    t.refused("in another's folder", answer, Errno::ACCESS);
+    t.refused("in another's directory", answer, Errno::ACCESS);
     let fd = open(t.dir(), O::TMPFILE | O::RDWR | O::EXCL, 0o666);
     let fd = t.done("with O_EXCL", fd)?;
     t.refused(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `chown()`, and what goes by owners: setgid and sticky folders, the bits that a change drops.
+//! `chown()`, and what goes by owners: setgid and sticky directories, the bits that a change drops.
 
 use rustix::{
     fs::{AtFlags, CWD, FileType, OFlags as O},
@@ -20,7 +20,7 @@ pub(super) const TESTS: &[Named] = &[
     ("chown.refused", refused),
     ("chown.drops_bits", drops_bits),
     ("write.drops_bits", write_drops_bits),
-    ("setgid.folder", setgid_folder),
+    ("setgid.directory", setgid_directory),
     ("setgid.stranger", setgid_stranger),
     ("sticky.removal", sticky_removal),
     ("sticky.renaming", sticky_renaming),
@@ -54,8 +54,8 @@ fn by_root(t: &Test) -> Case {
         syscalls::mknod(t.at("pipe"), FileType::Fifo, 0o644, 0),
     )?;
     t.done("of a pipe", give(t.at("pipe"), OWNER))?;
-    let stored = syscalls::owner(t.place.stored(&t.at("pipe")));
-    let id = t.place.stored_id(OWNER);
+    let stored = syscalls::owner(t.mount.stored(&t.at("pipe")));
+    let id = t.mount.stored_id(OWNER);
     t.same("as stored", stored, Ok((id, id)));
     Ok(())
 }
@@ -92,14 +92,14 @@ fn refused(t: &Test) -> Case {
         give(t.at(&"n".repeat(256)), 1),
         Errno::NAMETOOLONG,
     );
-    t.done("close the folder", chmod(t.dir(), 0o700))?;
+    t.done("close the directory", chmod(t.dir(), 0o700))?;
     t.refused(
         "no search",
         as_user(OWNER, || give(t.at("file"), 1)),
         Errno::ACCESS,
     );
     // An id that is not mapped where the caller is, or not in the mount.
-    let expected = match t.place.manner {
+    let expected = match t.mount.manner {
         crate::test_mount::Manner::Plain => Ok(()),
         crate::test_mount::Manner::Idmapped => Err(Errno::OVERFLOW),
         _ => Err(Errno::INVAL),
@@ -134,7 +134,7 @@ fn drops_bits(t: &Test) -> Case {
     t.done("chmod", chmod(t.at("dir"), 0o6755))?;
     t.done("chown", give(t.at("dir"), OTHER))?;
     t.same(
-        "of a folder they stay",
+        "of a directory they stay",
         syscalls::mode(t.at("dir")),
         Ok(0o6755),
     );
@@ -166,7 +166,7 @@ fn write_drops_bits(t: &Test) -> Case {
     t.done("chmod", chmod(&file, 0o6777))?;
     t.done("write by root", write())?;
     // The right to keep them is that of the first user namespace.
-    let kept = match t.place.manner.in_userns() {
+    let kept = match t.mount.manner.in_userns() {
         true => 0o777,
         false => 0o6777,
     };
@@ -174,11 +174,12 @@ fn write_drops_bits(t: &Test) -> Case {
     Ok(())
 }
 
-fn setgid_folder(t: &Test) -> Case {
+fn setgid_directory(t: &Test) -> Case {
     t.done("chown", chown(t.dir(), Some(OWNER), Some(GROUP)))?;
     t.done("chmod", chmod(t.dir(), 0o2777))?;
-    let member =
-        |act: &(dyn Fn() -> crate::syscalls::Answer<()> + Sync)| as_member(OTHER, &[GROUP], act);
+    let member = |call: &(dyn Fn() -> crate::syscalls::SyscallResult<()> + Sync)| {
+        as_member(OTHER, &[GROUP], call)
+    };
     let file = || syscalls::create(t.at("file"), 0o644).map(drop);
     let dir = || syscalls::mkdir(t.at("dir"), 0o755);
     let pipe = || syscalls::mknod(t.at("pipe"), FileType::Fifo, 0o644, 0);
@@ -198,13 +199,13 @@ fn setgid_folder(t: &Test) -> Case {
         t.done(name, made)?;
         let owner = syscalls::owner(t.at(name));
         t.same(
-            &format!("{name} has the folder's group"),
+            &format!("{name} has the directory's group"),
             owner,
             Ok((OTHER, GROUP)),
         );
     }
     t.same(
-        "a folder has the bit",
+        "a directory has the bit",
         syscalls::mode(t.at("dir")),
         Ok(0o2755),
     );
@@ -223,7 +224,7 @@ fn setgid_folder(t: &Test) -> Case {
     Ok(())
 }
 
-/// Whoever is not in the group of a setgid folder makes no set-group-id programs in it.
+/// Whoever is not in the group of a setgid directory makes no set-group-id programs in it.
 fn setgid_stranger(t: &Test) -> Case {
     t.done("chown", chown(t.dir(), Some(OWNER), Some(GROUP)))?;
     t.done("chmod", chmod(t.dir(), 0o2777))?;
@@ -242,14 +243,14 @@ fn setgid_stranger(t: &Test) -> Case {
     }
     t.same("data nobody runs", syscalls::mode(t.at("data")), Ok(0o2644));
     t.same(
-        "folders have the bit",
+        "directories have the bit",
         syscalls::mode(t.at("dir")),
         Ok(0o2755),
     );
     Ok(())
 }
 
-/// A sticky folder of `OWNER` with a file of `OTHER` and a folder of root.
+/// A sticky directory of `OWNER` with a file of `OTHER` and a directory of root.
 fn sticky(t: &Test) -> Case {
     t.done("give", give(t.dir(), OWNER))?;
     t.done("chmod", chmod(t.dir(), 0o1777))?;
@@ -264,9 +265,9 @@ fn sticky_removal(t: &Test) -> Case {
     let unlink = || syscalls::unlink(t.at("file"));
     let rmdir = || syscalls::rmdir(t.at("dir"));
     t.refused("another's file", as_user(GROUP, unlink), Errno::PERM);
-    t.refused("another's folder", as_user(OTHER, rmdir), Errno::PERM);
+    t.refused("another's directory", as_user(OTHER, rmdir), Errno::PERM);
     t.done("one's own file", as_user(OTHER, unlink))?;
-    t.done("by the sticky folder's owner", as_user(OWNER, rmdir))?;
+    t.done("by the sticky directory's owner", as_user(OWNER, rmdir))?;
     sticky(t)?;
     t.done("by root", syscalls::unlink(t.at("file")))?;
     t.done("chmod", chmod(t.dir(), 0o777))?;
@@ -291,7 +292,7 @@ fn sticky_renaming(t: &Test) -> Case {
         || syscalls::rename_with(t.at("mine"), t.at("new"), rustix::fs::RenameFlags::EXCHANGE);
     t.refused("exchange with it", as_user(GROUP, swap), Errno::PERM);
     t.done(
-        "by the folder's owner",
+        "by the directory's owner",
         as_user(OWNER, || syscalls::rename(t.at("new"), t.at("old"))),
     )?;
     Ok(())

@@ -16,7 +16,7 @@ use crate::{
 
 pub(super) const TESTS: &[Named] = &[
     ("rename.file", file),
-    ("rename.folder", folder),
+    ("rename.directory", directory),
     ("rename.over_kinds", over_kinds),
     ("rename.same_file", same_file),
     ("rename.refused", refused),
@@ -59,7 +59,7 @@ fn file(t: &Test) -> Case {
     t.done("over one of two names", rename(&old, &new))?;
     t.same("links of the other", syscalls::links(t.at("link")), Ok(1));
     t.done("mkdir", mkdir(t.at("dir"), 0o755))?;
-    t.done("into a folder", rename(&new, t.at("dir/new")))?;
+    t.done("into a directory", rename(&new, t.at("dir/new")))?;
     t.same(
         "there",
         syscalls::read_file(t.at("dir/new")),
@@ -68,7 +68,7 @@ fn file(t: &Test) -> Case {
     Ok(())
 }
 
-fn folder(t: &Test) -> Case {
+fn directory(t: &Test) -> Case {
     for name in ["a", "b", "a/sub"] {
         t.done("mkdir", mkdir(t.at(name), 0o755))?;
     }
@@ -88,7 +88,7 @@ fn folder(t: &Test) -> Case {
     t.done("mkdir", mkdir(t.at("empty"), 0o755))?;
     t.same("links", syscalls::links(t.dir()), Ok(5));
     t.done(
-        "over an empty folder",
+        "over an empty directory",
         rename(t.at("b/moved"), t.at("empty")),
     )?;
     t.same("links", syscalls::links(t.dir()), Ok(5));
@@ -110,22 +110,22 @@ fn over_kinds(t: &Test) -> Case {
         syscalls::mknod(t.at("pipe"), FileType::Fifo, 0o644, 0),
     )?;
     t.refused(
-        "file over folder",
+        "file over directory",
         rename(t.at("file"), t.at("dir")),
         Errno::ISDIR,
     );
     t.refused(
-        "folder over file",
+        "directory over file",
         rename(t.at("dir"), t.at("file")),
         Errno::NOTDIR,
     );
     t.refused(
-        "folder over symlink",
+        "directory over symlink",
         rename(t.at("dir"), t.at("link")),
         Errno::NOTDIR,
     );
     t.refused(
-        "over a full folder",
+        "over a full directory",
         rename(t.at("dir"), t.at("full")),
         Errno::NOTEMPTY,
     );
@@ -133,7 +133,7 @@ fn over_kinds(t: &Test) -> Case {
     let kind = syscalls::stat(t.at("file")).map(|stat| FileType::from_raw_mode(stat.st_mode));
     t.same("is a symlink", kind, Ok(FileType::Symlink));
     t.done("pipe over symlink", rename(t.at("pipe"), t.at("file")))?;
-    t.done("folder stays", syscalls::stat(t.at("dir")))?;
+    t.done("directory stays", syscalls::stat(t.at("dir")))?;
     Ok(())
 }
 
@@ -146,7 +146,7 @@ fn same_file(t: &Test) -> Case {
     t.same("links", syscalls::links(t.at("a")), Ok(2));
     t.done("over itself", rename(t.at("a"), t.at("a")))?;
     t.done("mkdir", mkdir(t.at("d"), 0o755))?;
-    t.done("folder over itself", rename(t.at("d"), t.at("d")))?;
+    t.done("directory over itself", rename(t.at("d"), t.at("d")))?;
     Ok(())
 }
 
@@ -158,7 +158,7 @@ fn refused(t: &Test) -> Case {
     let go = |old: &str, new: &str| rename(t.at(old), t.at(new));
     let answers = [
         ("nothing", go("no", "new"), Errno::NOENT),
-        ("into no folder", go("file", "no/f"), Errno::NOENT),
+        ("into no directory", go("file", "no/f"), Errno::NOENT),
         ("below a file", go("file/f", "new"), Errno::NOTDIR),
         ("into a file", go("dir", "file/f"), Errno::NOTDIR),
         ("file with a slash", go("file/", "new"), Errno::NOTDIR),
@@ -183,11 +183,11 @@ fn refused(t: &Test) -> Case {
     for (what, answer, errno) in answers {
         t.refused(what, answer, errno);
     }
-    let Ok(again) = t.place.again() else {
+    let Ok(again) = t.mount.again() else {
         t.holds("mounting it again", false);
         return Ok(());
     };
-    let elsewhere = in_mount(t.place, &again, &t.at("new"));
+    let elsewhere = in_mount(t.mount, &again, &t.at("new"));
     t.refused(
         "to another mount of it",
         rename(t.at("file"), elsewhere),
@@ -209,10 +209,10 @@ fn rights(t: &Test) -> Case {
     t.done("open one", syscalls::chmod(t.at("to"), 0o777))?;
     t.refused("out of another's", as_user(OTHER, go), Errno::ACCESS);
     t.done("by the owner of both", as_user(OWNER, go))?;
-    // To move a folder to another parent is to write to it: its .. changes.
+    // To move a directory to another parent is to write to it: its .. changes.
     t.done("mkdir", mkdir(t.at("from/d"), 0o755))?;
     let go = || rename(t.at("from/d"), t.at("to/d"));
-    t.refused("a folder of another", as_user(OWNER, go), Errno::ACCESS);
+    t.refused("a directory of another", as_user(OWNER, go), Errno::ACCESS);
     let within = || rename(t.at("from/d"), t.at("from/e"));
     t.done("within its parent", as_user(OWNER, within))?;
     Ok(())
@@ -236,7 +236,10 @@ fn noreplace(t: &Test) -> Case {
         rename_with(t.at("a"), t.at("c"), R::NOREPLACE),
     )?;
     t.same("moved", syscalls::read_file(t.at("c")), Ok(b"a".to_vec()));
-    t.done("a folder", rename_with(t.at("d"), t.at("e"), R::NOREPLACE))?;
+    t.done(
+        "a directory",
+        rename_with(t.at("d"), t.at("e"), R::NOREPLACE),
+    )?;
     let answer = rename_with(t.at("no"), t.at("f"), R::NOREPLACE);
     t.refused("of nothing", answer, Errno::NOENT);
     Ok(())
@@ -283,7 +286,7 @@ fn exchange_kinds(t: &Test) -> Case {
     t.same("links of x", syscalls::links(t.at("x")), Ok(3));
     t.same("links of y", syscalls::links(t.at("y")), Ok(2));
     let swapped = rename_with(t.at("x/dir"), t.at("y/file"), R::EXCHANGE);
-    t.done("folder and file", swapped)?;
+    t.done("directory and file", swapped)?;
     t.same("links of x", syscalls::links(t.at("x")), Ok(2));
     t.same("links of y", syscalls::links(t.at("y")), Ok(3));
     t.same(
@@ -291,16 +294,16 @@ fn exchange_kinds(t: &Test) -> Case {
         syscalls::read_file(t.at("x/dir")),
         Ok(b"text".to_vec()),
     );
-    t.done("folder", syscalls::stat(t.at("y/file/sub")))?;
+    t.done("directory", syscalls::stat(t.at("y/file/sub")))?;
     let parent = syscalls::ino(t.at("y/file/.."));
     t.same("its parent", parent, syscalls::ino(t.at("y")));
     let swapped = rename_with(t.at("x/dir"), t.at("y/file"), R::EXCHANGE);
-    t.done("file and folder", swapped)?;
+    t.done("file and directory", swapped)?;
     t.same("links of x", syscalls::links(t.at("x")), Ok(3));
     t.same("links of y", syscalls::links(t.at("y")), Ok(2));
     t.done("mkdir", mkdir(t.at("y/full"), 0o755))?;
     let swapped = rename_with(t.at("x/dir"), t.at("y/full"), R::EXCHANGE);
-    t.done("folders that are not empty", swapped)?;
+    t.done("directories that are not empty", swapped)?;
     t.same("links of x", syscalls::links(t.at("x")), Ok(3));
     t.same("links of y", syscalls::links(t.at("y")), Ok(3));
     t.done("what was in one", syscalls::stat(t.at("y/full/sub")))?;
@@ -328,7 +331,10 @@ fn whiteout(t: &Test) -> Case {
     )?;
     check(t, "c")?;
     t.done("mkdir", mkdir(t.at("d"), 0o755))?;
-    t.done("a folder", rename_with(t.at("d"), t.at("e"), R::WHITEOUT))?;
+    t.done(
+        "a directory",
+        rename_with(t.at("d"), t.at("e"), R::WHITEOUT),
+    )?;
     check(t, "d")?;
     t.same("links", syscalls::links(t.dir()), Ok(3));
     t.done("write", write_file(t.at("f"), b"f"))?;
@@ -348,7 +354,7 @@ fn whiteout(t: &Test) -> Case {
         syscalls::read_file(t.at("f")),
         Ok(b"f".to_vec()),
     );
-    t.done("folder for all", syscalls::chmod(t.dir(), 0o777))?;
+    t.done("directory for all", syscalls::chmod(t.dir(), 0o777))?;
     let made = as_user(OWNER, || rename_with(t.at("b"), t.at("h"), R::WHITEOUT));
     t.done("by a user", made)?;
     check(t, "b")?;

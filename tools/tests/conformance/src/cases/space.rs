@@ -10,7 +10,7 @@ use rustix::{
 use super::{OTHER, OWNER};
 use crate::{
     sys::truncate,
-    syscalls::{self, Answer, as_user},
+    syscalls::{self, SyscallResult, as_user},
     test::{Case, Named, Test},
 };
 
@@ -24,7 +24,7 @@ pub(super) const TESTS: &[Named] = &[
 ];
 
 /// Size and blocks.
-fn extent(path: impl AsRef<std::path::Path>) -> Answer<(i64, i64)> {
+fn extent(path: impl AsRef<std::path::Path>) -> SyscallResult<(i64, i64)> {
     syscalls::stat(path).map(|stat| (stat.st_size, stat.st_blocks))
 }
 
@@ -70,7 +70,7 @@ fn truncate_refused(t: &Test) -> Case {
     t.refused("-1", truncate(&file, -1), Errno::INVAL);
     t.refused("nothing", truncate(&t.at("no"), 0), Errno::NOENT);
     t.refused("below a file", truncate(&t.at("file/f"), 0), Errno::NOTDIR);
-    t.refused("a folder", truncate(t.dir(), 0), Errno::ISDIR);
+    t.refused("a directory", truncate(t.dir(), 0), Errno::ISDIR);
     t.done(
         "mkfifo",
         syscalls::mknod(t.at("pipe"), FileType::Fifo, 0o644, 0),
@@ -167,7 +167,7 @@ fn fallocate_refused(t: &Test) -> Case {
     let read = t.done("open", syscalls::open_ro(t.at("file")))?;
     t.refused("of O_RDONLY", fallocate(&read, none, 0, 1), Errno::BADF);
     let dir = t.done("open", syscalls::open_ro(t.dir()))?;
-    t.refused("of a folder", fallocate(&dir, none, 0, 1), Errno::BADF);
+    t.refused("of a directory", fallocate(&dir, none, 0, 1), Errno::BADF);
     t.done(
         "mkfifo",
         syscalls::mknod(t.at("pipe"), FileType::Fifo, 0o644, 0),

@@ -12,7 +12,7 @@ use rustix::{
 
 use super::{OTHER, OWNER};
 use crate::{
-    syscalls::{self, Answer, as_user, set_times},
+    syscalls::{self, SyscallResult, as_user, set_times},
     test::{Case, Named, Test},
 };
 
@@ -20,7 +20,7 @@ pub(super) const TESTS: &[Named] = &[
     ("utimensat.values", values),
     ("utimensat.refused", refused),
     ("times.of_files", of_files),
-    ("times.of_folders", of_folders),
+    ("times.of_directories", of_directories),
     ("times.of_both_names", of_both_names),
     ("times.of_reading", of_reading),
 ];
@@ -37,7 +37,7 @@ pub(super) fn pause() {
 /// Access, modification and change.
 type Times = [(i64, u64); 3];
 
-fn times(path: impl AsRef<Path>) -> Answer<Times> {
+fn times(path: impl AsRef<Path>) -> SyscallResult<Times> {
     syscalls::stat(path).map(|stat| {
         [
             (stat.st_atime, stat.st_atime_nsec),
@@ -126,11 +126,11 @@ fn moves(
     what: &str,
     path: &Path,
     expected: [bool; 2],
-    act: impl FnOnce() -> Answer<()>,
+    call: impl FnOnce() -> SyscallResult<()>,
 ) -> Case {
     let before = t.done("stat", times(path))?;
     pause();
-    t.done(what, act())?;
+    t.done(what, call())?;
     let after = t.done("stat", times(path))?;
     let went = [after[1] > before[1], after[2] > before[2]];
     t.same(&format!("{what}: modification, change"), went, expected);
@@ -169,7 +169,7 @@ fn of_files(t: &Test) -> Case {
     Ok(())
 }
 
-fn of_folders(t: &Test) -> Case {
+fn of_directories(t: &Test) -> Case {
     let dir = t.at("dir");
     t.done("mkdir", syscalls::mkdir(&dir, 0o755))?;
     let path = &dir;
@@ -228,7 +228,7 @@ fn of_both_names(t: &Test) -> Case {
     pause();
     t.done("exchange", syscalls::rename_with(&a, &b, exchange))?;
     let after = (times(&b), times(&a));
-    let later = |after: Answer<Times>, before: Answer<Times>| matches!((after, before), (Ok(after), Ok(before)) if after[2] > before[2]);
+    let later = |after: SyscallResult<Times>, before: SyscallResult<Times>| matches!((after, before), (Ok(after), Ok(before)) if after[2] > before[2]);
     t.holds("first changed", later(after.0, before.0));
     t.holds("second changed", later(after.1, before.1));
     t.done("exchange", syscalls::rename_with(&a, &b, exchange))?;

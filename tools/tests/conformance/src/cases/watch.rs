@@ -37,7 +37,7 @@ fn locks(t: &Test) -> Case {
     drop(one);
     t.done("closing unlocks", flock(&two, exclusive))?;
     let dir = t.done("open", syscalls::open_ro(t.dir()))?;
-    t.done("of a folder", flock(&dir, exclusive))?;
+    t.done("of a directory", flock(&dir, exclusive))?;
     Ok(())
 }
 

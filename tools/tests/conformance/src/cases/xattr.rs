@@ -44,7 +44,7 @@ fn kinds(t: &Test) -> Case {
             let refused = match name {
                 // What has no contents has no attributes of users.
                 "user.a" => file == "link" || file == "pipe",
-                "trusted.a" => t.place.manner.in_userns(),
+                "trusted.a" => t.mount.manner.in_userns(),
                 _ => false,
             };
             if refused {
@@ -252,12 +252,12 @@ fn user(t: &Test) -> Case {
         "the names all may see",
         as_user(OTHER, || list_xattr(&file)),
     )?;
-    // In a sticky folder only its owner sets attributes of the folder.
+    // In a sticky directory only its owner sets attributes of the directory.
     t.done("mkdir", syscalls::mkdir(t.at("dir"), 0o755))?;
     t.done("give", give(t.at("dir"), OWNER))?;
     t.done("chmod", chmod(t.at("dir"), 0o1777))?;
     let set = || set_xattr(t.at("dir"), "user.a", b"v");
-    t.refused("of a sticky folder", as_user(OTHER, set), Errno::PERM);
+    t.refused("of a sticky directory", as_user(OTHER, set), Errno::PERM);
     t.done("by its owner", as_user(OWNER, set))?;
     Ok(())
 }
@@ -268,7 +268,7 @@ fn trusted(t: &Test) -> Case {
     t.done("give", give(&file, OWNER))?;
     let set = || set_xattr(&file, "trusted.a", b"v");
     t.refused("set by the owner", as_user(OWNER, set), Errno::PERM);
-    if t.place.manner.in_userns() {
+    if t.mount.manner.in_userns() {
         t.refused("set by its root", set(), Errno::PERM);
         return Ok(());
     }

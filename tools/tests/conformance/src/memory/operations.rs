@@ -18,46 +18,46 @@ use super::OPTIONS;
 use crate::{
     small,
     sys::{self, Mapping},
-    syscalls::{self, Answer},
+    syscalls::{self, SyscallResult},
 };
 
-pub(super) type Act = Box<dyn Fn() -> Answer<()>>;
+pub(super) type Call = Box<dyn Fn() -> SyscallResult<()>>;
 
-/// A single call, which is taken back if it is done: by name, and how to prepare it in a folder.
-pub(crate) type Operation = (&'static str, fn(&Path) -> Answer<(Act, Act)>);
+/// A single call, which is taken back if it is done: by name, and how to prepare it in a directory.
+pub(crate) type Operation = (&'static str, fn(&Path) -> SyscallResult<(Call, Call)>);
 
 pub(crate) const OPERATIONS: &[Operation] = &[
     ("creat", |dir| {
         let (file, gone) = (dir.join("new"), dir.join("new"));
-        act(
+        call(
             move || syscalls::create(&file, 0o644).map(drop),
             move || syscalls::unlink(&gone),
         )
     }),
     ("mkdir", |dir| {
         let (new, gone) = (dir.join("new"), dir.join("new"));
-        act(
+        call(
             move || syscalls::mkdir(&new, 0o755),
             move || syscalls::rmdir(&gone),
         )
     }),
     ("mknod", |dir| {
         let (new, gone) = (dir.join("new"), dir.join("new"));
-        act(
+        call(
             move || syscalls::mknod(&new, FileType::Fifo, 0o644, 0),
             move || syscalls::unlink(&gone),
         )
     }),
     ("symlink", |dir| {
         let (new, gone) = (dir.join("new"), dir.join("new"));
-        act(
+        call(
             move || syscalls::symlink("a target", &new),
             move || syscalls::unlink(&gone),
         )
     }),
     ("symlink_long", |dir| {
         let (new, gone, target) = (dir.join("new"), dir.join("new"), "t".repeat(3000));
-        act(
+        call(
             move || syscalls::symlink(&target, &new),
             move || syscalls::unlink(&gone),
         )
@@ -65,7 +65,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     ("rmdir", |dir| {
         let (gone, back) = (dir.join("gone"), dir.join("gone"));
         syscalls::mkdir(&gone, 0o755)?;
-        act(
+        call(
             move || syscalls::rmdir(&gone),
             move || syscalls::mkdir(&back, 0o755),
         )
@@ -73,16 +73,16 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     ("readlink", |dir| {
         let link = dir.join("link");
         syscalls::symlink("t".repeat(3000), &link)?;
-        act(move || sys::readlink(&link, 4096).map(drop), || Ok(()))
+        call(move || sys::readlink(&link, 4096).map(drop), || Ok(()))
     }),
     ("follow", |dir| {
         let link = dir.join("link");
         syscalls::symlink("dir", &link)?;
-        act(move || syscalls::names(&link).map(drop), || Ok(()))
+        call(move || syscalls::names(&link).map(drop), || Ok(()))
     }),
     ("link", |dir| {
         let (file, new, gone) = (dir.join("file"), dir.join("new"), dir.join("new"));
-        act(
+        call(
             move || syscalls::link(&file, &new),
             move || syscalls::unlink(&gone),
         )
@@ -90,7 +90,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     ("tmpfile", |dir| {
         let dir = dir.to_owned();
         let open = move || syscalls::open(&dir, O::TMPFILE | O::RDWR, 0o600).map(drop);
-        act(open, || Ok(()))
+        call(open, || Ok(()))
     }),
     ("link_tmpfile", |dir| {
         let (dir, new, gone) = (dir.to_owned(), dir.join("new"), dir.join("new"));
@@ -98,13 +98,13 @@ pub(crate) const OPERATIONS: &[Operation] = &[
             let fd = syscalls::open(&dir, O::TMPFILE | O::RDWR, 0o600)?;
             syscalls::link_open(&fd, &new)
         };
-        act(named, move || syscalls::unlink(&gone))
+        call(named, move || syscalls::unlink(&gone))
     }),
     ("creat_with_acl", |dir| {
         let within = dir.join("dir");
         crate::cases::set_default_acl(&within)?;
         let (file, gone) = (within.join("new"), within.join("new"));
-        act(
+        call(
             move || syscalls::create(&file, 0o644).map(drop),
             move || syscalls::unlink(&gone),
         )
@@ -113,7 +113,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         let within = dir.join("dir");
         crate::cases::set_default_acl(&within)?;
         let (new, gone) = (within.join("new"), within.join("new"));
-        act(
+        call(
             move || syscalls::mkdir(&new, 0o755),
             move || syscalls::rmdir(&gone),
         )
@@ -130,13 +130,13 @@ pub(crate) const OPERATIONS: &[Operation] = &[
             syscalls::rename(&d, &c)?;
             syscalls::create(&d, 0o600).map(drop)
         };
-        act(move || syscalls::rename(&a, &b), back)
+        call(move || syscalls::rename(&a, &b), back)
     }),
     ("rename_whiteout", |dir| {
         let (a, b) = (dir.join("file"), dir.join("dir/file"));
         let (c, d) = (a.clone(), b.clone());
         let back = move || syscalls::rename(&d, &c);
-        act(
+        call(
             move || syscalls::rename_with(&a, &b, RenameFlags::WHITEOUT),
             back,
         )
@@ -145,13 +145,13 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         let (a, b) = (dir.join("file"), dir.join("dir"));
         let (c, d) = (a.clone(), b.clone());
         let swap = |a: &Path, b: &Path| syscalls::rename_with(a, b, RenameFlags::EXCHANGE);
-        act(move || swap(&a, &b), move || swap(&c, &d))
+        call(move || swap(&a, &b), move || swap(&c, &d))
     }),
     ("write", |dir| {
         let fd = syscalls::create(dir.join("written"), 0o644)?;
         let same = rustix::io::dup(&fd)?;
         let back = move || rustix::fs::ftruncate(&same, 0);
-        act(
+        call(
             move || rustix::io::pwrite(&fd, &[1; 20_000], 10_000).map(drop),
             back,
         )
@@ -161,7 +161,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         let same = rustix::io::dup(&fd)?;
         let back = move || rustix::fs::ftruncate(&same, 0);
         let none = FallocateFlags::empty();
-        act(move || rustix::fs::fallocate(&fd, none, 0, 20_000), back)
+        call(move || rustix::fs::fallocate(&fd, none, 0, 20_000), back)
     }),
     ("punch", |dir| {
         let (file, back) = (dir.join("punched"), dir.join("punched"));
@@ -170,12 +170,12 @@ pub(crate) const OPERATIONS: &[Operation] = &[
             let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
             rustix::fs::fallocate(syscalls::open_rw(&file)?, flags, 3000, 10_000)
         };
-        act(punch, move || syscalls::write_file(&back, &[1; 20_000]))
+        call(punch, move || syscalls::write_file(&back, &[1; 20_000]))
     }),
     ("read_hole", |dir| {
         let (file, (_fd, undo)) = (dir.join("hole"), hole(dir)?);
         let read = move || syscalls::pread(syscalls::open_ro(&file)?, 1, HOLE / 2).map(drop);
-        act(read, undo)
+        call(read, undo)
     }),
     ("map", |dir| {
         let (fd, _undo) = hole(dir)?;
@@ -191,7 +191,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
             mapped.set(None);
             Ok(())
         };
-        act(map, unmap)
+        call(map, unmap)
     }),
     ("store", |dir| {
         let (fd, undo) = hole(dir)?;
@@ -202,7 +202,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
             Err(Errno::FAULT) => Err(Errno::NOMEM),
             other => other.map(drop),
         };
-        act(store, undo)
+        call(store, undo)
     }),
     ("send", |dir| {
         let (from, fd) = (
@@ -215,11 +215,11 @@ pub(crate) const OPERATIONS: &[Operation] = &[
             rustix::fs::seek(&fd, rustix::fs::SeekFrom::Start(0))?;
             rustix::fs::sendfile(&fd, &from, Some(&mut 0), 4).map(drop)
         };
-        act(send, back)
+        call(send, back)
     }),
     ("truncate", |dir| {
         let (file, back) = (dir.join("file"), dir.join("file"));
-        act(
+        call(
             move || sys::truncate(&file, 9000),
             move || sys::truncate(&back, 4),
         )
@@ -227,29 +227,29 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     ("setxattr", |dir| {
         let (file, back) = (dir.join("file"), dir.join("file"));
         let set = move || syscalls::set_xattr(&file, "user.a", &[1; 300]);
-        act(set, move || syscalls::remove_xattr(&back, "user.a"))
+        call(set, move || syscalls::remove_xattr(&back, "user.a"))
     }),
     ("setxattr_over_one", |dir| {
         let (file, back) = (dir.join("file"), dir.join("file"));
         syscalls::set_xattr(&file, "user.b", b"old")?;
         let set = move || syscalls::set_xattr(&file, "user.b", &[1; 300]);
-        act(set, move || syscalls::set_xattr(&back, "user.b", b"old"))
+        call(set, move || syscalls::set_xattr(&back, "user.b", b"old"))
     }),
     ("getxattr", |dir| {
         let file = dir.join("file");
         syscalls::set_xattr(&file, "user.c", &[1; 300])?;
         let get = move || rustix::fs::lgetxattr(&file, "user.c", &mut [0; 400]).map(drop);
-        act(get, || Ok(()))
+        call(get, || Ok(()))
     }),
     ("list_xattr", |dir| {
         let file = dir.join("file");
         syscalls::set_xattr(&file, "user.d", b"value")?;
-        act(move || syscalls::list_xattr(&file).map(drop), || Ok(()))
+        call(move || syscalls::list_xattr(&file).map(drop), || Ok(()))
     }),
     ("removexattr", |dir| {
         let (file, back) = (dir.join("file"), dir.join("file"));
         syscalls::set_xattr(&file, "user.e", b"value")?;
-        act(
+        call(
             move || syscalls::remove_xattr(&file, "user.e"),
             move || syscalls::set_xattr(&back, "user.e", b"value"),
         )
@@ -260,7 +260,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
             syscalls::remove_xattr(&back, "system.posix_acl_access")?;
             syscalls::chmod(&back, 0o644)
         };
-        act(move || crate::cases::set_acl(&file), undo)
+        call(move || crate::cases::set_acl(&file), undo)
     }),
     ("get_acl", |dir| {
         let file = dir.join("acl");
@@ -268,20 +268,20 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         crate::cases::set_acl(&file)?;
         let name = "system.posix_acl_access";
         let get = move || rustix::fs::lgetxattr(&file, name, &mut [0; 400]).map(drop);
-        act(get, || Ok(()))
+        call(get, || Ok(()))
     }),
     ("remove_acl", |dir| {
         let (file, back) = (dir.join("acl"), dir.join("acl"));
         syscalls::create(&file, 0o644)?;
         crate::cases::set_acl(&file)?;
-        act(
+        call(
             move || syscalls::remove_xattr(&file, "system.posix_acl_access"),
             move || crate::cases::set_acl(&back),
         )
     }),
     ("set_default_acl", |dir| {
         let (within, back) = (dir.join("dir"), dir.join("dir"));
-        act(
+        call(
             move || crate::cases::set_default_acl(&within),
             move || syscalls::remove_xattr(&back, "system.posix_acl_default"),
         )
@@ -290,14 +290,14 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         let (file, back) = (dir.join("acl"), dir.join("acl"));
         syscalls::create(&file, 0o644)?;
         crate::cases::set_acl(&file)?;
-        act(
+        call(
             move || syscalls::chmod(&file, 0o717),
             move || syscalls::chmod(&back, 0o760),
         )
     }),
     ("chown", |dir| {
         let (file, back) = (dir.join("file"), dir.join("file"));
-        act(
+        call(
             move || syscalls::give(&file, 1000),
             move || syscalls::give(&back, 0),
         )
@@ -308,11 +308,11 @@ pub(crate) const OPERATIONS: &[Operation] = &[
             tv_sec: 1,
             tv_nsec: 2,
         };
-        act(move || syscalls::set_times(&file, time, time), || Ok(()))
+        call(move || syscalls::set_times(&file, time, time), || Ok(()))
     }),
     ("stat", |dir| {
         let file = dir.join("file");
-        act(move || syscalls::statx(&file).map(drop), || Ok(()))
+        call(move || syscalls::statx(&file).map(drop), || Ok(()))
     }),
     ("lookup", |dir| {
         let none = dir.join("none");
@@ -320,20 +320,20 @@ pub(crate) const OPERATIONS: &[Operation] = &[
             Err(Errno::NOENT) => Ok(()),
             other => other.map(drop),
         };
-        act(look, || Ok(()))
+        call(look, || Ok(()))
     }),
     ("open", |dir| {
         let file = dir.join("file");
-        act(move || syscalls::open_rw(&file).map(drop), || Ok(()))
+        call(move || syscalls::open_rw(&file).map(drop), || Ok(()))
     }),
     ("list", |dir| {
         let dir = dir.to_owned();
-        act(move || syscalls::names(&dir).map(drop), || Ok(()))
+        call(move || syscalls::names(&dir).map(drop), || Ok(()))
     }),
     ("unlink", |dir| {
         let (file, back) = (dir.join("gone"), dir.join("gone"));
         syscalls::create(&file, 0o644)?;
-        act(
+        call(
             move || syscalls::unlink(&file),
             move || syscalls::create(&back, 0o644).map(drop),
         )
@@ -344,23 +344,23 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         let (handle, answer) = sys::name_to_handle(&file, 128, 0);
         answer?;
         let open = move || sys::open_by_handle(mount.as_fd(), &handle, libc::O_RDONLY).map(drop);
-        act(open, || Ok(()))
+        call(open, || Ok(()))
     }),
     ("handle_of", |dir| {
         let file = dir.join("file");
-        act(move || sys::name_to_handle(&file, 128, 0).1, || Ok(()))
+        call(move || sys::name_to_handle(&file, 128, 0).1, || Ok(()))
     }),
     ("statfs", |dir| {
         let dir = dir.to_owned();
-        act(move || rustix::fs::statfs(&dir).map(drop), || Ok(()))
+        call(move || rustix::fs::statfs(&dir).map(drop), || Ok(()))
     }),
     ("show_options", |_| {
         let show = || syscalls::read_file("/proc/self/mountinfo").map(drop);
-        act(show, || Ok(()))
+        call(show, || Ok(()))
     }),
     ("remount", |dir| {
         let (dir, same) = (dir.to_owned(), dir.to_owned());
-        act(
+        call(
             move || small::remount(&dir, "size=2m,nr_inodes=200"),
             move || small::remount(&same, OPTIONS),
         )
@@ -371,7 +371,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
 const HOLE: u64 = 4096 * 64 * 64 * 2;
 
 /// A file that is a hole, and how to make it one again.
-fn hole(dir: &Path) -> Answer<(Rc<OwnedFd>, impl Fn() -> Answer<()> + 'static)> {
+fn hole(dir: &Path) -> SyscallResult<(Rc<OwnedFd>, impl Fn() -> SyscallResult<()> + 'static)> {
     let fd = Rc::new(syscalls::create(dir.join("hole"), 0o644)?);
     let same = Rc::clone(&fd);
     let empty = move || {
@@ -382,17 +382,17 @@ fn hole(dir: &Path) -> Answer<(Rc<OwnedFd>, impl Fn() -> Answer<()> + 'static)> 
     Ok((fd, empty))
 }
 
-fn act(
-    act: impl Fn() -> Answer<()> + 'static,
-    undo: impl Fn() -> Answer<()> + 'static,
-) -> Answer<(Act, Act)> {
-    Ok((Box::new(act), Box::new(undo)))
+fn call(
+    call: impl Fn() -> SyscallResult<()> + 'static,
+    undo: impl Fn() -> SyscallResult<()> + 'static,
+) -> SyscallResult<(Call, Call)> {
+    Ok((Box::new(call), Box::new(undo)))
 }
 
-fn renaming(dir: &Path, flags: RenameFlags) -> Answer<(Act, Act)> {
+fn renaming(dir: &Path, flags: RenameFlags) -> SyscallResult<(Call, Call)> {
     let (a, b) = (dir.join("file"), dir.join("dir/file"));
     let (c, d) = (a.clone(), b.clone());
-    act(
+    call(
         move || syscalls::rename_with(&a, &b, flags),
         move || syscalls::rename(&d, &c),
     )

@@ -5,7 +5,7 @@
 use std::fs;
 
 use crate::{
-    fixture::Stage,
+    fixture::Fixture,
     report::{Doing, Failure},
 };
 
@@ -16,21 +16,21 @@ pub(super) const SET_MAP: &str =
 /// Runs a line as root and checks that it makes these calls with success, one after the other;
 /// there may be others between them. A call is told by what it was given: where two processes call
 /// at once, what it answers is on another one.
-pub(super) fn made(stage: &mut Stage, line: &str, calls: &[&str]) -> Result<(), Failure> {
-    let file = stage.path("calls");
-    stage.prepare(&format!(
+pub(super) fn made(fixture: &mut Fixture, line: &str, calls: &[&str]) -> Result<(), Failure> {
+    let file = fixture.path("calls");
+    fixture.prepare(&format!(
         "strace -f -qq -e signal=none -e trace=clone,unshare,open_tree,mount_setattr,move_mount \
          -o {} {line}",
         file.display()
     ))?;
     let trace = fs::read_to_string(file).doing("reading what strace wrote")?;
     for line in trace.lines() {
-        stage.say(line);
+        fixture.say(line);
     }
     let mut lines = trace.lines().filter(|line| !line.contains(" = -1 "));
     for call in calls {
         let made = lines.any(|line| line.contains(call));
-        stage.check(&format!("it calls {call}"), Ok(made), Ok(true));
+        fixture.check(&format!("it calls {call}"), Ok(made), Ok(true));
     }
     Ok(())
 }

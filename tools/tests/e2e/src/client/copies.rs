@@ -6,10 +6,10 @@ use std::path::Path;
 
 use super::{
     Must::{Do, Say},
-    owners, run,
+    owners, run_lines,
 };
 use crate::{
-    fixture::Stage,
+    fixture::Fixture,
     inspect::{self, AclUser},
     report::Failure,
     show::Mode,
@@ -18,35 +18,35 @@ use crate::{
 
 /// The tree that is copied: name, what it is, its owner on disk, its permissions.
 const TREE: &[(&str, Entry<'static>, u32, u32)] = &[
-    (".", Entry::Folder, 1000, 0o755),
+    (".", Entry::Directory, 1000, 0o755),
     ("file", Entry::File(b"file\n"), 1000, 0o640),
     ("other", Entry::File(b"other\n"), 1005, 0o644),
     ("suid", Entry::File(b"suid\n"), 1000, 0o4755),
-    ("folder", Entry::Folder, 1005, 0o2775),
-    ("folder/link", Entry::Link("../file"), 1000, 0o777),
+    ("directory", Entry::Directory, 1005, 0o2775),
+    ("directory/link", Entry::Link("../file"), 1000, 0o777),
     ("pipe", Entry::Fifo, 1005, 0o600),
 ];
 
-pub(super) fn play(stage: &mut Stage) -> Result<(), Failure> {
-    let disk = stage.disk(|root| {
-        make(root, "from", &Entry::Folder, 1000, 0o755)?;
-        make(root, "to", &Entry::Folder, 1000, 0o755)?;
+pub(super) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
+    let disk = fixture.disk(|root| {
+        make(root, "from", &Entry::Directory, 1000, 0o755)?;
+        make(root, "to", &Entry::Directory, 1000, 0o755)?;
         for (name, entry, owner, mode) in TREE {
             make(&root.join("from"), name, entry, *owner, *mode)?;
         }
         Ok(())
     })?;
     let from = disk.join("from");
-    stage.prepare(&format!(
+    fixture.prepare(&format!(
         "setfacl -m u:1005:rwx {}",
         from.join("file").display()
     ))?;
-    let seen = stage.idmap("b:1000:2000:10", &from, "seen")?;
-    let into = stage.idmap("b:1000:2000:10", &disk.join("to"), "into")?;
-    let plain = stage.folder("plain")?;
+    let seen = fixture.idmap("b:1000:2000:10", &from, "seen")?;
+    let into = fixture.idmap("b:1000:2000:10", &disk.join("to"), "into")?;
+    let plain = fixture.directory("plain")?;
 
-    stage.say("From the mount to a plain place, as it is seen:");
-    let archive = stage.path("archive.tar").display().to_string();
+    fixture.say("From the mount to a plain place, as it is seen:");
+    let archive = fixture.path("archive.tar").display().to_string();
     let tar = format!("tar -C @ --acls --numeric-owner -cf {archive} .");
     for (name, lines) in [
         ("rsync", vec!["rsync -aAX --numeric-ids @/ %/".to_owned()]),
@@ -60,11 +60,11 @@ pub(super) fn play(stage: &mut Stage) -> Result<(), Failure> {
         ),
     ] {
         let target = plain.join(name);
-        carry(stage, &seen, &target, &lines)?;
-        compare(stage, &target, 1000)?;
+        carry(fixture, &seen, &target, &lines)?;
+        compare(fixture, &target, 1000)?;
     }
 
-    stage.say("And back through another mount, as it was on disk:");
+    fixture.say("And back through another mount, as it was on disk:");
     for (name, line) in [
         ("rsync", "rsync -aAX --numeric-ids @/ %/".to_owned()),
         ("cp", "cp -a @/. %".to_owned()),
@@ -74,18 +74,18 @@ pub(super) fn play(stage: &mut Stage) -> Result<(), Failure> {
         ),
     ] {
         let target = into.join(name);
-        // The folder of the copy, by one who has an id there.
+        // The directory of the copy, by one who has an id there.
         let made = crate::syscalls::as_user(2000, || crate::syscalls::mkdir(&target));
-        stage.check("2000 makes a folder for it", made, Ok(()));
+        fixture.check("2000 makes a directory for it", made, Ok(()));
         let line = line.replace('@', &plain.join("rsync").display().to_string());
         let line = line.replace('%', &target.display().to_string());
         // Root has no id there: what it makes, it could not own.
-        let ran = stage.run(0, &line)?;
+        let ran = fixture.run(0, &line)?;
         let refused = ran.status != 0 && ran.errors.contains("Value too large");
         let what = format!("root runs {name}: it is refused");
-        stage.check(&what, Ok(refused), Ok(true));
+        fixture.check(&what, Ok(refused), Ok(true));
     }
-    let whole = stage.idmap("b:1000:2000:10 b:0:0:1", &disk.join("to"), "with-root")?;
+    let whole = fixture.idmap("b:1000:2000:10 b:0:0:1", &disk.join("to"), "with-root")?;
     for (name, line) in [
         ("rsync", "rsync -aAX --numeric-ids @/ %/".to_owned()),
         ("cp", "cp -a @/. %".to_owned()),
@@ -95,30 +95,30 @@ pub(super) fn play(stage: &mut Stage) -> Result<(), Failure> {
         ),
     ] {
         let name = format!("{name}-2");
-        carry(stage, &plain.join("rsync"), &whole.join(&name), &[line])?;
-        compare(stage, &disk.join("to").join(&name), 0)?;
+        carry(fixture, &plain.join("rsync"), &whole.join(&name), &[line])?;
+        compare(fixture, &disk.join("to").join(&name), 0)?;
     }
     Ok(())
 }
 
-fn carry(stage: &mut Stage, from: &Path, to: &Path, lines: &[String]) -> Result<(), Failure> {
-    stage.prepare(&format!("mkdir {}", to.display()))?;
+fn carry(fixture: &mut Fixture, from: &Path, to: &Path, lines: &[String]) -> Result<(), Failure> {
+    fixture.prepare(&format!("mkdir {}", to.display()))?;
     for line in lines {
         let line = line.replace('@', &from.display().to_string());
         let line = line.replace('%', &to.display().to_string());
-        stage.succeeds(&line, 0, &line)?;
+        fixture.succeeds(&line, 0, &line)?;
     }
     Ok(())
 }
 
 /// Everything is there, with owners that are shifted from those on disk.
-fn compare(stage: &mut Stage, copy: &Path, shift: u32) -> Result<(), Failure> {
+fn compare(fixture: &mut Fixture, copy: &Path, shift: u32) -> Result<(), Failure> {
     for (name, _, owner, mode) in TREE {
-        owners(stage, copy, &[(name, owner + shift)]);
+        owners(fixture, copy, &[(name, owner + shift)]);
         let path = copy.join(name);
         if !name.ends_with("link") && *name != "file" {
             let what = format!("the mode of {}", path.display());
-            stage.check(&what, inspect::mode(&path), Ok(Mode(*mode)));
+            fixture.check(&what, inspect::mode(&path), Ok(Mode(*mode)));
         }
     }
     let entry = AclUser {
@@ -126,9 +126,9 @@ fn compare(stage: &mut Stage, copy: &Path, shift: u32) -> Result<(), Failure> {
         permissions: 7,
     };
     let acl = inspect::acl_users(copy.join("file"));
-    stage.check("the ACL of file", acl, Ok(vec![entry]));
-    run(
-        stage,
+    fixture.check("the ACL of file", acl, Ok(vec![entry]));
+    run_lines(
+        fixture,
         [copy, copy],
         &[(0, "cat @/other", Say("other")), (0, "test -p @/pipe", Do)],
     )

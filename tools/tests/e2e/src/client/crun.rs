@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     filesystem::Filesystem,
-    fixture::{Ran, Stage},
+    fixture::{Fixture, Ran},
     inspect,
     report::{Doing, Failure},
     show::Census,
@@ -29,7 +29,7 @@ const ONE: &str = r#"[{"containerID":1000,"hostID":100000,"size":1}]"#;
 const SCRIPT: &str = "stat -c %u:%g /data /data/f0 /data/f1000; \
                       touch /data/new && stat -c %u:%g /data/new; \
                       chown 5:5 /data/new && stat -c %u:%g /data/new; \
-                      mkdir /data/folder && stat -c %u:%g /data/folder";
+                      mkdir /data/directory && stat -c %u:%g /data/directory";
 const DENIED: &str = "Permission denied";
 const OVERFLOW: &str = "Value too large for defined data type";
 
@@ -37,7 +37,7 @@ const OVERFLOW: &str = "Value too large for defined data type";
 struct Case {
     name: &'static str,
     userns: bool,
-    /// Whose the folder is: in one whose owner has no id nobody can make anything.
+    /// Whose the directory is: in one whose owner has no id nobody can make anything.
     owner: u32,
     /// Of the mount, beside that it is one.
     options: &'static str,
@@ -69,7 +69,7 @@ const CASES: &[Case] = &[
         maps: Some(SHIFT),
         prints: "0:0 0:0 1000:1000 0:0 5:5 0:0",
         errors: ("", 0),
-        stored: &[("new", 5), ("folder", 0)],
+        stored: &[("new", 5), ("directory", 0)],
     },
     Case {
         name: "the option idmap",
@@ -79,7 +79,7 @@ const CASES: &[Case] = &[
         maps: None,
         prints: "0:0 0:0 1000:1000 0:0 5:5 0:0",
         errors: ("", 0),
-        stored: &[("new", 5), ("folder", 0)],
+        stored: &[("new", 5), ("directory", 0)],
     },
     Case {
         name: "mappings, no namespace",
@@ -99,22 +99,22 @@ const CASES: &[Case] = &[
         maps: Some(ONE),
         prints: "0:0 65534:65534 0:0 0:0 0:0",
         errors: (OVERFLOW, 1),
-        stored: &[("new", 1000), ("folder", 1000)],
+        stored: &[("new", 1000), ("directory", 1000)],
     },
 ];
 
-pub(super) fn play(stage: &mut Stage) -> Result<(), Failure> {
-    if stage.filesystem == Filesystem::Vfat {
-        return vfat(stage);
+pub(super) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
+    if fixture.filesystem == Filesystem::Vfat {
+        return vfat(fixture);
     }
-    let disk = stage.disk(|_| Ok(()))?;
+    let disk = fixture.disk(|_| Ok(()))?;
     for (index, case) in CASES.iter().enumerate() {
-        stage.say(&format!("{}:", case.name));
+        fixture.say(&format!("{}:", case.name));
         // A new one for each: what crun puts into /dev depends upon the namespace.
-        let bundle = bundle(stage, index)?;
+        let bundle = bundle(fixture, index)?;
         let data = disk.join("data");
         let _ = fs::remove_dir_all(&data);
-        make(&disk, "data", &Entry::Folder, 0, 0o755)?;
+        make(&disk, "data", &Entry::Directory, 0, 0o755)?;
         make_data(&data, case.owner)?;
         // Only the one with a map lets the namespace's root write.
         let (options, script) = (case.options, SCRIPT);
@@ -127,9 +127,9 @@ pub(super) fn play(stage: &mut Stage) -> Result<(), Failure> {
             case.maps,
             script,
         )?;
-        let ran = crun(stage, &bundle)?;
+        let ran = crun(fixture, &bundle)?;
         let (printed, name) = (ran.output.replace('\n', " "), case.name);
-        stage.check(
+        fixture.check(
             &format!("{name}: it prints"),
             Ok(printed),
             Ok(case.prints.to_owned()),
@@ -139,9 +139,9 @@ pub(super) fn play(stage: &mut Stage) -> Result<(), Failure> {
             let seen = ran.errors.matches(words).count();
             let what = format!("{name}: it is refused, times '{words}'");
             // A file that was not made cannot be changed either.
-            stage.check(&what, Ok(seen as u32), Ok(count as u32));
+            fixture.check(&what, Ok(seen as u32), Ok(count as u32));
         }
-        owners(stage, &data, case.stored);
+        owners(fixture, &data, case.stored);
         let whole = inspect::census(&data);
         let mut expected = Census::new();
         for owner in [case.owner, 0, 1000]
@@ -152,16 +152,16 @@ pub(super) fn play(stage: &mut Stage) -> Result<(), Failure> {
                 .entry(crate::show::Owner(owner, owner))
                 .or_default() += 1;
         }
-        stage.check("owners on the host", whole, Ok(expected));
+        fixture.check("owners on the host", whole, Ok(expected));
     }
     let data = disk.join("data");
-    syscalls::chown(&data, 0).doing("giving the folder back")?;
-    let bundle = bundle(stage, CASES.len())?;
-    if stage.filesystem == Filesystem::Ext4 {
-        called(stage, &data, &bundle)?;
-        recursive(stage, &disk, &bundle)?;
+    syscalls::chown(&data, 0).doing("giving the directory back")?;
+    let bundle = bundle(fixture, CASES.len())?;
+    if fixture.filesystem == Filesystem::Ext4 {
+        called(fixture, &data, &bundle)?;
+        recursive(fixture, &disk, &bundle)?;
     }
-    refused(stage, &bundle)
+    refused(fixture, &bundle)
 }
 
 /// Where all is 1000's, whoever makes it: the maps, what is printed, what is complained of.
@@ -175,38 +175,38 @@ const ON_VFAT: &[(&str, &str, &str)] = &[
 ];
 
 /// A filesystem without owners.
-fn vfat(stage: &mut Stage) -> Result<(), Failure> {
-    let data = stage.plain_with("disk", "uid=1000,gid=1000,")?;
+fn vfat(fixture: &mut Fixture) -> Result<(), Failure> {
+    let data = fixture.plain_with("disk", "uid=1000,gid=1000,")?;
     for (index, (maps, prints, words)) in ON_VFAT.iter().enumerate() {
-        stage.say(&format!("mappings {maps}:"));
+        fixture.say(&format!("mappings {maps}:"));
         for name in ["f0", "f1000"] {
             fs::write(data.join(name), "x\n").doing("writing to the disk")?;
         }
-        let bundle = bundle(stage, index)?;
+        let bundle = bundle(fixture, index)?;
         configure(&bundle, &data, true, "bind", "", Some(maps), SCRIPT)?;
-        let ran = crun(stage, &bundle)?;
+        let ran = crun(fixture, &bundle)?;
         let printed = ran.output.replace('\n', " ");
-        stage.check("it prints", Ok(printed), Ok((*prints).to_owned()));
+        fixture.check("it prints", Ok(printed), Ok((*prints).to_owned()));
         let refused = ran.errors.matches(words).count();
         let what = format!("chown is refused, '{words}'");
-        stage.check(&what, Ok(refused as u32), Ok(1));
-        owners(stage, &data, &[("new", 1000), ("folder", 1000)]);
+        fixture.check(&what, Ok(refused as u32), Ok(1));
+        owners(fixture, &data, &[("new", 1000), ("directory", 1000)]);
         fs::remove_file(data.join("new")).doing("removing a file")?;
-        fs::remove_dir(data.join("folder")).doing("removing a folder")?;
+        fs::remove_dir(data.join("directory")).doing("removing a directory")?;
     }
     Ok(())
 }
 
-/// Makes the folder of a container.
-fn bundle(stage: &Stage, number: usize) -> Result<PathBuf, Failure> {
-    let bundle = stage.folder(&format!("bundle{number}"))?;
-    make(&bundle, "rootfs", &Entry::Folder, FIRST, 0o755)?;
+/// Makes the directory of a container.
+fn bundle(fixture: &Fixture, number: usize) -> Result<PathBuf, Failure> {
+    let bundle = fixture.directory(&format!("bundle{number}"))?;
+    make(&bundle, "rootfs", &Entry::Directory, FIRST, 0o755)?;
     make_rootfs(&bundle.join("rootfs"), FIRST)?;
     Ok(bundle)
 }
 
 /// The calls that it makes.
-fn called(stage: &mut Stage, data: &Path, bundle: &Path) -> Result<(), Failure> {
+fn called(fixture: &mut Fixture, data: &Path, bundle: &Path) -> Result<(), Failure> {
     configure(bundle, data, true, "bind", "", Some(SHIFT), "true")?;
     let copy = format!(
         "\"{}\", OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC|AT_SYMLINK_NOFOLLOW|AT_NO_AUTOMOUNT",
@@ -218,43 +218,43 @@ fn called(stage: &mut Stage, data: &Path, bundle: &Path) -> Result<(), Failure> 
         calls::SET_MAP,
         "MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH",
     ];
-    calls::made(stage, &line(bundle), &calls)
+    calls::made(fixture, &line(bundle), &calls)
 }
 
 /// Maps for a tree of mounts, and for the top of it.
-fn recursive(stage: &mut Stage, disk: &Path, bundle: &Path) -> Result<(), Failure> {
+fn recursive(fixture: &mut Fixture, disk: &Path, bundle: &Path) -> Result<(), Failure> {
     let data = disk.join("data");
     let below = data.join("below");
-    fs::create_dir(&below).doing("making a folder")?;
-    stage.prepare(&format!("mount -t tmpfs below {}", below.display()))?;
+    fs::create_dir(&below).doing("making a directory")?;
+    fixture.prepare(&format!("mount -t tmpfs below {}", below.display()))?;
     for (option, seen) in [("ridmap", "0:0 0:0"), ("idmap", "0:0 65534:65534")] {
-        stage.say(&format!("rbind and {option}, with a mount below:"));
+        fixture.say(&format!("rbind and {option}, with a mount below:"));
         let options = format!(",\"{option}\"");
         let script = "stat -c %u:%g /data /data/below";
         configure(bundle, &data, true, "rbind", &options, None, script)?;
-        let ran = crun(stage, bundle)?;
-        let what = format!("{option}: the folder, and the mount below");
-        stage.check(
+        let ran = crun(fixture, bundle)?;
+        let what = format!("{option}: the directory, and the mount below");
+        fixture.check(
             &what,
             Ok(ran.output.replace('\n', " ")),
             Ok(seen.to_owned()),
         );
     }
-    stage.prepare(&format!("umount {}", below.display()))
+    fixture.prepare(&format!("umount {}", below.display()))
 }
 
 /// A filesystem that takes no map.
-fn refused(stage: &mut Stage, bundle: &Path) -> Result<(), Failure> {
-    stage.say("A filesystem that takes no map:");
-    let folder = stage.folder("ramfs")?;
-    stage.prepare(&format!("mount -t ramfs ramfs {}", folder.display()))?;
-    configure(bundle, &folder, true, "bind", "", Some(SHIFT), "true")?;
-    let ran = crun(stage, bundle)?;
-    stage.check("it ends with", Ok(ran.status as u32), Ok(1));
+fn refused(fixture: &mut Fixture, bundle: &Path) -> Result<(), Failure> {
+    fixture.say("A filesystem that takes no map:");
+    let directory = fixture.directory("ramfs")?;
+    fixture.prepare(&format!("mount -t ramfs ramfs {}", directory.display()))?;
+    configure(bundle, &directory, true, "bind", "", Some(SHIFT), "true")?;
+    let ran = crun(fixture, bundle)?;
+    fixture.check("it ends with", Ok(ran.status as u32), Ok(1));
     let words = "maybe the file system used doesn't support idmap mounts on this kernel?): \
                  Invalid argument";
     let says = ran.errors.contains(words);
-    stage.check("it says that the map was refused", Ok(says), Ok(true));
+    fixture.check("it says that the map was refused", Ok(says), Ok(true));
     Ok(())
 }
 
@@ -264,12 +264,12 @@ fn line(bundle: &Path) -> String {
     format!("crun --cgroup-manager=disabled run --no-new-keyring --bundle {bundle} scene")
 }
 
-fn crun(stage: &mut Stage, bundle: &Path) -> Result<Ran, Failure> {
+fn crun(fixture: &mut Fixture, bundle: &Path) -> Result<Ran, Failure> {
     let line = line(bundle);
     let mut words = line.split(' ');
     let mut command = Command::new(words.next().unwrap_or_default());
     command.args(words);
-    stage.run_in("root#", &line, command)
+    fixture.run_in("root#", &line, command)
 }
 
 /// Writes the container's configuration.

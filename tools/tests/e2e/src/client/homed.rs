@@ -14,7 +14,7 @@ use std::{
 
 use super::owners;
 use crate::{
-    fixture::{Ran, Stage},
+    fixture::{Fixture, Ran},
     inspect,
     report::{Doing, Failure},
     show::Owner,
@@ -27,38 +27,39 @@ const HOME: &str = "/home/anna";
 /// How long it may take until it answers.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub(super) fn play(stage: &mut Stage) -> Result<(), Failure> {
+pub(super) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
     if inspect::size("/etc/machine-id").unwrap_or(0) == 0 {
-        stage.prepare("systemd-machine-id-setup")?;
+        fixture.prepare("systemd-machine-id-setup")?;
     }
-    let disk = stage.disk(|_| Ok(()))?;
-    for folder in [
+    let disk = fixture.disk(|_| Ok(()))?;
+    for directory in [
         "/run/dbus",
         "/run/systemd/system",
         "/run/systemd/userdb",
         "/var/lib/systemd/home",
         "/var/cache/systemd/home",
     ] {
-        fs::create_dir_all(folder).doing(folder)?;
+        fs::create_dir_all(directory).doing(directory)?;
     }
-    stage.say("Its workers have mount namespaces of their own, from which the home has to spread:");
-    stage.prepare("mount --make-rshared /")?;
+    fixture
+        .say("Its workers have mount namespaces of their own, from which the home has to spread:");
+    fixture.prepare("mount --make-rshared /")?;
     // Its answer is what shows that one is there: their sockets are left behind by those before.
     let _bus = Service::start(&["dbus-daemon", "--system", "--nofork", "--nopidfile"])?;
     wait_for("org.freedesktop.DBus")?;
     let _homed = Service::start(&["/usr/lib/systemd/systemd-homed"])?;
     wait_for("org.freedesktop.home1")?;
-    let played = home(stage, &disk.join("anna.homedir"));
+    let run = home(fixture, &disk.join("anna.homedir"));
     // Whatever came of it, it knows no home afterwards.
-    let _ = homectl(stage, &["remove", "anna"]);
-    stage.prepare("mount --make-rprivate /")?;
-    played
+    let _ = homectl(fixture, &["remove", "anna"]);
+    fixture.prepare("mount --make-rprivate /")?;
+    run
 }
 
-fn home(stage: &mut Stage, image: &Path) -> Result<(), Failure> {
+fn home(fixture: &mut Fixture, image: &Path) -> Result<(), Failure> {
     let path = format!("--image-path={}", image.display());
     let created = homectl(
-        stage,
+        fixture,
         &[
             "create",
             "anna",
@@ -68,40 +69,40 @@ fn home(stage: &mut Stage, image: &Path) -> Result<(), Failure> {
             "--enforce-password-policy=no",
         ],
     )?;
-    stage.check_success("the home is made", &created);
-    stage
+    fixture.check_success("the home is made", &created);
+    fixture
         .say("On disk it becomes nobody's, as on a stick that is carried from machine to machine:");
-    stage.prepare(&format!("chown -R 65534:65534 {}", image.display()))?;
-    let activated = homectl(stage, &["activate", "anna"])?;
-    stage.check_success("the user logs in", &activated);
-    stage.run(0, &format!("ls -lnA {HOME} {}", image.display()))?;
+    fixture.prepare(&format!("chown -R 65534:65534 {}", image.display()))?;
+    let activated = homectl(fixture, &["activate", "anna"])?;
+    fixture.check_success("the user logs in", &activated);
+    fixture.run(0, &format!("ls -lnA {HOME} {}", image.display()))?;
     let home = Path::new(HOME);
-    stage.check("the home has a map", inspect::is_idmapped(home), Ok(true));
-    owners(stage, home, &[("", USER), (".bashrc", USER)]);
-    owners(stage, image, &[("", NOBODY), (".bashrc", NOBODY)]);
+    fixture.check("the home has a map", inspect::is_idmapped(home), Ok(true));
+    owners(fixture, home, &[("", USER), (".bashrc", USER)]);
+    owners(fixture, image, &[("", NOBODY), (".bashrc", NOBODY)]);
     let letter = home.join("letter");
     let made = as_user(USER, || syscalls::create(&letter));
-    stage.check("the user makes a file", made, Ok(()));
-    owners(stage, home, &[("letter", USER)]);
-    owners(stage, image, &[("letter", NOBODY)]);
+    fixture.check("the user makes a file", made, Ok(()));
+    owners(fixture, home, &[("letter", USER)]);
+    owners(fixture, image, &[("letter", NOBODY)]);
     let stranger = as_user(1000, || syscalls::open(&letter));
     let denied = Err(rustix::io::Errno::ACCESS);
-    stage.check("another user reads it", stranger, denied);
-    let ran = homectl(stage, &["deactivate", "anna"])?;
-    stage.check_success("the user logs out", &ran);
+    fixture.check("another user reads it", stranger, denied);
+    let ran = homectl(fixture, &["deactivate", "anna"])?;
+    fixture.check_success("the user logs out", &ran);
     let gone = inspect::owner(&letter);
     let none = Err::<Owner, _>(rustix::io::Errno::NOENT);
-    stage.check("the letter in the home", gone, none);
-    owners(stage, image, &[("letter", NOBODY)]);
+    fixture.check("the letter in the home", gone, none);
+    owners(fixture, image, &[("letter", NOBODY)]);
     Ok(())
 }
 
-fn homectl(stage: &mut Stage, words: &[&str]) -> Result<Ran, Failure> {
+fn homectl(fixture: &mut Fixture, words: &[&str]) -> Result<Ran, Failure> {
     let mut command = Command::new("timeout");
     command.args(["120", "homectl"]).args(words);
     command.env("PASSWORD", "Xq7-tulip-9pear");
     command.env("NEWPASSWORD", "Xq7-tulip-9pear");
-    stage.run_in("root#", &format!("homectl {}", words.join(" ")), command)
+    fixture.run_in("root#", &format!("homectl {}", words.join(" ")), command)
 }
 
 /// Waits until somebody has this name on the bus.

@@ -8,12 +8,12 @@ use rustix::io::Errno;
 
 use super::{
     Must::{Do, Refuse, Say},
-    calls, owners, run,
+    calls, owners, run_lines,
 };
 use crate::{
     container::Container,
     filesystem::Filesystem,
-    fixture::Stage,
+    fixture::Fixture,
     inspect,
     report::Failure,
     show::Owner,
@@ -26,21 +26,21 @@ const DENIED: &str = "Permission denied";
 const INVALID: &str = "Invalid argument";
 const NONE: u32 = 65534;
 
-pub(super) fn play(stage: &mut Stage) -> Result<(), Failure> {
-    if stage.filesystem == Filesystem::Vfat {
-        return vfat(stage);
+pub(super) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
+    if fixture.filesystem == Filesystem::Vfat {
+        return vfat(fixture);
     }
-    let disk = stage.disk(fill)?;
-    let (from, to) = (disk.join("d"), stage.folder("dst")?);
-    stage.prepare(&format!(
+    let disk = fixture.disk(fill)?;
+    let (from, to) = (disk.join("d"), fixture.directory("dst")?);
+    fixture.prepare(&format!(
         "setfacl -m u:1000:rw,u:7777:r {}",
         from.join("g1000").display()
     ))?;
     let line = "mount --bind -o X-mount.idmap=b:1000:2000:1 @ %";
-    run(stage, [&from, &to], &[(0, line, Say(""))])?;
+    run_lines(fixture, [&from, &to], &[(0, line, Say(""))])?;
     let mapped = inspect::is_idmapped(&to);
-    stage.check("the mount has a map, says the kernel", mapped, Ok(true));
-    stage.run(0, &format!("ls -ln {}", to.display()))?;
+    fixture.check("the mount has a map, says the kernel", mapped, Ok(true));
+    fixture.run(0, &format!("ls -ln {}", to.display()))?;
     let seen = [
         ("", 2000),
         ("f1000", 2000),
@@ -48,22 +48,22 @@ pub(super) fn play(stage: &mut Stage) -> Result<(), Failure> {
         ("f0", NONE),
         ("f3000", NONE),
     ];
-    owners(stage, &to, &seen);
-    made(stage, &from, &to)?;
-    permitted(stage, &from, &to)?;
-    extended(stage, &from, &to)?;
-    again(stage, &from, &to)?;
-    if stage.filesystem == Filesystem::Ext4 {
-        called(stage, &from)?;
-        forms(stage, &disk)?;
-        unsupported(stage)?;
-        callers(stage, &from)?;
+    owners(fixture, &to, &seen);
+    made(fixture, &from, &to)?;
+    permitted(fixture, &from, &to)?;
+    extended(fixture, &from, &to)?;
+    again(fixture, &from, &to)?;
+    if fixture.filesystem == Filesystem::Ext4 {
+        called(fixture, &from)?;
+        forms(fixture, &disk)?;
+        unsupported(fixture)?;
+        callers(fixture, &from)?;
     }
     Ok(())
 }
 
 fn fill(root: &Path) -> Result<(), Failure> {
-    make(root, "d", &Entry::Folder, 1000, 0o777)?;
+    make(root, "d", &Entry::Directory, 1000, 0o777)?;
     for (name, owner) in [
         ("d/f1000", 1000),
         ("d/g1000", 1000),
@@ -76,13 +76,13 @@ fn fill(root: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn made(stage: &mut Stage, from: &Path, to: &Path) -> Result<(), Failure> {
-    run(
-        stage,
+fn made(fixture: &mut Fixture, from: &Path, to: &Path) -> Result<(), Failure> {
+    run_lines(
+        fixture,
         [from, to],
         &[
             (2000, "touch %/new", Do),
-            (2000, "mkdir %/folder", Do),
+            (2000, "mkdir %/directory", Do),
             (2000, "ln -s x %/link", Do),
             (2000, "mkfifo %/pipe", Do),
             (0, "touch %/not", Refuse(OVERFLOW)),
@@ -90,29 +90,29 @@ fn made(stage: &mut Stage, from: &Path, to: &Path) -> Result<(), Failure> {
         ],
     )?;
     let nameless = as_user(2000, || syscalls::tmpfile(to.join("tmpfile")));
-    stage.check("2000: O_TMPFILE, then linkat()", nameless, Ok(()));
-    for name in ["new", "folder", "link", "pipe", "tmpfile"] {
-        owners(stage, from, &[(name, 1000)]);
-        owners(stage, to, &[(name, 2000)]);
+    fixture.check("2000: O_TMPFILE, then linkat()", nameless, Ok(()));
+    for name in ["new", "directory", "link", "pipe", "tmpfile"] {
+        owners(fixture, from, &[(name, 1000)]);
+        owners(fixture, to, &[(name, 2000)]);
     }
     Ok(())
 }
 
-fn permitted(stage: &mut Stage, from: &Path, to: &Path) -> Result<(), Failure> {
+fn permitted(fixture: &mut Fixture, from: &Path, to: &Path) -> Result<(), Failure> {
     let append = |user, name: &str| as_user(user, || syscalls::append(to.join(name), "x\n"));
-    stage.check(
+    fixture.check(
         "1000 writes to f1000",
         append(1000, "f1000"),
         Err(Errno::ACCESS),
     );
-    stage.check("2000 writes to f1000", append(2000, "f1000"), Ok(()));
-    stage.check(
+    fixture.check("2000 writes to f1000", append(2000, "f1000"), Ok(()));
+    fixture.check(
         "root writes to f3000",
         append(0, "f3000"),
         Err(Errno::ACCESS),
     );
-    run(
-        stage,
+    run_lines(
+        fixture,
         [from, to],
         &[
             (1000, "cat %/r1000", Say("x")),
@@ -126,7 +126,7 @@ fn permitted(stage: &mut Stage, from: &Path, to: &Path) -> Result<(), Failure> {
         ],
     )?;
     owners(
-        stage,
+        fixture,
         from,
         &[
             ("moved", 1000),
@@ -138,7 +138,7 @@ fn permitted(stage: &mut Stage, from: &Path, to: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn extended(stage: &mut Stage, from: &Path, to: &Path) -> Result<(), Failure> {
+fn extended(fixture: &mut Fixture, from: &Path, to: &Path) -> Result<(), Failure> {
     let lines = [
         (0, "setfacl -m u:2000:rwx,g:2000:rx %/r1000", Do),
         (0, "setfacl -m u:5000:rwx %/r1000", Refuse(INVALID)),
@@ -149,7 +149,7 @@ fn extended(stage: &mut Stage, from: &Path, to: &Path) -> Result<(), Failure> {
         ),
         (0, "getcap @/r1000", Say("")),
     ];
-    run(stage, [from, to], &lines)?;
+    run_lines(fixture, [from, to], &lines)?;
     for (path, name, line) in [
         (from, "r1000", "user:1000:rwx"),
         (from, "r1000", "group:1000:r-x"),
@@ -158,29 +158,29 @@ fn extended(stage: &mut Stage, from: &Path, to: &Path) -> Result<(), Failure> {
         (to, "g1000", "user:2000:rw-"),
     ] {
         let path = path.join(name).display().to_string();
-        let ran = stage.run(0, &format!("getfacl -n -p {path}"))?;
+        let ran = fixture.run(0, &format!("getfacl -n -p {path}"))?;
         let what = format!("{path} has {line}");
-        stage.check(&what, Ok(ran.has_line(line)), Ok(true));
+        fixture.check(&what, Ok(ran.has_line(line)), Ok(true));
     }
     Ok(())
 }
 
 /// A copy of the mount keeps the map, and cannot get another.
-fn again(stage: &mut Stage, from: &Path, to: &Path) -> Result<(), Failure> {
-    let copy = stage.folder("copy")?;
-    run(stage, [to, &copy], &[(0, "mount --bind @ %", Do)])?;
-    stage.check("the copy has a map", inspect::is_idmapped(&copy), Ok(true));
-    owners(stage, &copy, &[("new", 2000)]);
+fn again(fixture: &mut Fixture, from: &Path, to: &Path) -> Result<(), Failure> {
+    let copy = fixture.directory("copy")?;
+    run_lines(fixture, [to, &copy], &[(0, "mount --bind @ %", Do)])?;
+    fixture.check("the copy has a map", inspect::is_idmapped(&copy), Ok(true));
+    owners(fixture, &copy, &[("new", 2000)]);
     let words = "mount_setattr() failed: cannot set ID-mapping: Operation not permitted.";
     let line = "mount --bind -o X-mount.idmap=b:1000:3000:1 @ %";
-    run(stage, [to, &copy], &[(0, line, Refuse(words))])?;
-    owners(stage, from, &[("new", 1000)]);
+    run_lines(fixture, [to, &copy], &[(0, line, Refuse(words))])?;
+    owners(fixture, from, &[("new", 1000)]);
     Ok(())
 }
 
 /// The calls that it makes.
-fn called(stage: &mut Stage, from: &Path) -> Result<(), Failure> {
-    let to = stage.folder("called")?;
+fn called(fixture: &mut Fixture, from: &Path) -> Result<(), Failure> {
+    let to = fixture.directory("called")?;
     let (from, to) = (from.display(), to.display());
     let line = format!("mount --bind -o X-mount.idmap=b:1000:2000:1 {from} {to}");
     let calls = [
@@ -189,14 +189,14 @@ fn called(stage: &mut Stage, from: &Path) -> Result<(), Failure> {
         calls::SET_MAP,
         &format!("\"\", AT_FDCWD, \"{to}\", MOVE_MOUNT_F_EMPTY_PATH"),
     ];
-    calls::made(stage, &line, &calls)?;
-    stage.prepare(&format!("umount {to}"))
+    calls::made(fixture, &line, &calls)?;
+    fixture.prepare(&format!("umount {to}"))
 }
 
 /// The forms of a map, and what goes with it.
-fn forms(stage: &mut Stage, disk: &Path) -> Result<(), Failure> {
-    stage.say("The forms of a map:");
-    let (from, to) = (disk.join("d"), stage.folder("form")?);
+fn forms(fixture: &mut Fixture, disk: &Path) -> Result<(), Failure> {
+    fixture.say("The forms of a map:");
+    let (from, to) = (disk.join("d"), fixture.directory("form")?);
     let namespace = Container::start(1500, 2000)?;
     let of_namespace = namespace.namespace();
     for (map, seen) in [
@@ -206,9 +206,14 @@ fn forms(stage: &mut Stage, disk: &Path) -> Result<(), Failure> {
         ("b:1000:2000:1:5", Owner(2000, 2000)),
         (&of_namespace, Owner(2500, 2500)),
     ] {
-        mount(stage, &format!("--bind -o X-mount.idmap={map}"), &from, &to)?;
-        stage.check("r1000 there", inspect::owner(to.join("r1000")), Ok(seen));
-        stage.prepare(&format!("umount {}", to.display()))?;
+        mount(
+            fixture,
+            &format!("--bind -o X-mount.idmap={map}"),
+            &from,
+            &to,
+        )?;
+        fixture.check("r1000 there", inspect::owner(to.join("r1000")), Ok(seen));
+        fixture.prepare(&format!("umount {}", to.display()))?;
     }
     for (map, words) in [
         (
@@ -220,7 +225,7 @@ fn forms(stage: &mut Stage, disk: &Path) -> Result<(), Failure> {
         ("b:1000:2000:2 b:1001:3000:1", "Invalid argument."),
     ] {
         refused(
-            stage,
+            fixture,
             &format!("--bind -o X-mount.idmap={map}"),
             &from,
             &to,
@@ -228,95 +233,95 @@ fn forms(stage: &mut Stage, disk: &Path) -> Result<(), Failure> {
         )?;
     }
     let map = "X-mount.idmap=b:1000:2000:1";
-    mount(stage, &format!("--bind -o ro,{map}"), &from, &to)?;
+    mount(fixture, &format!("--bind -o ro,{map}"), &from, &to)?;
     let made = as_user(2000, || syscalls::create(to.join("not")));
-    stage.check("2000 makes a file, read-only", made, Err(Errno::ROFS));
-    stage.prepare(&format!("umount {}", to.display()))?;
-    mount(stage, &format!("--rbind -o {map}"), &from, &to)?;
-    owners(stage, &to, &[("r1000", 2000)]);
-    stage.prepare(&format!("umount {}", to.display()))?;
-    let new = stage.folder("new")?;
+    fixture.check("2000 makes a file, read-only", made, Err(Errno::ROFS));
+    fixture.prepare(&format!("umount {}", to.display()))?;
+    mount(fixture, &format!("--rbind -o {map}"), &from, &to)?;
+    owners(fixture, &to, &[("r1000", 2000)]);
+    fixture.prepare(&format!("umount {}", to.display()))?;
+    let new = fixture.directory("new")?;
     mount(
-        stage,
+        fixture,
         &format!("-t tmpfs -o uid=1000,gid=1000,{map}"),
         Path::new("none"),
         &new,
     )?;
-    owners(stage, &new, &[("", 2000)]);
-    stage.prepare(&format!("umount {}", new.display()))?;
+    owners(fixture, &new, &[("", 2000)]);
+    fixture.prepare(&format!("umount {}", new.display()))?;
     mount(
-        stage,
+        fixture,
         "-t tmpfs -o uid=1000,gid=1000",
         Path::new("none"),
         &new,
     )?;
     let line = format!("mount -o remount,{map} {}", new.display());
-    stage.succeeds("a map for a mount that is there", 0, &line)?;
-    owners(stage, &new, &[("", 2000)]);
-    stage.prepare(&format!("umount {}", new.display()))?;
-    new_mounts(stage, disk, &to)
+    fixture.succeeds("a map for a mount that is there", 0, &line)?;
+    owners(fixture, &new, &[("", 2000)]);
+    fixture.prepare(&format!("umount {}", new.display()))?;
+    new_mounts(fixture, disk, &to)
 }
 
 /// A map for what is mounted for the first time: a disk, and an overlay.
-fn new_mounts(stage: &mut Stage, disk: &Path, to: &Path) -> Result<(), Failure> {
-    let image = stage.path("new-image").display().to_string();
-    stage.prepare(&format!("truncate -s 16M {image}"))?;
-    stage.prepare(&format!("mkfs.ext4 -q -F {image}"))?;
+fn new_mounts(fixture: &mut Fixture, disk: &Path, to: &Path) -> Result<(), Failure> {
+    let image = fixture.path("new-image").display().to_string();
+    fixture.prepare(&format!("truncate -s 16M {image}"))?;
+    fixture.prepare(&format!("mkfs.ext4 -q -F {image}"))?;
     mount(
-        stage,
+        fixture,
         "-t ext4 -o loop,X-mount.idmap=b:0:2000:1",
         Path::new(&image),
         to,
     )?;
-    stage.check("the disk has a map", inspect::is_idmapped(to), Ok(true));
-    owners(stage, to, &[("", 2000), ("lost+found", 2000)]);
-    stage.prepare(&format!("umount {}", to.display()))?;
-    let other = stage.folder("other")?;
+    fixture.check("the disk has a map", inspect::is_idmapped(to), Ok(true));
+    owners(fixture, to, &[("", 2000), ("lost+found", 2000)]);
+    fixture.prepare(&format!("umount {}", to.display()))?;
+    let other = fixture.directory("other")?;
     let layers = format!("{}:{}", disk.join("d").display(), other.display());
     mount(
-        stage,
+        fixture,
         &format!("-t overlay -o lowerdir={layers},X-mount.idmap=b:1000:2000:1"),
         Path::new("overlay"),
         to,
     )?;
-    stage.check("the overlay has a map", inspect::is_idmapped(to), Ok(true));
-    owners(stage, to, &[("", 2000), ("r1000", 2000)]);
-    stage.prepare(&format!("umount {}", to.display()))
+    fixture.check("the overlay has a map", inspect::is_idmapped(to), Ok(true));
+    owners(fixture, to, &[("", 2000), ("r1000", 2000)]);
+    fixture.prepare(&format!("umount {}", to.display()))
 }
 
 /// Types that take no map.
-fn unsupported(stage: &mut Stage) -> Result<(), Failure> {
-    stage.say("Filesystems that take no map:");
-    let to = stage.folder("unsupported")?;
+fn unsupported(fixture: &mut Fixture) -> Result<(), Failure> {
+    fixture.say("Filesystems that take no map:");
+    let to = fixture.directory("unsupported")?;
     let words = "mount_setattr() failed: cannot set ID-mapping: Invalid argument.";
     for kind in ["proc", "sysfs", "devtmpfs", "devpts", "ramfs", "securityfs"] {
         let options = format!("-t {kind} -o X-mount.idmap=b:0:1000:1");
-        refused(stage, &options, Path::new("none"), &to, words)?;
+        refused(fixture, &options, Path::new("none"), &to, words)?;
     }
     Ok(())
 }
 
 /// Who may not.
-fn callers(stage: &mut Stage, from: &Path) -> Result<(), Failure> {
-    stage.say("Callers:");
-    let to = stage.folder("of-callers")?;
+fn callers(fixture: &mut Fixture, from: &Path) -> Result<(), Failure> {
+    fixture.say("Callers:");
+    let to = fixture.directory("of-callers")?;
     let line = format!(
         "mount --bind -o X-mount.idmap=b:1000:2000:1 {} {}",
         from.display(),
         to.display()
     );
-    stage.refused("user 2000", 2000, &line, DENIED)?;
+    fixture.refused("user 2000", 2000, &line, DENIED)?;
     let container = Container::start(100_000, 65536)?;
     let unshared = format!("unshare --mount {line}");
     let words = "Operation not permitted";
-    container.refused(stage, "root of a namespace", &unshared, words)?;
+    container.refused(fixture, "root of a namespace", &unshared, words)?;
     let at = to.display();
     for seen in [0, 5] {
         let lines =
             format!("mount -t tmpfs -o X-mount.idmap=b:0:{seen}:1 none {at}\nstat -c %u:%g {at}");
-        let ran = container.script(stage, &lines)?;
+        let ran = container.script(fixture, &lines)?;
         let what = "root of a namespace, on a filesystem of its own";
-        stage.check(what, Ok(ran.output), Ok(format!("{seen}:{seen}")));
+        fixture.check(what, Ok(ran.output), Ok(format!("{seen}:{seen}")));
     }
     Ok(())
 }
@@ -333,34 +338,34 @@ fn command(options: &str, from: &Path, to: &Path) -> (String, std::process::Comm
     (line, command)
 }
 
-fn mount(stage: &mut Stage, options: &str, from: &Path, to: &Path) -> Result<(), Failure> {
+fn mount(fixture: &mut Fixture, options: &str, from: &Path, to: &Path) -> Result<(), Failure> {
     let (line, command) = command(options, from, to);
-    let ran = stage.run_in("root#", &line, command)?;
-    stage.check_success(&line, &ran);
+    let ran = fixture.run_in("root#", &line, command)?;
+    fixture.check_success(&line, &ran);
     Ok(())
 }
 
 fn refused(
-    stage: &mut Stage,
+    fixture: &mut Fixture,
     options: &str,
     from: &Path,
     to: &Path,
     words: &str,
 ) -> Result<(), Failure> {
     let (line, command) = command(options, from, to);
-    let ran = stage.run_in("root#", &line, command)?;
-    stage.check_refusal(&line, ran, words);
+    let ran = fixture.run_in("root#", &line, command)?;
+    fixture.check_refusal(&line, ran, words);
     Ok(())
 }
 
 /// A filesystem without owners: all is its mount option's.
-fn vfat(stage: &mut Stage) -> Result<(), Failure> {
-    let from = stage.plain_with("disk", "uid=1000,gid=1000,umask=022,")?;
+fn vfat(fixture: &mut Fixture) -> Result<(), Failure> {
+    let from = fixture.plain_with("disk", "uid=1000,gid=1000,umask=022,")?;
     make_plain(&from)?;
-    let to = stage.folder("dst")?;
+    let to = fixture.directory("dst")?;
     let refused = "Operation not permitted";
-    run(
-        stage,
+    run_lines(
+        fixture,
         [&from, &to],
         &[
             (
@@ -369,7 +374,7 @@ fn vfat(stage: &mut Stage) -> Result<(), Failure> {
                 Say(""),
             ),
             (2000, "touch %/new", Do),
-            (2000, "mkdir %/folder", Do),
+            (2000, "mkdir %/directory", Do),
             (2000, "ln -s x %/link", Refuse(refused)),
             (2000, "mkfifo %/pipe", Refuse(refused)),
             (0, "touch %/not", Refuse(OVERFLOW)),
@@ -382,14 +387,19 @@ fn vfat(stage: &mut Stage) -> Result<(), Failure> {
         ],
     )?;
     let nameless = as_user(2000, || syscalls::tmpfile(to.join("tmpfile")));
-    stage.check("2000: O_TMPFILE", nameless, Err(Errno::OPNOTSUPP));
+    fixture.check("2000: O_TMPFILE", nameless, Err(Errno::OPNOTSUPP));
     let append = |user| as_user(user, || syscalls::append(to.join("moved"), "x\n"));
-    stage.check("1000 writes to the file", append(1000), Err(Errno::ACCESS));
-    stage.check("2000 writes to the file", append(2000), Ok(()));
-    let names = [("", 2000), ("moved", 2000), ("new", 2000), ("folder", 2000)];
-    owners(stage, &to, &names);
-    owners(stage, &from, &names.map(|(name, _)| (name, 1000)));
-    run(stage, [&from, &to], &[(0, "rm %/moved", Do)])
+    fixture.check("1000 writes to the file", append(1000), Err(Errno::ACCESS));
+    fixture.check("2000 writes to the file", append(2000), Ok(()));
+    let names = [
+        ("", 2000),
+        ("moved", 2000),
+        ("new", 2000),
+        ("directory", 2000),
+    ];
+    owners(fixture, &to, &names);
+    owners(fixture, &from, &names.map(|(name, _)| (name, 1000)));
+    run_lines(fixture, [&from, &to], &[(0, "rm %/moved", Do)])
 }
 
 fn make_plain(root: &Path) -> Result<(), Failure> {

@@ -11,7 +11,7 @@ use super::{
     rootfs::{make_data, make_rootfs},
 };
 use crate::{
-    fixture::{Ran, Stage},
+    fixture::{Fixture, Ran},
     report::{Doing, Failure},
     tree::{Entry, make},
 };
@@ -46,29 +46,29 @@ const CASES: &[Case] = &[
     ),
 ];
 
-pub(super) fn play(stage: &mut Stage) -> Result<(), Failure> {
-    let disk = stage.disk(|root| {
-        make(root, "rootfs", &Entry::Folder, FIRST, 0o755)?;
+pub(super) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
+    let disk = fixture.disk(|root| {
+        make(root, "rootfs", &Entry::Directory, FIRST, 0o755)?;
         make_rootfs(&root.join("rootfs"), FIRST)
     })?;
     for (index, (name, options, prints, stored)) in CASES.iter().enumerate() {
-        stage.say(&format!("{name}:"));
+        fixture.say(&format!("{name}:"));
         let data = format!("data{index}");
-        make(&disk, &data, &Entry::Folder, 0, 0o755)?;
+        make(&disk, &data, &Entry::Directory, 0, 0o755)?;
         let data = disk.join(data);
         make_data(&data, 0)?;
-        let ran = podman(stage, options, &data, &disk.join("rootfs"))?;
+        let ran = podman(fixture, options, &data, &disk.join("rootfs"))?;
         let what = format!("{name}: it prints");
-        stage.check(
+        fixture.check(
             &what,
             Ok(ran.output.replace('\n', " ")),
             Ok((*prints).to_owned()),
         );
-        owners(stage, &data, stored);
-        owners(stage, &data, &[("f0", 0), ("f1000", 1000)]);
+        owners(fixture, &data, stored);
+        owners(fixture, &data, &[("f0", 0), ("f1000", 1000)]);
     }
     monitors_end()?;
-    chosen::play(stage, &disk)
+    chosen::run(fixture, &disk)
 }
 
 /// What looks after a container ends a little later than it.
@@ -87,7 +87,12 @@ fn monitors_end() -> Result<(), Failure> {
     Err(Failure("conmon does not end".to_owned()))
 }
 
-fn podman(stage: &mut Stage, options: &str, data: &Path, rootfs: &Path) -> Result<Ran, Failure> {
+fn podman(
+    fixture: &mut Fixture,
+    options: &str,
+    data: &Path,
+    rootfs: &Path,
+) -> Result<Ran, Failure> {
     let options = options.replace('@', &data.display().to_string());
     let line = format!(
         "podman --cgroup-manager=cgroupfs run {OPTIONS} {options} --rootfs {}",
@@ -96,5 +101,5 @@ fn podman(stage: &mut Stage, options: &str, data: &Path, rootfs: &Path) -> Resul
     let mut words = line.split(' ').filter(|word| !word.is_empty());
     let mut command = Command::new(words.next().unwrap_or_default());
     command.args(words).args(["/bin/sh", "-c", SCRIPT]);
-    stage.run_in("root#", &format!("{line} /bin/sh -c '{SCRIPT}'"), command)
+    fixture.run_in("root#", &format!("{line} /bin/sh -c '{SCRIPT}'"), command)
 }

@@ -15,7 +15,7 @@ pub(super) fn make_rootfs(root: &Path, owner: u32) -> Result<(), Failure> {
     for name in [
         ".", "bin", "dev", "etc", "proc", "run", "sys", "tmp", "usr", "data",
     ] {
-        make(root, name, &Entry::Folder, owner, 0o755)?;
+        make(root, name, &Entry::Directory, owner, 0o755)?;
     }
     make(root, "bin/busybox", &Entry::File(&program), owner, 0o755)?;
     for name in ["sh", "cat", "chown", "grep", "mkdir", "stat", "touch"] {
@@ -36,10 +36,11 @@ pub(super) fn make_rootfs(root: &Path, owner: u32) -> Result<(), Failure> {
     )
 }
 
-/// What is mounted into containers: a folder of this user's, and in it a file of root's and one of 1000's.
+/// What is mounted into containers: a directory of this user's, and in it a file of root's and one
+/// of 1000's.
 pub(super) fn make_data(root: &Path, owner: u32) -> Result<(), Failure> {
     for (name, entry, owner) in [
-        (".", Entry::Folder, owner),
+        (".", Entry::Directory, owner),
         ("f0", Entry::File(b"0\n"), 0),
         ("f1000", Entry::File(b"1000\n"), 1000),
     ] {

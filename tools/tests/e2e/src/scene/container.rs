@@ -18,10 +18,10 @@ use rustix::{
 };
 
 use crate::{
-    fixture::{Stage, new_mount_namespace},
+    fixture::{Fixture, new_mount_namespace},
     inspect,
     report::{Doing, Failure},
-    show::{Answer, Owner, Show},
+    show::{Owner, Show, SyscallResult},
     syscalls::{self, as_user},
     tree::{Entry, make},
 };
@@ -33,63 +33,63 @@ const ROOTFS: &str = "f2";
 /// A program in the container that is run set-user-id.
 const PROGRAM: &str = "usr/bin/ids";
 
-pub(crate) fn play(stage: &mut Stage) -> Result<(), Failure> {
-    stage.say("The root filesystem of a container; ids begin with 20000:");
-    let disk = stage.disk(fill)?;
+pub(crate) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
+    fixture.say("The root filesystem of a container; ids begin with 20000:");
+    let disk = fixture.disk(fill)?;
     let disk = disk.join(ROOTFS);
-    stage.run(0, &format!("ls -ln {}", disk.display()))?;
-    let rootfs = stage.idmap("b:20000:10000:100000", &disk, "rootfs")?;
-    stage.run(0, &format!("ls -ln {}", rootfs.display()))?;
+    fixture.run(0, &format!("ls -ln {}", disk.display()))?;
+    let rootfs = fixture.idmap("b:20000:10000:100000", &disk, "rootfs")?;
+    fixture.run(0, &format!("ls -ln {}", rootfs.display()))?;
     for (name, id) in TREE.iter().map(|(name, _, id, _)| (name, id)) {
         let owner = Owner(HOST + id, HOST + id);
-        stage.check(
+        fixture.check(
             &format!("on the host: {name}"),
             inspect::owner(rootfs.join(name)),
             Ok(owner),
         );
     }
 
-    stage.say(
+    fixture.say(
         "A process in a user namespace \"0 10000 10000\" makes it its root; owner, type and mode:",
     );
     let seen = enter(&rootfs)?;
-    inside_checks(stage, &disk, &seen)?;
+    inside_checks(fixture, &disk, &seen)?;
 
-    stage.say("On the host:");
+    fixture.say("On the host:");
     let owner = |id| Ok(Owner(DISK + id, DISK + id));
-    stage.run(0, &format!("ls -ln {0}/my-file {0}/given", disk.display()))?;
-    stage.check(
+    fixture.run(0, &format!("ls -ln {0}/my-file {0}/given", disk.display()))?;
+    fixture.check(
         "my-file on disk",
         inspect::owner(disk.join("my-file")),
         owner(0),
     );
-    stage.check(
-        "the folder on disk",
-        inspect::owner(disk.join("my-folder")),
+    fixture.check(
+        "the directory on disk",
+        inspect::owner(disk.join("my-directory")),
         owner(0),
     );
-    stage.check(
+    fixture.check(
         "the file given away, on disk",
         inspect::owner(disk.join("given")),
         owner(USER),
     );
-    stage.check(
+    fixture.check(
         "user 1000's file on disk",
         inspect::owner(disk.join("tmp/own")),
         owner(USER),
     );
-    stage.check(
+    fixture.check(
         "root's file in /tmp is still there",
         inspect::owner(disk.join("tmp/of-root")),
         owner(0),
     );
     let chown = syscalls::chown(rootfs.join("my-file"), 5);
-    stage.check(
+    fixture.check(
         "the host's root gives a file to 5, beyond the map",
         chown,
         Err(Errno::OVERFLOW),
     );
-    stage.check(
+    fixture.check(
         "my-file on disk, still",
         inspect::owner(disk.join("my-file")),
         owner(0),
@@ -101,25 +101,25 @@ type Line = (&'static str, Entry<'static>, u32, u32);
 
 /// The tree: name, what it is, its id in the container, its permissions.
 const TREE: &[Line] = &[
-    (".", Entry::Folder, 0, 0o755),
-    ("dev", Entry::Folder, 0, 0o755),
+    (".", Entry::Directory, 0, 0o755),
+    ("dev", Entry::Directory, 0, 0o755),
     ("dev/null", Entry::Device(1, 3), 0, 0o666),
     ("dev/initctl", Entry::Fifo, 0, 0o600),
-    ("etc", Entry::Folder, 0, 0o755),
+    ("etc", Entry::Directory, 0, 0o755),
     ("etc/shadow", Entry::File(b"root:*\n"), 0, 0o640),
-    ("home", Entry::Folder, 0, 0o755),
-    ("home/ubuntu", Entry::Folder, USER, 0o700),
-    ("root", Entry::Folder, 0, 0o700),
-    ("tmp", Entry::Folder, 0, 0o1777),
+    ("home", Entry::Directory, 0, 0o755),
+    ("home/ubuntu", Entry::Directory, USER, 0o700),
+    ("root", Entry::Directory, 0, 0o700),
+    ("tmp", Entry::Directory, 0, 0o1777),
     ("tmp/of-root", Entry::File(b""), 0, 0o644),
-    ("usr", Entry::Folder, 0, 0o755),
-    ("usr/bin", Entry::Folder, 0, 0o755),
-    ("usr/games", Entry::Folder, 0, 0o2755),
+    ("usr", Entry::Directory, 0, 0o755),
+    ("usr/bin", Entry::Directory, 0, 0o755),
+    ("usr/games", Entry::Directory, 0, 0o2755),
     ("bin", Entry::Link("usr/bin"), 0, 0o777),
 ];
 
 fn fill(root: &Path) -> Result<(), Failure> {
-    make(root, ROOTFS, &Entry::Folder, DISK, 0o755)?;
+    make(root, ROOTFS, &Entry::Directory, DISK, 0o755)?;
     let root = &root.join(ROOTFS);
     for (name, entry, id, mode) in TREE {
         make(root, name, entry, DISK + id, *mode)?;
@@ -183,7 +183,7 @@ fn enter(rootfs: &Path) -> Result<Seen, Failure> {
 const INSIDE: &[(&str, &str, &str)] = &[
     ("create", "root makes /my-file", "done"),
     ("created", "/my-file", "0:0"),
-    ("mkdir", "root makes /my-folder", "done"),
+    ("mkdir", "root makes /my-directory", "done"),
     ("chown", "root gives a file to 1000", "done"),
     ("given", "the file given away", "1000:1000"),
     (
@@ -213,20 +213,20 @@ const INSIDE: &[(&str, &str, &str)] = &[
     ),
 ];
 
-fn inside_checks(stage: &mut Stage, disk: &Path, seen: &Seen) -> Result<(), Failure> {
+fn inside_checks(fixture: &mut Fixture, disk: &Path, seen: &Seen) -> Result<(), Failure> {
     let ids = TREE
         .iter()
         .map(|(name, _, id, _)| (Path::new("/").join(name), *id));
     let ids: BTreeMap<PathBuf, u32> = ids.chain([(Path::new("/").join(PROGRAM), 0)]).collect();
     let count = u32::try_from(seen.entries.len()).unwrap_or(u32::MAX);
     let expected = u32::try_from(ids.len()).unwrap_or(u32::MAX);
-    stage.check("the number of entries", Ok(count), Ok(expected));
+    fixture.check("the number of entries", Ok(count), Ok(expected));
     for (name, kind, owner) in &seen.entries {
         let id = ids.get(Path::new(name)).copied().unwrap_or(u32::MAX);
         // Everything but the owner is as on disk.
         let on_disk = inspect::kind(&disk.join(name.trim_start_matches('/')));
         let expected = on_disk.map(|kind| format!("{} {kind}", Owner(id, id).show()));
-        stage.check(
+        fixture.check(
             &format!("in the container: {name}"),
             Ok(format!("{owner} {kind}")),
             expected,
@@ -238,7 +238,7 @@ fn inside_checks(stage: &mut Stage, disk: &Path, seen: &Seen) -> Result<(), Fail
             .get(*name)
             .cloned()
             .unwrap_or_else(|| "no answer".to_owned());
-        stage.check(
+        fixture.check(
             &format!("in the container: {what}"),
             Ok(answer),
             Ok((*expected).to_owned()),
@@ -258,13 +258,13 @@ pub(crate) fn inside(rootfs: &Path) -> Result<(), Failure> {
 
     answer("create", syscalls::create("/my-file"));
     answer("created", inspect::owner("/my-file"));
-    answer("mkdir", syscalls::mkdir("/my-folder"));
+    answer("mkdir", syscalls::mkdir("/my-directory"));
     syscalls::create("/given").doing("making /given")?;
     answer("chown", syscalls::chown("/given", USER));
     answer("given", inspect::owner("/given"));
     answer("chown-unmapped", syscalls::chown("/my-file", 12000));
 
-    let user = |act: fn() -> Answer<()>| as_user(USER, act);
+    let user = |call: fn() -> SyscallResult<()>| as_user(USER, call);
     answer("shadow", user(|| syscalls::open("/etc/shadow")));
     answer("home", user(|| syscalls::create("/home/ubuntu/file")));
     answer("own", user(|| syscalls::create("/tmp/own")));
@@ -288,12 +288,12 @@ pub(crate) fn inside(rootfs: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn answer<T: Show>(name: &str, answer: Answer<T>) {
+fn answer<T: Show>(name: &str, answer: SyscallResult<T>) {
     println!("answer\t{name}\t{}\t", answer.show());
 }
 
 /// As container managers do it, in a mount namespace of our own.
-fn become_root(rootfs: &Path) -> Answer<()> {
+fn become_root(rootfs: &Path) -> SyscallResult<()> {
     new_mount_namespace()?;
     let downstream = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
     mount_change("/", downstream)?;

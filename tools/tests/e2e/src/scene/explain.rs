@@ -20,7 +20,7 @@ use self::world::World;
 use super::random::Random;
 use crate::{
     filesystem::Filesystem,
-    fixture::Stage,
+    fixture::Fixture,
     report::{Doing, Failure},
 };
 
@@ -54,17 +54,17 @@ struct Tally {
     wrong: Vec<String>,
 }
 
-pub(crate) fn play(stage: &mut Stage) -> Result<(), Failure> {
+pub(crate) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
     let before: Vec<String> = SETTINGS
         .iter()
         .map(fs::read_to_string)
         .collect::<Result<_, _>>()
         .doing("reading /proc/sys/fs")?;
-    let disk = stage.disk(|_| Ok(()))?;
-    let target = stage.folder("seen")?;
+    let disk = fixture.disk(|_| Ok(()))?;
+    let target = fixture.directory("seen")?;
     let mut tally = Tally::default();
     // Others on each filesystem.
-    let letters = stage.filesystem.name().bytes();
+    let letters = fixture.filesystem.name().bytes();
     let seed = letters.fold(1, |seed, letter| seed * 31 + u64::from(letter));
     let mut random = Random::new(seed);
     let mut asked = ask_all(
@@ -75,10 +75,11 @@ pub(crate) fn play(stage: &mut Stage) -> Result<(), Failure> {
         &mut tally,
         WORLDS,
     );
-    if stage.filesystem == Filesystem::Tmpfs {
-        let foreign = stage.folder("foreign")?;
+    if fixture.filesystem == Filesystem::Tmpfs {
+        let foreign = fixture.directory("foreign")?;
         let told = foreign::mount(&mut random, &foreign)?;
-        stage.say("and a tmpfs that was mounted in a user namespace, so that it has a map itself");
+        fixture
+            .say("and a tmpfs that was mounted in a user namespace, so that it has a map itself");
         asked = asked.and_then(|()| {
             ask_all(
                 &mut random,
@@ -99,7 +100,7 @@ pub(crate) fn play(stage: &mut Stage) -> Result<(), Failure> {
     let answers: Vec<String> = answers
         .map(|(name, count)| format!("{count} x {name}"))
         .collect();
-    stage.say(&answers.join(", "));
+    fixture.say(&answers.join(", "));
     // Else too little was tried to mean anything.
     for answer in [
         "it works",
@@ -111,13 +112,13 @@ pub(crate) fn play(stage: &mut Stage) -> Result<(), Failure> {
         "ENOENT",
     ] {
         let often = tally.answers.get(answer).is_some_and(|count| *count >= 10);
-        stage.check(
+        fixture.check(
             &format!("{answer} came up often enough"),
             Ok(often),
             Ok(true),
         );
     }
-    stage.check(
+    fixture.check(
         "what is stored was compared often enough",
         Ok(tally.stored >= 100),
         Ok(true),
@@ -130,7 +131,7 @@ pub(crate) fn play(stage: &mut Stage) -> Result<(), Failure> {
     let what = format!("of {} explanations, wrong are", tally.asked);
     // The first few tell enough.
     tally.wrong.truncate(5);
-    stage.check(&what, Ok(tally.wrong), Ok(Vec::new()));
+    fixture.check(&what, Ok(tally.wrong), Ok(Vec::new()));
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use mount_idmapped::{IdMaps, IdmappedMount, MountMap, UserNs, mount_of, unmount}
 
 use super::random::Random;
 use crate::{
-    fixture::Stage,
+    fixture::Fixture,
     inspect,
     report::{Doing, Failure},
     show::Owner,
@@ -24,10 +24,10 @@ const SAMPLE: u32 = 20;
 /// A range: the first id on disk, the first id seen, and how many.
 type Range = (u32, u32, u32);
 
-pub(crate) fn play(stage: &mut Stage) -> Result<(), Failure> {
-    let disk = stage.disk(|root| make(root, "file", &Entry::File(b""), 0, 0o644))?;
-    let target = stage.folder("target")?;
-    let other = stage.folder("other")?;
+pub(crate) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
+    let disk = fixture.disk(|root| make(root, "file", &Entry::File(b""), 0, 0o644))?;
+    let target = fixture.directory("target")?;
+    let other = fixture.directory("other")?;
     let mut random = Random::new(0x9e37_79b9_7f4a_7c15);
     let mut looks = 0;
     let (mut wrong_ids, mut wrong_maps, mut wrong_others) = (Vec::new(), Vec::new(), Vec::new());
@@ -68,14 +68,14 @@ pub(crate) fn play(stage: &mut Stage) -> Result<(), Failure> {
     }
     let none = || Ok(Vec::<String>::new());
     let what = format!("of {looks} ids seen through {MAPS} random maps, wrong are");
-    stage.check(&what, Ok(wrong_ids), none());
+    fixture.check(&what, Ok(wrong_ids), none());
     let what = format!("of {MAPS} maps, the kernel shows wrongly");
-    stage.check(&what, Ok(wrong_maps), none());
+    fixture.check(&what, Ok(wrong_maps), none());
     let what = format!(
         "of {} made by mount(8) as well, other than ours are",
         MAPS / SAMPLE
     );
-    stage.check(&what, Ok(wrong_others), none());
+    fixture.check(&what, Ok(wrong_others), none());
     Ok(())
 }
 

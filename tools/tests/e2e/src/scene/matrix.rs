@@ -10,14 +10,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use battery::{AFTER, Act, LOWER, STEPS, Step};
+use battery::{AFTER, Action, LOWER, STEPS, Step};
 use rustix::io::Errno;
 
 use crate::{
-    fixture::Stage,
+    fixture::Fixture,
     inspect,
     report::{Doing, Failure},
-    show::{Answer, Owner},
+    show::{Owner, SyscallResult},
     syscalls::as_user,
     tree::{Entry, make},
 };
@@ -28,11 +28,11 @@ const COUNT: u32 = 65536;
 /// A user whom the map has on disk only: seen through it, nobody is this one.
 const BEYOND: u32 = COUNT + 1;
 
-pub(crate) fn play(stage: &mut Stage) -> Result<(), Failure> {
-    let disk = stage.plain("disk")?;
+pub(crate) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
+    let disk = fixture.plain("disk")?;
     for metacopy in [false, true] {
         for idmapped in [false, true] {
-            Overlay::new(stage, &disk, metacopy, idmapped)?.play(stage)?;
+            Overlay::new(fixture, &disk, metacopy, idmapped)?.run(fixture)?;
         }
     }
     Ok(())
@@ -51,25 +51,25 @@ struct Overlay {
 
 impl Overlay {
     fn new(
-        stage: &mut Stage,
+        fixture: &mut Fixture,
         disk: &Path,
         metacopy: bool,
         idmapped: bool,
     ) -> Result<Self, Failure> {
         let metacopy_is = if metacopy { "on" } else { "off" };
         let layers_are = if idmapped { "idmapped" } else { "plain" };
-        stage.say(&format!("metacopy={metacopy_is}, {layers_are} layers:"));
+        fixture.say(&format!("metacopy={metacopy_is}, {layers_are} layers:"));
         let name = format!("{metacopy_is}-{layers_are}");
         let raw = disk.join(&name);
         let first = if idmapped { FIRST } else { 0 };
         fill(&raw, first)?;
         let acl = format!("u:{}:rw", first + 1000);
-        stage.prepare(&format!(
+        fixture.prepare(&format!(
             "setfacl -m {acl} {}",
             raw.join("lower/acl").display()
         ))?;
         let layers = if idmapped {
-            stage.idmap(
+            fixture.idmap(
                 &format!("b:{FIRST}:0:{COUNT}"),
                 &raw,
                 &format!("layers-{name}"),
@@ -77,10 +77,10 @@ impl Overlay {
         } else {
             raw.clone()
         };
-        let merged = stage.folder(&format!("merged-{name}"))?;
+        let merged = fixture.directory(&format!("merged-{name}"))?;
         let [lower, upper, work] = ["lower", "upper", "work"].map(|layer| layers.join(layer));
         let options = format!(",metacopy={metacopy_is},redirect_dir=on");
-        stage.overlay(&lower, &upper, &work, &options, &merged)?;
+        fixture.overlay(&lower, &upper, &work, &options, &merged)?;
         Ok(Self {
             metacopy,
             idmapped,
@@ -90,44 +90,44 @@ impl Overlay {
         })
     }
 
-    fn play(&self, stage: &mut Stage) -> Result<(), Failure> {
+    fn run(&self, fixture: &mut Fixture) -> Result<(), Failure> {
         for step in STEPS {
-            self.step(stage, step)?;
+            self.step(fixture, step)?;
         }
         // Only the one tells these apart, which shows that both were tried.
         let metacopy = inspect::has_xattr(self.upper.join("untouched"), "trusted.overlay.metacopy");
         let what = "the file of which only the mode was changed is without data on the upper layer";
-        stage.check(what, metacopy, Ok(self.metacopy));
+        fixture.check(what, metacopy, Ok(self.metacopy));
         let owner = inspect::owner(self.upper.join("new"));
         let what = "the first file on disk";
-        stage.check(what, owner, Ok(Owner(self.first, self.first)));
+        fixture.check(what, owner, Ok(Owner(self.first, self.first)));
 
-        stage.run(0, &format!("ls -lnR {}", self.merged.display()))?;
+        fixture.run(0, &format!("ls -lnR {}", self.merged.display()))?;
         let after = self.after().doing("looking at what there is")?;
         let wrong = differences(&after);
-        stage.check(
+        fixture.check(
             "entries that are other than they must be",
             Ok(wrong),
             Ok(Vec::new()),
         );
-        self.beyond(stage);
-        stage.prepare(&format!("umount {}", self.merged.display()))
+        self.beyond(fixture);
+        fixture.prepare(&format!("umount {}", self.merged.display()))
     }
 
-    fn step(&self, stage: &mut Stage, step: &Step) -> Result<(), Failure> {
-        let Step { what, user, act } = step;
+    fn step(&self, fixture: &mut Fixture, step: &Step) -> Result<(), Failure> {
+        let Step { what, user, call } = step;
         let on = |text: &str| text.replace('@', &self.merged.display().to_string());
-        match act {
-            Act::Call(call, expected) => {
+        match call {
+            Action::Call(call, expected) => {
                 let answer = as_user(*user, || call(&self.merged));
-                stage.check(what, answer, *expected);
+                fixture.check(what, answer, *expected);
             }
-            Act::Run(line) => {
-                stage.succeeds(what, *user, &on(line))?;
+            Action::Run(line) => {
+                fixture.succeeds(what, *user, &on(line))?;
             }
-            Act::Says(line, words) => {
-                let ran = stage.run(*user, &on(line))?;
-                stage.check(what, Ok(ran.output), Ok(on(words)));
+            Action::Says(line, words) => {
+                let ran = fixture.run(*user, &on(line))?;
+                fixture.check(what, Ok(ran.output), Ok(on(words)));
             }
         }
         Ok(())
@@ -135,7 +135,7 @@ impl Overlay {
 
     /// Every entry with what it is, its owner, its size and ACL; the owners of the upper layer
     /// are mapped back.
-    fn after(&self) -> Answer<String> {
+    fn after(&self) -> SyscallResult<String> {
         let mut text = String::new();
         let mut paths = inspect::tree(&self.merged)?;
         paths.sort();
@@ -159,17 +159,17 @@ impl Overlay {
     }
 
     /// What only a map refuses.
-    fn beyond(&self, stage: &mut Stage) {
+    fn beyond(&self, fixture: &mut Fixture) {
         let refused = |errno| if self.idmapped { Err(errno) } else { Ok(()) };
         let file = self.merged.join("shared/beyond");
         let create = as_user(BEYOND, || crate::syscalls::create(&file));
-        stage.check(
+        fixture.check(
             "a user beyond the map makes a file",
             create,
             refused(Errno::OVERFLOW),
         );
         let given = crate::syscalls::chown(self.merged.join("new"), BEYOND);
-        stage.check(
+        fixture.check(
             "root gives one to that user",
             given,
             refused(Errno::OVERFLOW),
@@ -178,7 +178,7 @@ impl Overlay {
 }
 
 /// What an entry is, with owners less `first`.
-fn describe(path: &Path, first: u32) -> Answer<String> {
+fn describe(path: &Path, first: u32) -> SyscallResult<String> {
     let Owner(user, group) = inspect::owner(path)?;
     let back = |id: u32| match id.checked_sub(first) {
         Some(id) => id.to_string(),
@@ -215,9 +215,9 @@ fn differences(after: &str) -> Vec<String> {
 }
 
 fn fill(root: &Path, first: u32) -> Result<(), Failure> {
-    fs::create_dir(root).doing("making the folder of the layers")?;
+    fs::create_dir(root).doing("making the directory of the layers")?;
     for layer in [".", "lower", "upper", "work"] {
-        make(root, layer, &Entry::Folder, first, 0o755)?;
+        make(root, layer, &Entry::Directory, first, 0o755)?;
     }
     let lower = root.join("lower");
     for (name, entry, id, mode) in LOWER {

@@ -7,7 +7,7 @@ use std::path::Path;
 use rustix::io::Errno;
 
 use crate::{
-    fixture::Stage,
+    fixture::Fixture,
     inspect::{self, AclUser},
     report::Failure,
     show::{Census, Owner},
@@ -25,51 +25,51 @@ const OTHERS: [u32; 6] = [0, 1, 999, 1001, NOBODY, u32::MAX - 1];
 
 /// The entries of a home directory: name, what it is, its permissions.
 const HOME: &[(&str, Entry<'static>, u32)] = &[
-    ("home", Entry::Folder, 0o755),
+    ("home", Entry::Directory, 0o755),
     ("home/.bashrc", Entry::File(b"umask 002\n"), 0o644),
-    ("home/.ssh", Entry::Folder, 0o700),
+    ("home/.ssh", Entry::Directory, 0o700),
     ("home/.ssh/id_ed25519", Entry::File(b"secret\n"), 0o600),
     ("home/.ssh/authorized_keys", Entry::File(b"key\n"), 0o644),
     ("home/profile", Entry::Link(".bashrc"), 0o777),
     ("home/pipe", Entry::Fifo, 0o600),
     // Only the map can refuse anybody here.
-    ("home/Public", Entry::Folder, 0o777),
+    ("home/Public", Entry::Directory, 0o777),
 ];
 
-pub(crate) fn play(stage: &mut Stage) -> Result<(), Failure> {
-    stage.say("A home directory; on disk all of it is nobody's:");
-    let disk = stage.disk(|root| {
+pub(crate) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
+    fixture.say("A home directory; on disk all of it is nobody's:");
+    let disk = fixture.disk(|root| {
         let mut entries = HOME.iter();
         entries.try_for_each(|(name, entry, mode)| make(root, name, entry, NOBODY, *mode))
     })?;
     let home = disk.join("home");
-    stage.run(0, &format!("ls -lnA {}", home.display()))?;
-    stage.check("the home on disk", inspect::census(&home), all(NOBODY));
+    fixture.run(0, &format!("ls -lnA {}", home.display()))?;
+    fixture.check("the home on disk", inspect::census(&home), all(NOBODY));
 
-    let mount = stage.idmap("b:65534:1000:1", &home, "login")?;
-    stage.run(0, &format!("ls -lnA {}", mount.display()))?;
-    stage.check("the home after login", inspect::census(&mount), all(LOGIN));
+    let mount = fixture.idmap("b:65534:1000:1", &home, "login")?;
+    fixture.run(0, &format!("ls -lnA {}", mount.display()))?;
+    fixture.check("the home after login", inspect::census(&mount), all(LOGIN));
 
-    let made = login(stage, &home, &mount)?;
-    nobody_else(stage, &home, &mount)?;
+    let made = login(fixture, &home, &mount)?;
+    nobody_else(fixture, &home, &mount)?;
     let whole = Census::from([(Owner(NOBODY, NOBODY), HOME.len() + made)]);
-    stage.check(
+    fixture.check(
         "the home on disk, after all",
         inspect::census(&home),
         Ok(whole),
     );
 
-    stage.say("The same home on another machine, where the user is 5000:");
-    let next = stage.idmap("b:65534:5000:1", &home, "elsewhere")?;
+    fixture.say("The same home on another machine, where the user is 5000:");
+    let next = fixture.idmap("b:65534:5000:1", &home, "elsewhere")?;
     let whole = Census::from([(Owner(ELSEWHERE, ELSEWHERE), HOME.len() + made)]);
-    stage.check("the home there", inspect::census(&next), Ok(whole));
+    fixture.check("the home there", inspect::census(&next), Ok(whole));
     let append = |user| {
         as_user(user, || {
             syscalls::append(next.join(".ssh/id_ed25519"), "more\n")
         })
     };
-    stage.check("user 5000 writes to the key", append(ELSEWHERE), Ok(()));
-    stage.check(
+    fixture.check("user 5000 writes to the key", append(ELSEWHERE), Ok(()));
+    fixture.check(
         "user 1000 writes to the key there",
         append(LOGIN),
         Err(Errno::ACCESS),
@@ -82,41 +82,41 @@ fn all(owner: u32) -> Result<Census, Errno> {
 }
 
 /// The user owns everything; the answer is how many entries the user has made.
-fn login(stage: &mut Stage, home: &Path, mount: &Path) -> Result<usize, Failure> {
+fn login(fixture: &mut Fixture, home: &Path, mount: &Path) -> Result<usize, Failure> {
     let path = mount.join("letter");
     let line = format!("touch {}", path.display());
-    stage.succeeds("user 1000 writes a letter", LOGIN, &line)?;
+    fixture.succeeds("user 1000 writes a letter", LOGIN, &line)?;
     let mine = Ok(Owner(LOGIN, LOGIN));
-    stage.check("the letter through the mount", inspect::owner(&path), mine);
+    fixture.check("the letter through the mount", inspect::owner(&path), mine);
     let stored = inspect::owner(home.join("letter"));
-    stage.check("the letter on disk", stored, Ok(Owner(NOBODY, NOBODY)));
+    fixture.check("the letter on disk", stored, Ok(Owner(NOBODY, NOBODY)));
     for (call, make) in MAKERS {
         let name = name_of(call);
         let answer = as_user(LOGIN, || make(&mount.join(&name)));
-        stage.check(&format!("user 1000's {call}"), answer, Ok(()));
+        fixture.check(&format!("user 1000's {call}"), answer, Ok(()));
         let stored = inspect::owner(home.join(&name));
         let what = format!("what {call} made, on disk");
-        stage.check(&what, stored, Ok(Owner(NOBODY, NOBODY)));
+        fixture.check(&what, stored, Ok(Owner(NOBODY, NOBODY)));
     }
     let key = mount.join(".ssh/id_ed25519");
-    let user = |act: &(dyn Fn() -> Result<(), Errno> + Sync)| as_user(LOGIN, act);
-    stage.check(
+    let user = |call: &(dyn Fn() -> Result<(), Errno> + Sync)| as_user(LOGIN, call);
+    fixture.check(
         "user 1000 reads the key",
         user(&|| syscalls::open(&key)),
         Ok(()),
     );
     let chmod = user(&|| syscalls::chmod(&key, 0o400));
-    stage.check("user 1000 changes its mode", chmod, Ok(()));
+    fixture.check("user 1000 changes its mode", chmod, Ok(()));
     let times = user(&|| syscalls::set_times(&key));
-    stage.check("user 1000 changes its times", times, Ok(()));
-    stage.check(
+    fixture.check("user 1000 changes its times", times, Ok(()));
+    fixture.check(
         "user 1000 changes it back",
         user(&|| syscalls::chmod(&key, 0o600)),
         Ok(()),
     );
 
     let line = format!("setfacl -m u:1000:rwx {}", path.display());
-    stage.succeeds("user 1000 adds to the letter's ACL", LOGIN, &line)?;
+    fixture.succeeds("user 1000 adds to the letter's ACL", LOGIN, &line)?;
     for (path, user, place) in [
         (&path, LOGIN, "through the mount"),
         (&home.join("letter"), NOBODY, "on disk"),
@@ -126,38 +126,38 @@ fn login(stage: &mut Stage, home: &Path, mount: &Path) -> Result<usize, Failure>
             permissions: 7,
         };
         let what = format!("the letter's ACL {place}");
-        stage.check(&what, inspect::acl_users(path), Ok(vec![entry]));
+        fixture.check(&what, inspect::acl_users(path), Ok(vec![entry]));
     }
     let line = format!("setfacl -m u:0:rwx {}", path.display());
     let what = "user 1000 adds root to the letter's ACL";
-    stage.refused(what, LOGIN, &line, "Invalid argument")?;
+    fixture.refused(what, LOGIN, &line, "Invalid argument")?;
     Ok(1 + MAKERS.len())
 }
 
 /// Nothing can come to the disk but as nobody's.
-fn nobody_else(stage: &mut Stage, home: &Path, mount: &Path) -> Result<(), Failure> {
+fn nobody_else(fixture: &mut Fixture, home: &Path, mount: &Path) -> Result<(), Failure> {
     let public = mount.join("Public");
     let line = format!("touch {}", public.join("not").display());
     let words = "Value too large for defined data type";
-    stage.refused("root makes a file", 0, &line, words)?;
+    fixture.refused("root makes a file", 0, &line, words)?;
     for user in OTHERS {
         for (call, make) in MAKERS {
             let answer = as_user(user, || make(&public.join("not")));
             let what = format!("user {user}'s {call}");
-            stage.check(&what, answer, Err(Errno::OVERFLOW));
+            fixture.check(&what, answer, Err(Errno::OVERFLOW));
         }
     }
     for user in OTHERS {
         let what = format!("root gives the letter to {user}");
         let answer = syscalls::chown(mount.join("letter"), user);
-        stage.check(&what, answer, Err(Errno::OVERFLOW));
+        fixture.check(&what, answer, Err(Errno::OVERFLOW));
     }
     let key = as_user(NOBODY, || syscalls::open(home.join(".ssh/id_ed25519")));
-    stage.check("user 65534 reads the key on disk", key, Ok(()));
+    fixture.check("user 65534 reads the key on disk", key, Ok(()));
     let key = as_user(NOBODY, || syscalls::open(mount.join(".ssh/id_ed25519")));
     let what = "user 65534 reads the key through the mount";
-    stage.check(what, key, Err(Errno::ACCESS));
-    stage.check(
+    fixture.check(what, key, Err(Errno::ACCESS));
+    fixture.check(
         "what is in Public",
         inspect::names(&public).map(|names| names.len() as u32),
         Ok(0),

@@ -10,10 +10,10 @@ use rustix::io::Errno;
 use crate::{
     container::Container,
     filesystem::Filesystem,
-    fixture::Stage,
+    fixture::Fixture,
     inspect,
     report::{Doing, Failure},
-    show::{Answer, Mode, Owner, Show},
+    show::{Mode, Owner, Show, SyscallResult},
     syscalls,
     tree::{Entry, make},
 };
@@ -23,20 +23,20 @@ const COUNT: u32 = 65536;
 const ACCOMPLICE: u32 = 1000;
 const DENIED: &str = "Permission denied";
 
-pub(crate) fn play(stage: &mut Stage) -> Result<(), Failure> {
-    let disk = stage.disk(fill)?;
-    unprivileged(stage, &disk)?;
-    privileged(stage, &disk)
+pub(crate) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
+    let disk = fixture.disk(fill)?;
+    unprivileged(fixture, &disk)?;
+    privileged(fixture, &disk)
 }
 
 /// What an image has: name, what it is, its id in the image, its permissions.
 const IMAGE: &[(&str, Entry<'static>, u32, u32)] = &[
-    (".", Entry::Folder, 0, 0o755),
-    ("etc", Entry::Folder, 0, 0o755),
+    (".", Entry::Directory, 0, 0o755),
+    ("etc", Entry::Directory, 0, 0o755),
     ("etc/passwd", Entry::File(b"root\n"), 0, 0o644),
-    ("home", Entry::Folder, 0, 0o755),
-    ("home/user", Entry::Folder, 1000, 0o755),
-    ("bin", Entry::Folder, 0, 0o755),
+    ("home", Entry::Directory, 0, 0o755),
+    ("home/user", Entry::Directory, 1000, 0o755),
+    ("bin", Entry::Directory, 0, 0o755),
 ];
 
 /// The program in an image, which tells who runs it.
@@ -44,11 +44,11 @@ const PROGRAM: &str = "bin/whoami";
 
 fn fill(root: &Path) -> Result<(), Failure> {
     for (name, entry, mode) in [
-        (".", Entry::Folder, 0o755),
-        ("shifted", Entry::Folder, 0o755),
+        (".", Entry::Directory, 0o755),
+        ("shifted", Entry::Directory, 0o755),
         ("host-secret", Entry::File(b"secret\n"), 0o600),
-        ("vault", Entry::Folder, 0o700),
-        ("vault/image", Entry::Folder, 0o755),
+        ("vault", Entry::Directory, 0o700),
+        ("vault/image", Entry::Directory, 0o755),
     ] {
         make(root, name, &entry, 0, mode)?;
     }
@@ -66,70 +66,70 @@ fn image(root: &Path) -> Result<(), Failure> {
     make(root, PROGRAM, &Entry::File(&program), 0, 0o755)
 }
 
-fn unprivileged(stage: &mut Stage, disk: &Path) -> Result<(), Failure> {
-    stage.say("(1) An archive, and an unpacker that is root only in its user namespace:");
-    let source = stage.folder("source")?;
+fn unprivileged(fixture: &mut Fixture, disk: &Path) -> Result<(), Failure> {
+    fixture.say("(1) An archive, and an unpacker that is root only in its user namespace:");
+    let source = fixture.directory("source")?;
     image(&source)?;
-    let archive = stage.path("archive.tar");
+    let archive = fixture.path("archive.tar");
     let image = disk.join("shifted");
-    stage.prepare(&format!(
+    fixture.prepare(&format!(
         "tar -C {} --numeric-owner -cf {} .",
         source.display(),
         archive.display()
     ))?;
     let unpacker = Container::start(100_000, COUNT)?;
-    syscalls::chown(&image, unpacker.first).doing("giving the folder to the unpacker")?;
+    syscalls::chown(&image, unpacker.first).doing("giving the directory to the unpacker")?;
     let line = format!(
         "tar -C {} --numeric-owner -xpf {}",
         image.display(),
         archive.display()
     );
-    unpacker.succeeds(stage, "the unpacker unpacks", &line)?;
-    stage.run(0, &format!("ls -ln {0} {0}/home", image.display()))?;
+    unpacker.succeeds(fixture, "the unpacker unpacks", &line)?;
+    fixture.run(0, &format!("ls -ln {0} {0}/home", image.display()))?;
     for (name, _, id, _) in IMAGE {
         let owner = Owner(unpacker.first + id, unpacker.first + id);
-        stage.check(
+        fixture.check(
             &format!("unpacked, on disk: {name}"),
             inspect::owner(image.join(name)),
             Ok(owner),
         );
     }
 
-    stage.say("A container with another shift; only its namespace is handed over:");
+    fixture.say("A container with another shift; only its namespace is handed over:");
     let container = Container::start(500_000, COUNT)?;
-    let rootfs = stage.folder("rootfs-1")?;
+    let rootfs = fixture.directory("rootfs-1")?;
     let shift = format!(
         "mount-idmapped shift --for {} {}",
         container.pid(),
         image.display()
     );
-    let map = stage.run(0, &shift)?;
-    stage.check(
+    let map = fixture.run(0, &shift)?;
+    fixture.check(
         "the map, which nobody computed by hand",
         Ok(map.output),
         Ok("b:100000:500000:65536".to_owned()),
     );
-    stage.prepare(&format!("{shift} {}", rootfs.display()))?;
-    writes(stage, &container, &rootfs, &image, unpacker.first)?;
+    fixture.prepare(&format!("{shift} {}", rootfs.display()))?;
+    writes(fixture, &container, &rootfs, &image, unpacker.first)?;
     let seen = unpacker.ask("owner", &image.join("of-root"))?;
-    stage.check(
+    fixture.check(
         "the unpacker sees what the container's root made as",
         Ok(seen),
         Ok("0:0".to_owned()),
     );
 
-    stage.say("What is set-user-id in the image is not root's outside of it:");
-    let trap = trap(stage, &container, &rootfs)?;
+    fixture.say("What is set-user-id in the image is not root's outside of it:");
+    let trap = trap(fixture, &container, &rootfs)?;
     let on_disk = image.join(trap);
     let stored = (inspect::owner(&on_disk), inspect::mode(&on_disk));
-    stage.check("its owner on disk", stored.0, Ok(Owner(100_000, 100_000)));
-    stage.check("its mode on disk", stored.1, Ok(Mode(0o4755)));
-    runs_as(stage, "on disk", &on_disk, "1000 100000")
+    fixture.check("its owner on disk", stored.0, Ok(Owner(100_000, 100_000)));
+    fixture.check("its mode on disk", stored.1, Ok(Mode(0o4755)));
+    runs_as(fixture, "on disk", &on_disk, "1000 100000")
 }
 
 /// What is made through the mount is stored with the ids of the image.
 fn writes(
-    stage: &mut Stage,
+    fixture: &mut Fixture,
     container: &Container,
     rootfs: &Path,
     image: &Path,
@@ -142,26 +142,26 @@ fn writes(
     ] {
         let answer = container.ask("owner", &rootfs.join(name))?;
         let what = format!("the container sees {name} as");
-        stage.check(&what, Ok(answer), Ok(seen.to_owned()));
+        fixture.check(&what, Ok(answer), Ok(seen.to_owned()));
     }
     let done = || Ok(().show());
     for (user, what, name, id) in [
         (0, "create", "of-root", 0),
-        (0, "mkdir", "folder-of-root", 0),
+        (0, "mkdir", "directory-of-root", 0),
         (0, "create", "given", 0),
         (0, "chown 1000", "given", 1000),
         (1000, "create", "home/user/of-user", 1000),
     ] {
         let answer = container.ask_as(user, what, &rootfs.join(name))?;
         let told = format!("user {user} of the container: {what} {name}");
-        stage.check(&told, Ok(answer), done());
+        fixture.check(&told, Ok(answer), done());
         let owner = Owner(stored + id, stored + id);
         let told = format!("{name} on disk");
-        stage.check(&told, inspect::owner(image.join(name)), Ok(owner));
+        fixture.check(&told, inspect::owner(image.join(name)), Ok(owner));
     }
     let answer = container.ask_as(1000, "create", &rootfs.join("etc/of-user"))?;
-    let refused = Answer::<()>::Err(Errno::ACCESS).show();
-    stage.check(
+    let refused = SyscallResult::<()>::Err(Errno::ACCESS).show();
+    fixture.check(
         "user 1000 of it: create etc/of-user",
         Ok(answer),
         Ok(refused),
@@ -170,18 +170,22 @@ fn writes(
 }
 
 /// Fake root makes a program set-user-id root; the answer is its name in the image.
-fn trap(stage: &mut Stage, container: &Container, rootfs: &Path) -> Result<&'static str, Failure> {
+fn trap(
+    fixture: &mut Fixture,
+    container: &Container,
+    rootfs: &Path,
+) -> Result<&'static str, Failure> {
     let trap = rootfs.join("bin/trap");
     let line = format!("cp {} {}", rootfs.join(PROGRAM).display(), trap.display());
-    container.succeeds(stage, "the container's root copies a program", &line)?;
+    container.succeeds(fixture, "the container's root copies a program", &line)?;
     let line = format!("chmod 4755 {}", trap.display());
-    container.succeeds(stage, "and makes it set-user-id", &line)?;
+    container.succeeds(fixture, "and makes it set-user-id", &line)?;
     let inside = format!(
         "setpriv --reuid=1000 --regid=1000 --clear-groups {} ids",
         trap.display()
     );
-    let ran = container.run(stage, &inside)?;
-    stage.check(
+    let ran = container.run(fixture, &inside)?;
+    fixture.check(
         "in the container user 1000 runs it as root",
         Ok(ran.output),
         Ok("1000 0".to_owned()),
@@ -190,17 +194,17 @@ fn trap(stage: &mut Stage, container: &Container, rootfs: &Path) -> Result<&'sta
 }
 
 /// What a program says when the accomplice runs it on the host.
-fn runs_as(stage: &mut Stage, place: &str, program: &Path, ids: &str) -> Result<(), Failure> {
-    let ran = stage.run(ACCOMPLICE, &format!("{} ids", program.display()))?;
+fn runs_as(fixture: &mut Fixture, place: &str, program: &Path, ids: &str) -> Result<(), Failure> {
+    let ran = fixture.run(ACCOMPLICE, &format!("{} ids", program.display()))?;
     let what = format!("user 1000 of the host runs it {place}, as");
-    stage.check(&what, Ok(ran.output), Ok(ids.to_owned()));
+    fixture.check(&what, Ok(ran.output), Ok(ids.to_owned()));
     Ok(())
 }
 
-fn privileged(stage: &mut Stage, disk: &Path) -> Result<(), Failure> {
-    stage.say("(2) An image that is real root's on disk, in a folder that is root's alone:");
+fn privileged(fixture: &mut Fixture, disk: &Path) -> Result<(), Failure> {
+    fixture.say("(2) An image that is real root's on disk, in a directory that is root's alone:");
     let image = disk.join("vault/image");
-    stage.run(
+    fixture.run(
         0,
         &format!(
             "ls -ldn {} {}",
@@ -209,51 +213,51 @@ fn privileged(stage: &mut Stage, disk: &Path) -> Result<(), Failure> {
         ),
     )?;
     let container = Container::start(200_000, COUNT)?;
-    let rootfs = stage.idmap(&container.namespace(), &image, "rootfs-2")?;
-    writes(stage, &container, &rootfs, &image, 0)?;
+    let rootfs = fixture.idmap(&container.namespace(), &image, "rootfs-2")?;
+    writes(fixture, &container, &rootfs, &image, 0)?;
 
-    stage.say("Fake root prepares a trap, for an accomplice on the host to become real root by:");
-    let trap = trap(stage, &container, &rootfs)?;
+    fixture.say("Fake root prepares a trap, for an accomplice on the host to become real root by:");
+    let trap = trap(fixture, &container, &rootfs)?;
     let able = "bin/able";
     let paths = [PROGRAM, able].map(|name| rootfs.join(name).display().to_string());
     let copy = format!("cp {}", paths.join(" "));
-    container.succeeds(stage, "the container's root copies another", &copy)?;
+    container.succeeds(fixture, "the container's root copies another", &copy)?;
     let line = format!("setcap cap_setuid+ep {}", paths[1]);
-    container.succeeds(stage, "and gives it a capability", &line)?;
+    container.succeeds(fixture, "and gives it a capability", &line)?;
     let on_disk = [trap, able].map(|name| image.join(name));
-    stage.check(
+    fixture.check(
         "the trap on disk",
         inspect::owner(&on_disk[0]),
         Ok(Owner(0, 0)),
     );
-    stage.check("its mode", inspect::mode(&on_disk[0]), Ok(Mode(0o4755)));
+    fixture.check("its mode", inspect::mode(&on_disk[0]), Ok(Mode(0o4755)));
     let root = inspect::capability_root(&on_disk[1]);
-    stage.check("the capability on disk is for namespaces of", root, Ok(0));
+    fixture.check("the capability on disk is for namespaces of", root, Ok(0));
 
-    unreachable(stage, &on_disk)?;
-    through_the_mount(stage, &[trap, able].map(|name| rootfs.join(name)))?;
-    fake_root_tries(stage, disk, &container, &rootfs)?;
-    opened_up(stage, disk, &on_disk)
+    unreachable(fixture, &on_disk)?;
+    through_the_mount(fixture, &[trap, able].map(|name| rootfs.join(name)))?;
+    fake_root_tries(fixture, disk, &container, &rootfs)?;
+    opened_up(fixture, disk, &on_disk)
 }
 
 /// The one protection: nobody comes to the image but through the mount.
-fn unreachable(stage: &mut Stage, on_disk: &[std::path::PathBuf; 2]) -> Result<(), Failure> {
-    stage.say("On disk the trap is out of reach:");
+fn unreachable(fixture: &mut Fixture, on_disk: &[std::path::PathBuf; 2]) -> Result<(), Failure> {
+    fixture.say("On disk the trap is out of reach:");
     for (path, task) in on_disk.iter().zip(["ids", "capabilities"]) {
         let line = format!("env {} {task}", path.display());
         let what = format!("user 1000 of the host runs {}", path.display());
-        stage.refused(&what, ACCOMPLICE, &line, DENIED)?;
+        fixture.refused(&what, ACCOMPLICE, &line, DENIED)?;
         let open = syscalls::as_user(ACCOMPLICE, || syscalls::open(path));
-        stage.check("and opens it", open, Err(Errno::ACCESS));
+        fixture.check("and opens it", open, Err(Errno::ACCESS));
     }
     Ok(())
 }
 
 /// The mount itself is no way either: what is root's on disk is there the container's root's.
-fn through_the_mount(stage: &mut Stage, seen: &[std::path::PathBuf; 2]) -> Result<(), Failure> {
-    stage.say("Through the mount it is the container's root's, and no capability for the host:");
-    runs_as(stage, "through the mount", &seen[0], "1000 200000")?;
-    able_to(stage, "through the mount", &seen[1], NOTHING)
+fn through_the_mount(fixture: &mut Fixture, seen: &[std::path::PathBuf; 2]) -> Result<(), Failure> {
+    fixture.say("Through the mount it is the container's root's, and no capability for the host:");
+    runs_as(fixture, "through the mount", &seen[0], "1000 200000")?;
+    able_to(fixture, "through the mount", &seen[1], NOTHING)
 }
 
 /// The effective capabilities of whoever has none, and with `CAP_SETUID`.
@@ -261,22 +265,22 @@ const NOTHING: &str = "0000000000000000";
 const SETUID: &str = "0000000000000080";
 
 /// Which capabilities a program has when the accomplice runs it on the host.
-fn able_to(stage: &mut Stage, place: &str, program: &Path, set: &str) -> Result<(), Failure> {
-    let ran = stage.run(ACCOMPLICE, &format!("{} capabilities", program.display()))?;
+fn able_to(fixture: &mut Fixture, place: &str, program: &Path, set: &str) -> Result<(), Failure> {
+    let ran = fixture.run(ACCOMPLICE, &format!("{} capabilities", program.display()))?;
     let what = format!("user 1000 of the host runs the other {place}, with capabilities");
-    stage.check(&what, Ok(ran.output), Ok(set.to_owned()));
+    fixture.check(&what, Ok(ran.output), Ok(set.to_owned()));
     Ok(())
 }
 
 /// Fake root tries to get at the host without any help.
 fn fake_root_tries(
-    stage: &mut Stage,
+    fixture: &mut Fixture,
     disk: &Path,
     container: &Container,
     rootfs: &Path,
 ) -> Result<(), Failure> {
-    stage.say("Fake root itself tries:");
-    let show = |errno| Answer::<()>::Err(errno).show();
+    fixture.say("Fake root itself tries:");
+    let show = |errno| SyscallResult::<()>::Err(errno).show();
     let (secret, vault) = (disk.join("host-secret"), disk.join("vault/image"));
     for (what, path, errno) in [
         ("open", &secret, Errno::ACCESS),
@@ -292,16 +296,16 @@ fn fake_root_tries(
     ] {
         let answer = container.ask(what, path)?;
         let told = format!("{what} {}", path.display());
-        stage.check(&told, Ok(answer), Ok(show(errno)));
+        fixture.check(&told, Ok(answer), Ok(show(errno)));
     }
-    let (from, to) = (rootfs.display(), stage.path("rootfs-3"));
-    fs::create_dir(&to).doing("making a folder")?;
+    let (from, to) = (rootfs.display(), fixture.path("rootfs-3"));
+    fs::create_dir(&to).doing("making a directory")?;
     let line = format!(
         "unshare --mount mount-idmapped mount --replace {from} {}",
         to.display()
     );
     container.refused(
-        stage,
+        fixture,
         "it takes the map away",
         &line,
         "Operation not permitted",
@@ -311,42 +315,42 @@ fn fake_root_tries(
 
 /// The control: without protection the trap works, and the other protection is enough too.
 fn opened_up(
-    stage: &mut Stage,
+    fixture: &mut Fixture,
     disk: &Path,
     on_disk: &[std::path::PathBuf; 2],
 ) -> Result<(), Failure> {
-    stage.say("Were the folder open to all, user 1000 would be real root: the trap is real.");
-    stage.prepare(&format!("chmod 755 {}", disk.join("vault").display()))?;
-    runs_as(stage, "on disk", &on_disk[0], "1000 0")?;
-    able_to(stage, "on disk", &on_disk[1], SETUID)?;
-    stage.say("A mount with nosuid protects as well:");
-    stage.prepare(&format!("mount -o remount,bind,nosuid {}", disk.display()))?;
-    runs_as(stage, "on disk", &on_disk[0], "1000 1000")?;
-    able_to(stage, "on disk", &on_disk[1], NOTHING)?;
+    fixture.say("Were the directory open to all, user 1000 would be real root: the trap is real.");
+    fixture.prepare(&format!("chmod 755 {}", disk.join("vault").display()))?;
+    runs_as(fixture, "on disk", &on_disk[0], "1000 0")?;
+    able_to(fixture, "on disk", &on_disk[1], SETUID)?;
+    fixture.say("A mount with nosuid protects as well:");
+    fixture.prepare(&format!("mount -o remount,bind,nosuid {}", disk.display()))?;
+    runs_as(fixture, "on disk", &on_disk[0], "1000 1000")?;
+    able_to(fixture, "on disk", &on_disk[1], NOTHING)?;
     let container = Container::start(200_000, COUNT)?;
     let line = format!(
         "unshare --mount mount -o remount,bind,suid {}",
         disk.display()
     );
     container.refused(
-        stage,
+        fixture,
         "fake root takes nosuid away",
         &line,
         "permission denied",
     )?;
-    let kind = match stage.filesystem {
+    let kind = match fixture.filesystem {
         // It has no device.
         Filesystem::Tmpfs | Filesystem::Idmapfs => return Ok(()),
         Filesystem::Overlay => "ext4",
         other => other.name(),
     };
-    let target = stage.path("rootfs-3");
+    let target = fixture.path("rootfs-3");
     let line = format!(
         "unshare --mount mount -t {kind} /dev/loop0 {}",
         target.display()
     );
     container.refused(
-        stage,
+        fixture,
         "fake root mounts the disk anew",
         &line,
         "permission denied",

@@ -14,17 +14,17 @@ use std::{fs, path::Path};
 use rustix::io::Errno;
 
 use crate::{
-    fixture::Stage,
+    fixture::Fixture,
     inspect,
     report::{Doing, Failure},
-    show::{Answer, Owner, Show},
+    show::{Owner, Show, SyscallResult},
     syscalls,
     tree::{Entry, make},
 };
 
 /// What is refused: the arguments, the exit status, and some of the words.
 ///
-/// S is a tree to mount, T a folder to mount it on, M an idmapped mount.
+/// S is a tree to mount, T a directory to mount it on, M an idmapped mount.
 const REFUSED: &[(&str, i32, &str)] = &[
     (
         "--map-mount=b:0:0:10 --map-mount=u:9:99:1 S T",
@@ -78,12 +78,12 @@ const REFUSED: &[(&str, i32, &str)] = &[
     (
         "--map-mount=b:0:0:1 S S/file",
         1,
-        "the source is a folder and the target is a file",
+        "the source is a directory and the target is a file",
     ),
     (
         "--map-mount=b:0:0:1 S/file T",
         1,
-        "the source is a file and the target is a folder",
+        "the source is a file and the target is a directory",
     ),
     (
         "--map-mount=b:0:0:1 /proc T",
@@ -132,15 +132,15 @@ const REFUSED: &[(&str, i32, &str)] = &[
     ("list S/nothing", 1, "there is no such file"),
 ];
 
-pub(crate) fn play(stage: &mut Stage) -> Result<(), Failure> {
-    let disk = stage.disk(|root| {
-        make(root, "tree", &Entry::Folder, 1000, 0o755)?;
+pub(crate) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
+    let disk = fixture.disk(|root| {
+        make(root, "tree", &Entry::Directory, 1000, 0o755)?;
         make(root, "tree/file", &Entry::File(b""), 1000, 0o644)?;
-        make(root, "tree/below", &Entry::Folder, 1000, 0o755)
+        make(root, "tree/below", &Entry::Directory, 1000, 0o755)
     })?;
     let tree = disk.join("tree");
-    let target = stage.folder("target")?;
-    let mapped = stage.idmap("b:1000:7:1", &tree, "mapped")?;
+    let target = fixture.directory("target")?;
+    let mapped = fixture.idmap("b:1000:7:1", &tree, "mapped")?;
     let before = mounts()?;
     for (arguments, status, words) in REFUSED {
         let path = |word: &str| {
@@ -154,7 +154,7 @@ pub(crate) fn play(stage: &mut Stage) -> Result<(), Failure> {
         };
         let words_of: Vec<String> = arguments.split(' ').map(path).collect();
         let line = format!("mount-idmapped {}", words_of.join(" "));
-        let ran = stage.run(0, &line)?;
+        let ran = fixture.run(0, &line)?;
         let good = ran.status == *status && ran.errors.contains(words);
         let seen = format!("exit status {}: {}", ran.status, ran.errors);
         let seen = if good {
@@ -163,7 +163,7 @@ pub(crate) fn play(stage: &mut Stage) -> Result<(), Failure> {
             seen
         };
         let expected = format!("exit status {status}: {words}");
-        stage
+        fixture
             .report
             .check(&format!("mount-idmapped {arguments}"), good, seen, expected);
     }
@@ -172,19 +172,19 @@ pub(crate) fn play(stage: &mut Stage) -> Result<(), Failure> {
         tree.display(),
         target.display()
     );
-    stage.refused("a user who is not root", 2000, &line, "EPERM")?;
-    stage.check(
+    fixture.refused("a user who is not root", 2000, &line, "EPERM")?;
+    fixture.check(
         "the table of mounts is as before all that",
         mounts().map_err(|_| Errno::IO),
         Ok(before),
     );
 
-    options(stage, &tree, &target)?;
-    many_ranges(stage, &tree, &target)?;
-    caller(stage, &tree, &target)?;
-    explaining::play(stage, &tree)?;
-    more::play(stage, &tree, &target)?;
-    plain::play(stage)
+    options(fixture, &tree, &target)?;
+    many_ranges(fixture, &tree, &target)?;
+    caller(fixture, &tree, &target)?;
+    explaining::run(fixture, &tree)?;
+    more::run(fixture, &tree, &target)?;
+    plain::run(fixture)
 }
 
 /// How many mounts there are.
@@ -195,28 +195,28 @@ fn mounts() -> Result<u32, Failure> {
 
 /// Mounts, looks, and unmounts with the tool.
 fn tried<T: Show + PartialEq>(
-    stage: &mut Stage,
+    fixture: &mut Fixture,
     line: &str,
     what: &str,
-    look: impl FnOnce() -> Answer<T>,
-    expected: Answer<T>,
+    look: impl FnOnce() -> SyscallResult<T>,
+    expected: SyscallResult<T>,
     target: &Path,
 ) -> Result<(), Failure> {
-    stage.prepare(line)?;
-    stage.check(what, look(), expected);
-    stage.prepare(&format!(
+    fixture.prepare(line)?;
+    fixture.check(what, look(), expected);
+    fixture.prepare(&format!(
         "mount-idmapped umount --lazy {}",
         target.display()
     ))
 }
 
-fn options(stage: &mut Stage, tree: &Path, target: &Path) -> Result<(), Failure> {
+fn options(fixture: &mut Fixture, tree: &Path, target: &Path) -> Result<(), Failure> {
     let (s, t) = (tree.display(), target.display());
     let owner = || inspect::owner(target);
     let mount = "mount-idmapped mount";
     let line = format!("{mount} --map=u:1000:5:1 --map=g:1000:6:1 {s} {t}");
     tried(
-        stage,
+        fixture,
         &line,
         "users and groups apart",
         owner,
@@ -225,7 +225,7 @@ fn options(stage: &mut Stage, tree: &Path, target: &Path) -> Result<(), Failure>
     )?;
     let line = format!("mount-idmapped {s} {t} --map-mount u:1000:5:1 -map-mount gid:1000:6:1");
     tried(
-        stage,
+        fixture,
         &line,
         "the same with old spellings",
         owner,
@@ -235,7 +235,7 @@ fn options(stage: &mut Stage, tree: &Path, target: &Path) -> Result<(), Failure>
     let line = format!("{mount} -o X-mount.idmap=1000:5:1,ro,nosuid,nodev,noexec {s} {t}");
     let create = || syscalls::create(target.join("new"));
     tried(
-        stage,
+        fixture,
         &line,
         "a file is made on a read-only one",
         create,
@@ -244,10 +244,17 @@ fn options(stage: &mut Stage, tree: &Path, target: &Path) -> Result<(), Failure>
     )?;
     let flags = || inspect::mount_options(target);
     let expected = "ro,nosuid,nodev,noexec,relatime,idmapped".to_owned();
-    tried(stage, &line, "its attributes", flags, Ok(expected), target)?;
+    tried(
+        fixture,
+        &line,
+        "its attributes",
+        flags,
+        Ok(expected),
+        target,
+    )?;
     let line = format!("{mount} --like /mnt/mapped {s} {t}");
     tried(
-        stage,
+        fixture,
         &line,
         "the map of another mount",
         owner,
@@ -256,32 +263,32 @@ fn options(stage: &mut Stage, tree: &Path, target: &Path) -> Result<(), Failure>
     )?;
     let line = format!("{mount} --replace --map=b:1000:8:1 /mnt/mapped {t}");
     tried(
-        stage,
+        fixture,
         &line,
         "a map in place of another",
         owner,
         Ok(Owner(8, 8)),
         target,
     )?;
-    stage.prepare(&format!("{mount} --replace /mnt/mapped {t}"))?;
-    stage.check(
+    fixture.prepare(&format!("{mount} --replace /mnt/mapped {t}"))?;
+    fixture.check(
         "no map in place of one",
         inspect::is_idmapped(target),
         Ok(false),
     );
-    stage.refused(
+    fixture.refused(
         "such a mount is left alone",
         0,
         &format!("mount-idmapped umount {t}"),
         "has no map",
     )?;
-    stage.prepare(&format!("umount {t}"))?;
+    fixture.prepare(&format!("umount {t}"))?;
 
-    stage.prepare(&format!("mount -t tmpfs tmpfs {s}/below"))?;
+    fixture.prepare(&format!("mount -t tmpfs tmpfs {s}/below"))?;
     let below = || inspect::owner(target.join("below"));
     let line = format!("{mount} --map=b:1000:5:1 --map=b:0:9:1 {s} {t}");
     tried(
-        stage,
+        fixture,
         &line,
         "what is mounted below is left behind",
         below,
@@ -290,21 +297,21 @@ fn options(stage: &mut Stage, tree: &Path, target: &Path) -> Result<(), Failure>
     )?;
     let line = format!("mount-idmapped --recursive --map-mount=b:0:9:1 {s} {t}");
     tried(
-        stage,
+        fixture,
         &line,
         "or comes along, mapped",
         below,
         Ok(Owner(9, 9)),
         target,
     )?;
-    stage.prepare(&format!("mount -t proc proc {s}/below"))?;
+    fixture.prepare(&format!("mount -t proc proc {s}/below"))?;
     let words = "a filesystem mounted below does not support idmapped mounts";
-    stage.refused("unless it cannot be", 0, &line, words)?;
-    stage.prepare(&format!("umount {s}/below"))?;
-    stage.prepare(&format!("umount {s}/below"))
+    fixture.refused("unless it cannot be", 0, &line, words)?;
+    fixture.prepare(&format!("umount {s}/below"))?;
+    fixture.prepare(&format!("umount {s}/below"))
 }
 
-fn many_ranges(stage: &mut Stage, tree: &Path, target: &Path) -> Result<(), Failure> {
+fn many_ranges(fixture: &mut Fixture, tree: &Path, target: &Path) -> Result<(), Failure> {
     let ranges = |count| (0..count).map(|n| format!(" --map-mount=b:{0}:{1}:1", n * 2, n * 3));
     let line = |count| {
         let ranges: String = ranges(count).collect();
@@ -314,13 +321,13 @@ fn many_ranges(stage: &mut Stage, tree: &Path, target: &Path) -> Result<(), Fail
             target.display()
         )
     };
-    stage.refused("341 ranges", 0, &line(341), "the kernel takes up to 340")?;
-    stage.prepare(&line(340))?;
+    fixture.refused("341 ranges", 0, &line(341), "the kernel takes up to 340")?;
+    fixture.prepare(&line(340))?;
     let file = tree.join("file");
     for (id, seen) in [(0, 0), (2, 3), (338, 507), (678, 1017)] {
         syscalls::chown(&file, id).doing("giving a file away")?;
         let what = format!("with 340 ranges, what is {id} on disk");
-        stage.check(
+        fixture.check(
             &what,
             inspect::owner(target.join("file")),
             Ok(Owner(seen, seen)),
@@ -329,26 +336,26 @@ fn many_ranges(stage: &mut Stage, tree: &Path, target: &Path) -> Result<(), Fail
     for id in [1, 677, 679, 680] {
         syscalls::chown(&file, id).doing("giving a file away")?;
         let what = format!("with 340 ranges, {id}, which none has");
-        stage.check(
+        fixture.check(
             &what,
             inspect::owner(target.join("file")),
             Ok(inspect::overflow_owner()),
         );
     }
-    let json = stage.run(
+    let json = fixture.run(
         0,
         &format!("mount-idmapped list --json {}", target.display()),
     )?;
     let count = u32::try_from(json.output.matches("\"range\":1}").count()).unwrap_or(u32::MAX);
-    stage.check(
+    fixture.check(
         "ranges in list --json, of users and of groups",
         Ok(count),
         Ok(680),
     );
-    stage.prepare(&format!("mount-idmapped umount {}", target.display()))
+    fixture.prepare(&format!("mount-idmapped umount {}", target.display()))
 }
 
-fn caller(stage: &mut Stage, tree: &Path, target: &Path) -> Result<(), Failure> {
+fn caller(fixture: &mut Fixture, tree: &Path, target: &Path) -> Result<(), Failure> {
     fs::write(tree.join("script"), "id -u; stat -c %u:%g $1; exit 7\n")
         .doing("writing a script")?;
     syscalls::chown(tree, 1000).doing("giving the tree back")?;
@@ -358,17 +365,17 @@ fn caller(stage: &mut Stage, tree: &Path, target: &Path) -> Result<(), Failure> 
          {} {t} sh {t}/script {t}",
         tree.display()
     );
-    let ran = stage.run(0, &line)?;
-    stage.check(
+    let ran = fixture.run(0, &line)?;
+    fixture.check(
         "the exit status of a command as the caller",
         Ok(ran.status.to_string()),
         Ok("7".to_owned()),
     );
     let seen = ran.output.replace('\n', " ");
-    stage.check(
+    fixture.check(
         "who it is, and whose tree it sees",
         Ok(seen),
         Ok("0 0:0".to_owned()),
     );
-    stage.prepare(&format!("mount-idmapped umount {t}"))
+    fixture.prepare(&format!("mount-idmapped umount {t}"))
 }

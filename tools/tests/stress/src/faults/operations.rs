@@ -31,10 +31,10 @@ pub(crate) struct Outcome {
     pub(crate) refused: u32,
 }
 
-type Act = fn(&Path) -> Result<(), Errno>;
+type Call = fn(&Path) -> Result<(), Errno>;
 
 /// A place for each operation, with what it needs already there: a file `f`, a directory `d`.
-const OPERATIONS: &[(&str, Act)] = &[
+const OPERATIONS: &[(&str, Call)] = &[
     ("create", |at| make_file(&at.join("new"), OFlags::EXCL)),
     ("mkdir", |at| mkdir(at.join("new"), Mode::from(0o755))),
     ("mknod", |at| {
@@ -173,10 +173,10 @@ pub(crate) fn run(kind: &str, at: &str) -> Result<Outcome, Box<dyn Error>> {
 
     mounted(kind, &at)?;
     let empty = free(&at)?;
-    for (name, act) in OPERATIONS {
+    for (name, call) in OPERATIONS {
         fail_each(&injection, &mut outcome, |fail| {
             prepare(&at)?;
-            let answer = fail(&|| act(&at))?;
+            let answer = fail(&|| call(&at))?;
             clean(&at)?;
             // A remount changes the size.
             let options = CString::new("size=4m").unwrap_or_default();
@@ -195,18 +195,18 @@ pub(crate) fn run(kind: &str, at: &str) -> Result<Outcome, Box<dyn Error>> {
     Ok(outcome)
 }
 
-type Answer = (Result<(), Errno>, bool);
-type Fail<'a> = dyn Fn(&dyn Fn() -> Result<(), Errno>) -> std::io::Result<Answer> + 'a;
+type SyscallResult = (Result<(), Errno>, bool);
+type Fail<'a> = dyn Fn(&dyn Fn() -> Result<(), Errno>) -> std::io::Result<SyscallResult> + 'a;
 
 /// Has `round` done again and again, with another allocation failing in what it passes on, until
 /// there is none left to fail; that round must succeed.
 fn fail_each(
     injection: &Injection,
     outcome: &mut Outcome,
-    round: impl Fn(&Fail<'_>) -> Result<Answer, Box<dyn Error>>,
+    round: impl Fn(&Fail<'_>) -> Result<SyscallResult, Box<dyn Error>>,
 ) -> Result<(), Box<dyn Error>> {
     for nth in 1..10_000 {
-        let fail = |act: &dyn Fn() -> Result<(), Errno>| injection.fail_nth(nth, act);
+        let fail = |call: &dyn Fn() -> Result<(), Errno>| injection.fail_nth(nth, call);
         let (result, injected) =
             round(&fail).map_err(|error| format!("allocation {nth}: {error}"))?;
         match result {

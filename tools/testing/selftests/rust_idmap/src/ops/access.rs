@@ -46,7 +46,7 @@ pub(crate) fn ops() -> Vec<Op> {
         op("access.by_filesystem_ids", |s| {
             // The ids that files are accessed by, without those that signals are sent by.
             let id = if s.who == Who::Unmapped {
-                s.place.known(Who::Owner.id())
+                s.ns.known(Who::Owner.id())
             } else {
                 return OK;
             };

@@ -5,9 +5,9 @@
 use rustix::fs::{getxattr, lgetxattr, lsetxattr, removexattr, setxattr, XattrFlags};
 use rustix::io::Errno;
 
-use crate::caller::{Answer, DISK, FOREIGN, SEEN};
+use crate::caller::{SyscallResult, DISK, FOREIGN, SEEN};
 use crate::filesystem::Can;
-use crate::fixture::Scene;
+use crate::fixture::TestCase;
 use crate::ktap::{Doing, Failure, Outcome};
 use crate::op::{op, same, Op, EACCES, EINVAL, EPERM, OK};
 use crate::syscalls;
@@ -68,67 +68,67 @@ fn id(value: &[u8], tag: u16) -> Result<u32, Errno> {
 }
 
 /// The id of the first user in the ACL that is seen.
-fn seen(name: &str, attribute: &str, tag: u16) -> Answer {
+fn seen(name: &str, attribute: &str, tag: u16) -> SyscallResult {
     let mut value = [0; 256];
     let length = getxattr(name, attribute, &mut value[..])?;
     id(&value[..length], tag).map(u64::from)
 }
 
 /// The id of the first user in the ACL on disk.
-fn stored(s: &Scene, name: &str, attribute: &str, tag: u16) -> Result<u32, Failure> {
+fn stored(s: &TestCase, name: &str, attribute: &str, tag: u16) -> Result<u32, Failure> {
     let mut value = [0; 256];
     let length = lgetxattr(s.on_disk(name), attribute, &mut value[..]).doing("reading an ACL")?;
     id(&value[..length], tag).doing("looking for an entry")
 }
 
-fn set(name: &str, attribute: &str, value: &[u8]) -> Answer {
+fn set(name: &str, attribute: &str, value: &[u8]) -> SyscallResult {
     done(setxattr(name, attribute, value, XattrFlags::empty()))
 }
 
 /// Gives something on disk an ACL.
-fn give(s: &Scene, name: &str, attribute: &str, value: &[u8]) -> Outcome {
+fn give(s: &TestCase, name: &str, attribute: &str, value: &[u8]) -> Outcome {
     lsetxattr(s.on_disk(name), attribute, value, XattrFlags::empty()).doing("setting an ACL")
 }
 
 pub(crate) fn ops() -> Vec<Op> {
-    let acl = |name, act| op(name, act).needs(Can::Acl);
+    let acl = |name, call| op(name, call).needs(Can::Acl);
     vec![
         acl("acl.set", |s| {
-            set("file", ACCESS, &with_user(s.place.known(SEEN + 4)))
+            set("file", ACCESS, &with_user(s.ns.known(SEEN + 4)))
         })
         .each(OWNERS)
         .then(|s| same("user on disk", stored(s, "file", ACCESS, USER)?, DISK + 4)),
         acl("acl.set_group", |s| {
-            set("file", ACCESS, &with_group(s.place.known(SEEN + 4)))
+            set("file", ACCESS, &with_group(s.ns.known(SEEN + 4)))
         })
         .each(OWNERS)
         .then(|s| same("group on disk", stored(s, "file", ACCESS, GROUP)?, DISK + 4)),
         acl("acl.set_default", |s| {
-            set(".", DEFAULT, &with_user(s.place.known(SEEN + 4)))
+            set(".", DEFAULT, &with_user(s.ns.known(SEEN + 4)))
         })
         .each(OWNERS)
         .then(|s| same("user on disk", stored(s, ".", DEFAULT, USER)?, DISK + 4)),
         acl("acl.set_unmapped_user", |s| {
             // Known to the caller if it can be, but not to the disk.
-            let user = s.place.number(DISK + 1).unwrap_or(5);
+            let user = s.ns.number(DISK + 1).unwrap_or(5);
             set("file", ACCESS, &with_user(user))
         })
         // Who may set it at all is asked first.
-        .by(|s| match s.place.number(DISK + 1) {
+        .by(|s| match s.ns.number(DISK + 1) {
             Some(_) if OWNERS[s.who as usize] == EPERM => EPERM,
             _ => EINVAL,
         }),
         acl("acl.set_of_unmapped_owner", |s| {
-            set("file", ACCESS, &with_user(s.place.known(SEEN + 4)))
+            set("file", ACCESS, &with_user(s.ns.known(SEEN + 4)))
         })
         .with(|s| s.file("file", FOREIGN, 0o666))
         .each([EPERM; 5]),
         acl("acl.get", |_| seen("file", ACCESS, USER))
             .with(|s| give(s, "file", ACCESS, &with_user(DISK + 4)))
-            .by(|s| Ok(u64::from(s.place.known(SEEN + 4)))),
+            .by(|s| Ok(u64::from(s.ns.known(SEEN + 4)))),
         acl("acl.get_group", |_| seen("file", ACCESS, GROUP))
             .with(|s| give(s, "file", ACCESS, &with_group(DISK + 4)))
-            .by(|s| Ok(u64::from(s.place.known(SEEN + 4)))),
+            .by(|s| Ok(u64::from(s.ns.known(SEEN + 4)))),
         acl("acl.get_unmapped_user", |_| seen("file", ACCESS, USER))
             .with(|s| give(s, "file", ACCESS, &with_user(FOREIGN)))
             .by(|_| Ok(u64::from(NO_ID))),

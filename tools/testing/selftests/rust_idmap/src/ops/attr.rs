@@ -38,31 +38,31 @@ pub(crate) fn ops() -> Vec<Op> {
             )
         }),
         op("attr.chown_to_itself", |s| {
-            syscalls::chown("file", Some(s.place.known(SEEN)), None)
+            syscalls::chown("file", Some(s.ns.known(SEEN)), None)
         })
         .each(OWNERS)
         .then(|s| same("owner", s.owner("file")?, (DISK, DISK))),
         op("attr.chown_to_another", |s| {
-            syscalls::chown("file", Some(s.place.known(SEEN + 4)), None)
+            syscalls::chown("file", Some(s.ns.known(SEEN + 4)), None)
         })
         .each([EPERM, EPERM, EPERM, EPERM, OK])
         .then(|s| same("owner", s.owner("file")?, (DISK + 4, DISK))),
         op("attr.chown_to_unmapped", |s| {
-            let unmapped = s.place.number(DISK).unwrap_or(5);
+            let unmapped = s.ns.number(DISK).unwrap_or(5);
             syscalls::chown("file", Some(unmapped), None)
         })
-        .by(|s| match s.place.number(DISK) {
+        .by(|s| match s.ns.number(DISK) {
             // There is no such id for the caller, or none on disk for it.
             None => EINVAL,
             Some(_) => EOVERFLOW,
         }),
         op("attr.chgrp_to_own_group", |s| {
-            syscalls::chown("file", None, Some(s.place.known(SEEN)))
+            syscalls::chown("file", None, Some(s.ns.known(SEEN)))
         })
         .each(OWNERS)
         .then(|s| same("owner", s.owner("file")?, (DISK, DISK))),
         op("attr.chgrp_to_other_group", |s| {
-            syscalls::chown("file", None, Some(s.place.known(SEEN + 4)))
+            syscalls::chown("file", None, Some(s.ns.known(SEEN + 4)))
         })
         .each([EPERM, EPERM, EPERM, EPERM, OK])
         .then(|s| same("owner", s.owner("file")?, (DISK, DISK + 4))),

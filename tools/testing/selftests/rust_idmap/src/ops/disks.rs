@@ -6,9 +6,9 @@ use std::os::fd::AsFd;
 
 use rustix::fs::OFlags;
 
-use crate::caller::{Answer, Place, Who, DISK};
+use crate::caller::{CallerNs, SyscallResult, Who, DISK};
 use crate::filesystem::Kind;
-use crate::fixture::Scene;
+use crate::fixture::TestCase;
 use crate::ktap::{Doing, Outcome};
 use crate::op::{op, same, Op, EINVAL, EPERM};
 use crate::sys;
@@ -24,21 +24,21 @@ const BULKSTAT: u64 = 0x8040_587f;
 const READ_ONLY: u64 = 2;
 
 /// `struct btrfs_ioctl_vol_args` with a name.
-fn create(name: &str) -> Answer {
-    let folder = syscalls::file(".", OFlags::RDONLY)?;
-    subvolume(folder.as_fd(), name)
+fn create(name: &str) -> SyscallResult {
+    let directory = syscalls::file(".", OFlags::RDONLY)?;
+    subvolume(directory.as_fd(), name)
 }
 
-fn subvolume(folder: std::os::fd::BorrowedFd<'_>, name: &str) -> Answer {
+fn subvolume(directory: std::os::fd::BorrowedFd<'_>, name: &str) -> SyscallResult {
     let mut data = vec![0; 4096];
     data[8..8 + name.len()].copy_from_slice(name.as_bytes());
-    sys::ioctl(folder, SUBVOL_CREATE, &mut data)
+    sys::ioctl(directory, SUBVOL_CREATE, &mut data)
 }
 
 /// A subvolume of the owner's.
-fn owners_subvolume(s: &Scene) -> Outcome {
-    let folder = std::fs::File::open(&s.disk).doing("opening")?;
-    subvolume(folder.as_fd(), "sub").doing("making a subvolume")?;
+fn owners_subvolume(s: &TestCase) -> Outcome {
+    let directory = std::fs::File::open(&s.disk).doing("opening")?;
+    subvolume(directory.as_fd(), "sub").doing("making a subvolume")?;
     s.give("sub", DISK, 0o755)
 }
 
@@ -56,10 +56,10 @@ pub(crate) fn ops() -> Vec<Op> {
                 same("owner", s.owner("new")?, (id, id))
             }),
         op("btrfs.set_flags_of_subvolume", |_| {
-            let folder = syscalls::file("sub", OFlags::RDONLY)?;
+            let directory = syscalls::file("sub", OFlags::RDONLY)?;
             // Back again, so that it can be removed.
             for flags in [READ_ONLY, 0] {
-                sys::ioctl(folder.as_fd(), SUBVOL_SETFLAGS, &mut flags.to_ne_bytes())?;
+                sys::ioctl(directory.as_fd(), SUBVOL_SETFLAGS, &mut flags.to_ne_bytes())?;
             }
             Ok(0)
         })
@@ -71,16 +71,16 @@ pub(crate) fn ops() -> Vec<Op> {
             .with(owners_subvolume)
             .each(WRITERS),
         op("xfs.bulkstat", |_| {
-            let folder = syscalls::file(".", OFlags::RDONLY)?;
+            let directory = syscalls::file(".", OFlags::RDONLY)?;
             let mut data = vec![0; 4096];
             // Room for one answer.
             data[12..16].copy_from_slice(&1u32.to_ne_bytes());
-            sys::ioctl(folder.as_fd(), BULKSTAT, &mut data)
+            sys::ioctl(directory.as_fd(), BULKSTAT, &mut data)
         })
         .not_on(&not_xfs)
         // It goes by numbers of inodes, not by a mount, whose map it could not follow.
         .by(|s| {
-            if (s.who, s.place) == (Who::Admin, Place::Initial) {
+            if (s.who, s.ns) == (Who::Admin, CallerNs::Initial) {
                 EINVAL
             } else {
                 EPERM

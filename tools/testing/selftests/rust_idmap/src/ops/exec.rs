@@ -8,9 +8,9 @@ use std::process::Command;
 use rustix::fs::{lsetxattr, XattrFlags};
 use rustix::io::Errno;
 
-use crate::caller::{Answer, Place, Who, DISK, FOREIGN, NESTED_ROOT, SEEN};
+use crate::caller::{CallerNs, SyscallResult, Who, DISK, FOREIGN, NESTED_ROOT, SEEN};
 use crate::filesystem::{Can, Kind};
-use crate::fixture::Scene;
+use crate::fixture::TestCase;
 use crate::ktap::{Doing, Outcome};
 use crate::op::{op, same, Op, EACCES, OK};
 use crate::userns::number;
@@ -19,7 +19,7 @@ use crate::{filesystem, sys};
 use super::NOBODY;
 
 /// Runs this program, which is at `program`, for one of the numbers that it tells.
-fn run(question: &str) -> Answer {
+fn run(question: &str) -> SyscallResult {
     let output = Command::new("./program")
         .arg(question)
         .output()
@@ -28,12 +28,12 @@ fn run(question: &str) -> Answer {
     text.trim().parse().map_err(|_| Errno::NOEXEC)
 }
 
-fn program(s: &Scene, owner: u32, mode: u32) -> Outcome {
+fn program(s: &TestCase, owner: u32, mode: u32) -> Outcome {
     s.program("program", owner, owner, mode)
 }
 
 /// CAP_NET_RAW, effective, for the namespaces of a root or for all.
-fn capability(s: &Scene, root: Option<u32>) -> Outcome {
+fn capability(s: &TestCase, root: Option<u32>) -> Outcome {
     let head = if root.is_some() {
         0x0300_0001u32
     } else {
@@ -51,7 +51,7 @@ fn capability(s: &Scene, root: Option<u32>) -> Outcome {
 }
 
 /// Lets a copy of this process die with a core file; whether the kernel says that there is one.
-fn dump(_: &Scene) -> Answer {
+fn dump(_: &TestCase) -> SyscallResult {
     let pid = sys::fork(|| {
         let most = rustix::process::Rlimit {
             current: None,
@@ -77,23 +77,23 @@ pub(crate) fn ops() -> Vec<Op> {
             .each(NOBODY),
         run_ids("exec.setuid")
             .with(|s| program(s, DISK, 0o4755))
-            .by(|s| Ok(u64::from(s.place.shown(SEEN)))),
+            .by(|s| Ok(u64::from(s.ns.shown(SEEN)))),
         run_ids("exec.setuid_of_unmapped_owner")
             .with(|s| program(s, FOREIGN, 0o4755))
-            .by(|s| Ok(u64::from(s.place.shown(s.who.id())))),
+            .by(|s| Ok(u64::from(s.ns.shown(s.who.id())))),
         run_ids("exec.setuid_of_unmapped_group")
             .with(|s| s.program("program", DISK, FOREIGN, 0o4755))
-            .by(|s| Ok(u64::from(s.place.shown(s.who.id())))),
+            .by(|s| Ok(u64::from(s.ns.shown(s.who.id())))),
         op("exec.setgid", |_| run("--group"))
             .with(|s| program(s, DISK, 0o2755))
-            .by(|s| Ok(u64::from(s.place.shown(SEEN)))),
+            .by(|s| Ok(u64::from(s.ns.shown(SEEN)))),
         run_ids("exec.setuid_of_the_number_of_the_seen")
             .with(|s| program(s, SEEN, 0o4755))
-            .by(|s| Ok(u64::from(s.place.shown(s.who.id())))),
+            .by(|s| Ok(u64::from(s.ns.shown(s.who.id())))),
         run_caps("commoncap.exec_for_own_root")
             .with(|s| program(s, DISK, 0o755))
             .with(|s| capability(s, Some(NESTED_ROOT - SEEN + DISK)))
-            .by(|s| Ok(u64::from(s.place == Place::Nested))),
+            .by(|s| Ok(u64::from(s.ns == CallerNs::Nested))),
         run_caps("commoncap.exec_for_another_root")
             .with(|s| program(s, DISK, 0o755))
             .with(|s| capability(s, Some(DISK + 4)))

@@ -14,18 +14,18 @@ pub(crate) fn ops() -> Vec<Op> {
         .into_iter()
         .filter(|kind| *kind != Kind::Vfat)
         .collect();
-    let fat = |name, act| op(name, act).everywhere().not_on(&not_fat);
+    let fat = |name, call| op(name, call).everywhere().not_on(&not_fat);
     vec![
         fat("fat.create", |_| syscalls::create("new", 0o644))
             .each([OK, EACCES, EACCES, EOVERFLOW, OK])
             // Whoever made it.
             .then(|s| same("owner", s.owner("new")?, (DISK, DISK))),
         fat("fat.chown_to_itself", |s| {
-            syscalls::chown("file", Some(s.place.known(SEEN)), Some(s.place.known(SEEN)))
+            syscalls::chown("file", Some(s.ns.known(SEEN)), Some(s.ns.known(SEEN)))
         })
         .each([OK, EPERM, EPERM, EPERM, OK]),
         fat("fat.chown_to_another", |s| {
-            syscalls::chown("file", Some(s.place.known(SEEN + 4)), None)
+            syscalls::chown("file", Some(s.ns.known(SEEN + 4)), None)
         })
         // There is no place for another owner.
         .each([EPERM; 5]),

@@ -5,7 +5,7 @@
 use rustix::fs::FileType;
 
 use crate::caller::{DISK, FOREIGN};
-use crate::fixture::Scene;
+use crate::fixture::TestCase;
 use crate::ktap::Outcome;
 use crate::op::{op, same, Op, EACCES, EOVERFLOW, OK};
 use crate::syscalls;
@@ -13,18 +13,18 @@ use crate::syscalls;
 use super::MAPPED;
 
 /// What the caller made belongs to the caller.
-fn is_callers(scene: &Scene) -> Outcome {
-    let id = scene.who.on_disk().unwrap_or(u32::MAX);
-    same("owner of what was made", scene.owner("new")?, (id, id))
+fn is_callers(case: &TestCase) -> Outcome {
+    let id = case.who.on_disk().unwrap_or(u32::MAX);
+    same("owner of what was made", case.owner("new")?, (id, id))
 }
 
-fn open_to_all(scene: &Scene) -> Outcome {
-    scene.give(".", DISK, 0o777)
+fn open_to_all(case: &TestCase) -> Outcome {
+    case.give(".", DISK, 0o777)
 }
 
-/// An operation that makes `new` in a folder that is open to all.
-fn maker(name: &'static str, act: fn(&Scene) -> crate::caller::Answer) -> Op {
-    op(name, act)
+/// An operation that makes `new` in a directory that is open to all.
+fn maker(name: &'static str, call: fn(&TestCase) -> crate::caller::SyscallResult) -> Op {
+    op(name, call)
         .with(open_to_all)
         .each(MAPPED)
         .then(is_callers)
@@ -37,31 +37,33 @@ pub(crate) fn ops() -> Vec<Op> {
         maker("init.symlink", |_| syscalls::symlink("file", "new")),
         maker("init.fifo", |_| syscalls::mknod("new", FileType::Fifo)),
         maker("init.socket", |_| syscalls::mknod("new", FileType::Socket)),
-        op("init.create_in_owners_folder", |_| {
+        op("init.create_in_owners_directory", |_| {
             syscalls::create("new", 0o644)
         })
         .everywhere()
-        // The caller's id is looked at before the permissions of the folder.
+        // The caller's id is looked at before the permissions of the directory.
         .each([OK, EACCES, EACCES, EOVERFLOW, OK]),
-        op("init.create_in_groups_folder", |_| {
+        op("init.create_in_groups_directory", |_| {
             syscalls::create("new", 0o644)
         })
         .with(|s| s.give(".", DISK, 0o775))
         .each([OK, OK, EACCES, EOVERFLOW, OK])
         .then(is_callers),
-        op("init.create_in_unmapped_folder", |_| {
+        op("init.create_in_unmapped_directory", |_| {
             syscalls::create("dir/new", 0o644)
         })
-        .with(|s| s.folder("dir", FOREIGN, 0o777))
+        .with(|s| s.directory("dir", FOREIGN, 0o777))
         .each([EACCES, EACCES, EACCES, EOVERFLOW, EACCES]),
-        op("init.group_of_folder", |_| syscalls::create("new", 0o644))
-            .with(|s| s.give_to(".", DISK, DISK + 7, 0o2777))
-            .each(MAPPED)
-            .then(|s| {
-                let id = s.who.on_disk().unwrap_or(u32::MAX);
-                same("owner of what was made", s.owner("new")?, (id, DISK + 7))
-            }),
-        op("init.folder_keeps_setgid", |_| {
+        op("init.group_of_directory", |_| {
+            syscalls::create("new", 0o644)
+        })
+        .with(|s| s.give_to(".", DISK, DISK + 7, 0o2777))
+        .each(MAPPED)
+        .then(|s| {
+            let id = s.who.on_disk().unwrap_or(u32::MAX);
+            same("owner of what was made", s.owner("new")?, (id, DISK + 7))
+        }),
+        op("init.directory_keeps_setgid", |_| {
             syscalls::mkdir("new", 0o755)
         })
         .with(|s| s.give_to(".", DISK, DISK + 7, 0o2777))
@@ -74,7 +76,7 @@ pub(crate) fn ops() -> Vec<Op> {
         .each(MAPPED)
         .then(|s| {
             use crate::caller::Who::*;
-            // Only members of the folder's group, and who has CAP_FSETID over it, keep it.
+            // Only members of the directory's group, and who has CAP_FSETID over it, keep it.
             let kept = matches!(s.who, Owner | Member | Admin);
             same(
                 "permissions",

@@ -7,9 +7,9 @@ use std::os::fd::{AsFd, AsRawFd};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use crate::caller::{Answer, DISK, FOREIGN};
+use crate::caller::{SyscallResult, DISK, FOREIGN};
 use crate::filesystem::{Can, Kind};
-use crate::fixture::Scene;
+use crate::fixture::TestCase;
 use crate::ktap::{Doing, Outcome};
 use crate::op::{op, same, Op, EACCES, EPERM, OK};
 use crate::sys;
@@ -31,19 +31,19 @@ const NODUMP: u64 = 0x40;
 /// `FS_XFLAG_NODUMP`.
 const X_NODUMP: u32 = 0x80;
 
-fn ioctl(name: &str, request: u64, data: &mut [u8]) -> Answer {
+fn ioctl(name: &str, request: u64, data: &mut [u8]) -> SyscallResult {
     let file = syscalls::file(name, OFlags::RDONLY)?;
     sys::ioctl(file.as_fd(), request, data)
 }
 
-fn set_flags(_: &Scene) -> Answer {
+fn set_flags(_: &TestCase) -> SyscallResult {
     let mut flags = [0; 8];
     ioctl("file", GETFLAGS, &mut flags)?;
     let flags = u64::from_ne_bytes(flags) | NODUMP;
     ioctl("file", SETFLAGS, &mut flags.to_ne_bytes())
 }
 
-fn set_xflags(_: &Scene) -> Answer {
+fn set_xflags(_: &TestCase) -> SyscallResult {
     let mut attributes = [0; 28];
     ioctl("file", FSGETXATTR, &mut attributes)?;
     let flags = u32::from_ne_bytes([attributes[0], attributes[1], attributes[2], attributes[3]]);
@@ -52,7 +52,7 @@ fn set_xflags(_: &Scene) -> Answer {
 }
 
 /// The flags on disk have it.
-fn has_nodump(s: &Scene) -> Outcome {
+fn has_nodump(s: &TestCase) -> Outcome {
     let file = std::fs::File::open(s.on_disk("file")).doing("opening")?;
     let mut flags = [0; 8];
     sys::ioctl(file.as_fd(), GETFLAGS, &mut flags).doing("reading the flags")?;
@@ -61,7 +61,7 @@ fn has_nodump(s: &Scene) -> Outcome {
 
 /// `struct fscrypt_policy_v1`: AES-256-XTS for contents, AES-256-CTS for names, and a key that
 /// need not be there.
-fn set_policy(_: &Scene) -> Answer {
+fn set_policy(_: &TestCase) -> SyscallResult {
     let mut policy = [0, 1, 4, 0, 1, 2, 3, 4, 5, 6, 7, 8];
     ioctl("dir", SET_ENCRYPTION_POLICY, &mut policy)
 }
@@ -69,7 +69,7 @@ fn set_policy(_: &Scene) -> Answer {
 const BLOCK: usize = 4096;
 
 /// Two files with the same block; nobody may write to the second.
-fn two_equal_files(s: &Scene) -> Outcome {
+fn two_equal_files(s: &TestCase) -> Outcome {
     for name in ["other", "file"] {
         std::fs::write(s.on_disk(name), [7; BLOCK]).doing("writing a file")?;
         s.give(name, DISK, 0o444)?;
@@ -80,7 +80,7 @@ fn two_equal_files(s: &Scene) -> Outcome {
 }
 
 /// `struct file_dedupe_range` with one place; the answer is its status.
-fn dedupe(_: &Scene) -> Answer {
+fn dedupe(_: &TestCase) -> SyscallResult {
     let from = syscalls::file("other", OFlags::RDONLY)?;
     let to = syscalls::file("file", OFlags::RDONLY)?;
     let mut data = [0; 56];
@@ -105,7 +105,7 @@ fn only(kind: Kind) -> Vec<Kind> {
 }
 
 pub(crate) fn ops() -> Vec<Op> {
-    let flags = |name, act| op(name, act).needs(Can::Flags);
+    let flags = |name, call| op(name, call).needs(Can::Flags);
     let no_reflink: Vec<Kind> = Kind::ALL
         .into_iter()
         .filter(|kind| !matches!(kind, Kind::Xfs | Kind::Btrfs))
@@ -124,11 +124,11 @@ pub(crate) fn ops() -> Vec<Op> {
             .with(|s| s.give("file", FOREIGN, 0o644))
             .each([EPERM; 5]),
         op("ioctl.encryption_policy", set_policy)
-            .with(|s| s.folder("dir", DISK, 0o755))
+            .with(|s| s.directory("dir", DISK, 0o755))
             .not_on(&only(Kind::Ext4))
             .each([OK, EACCES, EACCES, EACCES, OK]),
         op("ioctl.encryption_policy_of_unmapped_owner", set_policy)
-            .with(|s| s.folder("dir", FOREIGN, 0o755))
+            .with(|s| s.directory("dir", FOREIGN, 0o755))
             .not_on(&only(Kind::Ext4))
             .each([EACCES; 5]),
         op("ioctl.dedupe", dedupe)

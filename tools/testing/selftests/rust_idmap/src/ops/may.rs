@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Who may remove, rename and link, and follow what others left in sticky folders.
+//! Who may remove, rename and link, and follow what others left in sticky directories.
 
 use std::os::unix::fs::symlink;
 
 use rustix::fs::{mknodat, FileType, Mode, OFlags, CWD};
 
 use crate::caller::{DISK, FOREIGN};
-use crate::fixture::Scene;
+use crate::fixture::TestCase;
 use crate::ktap::{Doing, Outcome};
 use crate::op::{op, Op, EACCES, EOVERFLOW, EPERM, OK};
 use crate::syscalls;
@@ -17,30 +17,30 @@ use super::{MAPPED, NOBODY, OWNERS, WRITERS};
 /// Of somebody whom the map knows, but who is none of the callers.
 const OTHER: u32 = DISK + 7;
 
-fn open_to_all(s: &Scene) -> Outcome {
+fn open_to_all(s: &TestCase) -> Outcome {
     s.give(".", DISK, 0o777)
 }
 
-/// Open to all, who may only remove what is theirs; the folder is another one's.
-fn sticky(s: &Scene) -> Outcome {
+/// Open to all, who may only remove what is theirs; the directory is another one's.
+fn sticky(s: &TestCase) -> Outcome {
     s.give(".", OTHER, 0o1777)
 }
 
-/// The same, but the folder is the owner's.
-fn own_sticky(s: &Scene) -> Outcome {
+/// The same, but the directory is the owner's.
+fn own_sticky(s: &TestCase) -> Outcome {
     s.give(".", DISK, 0o1777)
 }
 
-fn others_file(s: &Scene) -> Outcome {
+fn others_file(s: &TestCase) -> Outcome {
     s.file("file", OTHER, 0o666)
 }
 
-fn link_of_owner(s: &Scene) -> Outcome {
+fn link_of_owner(s: &TestCase) -> Outcome {
     symlink("file", s.on_disk("link")).doing("making a link")?;
     s.give("link", DISK, 0)
 }
 
-fn pipe_of_owner(s: &Scene) -> Outcome {
+fn pipe_of_owner(s: &TestCase) -> Outcome {
     mknodat(CWD, s.on_disk("pipe"), FileType::Fifo, Mode::empty(), 0).doing("making a pipe")?;
     s.give("pipe", DISK, 0o666)
 }
@@ -50,9 +50,9 @@ pub(crate) fn ops() -> Vec<Op> {
         op("may_delete.file", |_| syscalls::unlink("file"))
             .everywhere()
             .each(WRITERS),
-        op("may_delete.folder", |_| syscalls::rmdir("dir"))
+        op("may_delete.directory", |_| syscalls::rmdir("dir"))
             .everywhere()
-            .with(|s| s.folder("dir", DISK, 0o755))
+            .with(|s| s.directory("dir", DISK, 0o755))
             .each(WRITERS),
         op("may_delete.by_an_unmapped_caller", |_| {
             syscalls::unlink("file")
@@ -62,26 +62,28 @@ pub(crate) fn ops() -> Vec<Op> {
             .with(open_to_all)
             .with(|s| s.file("file", FOREIGN, 0o666))
             .each([EOVERFLOW; 5]),
-        op("may_delete.in_unmapped_folder", |_| {
+        op("may_delete.in_unmapped_directory", |_| {
             syscalls::unlink("dir/file")
         })
-        .with(|s| s.folder("dir", DISK, 0o755))
+        .with(|s| s.directory("dir", DISK, 0o755))
         .with(|s| s.file("dir/file", DISK, 0o666))
         .with(|s| s.give("dir", FOREIGN, 0o777))
         .each(NOBODY),
-        op("may_delete.in_sticky_folder", |_| syscalls::unlink("file"))
-            .with(sticky)
-            .each(OWNERS),
-        op("may_delete.others_in_own_sticky_folder", |_| {
+        op("may_delete.in_sticky_directory", |_| {
+            syscalls::unlink("file")
+        })
+        .with(sticky)
+        .each(OWNERS),
+        op("may_delete.others_in_own_sticky_directory", |_| {
             syscalls::unlink("file")
         })
         .with(own_sticky)
         .with(others_file)
         .each(OWNERS),
-        op("may_delete.folder_in_sticky_folder", |_| {
+        op("may_delete.directory_in_sticky_directory", |_| {
             syscalls::rmdir("dir")
         })
-        .with(|s| s.folder("dir", DISK, 0o777))
+        .with(|s| s.directory("dir", DISK, 0o777))
         .with(sticky)
         .each(OWNERS),
         op("may_rename.file", |_| syscalls::rename("file", "new"))
@@ -98,13 +100,13 @@ pub(crate) fn ops() -> Vec<Op> {
         })
         .with(open_to_all)
         .with(|s| s.file("other", OTHER, 0o644)),
-        op("may_rename.over_another_in_sticky_folder", |_| {
+        op("may_rename.over_another_in_sticky_directory", |_| {
             syscalls::rename("file", "other")
         })
         .with(|s| s.file("other", OTHER, 0o644))
         .with(sticky)
         .each([EPERM, EPERM, EPERM, EPERM, OK]),
-        op("may_rename.in_sticky_folder", |_| {
+        op("may_rename.in_sticky_directory", |_| {
             syscalls::rename("file", "file")
         })
         // To itself: nothing is asked for.
@@ -120,13 +122,13 @@ pub(crate) fn ops() -> Vec<Op> {
         .with(open_to_all)
         .with(|s| s.file("file", FOREIGN, 0o666))
         .each([EOVERFLOW; 5]),
-        op("may_rename.folder_of_others", |_| {
+        op("may_rename.directory_of_others", |_| {
             syscalls::rename("dir", "sub/dir")
         })
-        .with(|s| s.folder("dir", OTHER, 0o755))
-        .with(|s| s.folder("sub", DISK, 0o777))
+        .with(|s| s.directory("dir", OTHER, 0o755))
+        .with(|s| s.directory("sub", DISK, 0o777))
         .with(open_to_all)
-        // A folder that moves is written to itself.
+        // A directory that moves is written to itself.
         .each([EACCES, EACCES, EACCES, EOVERFLOW, OK]),
         op("may_link.own", |_| syscalls::link("file", "new"))
             .with(open_to_all)
@@ -149,7 +151,7 @@ pub(crate) fn ops() -> Vec<Op> {
             .with(link_of_owner)
             .with(sticky)
             .each([OK, EACCES, EACCES, EACCES, EACCES]),
-        op("may_follow_link.of_owner_of_folder", |_| {
+        op("may_follow_link.of_owner_of_directory", |_| {
             syscalls::read("link")
         })
         .with(link_of_owner)
@@ -163,7 +165,7 @@ pub(crate) fn ops() -> Vec<Op> {
         .with(|s| s.file("file", DISK, 0o666))
         .with(sticky)
         .each([OK, EACCES, EACCES, EACCES, EACCES]),
-        op("may_create_in_sticky.file_of_owner_of_folder", |_| {
+        op("may_create_in_sticky.file_of_owner_of_directory", |_| {
             syscalls::open("file", OFlags::CREATE | OFlags::WRONLY)
         })
         .with(|s| s.file("file", DISK, 0o666))

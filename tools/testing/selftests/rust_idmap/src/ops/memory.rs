@@ -10,7 +10,7 @@ use rustix::fs::OFlags;
 
 use crate::caller::{Who, DISK};
 use crate::filesystem::{Can, Kind};
-use crate::fixture::Scene;
+use crate::fixture::TestCase;
 use crate::ktap::{Doing, Outcome};
 use crate::op::{op, same, Op, EPERM, OK};
 use crate::sys::{self, Mapping};
@@ -24,14 +24,14 @@ const TRIES: usize = 20;
 const LENGTH: usize = PAGES * 4096;
 
 /// A file of holes, which are not in memory; nobody may write to it.
-fn holes(s: &Scene) -> Outcome {
+fn holes(s: &TestCase) -> Outcome {
     let file = File::create(s.on_disk("file")).doing("making a file")?;
     file.set_len(LENGTH as u64).doing("making it longer")?;
     s.give("file", DISK, 0o444)
 }
 
 /// A file that is on disk; nobody may write to it.
-fn stored(s: &Scene) -> Outcome {
+fn stored(s: &TestCase) -> Outcome {
     std::fs::write(s.on_disk("file"), [1; LENGTH]).doing("writing a file")?;
     s.give("file", DISK, 0o444)?;
     File::open(s.on_disk("file"))
@@ -40,7 +40,7 @@ fn stored(s: &Scene) -> Outcome {
 }
 
 /// How many pages of a file on disk are in memory.
-fn in_memory(s: &Scene) -> Result<usize, crate::ktap::Failure> {
+fn in_memory(s: &TestCase) -> Result<usize, crate::ktap::Failure> {
     let file = File::open(s.on_disk("file")).doing("opening")?;
     let pages = Mapping::of(file.as_fd(), LENGTH)
         .and_then(|it| it.in_core())
@@ -62,8 +62,8 @@ pub(crate) fn ops() -> Vec<Op> {
         op("memory.pageout", |_| {
             let file = syscalls::file("file", OFlags::RDONLY)?;
             let mapping = Mapping::shared(file.as_fd(), LENGTH)?;
-            // A page that somebody has a reference to stays, be it whoever wrote it to disk. Who may
-            // not do this may not know either, and is told that all are there.
+            // A page that somebody has a reference to stays, be it whoever wrote it to disk. Who
+            // may not do this may not know either, and is told that all are there.
             for _ in 0..TRIES {
                 mapping.touch();
                 mapping.advise(libc::MADV_PAGEOUT)?;

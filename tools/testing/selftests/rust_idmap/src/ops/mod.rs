@@ -22,17 +22,17 @@ mod xattr;
 
 use rustix::io::Errno;
 
-use crate::caller::Answer;
+use crate::caller::SyscallResult;
 use crate::op::{Op, EACCES, EOVERFLOW, EPERM, OK};
 
 /// What the owner of a file may, or who has a capability over it.
-const OWNERS: [Answer; 5] = [OK, EPERM, EPERM, EPERM, OK];
+const OWNERS: [SyscallResult; 5] = [OK, EPERM, EPERM, EPERM, OK];
 /// What takes the permission to write, which only the owner has, or a capability.
-const WRITERS: [Answer; 5] = [OK, EACCES, EACCES, EACCES, OK];
+const WRITERS: [SyscallResult; 5] = [OK, EACCES, EACCES, EACCES, OK];
 /// What makes something where everybody may, if the disk can know who did.
-const MAPPED: [Answer; 5] = [OK, OK, OK, EOVERFLOW, OK];
+const MAPPED: [SyscallResult; 5] = [OK, OK, OK, EOVERFLOW, OK];
 /// What nobody may.
-const NOBODY: [Answer; 5] = [EACCES; 5];
+const NOBODY: [SyscallResult; 5] = [EACCES; 5];
 
 /// All of them.
 pub(crate) fn all() -> Vec<Op> {
@@ -61,6 +61,6 @@ pub(crate) fn all() -> Vec<Op> {
 }
 
 /// An answer that is only of interest for being one.
-fn done<T>(result: Result<T, Errno>) -> Answer {
+fn done<T>(result: Result<T, Errno>) -> SyscallResult {
     result.map(|_| 0)
 }

@@ -42,31 +42,31 @@ pub(crate) fn ops() -> Vec<Op> {
             // Capabilities count only over files whose owner and group are known.
             .each([OK, EACCES, EACCES, EACCES, EACCES]),
         op("namei.search_of_owner", |_| syscalls::read("dir/file"))
-            .with(|s| s.folder("dir", DISK, 0o755))
+            .with(|s| s.directory("dir", DISK, 0o755))
             .with(|s| s.file("dir/file", DISK, 0o644))
             .with(|s| s.give("dir", DISK, 0o700))
             .each([OK, EACCES, EACCES, EACCES, OK]),
         op("namei.search_of_group", |_| syscalls::read("dir/file"))
-            .with(|s| s.folder("dir", DISK, 0o755))
+            .with(|s| s.directory("dir", DISK, 0o755))
             .with(|s| s.file("dir/file", DISK, 0o644))
             .with(|s| s.give("dir", DISK, 0o710))
             .each([OK, OK, EACCES, EACCES, OK]),
         op("namei.list", |_| {
-            let folder = syscalls::file("dir", OFlags::RDONLY | OFlags::DIRECTORY)?;
-            rustix::fs::Dir::read_from(folder)?
+            let directory = syscalls::file("dir", OFlags::RDONLY | OFlags::DIRECTORY)?;
+            rustix::fs::Dir::read_from(directory)?
                 .next()
                 .transpose()
                 .map(|_| 0)
         })
-        .with(|s| s.folder("dir", DISK, 0o750))
+        .with(|s| s.directory("dir", DISK, 0o750))
         .each([OK, OK, EACCES, EACCES, OK]),
         op("namei.enter", |_| rustix::process::chdir("dir").map(|()| 0))
-            .with(|s| s.folder("dir", DISK, 0o710))
+            .with(|s| s.directory("dir", DISK, 0o710))
             .each([OK, OK, EACCES, EACCES, OK]),
         op("namei.enter_of_unmapped_owner", |_| {
             rustix::process::chdir("dir").map(|()| 0)
         })
-        .with(|s| s.folder("dir", FOREIGN, 0o700))
+        .with(|s| s.directory("dir", FOREIGN, 0o700))
         .each([EACCES; 5]),
         op("namei.path_without_opening", |_| {
             syscalls::open("file", OFlags::PATH)

@@ -8,14 +8,14 @@ use rustix::fs::{linkat, AtFlags, OFlags, CWD};
 
 use crate::caller::{DISK, FOREIGN};
 use crate::filesystem::Can;
-use crate::fixture::Scene;
+use crate::fixture::TestCase;
 use crate::op::{op, same, Op, EACCES, EOVERFLOW, EPERM, OK};
 use crate::sys;
 use crate::syscalls;
 
 use super::{done, MAPPED, OWNERS, WRITERS};
 
-fn open_to_all(s: &Scene) -> crate::ktap::Outcome {
+fn open_to_all(s: &TestCase) -> crate::ktap::Outcome {
     s.give(".", DISK, 0o777)
 }
 
@@ -58,9 +58,9 @@ pub(crate) fn ops() -> Vec<Op> {
         .everywhere()
         // CAP_LEASE counts in the initial namespace only.
         .by(|s| {
-            use crate::caller::{Place, Who};
-            match (s.who, s.place) {
-                (Who::Owner, _) | (Who::Admin, Place::Initial) => OK,
+            use crate::caller::{CallerNs, Who};
+            match (s.who, s.ns) {
+                (Who::Owner, _) | (Who::Admin, CallerNs::Initial) => OK,
                 _ => EACCES,
             }
         }),
@@ -70,7 +70,7 @@ pub(crate) fn ops() -> Vec<Op> {
         .needs(Can::Tmpfile)
         .with(open_to_all)
         .each(MAPPED),
-        op("open.tmpfile_in_owners_folder", |_| {
+        op("open.tmpfile_in_owners_directory", |_| {
             syscalls::open(".", OFlags::TMPFILE | OFlags::WRONLY)
         })
         .needs(Can::Tmpfile)

@@ -9,12 +9,12 @@ use crate::op::{op, Op};
 use crate::syscalls;
 
 pub(crate) fn ops() -> Vec<Op> {
-    let owner = |op: Op| op.by(|s| Ok(u64::from(s.place.shown(SEEN))));
+    let owner = |op: Op| op.by(|s| Ok(u64::from(s.ns.shown(SEEN))));
     let overflow = |op: Op| op.by(|_| Ok(u64::from(OVERFLOW)));
     vec![
         owner(op("stat.user", |_| syscalls::owner("file")).everywhere()),
         owner(op("stat.group", |_| syscalls::group("file")).everywhere()),
-        owner(op("stat.user_of_folder", |_| syscalls::owner(".")).everywhere()),
+        owner(op("stat.user_of_directory", |_| syscalls::owner(".")).everywhere()),
         owner(
             op("stat.by_descriptor", |_| {
                 let file = syscalls::file("file", OFlags::PATH)?;
@@ -36,7 +36,7 @@ pub(crate) fn ops() -> Vec<Op> {
         })),
         op("stat.last_of_the_map", |_| syscalls::owner("file"))
             .with(|s| s.give("file", DISK + 9, 0o644))
-            .by(|s| Ok(u64::from(s.place.shown(SEEN + 9)))),
+            .by(|s| Ok(u64::from(s.ns.shown(SEEN + 9)))),
         overflow(
             op("stat.after_the_map", |_| syscalls::owner("file"))
                 .with(|s| s.give("file", DISK + 10, 0o644)),

@@ -4,9 +4,9 @@
 
 use rustix::fs::{getxattr, lgetxattr, listxattr, lsetxattr, removexattr, setxattr, XattrFlags};
 
-use crate::caller::{Answer, Place, Who, DISK, FOREIGN};
+use crate::caller::{CallerNs, SyscallResult, Who, DISK, FOREIGN};
 use crate::filesystem::Can;
-use crate::fixture::Scene;
+use crate::fixture::TestCase;
 use crate::ktap::{Doing, Outcome};
 use crate::op::{op, same, Op, EACCES, EPERM, OK};
 use crate::syscalls;
@@ -15,22 +15,22 @@ use super::{done, OWNERS, WRITERS};
 
 const NAME: &str = "user.test";
 
-fn set(name: &str, attribute: &str) -> Answer {
+fn set(name: &str, attribute: &str) -> SyscallResult {
     done(setxattr(name, attribute, b"value", XattrFlags::empty()))
 }
 
-fn get(name: &str, attribute: &str) -> Answer {
+fn get(name: &str, attribute: &str) -> SyscallResult {
     getxattr(name, attribute, &mut [0; 64][..]).map(|length| length as u64)
 }
 
 /// The file has an attribute.
-fn there(s: &Scene) -> Outcome {
+fn there(s: &TestCase) -> Outcome {
     lsetxattr(s.on_disk("file"), NAME, b"value", XattrFlags::empty()).doing("setting it")
 }
 
 /// Who has all capabilities in the initial namespace.
-fn privileged(s: &Scene) -> Answer {
-    let is = (s.who, s.place) == (Who::Admin, Place::Initial);
+fn privileged(s: &TestCase) -> SyscallResult {
+    let is = (s.who, s.ns) == (Who::Admin, CallerNs::Initial);
     if is {
         OK
     } else {
@@ -39,7 +39,7 @@ fn privileged(s: &Scene) -> Answer {
 }
 
 pub(crate) fn ops() -> Vec<Op> {
-    let xattr = |name, act| op(name, act).needs(Can::Xattr);
+    let xattr = |name, call| op(name, call).needs(Can::Xattr);
     vec![
         xattr("xattr.set", |_| set("file", NAME))
             .each(WRITERS)
@@ -71,10 +71,10 @@ pub(crate) fn ops() -> Vec<Op> {
         .with(there)
         .with(|s| s.give("file", FOREIGN, 0o666))
         .each([EPERM; 5]),
-        xattr("xattr.sticky_folder", |_| set(".", NAME))
+        xattr("xattr.sticky_directory", |_| set(".", NAME))
             .with(|s| s.give(".", DISK, 0o1777))
             .each(OWNERS),
-        xattr("xattr.folder", |_| set(".", NAME)).with(|s| s.give(".", DISK, 0o777)),
+        xattr("xattr.directory", |_| set(".", NAME)).with(|s| s.give(".", DISK, 0o777)),
         xattr("xattr.trusted", |_| set("file", "trusted.test")).by(privileged),
         xattr("xattr.security", |_| set("file", "security.test")).by(privileged),
         xattr("xattr.not_on_pipes", |_| set("pipe", NAME))

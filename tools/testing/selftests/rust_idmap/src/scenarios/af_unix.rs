@@ -9,8 +9,8 @@ use rustix::net::{
 };
 
 use super::{note, nothing, scenario, Scenario, WITH_OWNERS};
-use crate::caller::{everybody, Answer, Place, Places, Who, DISK};
-use crate::fixture::Stage;
+use crate::caller::{everybody, CallerNamespaces, CallerNs, SyscallResult, Who, DISK};
+use crate::fixture::Fixture;
 use crate::ktap::{Doing, Failure, Outcome};
 use crate::op::{same, EACCES, EOVERFLOW, OK};
 
@@ -25,7 +25,7 @@ fn client(kind: SocketType) -> Result<std::os::fd::OwnedFd, rustix::io::Errno> {
 }
 
 /// The owner of the socket may, and who has a capability over it.
-fn expected(who: Who) -> Answer {
+fn expected(who: Who) -> SyscallResult {
     if matches!(who, Who::Owner | Who::Admin) {
         OK
     } else {
@@ -33,29 +33,29 @@ fn expected(who: Who) -> Answer {
     }
 }
 
-fn connecting(stage: &Stage, places: &Places) -> Outcome {
+fn connecting(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
     let mut wrong = String::new();
-    let scene = stage.scene(Who::Owner, Place::Initial)?;
-    let _listener = UnixListener::bind(scene.on_disk("sock")).doing("listening")?;
-    scene.give("sock", DISK, 0o700)?;
-    let address = SocketAddrUnix::new(scene.seen.join("sock")).doing("the address")?;
-    for (who, place) in everybody() {
-        let answer = places.act(who, place, || {
+    let case = fixture.case(Who::Owner, CallerNs::Initial)?;
+    let _listener = UnixListener::bind(case.on_disk("sock")).doing("listening")?;
+    case.give("sock", DISK, 0o700)?;
+    let address = SocketAddrUnix::new(case.seen.join("sock")).doing("the address")?;
+    for (who, ns) in everybody() {
+        let answer = namespaces.run_as(who, ns, || {
             connect(&client(SocketType::STREAM)?, &address).map(|()| 0)
         });
-        note(&mut wrong, (who, place), answer, expected(who));
+        note(&mut wrong, (who, ns), answer, expected(who));
     }
     nothing(wrong)
 }
 
-fn sending(stage: &Stage, places: &Places) -> Outcome {
+fn sending(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
     let mut wrong = String::new();
-    let scene = stage.scene(Who::Owner, Place::Initial)?;
-    let server = UnixDatagram::bind(scene.on_disk("sock")).doing("listening")?;
-    scene.give("sock", DISK, 0o200)?;
-    let address = SocketAddrUnix::new(scene.seen.join("sock")).doing("the address")?;
-    for (who, place) in everybody() {
-        let answer = places.act(who, place, || {
+    let case = fixture.case(Who::Owner, CallerNs::Initial)?;
+    let server = UnixDatagram::bind(case.on_disk("sock")).doing("listening")?;
+    case.give("sock", DISK, 0o200)?;
+    let address = SocketAddrUnix::new(case.seen.join("sock")).doing("the address")?;
+    for (who, ns) in everybody() {
+        let answer = namespaces.run_as(who, ns, || {
             sendto(
                 client(SocketType::DGRAM)?,
                 b"x",
@@ -64,7 +64,7 @@ fn sending(stage: &Stage, places: &Places) -> Outcome {
             )
             .map(|_| 0)
         });
-        note(&mut wrong, (who, place), answer, expected(who));
+        note(&mut wrong, (who, ns), answer, expected(who));
         if answer.is_ok() {
             server.recv(&mut [0; 8]).doing("receiving")?;
         }
@@ -72,24 +72,24 @@ fn sending(stage: &Stage, places: &Places) -> Outcome {
     nothing(wrong)
 }
 
-fn binding(stage: &Stage, places: &Places) -> Outcome {
+fn binding(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
     let mut wrong = String::new();
-    for (who, place) in everybody() {
-        let scene = stage.scene(who, place)?;
-        scene.give(".", DISK, 0o777)?;
-        let address = SocketAddrUnix::new(scene.seen.join("sock")).doing("the address")?;
-        let answer = places.act(who, place, || {
+    for (who, ns) in everybody() {
+        let case = fixture.case(who, ns)?;
+        case.give(".", DISK, 0o777)?;
+        let address = SocketAddrUnix::new(case.seen.join("sock")).doing("the address")?;
+        let answer = namespaces.run_as(who, ns, || {
             bind(&client(SocketType::STREAM)?, &address).map(|()| 0)
         });
         let owner = who.on_disk();
         note(
             &mut wrong,
-            (who, place),
+            (who, ns),
             answer,
             if owner.is_some() { OK } else { EOVERFLOW },
         );
         if let (Some(id), Ok(_)) = (owner, answer) {
-            if let Err(Failure::Wrong(what)) = same("owner", scene.owner("sock")?, (id, id)) {
+            if let Err(Failure::Wrong(what)) = same("owner", case.owner("sock")?, (id, id)) {
                 wrong += &format!("{}: {what}\n", who.name());
             }
         }

@@ -16,8 +16,8 @@ use rustix::io::Errno;
 use rustix::net::{connect, socket, AddressFamily, SocketAddrUnix, SocketType};
 
 use super::{note, nothing, scenario, Scenario, WITH_OWNERS};
-use crate::caller::{everybody, Answer, Place, Places, Who, DISK, SEEN};
-use crate::fixture::{Scene, Stage};
+use crate::caller::{everybody, CallerNamespaces, CallerNs, SyscallResult, Who, DISK, SEEN};
+use crate::fixture::{Fixture, TestCase};
 use crate::ktap::{skip, wrong, Doing, Failure, Outcome};
 use crate::op::{EACCES, OK};
 use crate::sys;
@@ -54,14 +54,14 @@ struct Profiles {
 }
 
 impl Profiles {
-    fn load(scene: &Scene) -> Result<Self, Failure> {
+    fn load(case: &TestCase) -> Result<Self, Failure> {
         if !Path::new(IN_USE).is_dir() {
             return Err(skip("AppArmor is not in use; lsm= at boot asks for it"));
         }
         // Two filesystems are tested at the same time.
-        let owners = format!("rust_idmap_owners_{}", scene.kind.name());
-        let none = format!("rust_idmap_none_{}", scene.kind.name());
-        let (disk, seen) = (scene.disk.display(), scene.seen.display());
+        let owners = format!("rust_idmap_owners_{}", case.kind.name());
+        let none = format!("rust_idmap_none_{}", case.kind.name());
+        let (disk, seen) = (case.disk.display(), case.seen.display());
         let text = format!(
             "profile {owners} {{\n\
              owner {disk}/** rwl,\n\
@@ -72,7 +72,7 @@ impl Profiles {
              network,\n\
              }}\n"
         );
-        let features = Path::new(crate::ROOT).join(format!("features-{}", scene.kind.name()));
+        let features = Path::new(crate::ROOT).join(format!("features-{}", case.kind.name()));
         fs::write(&features, FEATURES).doing("writing what profiles are compiled to")?;
         parser("--replace", &features, &text)?;
         Ok(Self {
@@ -129,94 +129,94 @@ fn confine(profile: &str) -> Result<(), Errno> {
 }
 
 /// Whom a rule for owners is for.
-fn expected(who: Who) -> Answer {
+fn expected(who: Who) -> SyscallResult {
     match who {
         Who::Owner => OK,
         _ => EACCES,
     }
 }
 
-/// A folder in which everybody may do everything.
-fn open_to_all(stage: &Stage) -> Result<Scene, Failure> {
-    let scene = stage.scene(Who::Owner, Place::Initial)?;
-    scene.give(".", DISK, 0o777)?;
-    scene.give("file", DISK, 0o666)?;
-    Ok(scene)
+/// A directory in which everybody may do everything.
+fn open_to_all(fixture: &Fixture) -> Result<TestCase, Failure> {
+    let case = fixture.case(Who::Owner, CallerNs::Initial)?;
+    case.give(".", DISK, 0o777)?;
+    case.give("file", DISK, 0o666)?;
+    Ok(case)
 }
 
-fn opening(stage: &Stage, places: &Places) -> Outcome {
+fn opening(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
     let mut wrong = String::new();
-    let scene = open_to_all(stage)?;
-    let profiles = Profiles::load(&scene)?;
-    let open = |path: &Path, who, place| {
+    let case = open_to_all(fixture)?;
+    let profiles = Profiles::load(&case)?;
+    let open = |path: &Path, who, ns| {
         let path = path.to_string_lossy();
-        places.act(who, place, || {
+        namespaces.run_as(who, ns, || {
             // Without the profile it can be opened.
             syscalls::open(&path, OFlags::RDWR)?;
             confine(&profiles.owners)?;
             syscalls::open(&path, OFlags::RDWR)
         })
     };
-    for (who, place) in everybody() {
-        let answer = open(&scene.seen.join("file"), who, place);
-        note(&mut wrong, (who, place), answer, expected(who));
+    for (who, ns) in everybody() {
+        let answer = open(&case.seen.join("file"), who, ns);
+        note(&mut wrong, (who, ns), answer, expected(who));
     }
     // Where there is no map the owner is the one on disk.
     for (who, answer) in [(Who::Unmapped, OK), (Who::Owner, EACCES)] {
-        let place = Place::Initial;
-        let opened = open(&scene.on_disk("file"), who, place);
-        note(&mut wrong, (who, place), opened, answer);
+        let ns = CallerNs::Initial;
+        let opened = open(&case.on_disk("file"), who, ns);
+        note(&mut wrong, (who, ns), opened, answer);
     }
     nothing(wrong)
 }
 
-fn linking(stage: &Stage, places: &Places) -> Outcome {
+fn linking(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
     let mut wrong = String::new();
-    let profiles = Profiles::load(&open_to_all(stage)?)?;
-    for (who, place) in everybody() {
-        let scene = open_to_all(stage)?;
-        let (from, to) = (scene.seen.join("file"), scene.seen.join("link"));
+    let profiles = Profiles::load(&open_to_all(fixture)?)?;
+    for (who, ns) in everybody() {
+        let case = open_to_all(fixture)?;
+        let (from, to) = (case.seen.join("file"), case.seen.join("link"));
         let (from, to) = (from.to_string_lossy(), to.to_string_lossy());
-        let answer = places.act(who, place, || {
+        let answer = namespaces.run_as(who, ns, || {
             confine(&profiles.owners)?;
             syscalls::link(&from, &to)
         });
-        note(&mut wrong, (who, place), answer, expected(who));
+        note(&mut wrong, (who, ns), answer, expected(who));
     }
     nothing(wrong)
 }
 
 /// A socket that is listened at, of the owner's, made through the map: it is by the mount of who
 /// listens that its owner is asked for.
-fn listen(scene: &Scene) -> Result<(UnixListener, SocketAddrUnix), Failure> {
-    let path = scene.seen.join("sock");
+fn listen(case: &TestCase) -> Result<(UnixListener, SocketAddrUnix), Failure> {
+    let path = case.seen.join("sock");
     sys::set_fs_ids(SEEN, SEEN);
     let listener = UnixListener::bind(&path);
     sys::set_fs_ids(0, 0);
     let listener = listener.doing("listening through the map")?;
-    scene.give("sock", DISK, 0o777)?;
+    case.give("sock", DISK, 0o777)?;
     Ok((listener, SocketAddrUnix::new(path).doing("the address")?))
 }
 
-fn connecting(stage: &Stage, places: &Places) -> Outcome {
+fn connecting(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
     let mut wrong = String::new();
-    let scene = open_to_all(stage)?;
-    let (_listener, address) = listen(&scene)?;
-    let profiles = Profiles::load(&scene)?;
-    let attempt = |profile: &str, who, place| {
-        places.act(who, place, || {
+    let case = open_to_all(fixture)?;
+    let (_listener, address) = listen(&case)?;
+    let profiles = Profiles::load(&case)?;
+    let attempt = |profile: &str, who, ns| {
+        namespaces.run_as(who, ns, || {
             confine(profile)?;
             let client = socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
             connect(&client, &address).map(|()| 0)
         })
     };
     // Before 5.0 its profiles leave connecting to names to everybody.
-    if attempt(&profiles.none, Who::Owner, Place::Initial) == OK {
+    if attempt(&profiles.none, Who::Owner, CallerNs::Initial) == OK {
         return Err(skip("this apparmor_parser has no rules for connecting"));
     }
-    for (who, place) in everybody() {
-        let answer = attempt(&profiles.owners, who, place);
-        note(&mut wrong, (who, place), answer, expected(who));
+    for (who, ns) in everybody() {
+        let answer = attempt(&profiles.owners, who, ns);
+        note(&mut wrong, (who, ns), answer, expected(who));
     }
     nothing(wrong)
 }

@@ -7,9 +7,9 @@ use std::path::Path;
 use rustix::fs::{lsetxattr, XattrFlags};
 
 use super::{nothing, scenario, Scenario};
-use crate::caller::{Answer, Place, Places, Who, DISK, NESTED_ROOT, SEEN};
+use crate::caller::{CallerNamespaces, CallerNs, SyscallResult, Who, DISK, NESTED_ROOT, SEEN};
 use crate::filesystem::Kind;
-use crate::fixture::{Scene, Stage};
+use crate::fixture::{Fixture, TestCase};
 use crate::ktap::{skip, wrong, Doing, Failure, Outcome};
 use crate::netlink::{Recorded, PATH};
 use crate::op::{same, OK};
@@ -24,7 +24,10 @@ pub(super) const ALL: &[Scenario] = &[
 ];
 
 /// One that fails on kernels of today.
-const fn without_map(name: &'static str, run: fn(&Stage, &Places) -> Outcome) -> Scenario {
+const fn without_map(
+    name: &'static str,
+    run: fn(&Fixture, &CallerNamespaces) -> Outcome,
+) -> Scenario {
     Scenario {
         known: Some("the file's capabilities are recorded without the map of its mount"),
         ..scenario(name, &[Kind::Tmpfs], run)
@@ -40,10 +43,10 @@ const ROOT_ON_DISK: u32 = NESTED_ROOT - SEEN + DISK;
 const NET_RAW: &str = "0000000000002000";
 
 /// Gives a file the capability, for a root of a namespace.
-fn set(scene: &Scene, name: &str, root: u32) -> Outcome {
+fn set(case: &TestCase, name: &str, root: u32) -> Outcome {
     let numbers = [0x0300_0001u32, 1 << 13, 0, 0, 0, root];
     let value: Vec<u8> = numbers.into_iter().flat_map(u32::to_le_bytes).collect();
-    let file = scene.on_disk(name);
+    let file = case.on_disk(name);
     lsetxattr(file, "security.capability", &value, XattrFlags::empty())
         .doing("setting capabilities")
 }
@@ -62,11 +65,11 @@ fn field(record: &str, name: &str) -> Result<String, Failure> {
         .ok_or_else(|| wrong(format_args!("no {name} in: {record}")))
 }
 
-fn path(stage: &Stage, places: &Places) -> Outcome {
-    let scene = stage.scene(Who::Owner, Place::Initial)?;
-    let file = scene.seen.join("file");
+fn path(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
+    let case = fixture.case(Who::Owner, CallerNs::Initial)?;
+    let file = case.seen.join("file");
     let recorded = recorded(libc::SYS_openat, &file)?;
-    let answer = places.act(Who::Owner, Place::Initial, || {
+    let answer = namespaces.run_as(Who::Owner, CallerNs::Initial, || {
         syscalls::read(&file.to_string_lossy())
     });
     same("reading", answer, OK)?;
@@ -76,13 +79,13 @@ fn path(stage: &Stage, places: &Places) -> Outcome {
     same("group", field(&record, "ogid")?, DISK.to_string())
 }
 
-fn capabilities(stage: &Stage, places: &Places) -> Outcome {
-    let scene = stage.scene(Who::Owner, Place::Initial)?;
-    scene.program("program", DISK, DISK, 0o755)?;
-    set(&scene, "program", ROOT_ON_DISK)?;
-    let program = scene.seen.join("program");
+fn capabilities(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
+    let case = fixture.case(Who::Owner, CallerNs::Initial)?;
+    case.program("program", DISK, DISK, 0o755)?;
+    set(&case, "program", ROOT_ON_DISK)?;
+    let program = case.seen.join("program");
     let recorded = recorded(libc::SYS_execve, &program)?;
-    let answer = places.act(Who::Owner, Place::Nested, || {
+    let answer = namespaces.run_as(Who::Owner, CallerNs::Nested, || {
         let status = std::process::Command::new(&program)
             .arg("--net-raw")
             .output();
@@ -107,9 +110,9 @@ fn capabilities(stage: &Stage, places: &Places) -> Outcome {
 /// are for the root of that namespace, and about one whose are for the user of that number on
 /// disk, whom the map does not know: the record of a path must say which of them count there.
 fn of(
-    stage: &Stage,
-    places: &Places,
-    (call, act): (i64, fn(&str) -> Answer),
+    fixture: &Fixture,
+    namespaces: &CallerNamespaces,
+    (syscall, call): (i64, fn(&str) -> SyscallResult),
     named: &str,
 ) -> Outcome {
     let mut wrong = String::new();
@@ -117,14 +120,14 @@ fn of(
         (ROOT_ON_DISK, format!("{NET_RAW} for {NESTED_ROOT}")),
         (NESTED_ROOT, "0 for 0".to_owned()),
     ] {
-        let scene = stage.scene(Who::Owner, Place::Nested)?;
-        set(&scene, "file", root)?;
-        let file = scene.seen.join("file");
-        let recorded = recorded(call, &file)?;
+        let case = fixture.case(Who::Owner, CallerNs::Nested)?;
+        set(&case, "file", root)?;
+        let file = case.seen.join("file");
+        let recorded = recorded(syscall, &file)?;
         let name = file.to_string_lossy();
-        let answer = places.act(Who::Owner, Place::Nested, || act(&name));
+        let answer = namespaces.run_as(Who::Owner, CallerNs::Nested, || call(&name));
         same("doing it", answer, OK)?;
-        let path = scene.seen.join(named);
+        let path = case.seen.join(named);
         let record = recorded.of_file(&path, PATH).doing("the record")?;
         let (set, root_recorded) = (field(&record, "cap_fp")?, field(&record, "cap_frootid")?);
         let found = format!("{set} for {root_recorded}");
@@ -135,20 +138,30 @@ fn of(
     nothing(wrong)
 }
 
-fn of_path(stage: &Stage, places: &Places) -> Outcome {
-    of(stage, places, (libc::SYS_openat, syscalls::read), "file")
+fn of_path(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
+    of(
+        fixture,
+        namespaces,
+        (libc::SYS_openat, syscalls::read),
+        "file",
+    )
 }
 
-fn of_removed(stage: &Stage, places: &Places) -> Outcome {
+fn of_removed(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
     of(
-        stage,
-        places,
+        fixture,
+        namespaces,
         (libc::SYS_unlinkat, syscalls::unlink),
         "file",
     )
 }
 
-fn of_renamed(stage: &Stage, places: &Places) -> Outcome {
+fn of_renamed(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
     let rename = |name: &str| syscalls::rename(name, &format!("{name}.new"));
-    of(stage, places, (libc::SYS_renameat2, rename), "file.new")
+    of(
+        fixture,
+        namespaces,
+        (libc::SYS_renameat2, rename),
+        "file.new",
+    )
 }

@@ -12,9 +12,11 @@ use rustix::io::Errno;
 use rustix::thread::UnshareFlags;
 
 use super::{note, nothing, scenario, Scenario, ON_DISKS};
-use crate::caller::{everybody, Answer, Place, Places, Who, DISK, FOREIGN, SEEN};
+use crate::caller::{
+    everybody, CallerNamespaces, CallerNs, SyscallResult, Who, DISK, FOREIGN, SEEN,
+};
 use crate::filesystem::Kind;
-use crate::fixture::{Scene, Stage};
+use crate::fixture::{Fixture, TestCase};
 use crate::ktap::{wrong, Doing, Failure, Outcome};
 use crate::op::{same, EPERM};
 use crate::sys::{self, Handle};
@@ -32,12 +34,14 @@ pub(super) const ALL: &[Scenario] = &[
     scenario("exportfs.forgotten_file", ON_DISKS, |s, p| {
         files(s, p, true)
     }),
-    scenario("exportfs.folder", WITH_HANDLES, |s, p| folders(s, p, false)),
-    scenario("exportfs.forgotten_folder", ON_DISKS, |s, p| {
-        folders(s, p, true)
+    scenario("exportfs.directory", WITH_HANDLES, |s, p| {
+        directories(s, p, false)
+    }),
+    scenario("exportfs.forgotten_directory", ON_DISKS, |s, p| {
+        directories(s, p, true)
     }),
     scenario(
-        "exportfs.folder_below_unmapped",
+        "exportfs.directory_below_unmapped",
         WITH_HANDLES,
         below_unmapped,
     ),
@@ -51,13 +55,13 @@ const TRIES: usize = 50;
 const OTHERS: usize = 16;
 
 /// `a/b/c/file`, all the owner's and nobody else's.
-fn scene(stage: &Stage) -> Result<Scene, Failure> {
-    let scene = stage.scene(Who::Owner, Place::Initial)?;
+fn case(fixture: &Fixture) -> Result<TestCase, Failure> {
+    let case = fixture.case(Who::Owner, CallerNs::Initial)?;
     for name in ["a", "a/b", "a/b/c"] {
-        scene.folder(name, DISK, 0o700)?;
+        case.directory(name, DISK, 0o700)?;
     }
-    scene.file(FILE, DISK, 0o600)?;
-    Ok(scene)
+    case.file(FILE, DISK, 0o600)?;
+    Ok(case)
 }
 
 fn handle(path: &Path) -> Result<Handle, Failure> {
@@ -74,8 +78,8 @@ fn known_path(root: &File, handle: &Handle) -> Result<PathBuf, Failure> {
 }
 
 /// Lets the kernel forget all entries that nobody uses, `a/b/c/file` as well: that must be seen.
-fn forget(root: &File, scene: &Scene) -> Outcome {
-    let path = scene.seen.join(FILE);
+fn forget(root: &File, case: &TestCase) -> Outcome {
+    let path = case.seen.join(FILE);
     // What is open is not forgotten, whoever drops caches: another filesystem's test may.
     let held = openat(CWD, &path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
     let held = held.doing("opening the path")?;
@@ -85,26 +89,27 @@ fn forget(root: &File, scene: &Scene) -> Outcome {
         if known == path {
             break;
         }
-        // An entry that the last time has left, which has no name, is found before the one that has.
-        drop_caches(scene, attempt)?;
+        // An entry that the last time has left, which has no name, is found before the one that
+        // has.
+        drop_caches(case, attempt)?;
         known = known_path(root, &handle)?;
     }
     same("path before", known, path)?;
     drop(held);
     for attempt in 0..TRIES {
-        drop_caches(scene, attempt)?;
+        drop_caches(case, attempt)?;
         if known_path(root, &handle)? == Path::new("/") {
             // To ask has brought back the inode.
-            return drop_caches(scene, attempt);
+            return drop_caches(case, attempt);
         }
     }
     Err(wrong("the entry is remembered"))
 }
 
 /// Drops what nobody uses, with new names that there are not, for this attempt.
-fn drop_caches(scene: &Scene, attempt: usize) -> Outcome {
+fn drop_caches(case: &TestCase, attempt: usize) -> Outcome {
     for other in 0..OTHERS {
-        let name = scene.seen.join(format!("none-{attempt}-{other}"));
+        let name = case.seen.join(format!("none-{attempt}-{other}"));
         same("what there is not", name.exists(), false)?;
     }
     rustix::fs::sync();
@@ -112,75 +117,76 @@ fn drop_caches(scene: &Scene, attempt: usize) -> Outcome {
 }
 
 /// Opens by handle, for the owner of what is opened.
-fn open(root: impl AsFd, handle: &Handle, flags: OFlags) -> Answer {
+fn open(root: impl AsFd, handle: &Handle, flags: OFlags) -> SyscallResult {
     let file = sys::open_by_handle(root.as_fd(), handle, flags.bits() as i32)?;
     fstat(&file).map(|status| u64::from(status.st_uid))
 }
 
-fn files(stage: &Stage, places: &Places, forgotten: bool) -> Outcome {
+fn files(fixture: &Fixture, namespaces: &CallerNamespaces, forgotten: bool) -> Outcome {
     let mut wrong = String::new();
-    let scene = scene(stage)?;
-    let handle = handle(&scene.seen.join(FILE))?;
-    let root = File::open(&stage.seen).doing("opening the mount")?;
-    for (who, place) in everybody() {
+    let case = case(fixture)?;
+    let handle = handle(&case.seen.join(FILE))?;
+    let root = File::open(&fixture.seen).doing("opening the mount")?;
+    for (who, ns) in everybody() {
         if forgotten {
-            forget(&root, &scene)?;
+            forget(&root, &case)?;
         }
-        let answer = places.act(who, place, || open(&root, &handle, OFlags::RDONLY));
-        let expected = match (who, place) {
-            (Who::Admin, Place::Initial) => Ok(u64::from(SEEN)),
+        let answer = namespaces.run_as(who, ns, || open(&root, &handle, OFlags::RDONLY));
+        let expected = match (who, ns) {
+            (Who::Admin, CallerNs::Initial) => Ok(u64::from(SEEN)),
             // Files are for who could mount the filesystem.
             _ => EPERM,
         };
-        note(&mut wrong, (who, place), answer, expected);
+        note(&mut wrong, (who, ns), answer, expected);
     }
     nothing(wrong)
 }
 
-/// Opens a folder of the mount by handle, in a mount namespace of one's own, if one may have that.
-fn open_in_own_mounts(seen: &Path, handle: &Handle) -> Answer {
+/// Opens a directory of the mount by handle, in a mount namespace of one's own, if one may have
+/// that.
+fn open_in_own_mounts(seen: &Path, handle: &Handle) -> SyscallResult {
     sys::unshare(UnshareFlags::NEWNS)?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = openat(CWD, seen, flags, Mode::empty())?;
     open(&root, handle, OFlags::RDONLY | OFlags::DIRECTORY)
 }
 
-fn folders(stage: &Stage, places: &Places, forgotten: bool) -> Outcome {
+fn directories(fixture: &Fixture, namespaces: &CallerNamespaces, forgotten: bool) -> Outcome {
     let mut wrong = String::new();
-    let scene = scene(stage)?;
-    let handle = handle(&scene.seen.join("a/b/c"))?;
-    let root = File::open(&stage.seen).doing("opening the mount")?;
-    for (who, place) in everybody() {
+    let case = case(fixture)?;
+    let handle = handle(&case.seen.join("a/b/c"))?;
+    let root = File::open(&fixture.seen).doing("opening the mount")?;
+    for (who, ns) in everybody() {
         if forgotten {
-            forget(&root, &scene)?;
+            forget(&root, &case)?;
         }
-        let answer = places.act(who, place, || open_in_own_mounts(&scene.seen, &handle));
+        let answer = namespaces.run_as(who, ns, || open_in_own_mounts(&case.seen, &handle));
         let expected = match who {
             // In charge of its mounts, and of all that is on the way.
-            Who::Admin => Ok(u64::from(place.shown(SEEN))),
+            Who::Admin => Ok(u64::from(ns.shown(SEEN))),
             _ => EPERM,
         };
-        note(&mut wrong, (who, place), answer, expected);
+        note(&mut wrong, (who, ns), answer, expected);
     }
     nothing(wrong)
 }
 
-fn below_unmapped(stage: &Stage, places: &Places) -> Outcome {
+fn below_unmapped(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
     let mut wrong = String::new();
-    let scene = scene(stage)?;
+    let case = case(fixture)?;
     // For root, who asks, all is as before.
-    let handle = handle(&scene.seen.join("a/b/c"))?;
-    scene.give("a", FOREIGN, 0o755)?;
-    for (who, place) in everybody() {
-        let answer = places.act(who, place, || open_in_own_mounts(&scene.seen, &handle));
-        let expected = match (who, place) {
-            (Who::Admin, Place::Initial) => Ok(u64::from(SEEN)),
+    let handle = handle(&case.seen.join("a/b/c"))?;
+    case.give("a", FOREIGN, 0o755)?;
+    for (who, ns) in everybody() {
+        let answer = namespaces.run_as(who, ns, || open_in_own_mounts(&case.seen, &handle));
+        let expected = match (who, ns) {
+            (Who::Admin, CallerNs::Initial) => Ok(u64::from(SEEN)),
             // Without a mount namespace of one's own it is for who could mount the filesystem.
             (Who::Owner | Who::Member | Who::Stranger | Who::Unmapped, _) => EPERM,
             // It could not have been reached by its path either.
             _ => Err(Errno::STALE),
         };
-        note(&mut wrong, (who, place), answer, expected);
+        note(&mut wrong, (who, ns), answer, expected);
     }
     nothing(wrong)
 }

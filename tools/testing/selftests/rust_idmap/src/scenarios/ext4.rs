@@ -13,9 +13,9 @@ use rustix::mount::{unmount, UnmountFlags};
 
 use super::{note, nothing, scenario, Scenario};
 use crate::attr;
-use crate::caller::{Answer, Place, Places, Who, DISK, SEEN};
+use crate::caller::{CallerNamespaces, CallerNs, SyscallResult, Who, DISK, SEEN};
 use crate::filesystem::{program, Kind};
-use crate::fixture::Stage;
+use crate::fixture::Fixture;
 use crate::ktap::{Doing, Outcome};
 use crate::op::OK;
 use crate::syscalls;
@@ -24,15 +24,15 @@ pub(super) const ALL: &[Scenario] = &[scenario("ext4.blocks_kept_for_a_user", &[
 
 const KIB: u64 = 1 << 10;
 
-/// Makes a file of the working folder longer by this much, with blocks.
-fn longer(name: &str, length: u64) -> Answer {
+/// Makes a file of the working directory longer by this much, with blocks.
+fn longer(name: &str, length: u64) -> SyscallResult {
     let file = syscalls::file(name, OFlags::WRONLY)?;
     let end = rustix::fs::fstat(&file)?.st_size as u64;
     fallocate(&file, FallocateFlags::empty(), end, length).map(|()| 0)
 }
 
 /// Takes all blocks that there are for a caller.
-fn fill() -> Answer {
+fn fill() -> SyscallResult {
     for length in [KIB << 10, 64 * KIB, 4 * KIB] {
         loop {
             match longer("full", length) {
@@ -45,22 +45,22 @@ fn fill() -> Answer {
     Ok(0)
 }
 
-fn kept(stage: &Stage, places: &Places) -> Outcome {
+fn kept(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
     let mut wrong = String::new();
-    let root = stage.disk.with_file_name("kept");
+    let root = fixture.disk.with_file_name("kept");
     let (disk, seen) = (root.join("disk"), root.join("seen"));
     for path in [&disk, &seen] {
-        fs::create_dir_all(path).doing("making folders")?;
+        fs::create_dir_all(path).doing("making directories")?;
     }
     let run = |user: u32, wrong: &mut String| -> Outcome {
         let image = root.join(format!("image-{user}"));
         File::create(&image)
             .and_then(|file| file.set_len(16 << 20))
             .doing("making an image")?;
-        let (file, folder) = (image.to_string_lossy(), disk.to_string_lossy());
+        let (file, directory) = (image.to_string_lossy(), disk.to_string_lossy());
         program(&["mkfs.ext4", "-q", "-F", "-m", "20", "-b", "4096", &file])?;
         let options = format!("loop,resuid={user}");
-        program(&["mount", "-t", "ext4", "-o", &options, &file, &folder])?;
+        program(&["mount", "-t", "ext4", "-o", &options, &file, &directory])?;
         for name in ["full", "file"] {
             fs::write(disk.join(name), "").doing("making a file")?;
             use std::os::unix::fs::PermissionsExt;
@@ -69,21 +69,21 @@ fn kept(stage: &Stage, places: &Places) -> Outcome {
             std::os::unix::fs::chown(disk.join(name), Some(DISK), Some(DISK))
                 .doing("giving it away")?;
         }
-        attr::idmap(&disk, &seen, places.mounts.as_fd()).doing("mounting with a map")?;
-        let act = |who, act: fn() -> Answer| {
-            places.act(who, Place::Initial, || {
+        attr::idmap(&disk, &seen, namespaces.mounts.as_fd()).doing("mounting with a map")?;
+        let call = |who, call: fn() -> SyscallResult| {
+            namespaces.run_as(who, CallerNs::Initial, || {
                 rustix::process::chdir(&seen)?;
-                act()
+                call()
             })
         };
-        let who = (Who::Stranger, Place::Initial);
-        note(wrong, who, act(who.0, fill), OK);
+        let who = (Who::Stranger, CallerNs::Initial);
+        note(wrong, who, call(who.0, fill), OK);
         for who in Who::ALL {
             // CAP_SYS_RESOURCE is enough, too.
             let may = who.id() == user || who == Who::Admin;
             let expected = if may { OK } else { Err(Errno::NOSPC) };
-            let answer = act(who, || longer("file", 64 * KIB));
-            note(wrong, (who, Place::Initial), answer, expected);
+            let answer = call(who, || longer("file", 64 * KIB));
+            note(wrong, (who, CallerNs::Initial), answer, expected);
         }
         Ok(())
     };

@@ -6,9 +6,9 @@
 use std::fs;
 
 use super::{scenario, Scenario};
-use crate::caller::{Place, Places, Who, DISK, SEEN};
+use crate::caller::{CallerNamespaces, CallerNs, Who, DISK, SEEN};
 use crate::filesystem::Kind;
-use crate::fixture::Stage;
+use crate::fixture::Fixture;
 use crate::ktap::{skip, Doing, Failure, Outcome};
 use crate::op::same;
 
@@ -26,12 +26,12 @@ fn add_rule(which: &str) -> Outcome {
     fs::write(POLICY, rule).map_err(|error| skip(format_args!("no policy for IMA: {error}")))
 }
 
-fn owner(stage: &Stage, _: &Places) -> Outcome {
+fn owner(fixture: &Fixture, _: &CallerNamespaces) -> Outcome {
     // What is read is measured if it is seen as this user's. Rules stay until the next boot, so it
     // is one whom no other test knows: what is measured is in memory.
     let (disk, seen) = (DISK + 6, SEEN + 6);
     add_rule(&format!("fowner={seen}"))?;
-    let scene = stage.scene(Who::Owner, Place::Initial)?;
+    let case = fixture.case(Who::Owner, CallerNs::Initial)?;
     let measured = |path: std::path::PathBuf| -> Result<bool, Failure> {
         fs::read(&path).doing("reading")?;
         let name = path.to_string_lossy().into_owned();
@@ -46,43 +46,43 @@ fn owner(stage: &Stage, _: &Places) -> Outcome {
         ("number", seen),
         ("unmapped", seen),
     ] {
-        scene.file(name, id, 0o644)?;
+        case.file(name, id, 0o644)?;
         // Each has contents of its own: the same are measured once.
-        fs::write(scene.on_disk(name), name).doing("writing")?;
+        fs::write(case.on_disk(name), name).doing("writing")?;
     }
     same(
         "the owner's, through the map",
-        measured(scene.seen.join("owners"))?,
+        measured(case.seen.join("owners"))?,
         true,
     )?;
     same(
         "the owner's, without it",
-        measured(scene.on_disk("others"))?,
+        measured(case.on_disk("others"))?,
         false,
     )?;
     same(
         "of the number, without the map",
-        measured(scene.on_disk("number"))?,
+        measured(case.on_disk("number"))?,
         true,
     )?;
     same(
         "of the number, through it",
-        measured(scene.seen.join("unmapped"))?,
+        measured(case.seen.join("unmapped"))?,
         false,
     )
 }
 
 /// The owner and group as the disk has them, and the mode, are what a signature of a file's
 /// attributes covers, so that is what the list has for it, through whichever mount it is read.
-fn list(stage: &Stage, _: &Places) -> Outcome {
+fn list(fixture: &Fixture, _: &CallerNamespaces) -> Outcome {
     // As above, one whom no other test knows.
     let (disk, seen) = (DISK + 7, SEEN + 7);
     add_rule(&format!("fowner={seen} template=evm-sig"))?;
-    let scene = stage.scene(Who::Owner, Place::Initial)?;
-    scene.file("listed", disk, 0o644)?;
-    fs::write(scene.on_disk("listed"), "listed").doing("writing")?;
-    scene.give_to("listed", disk, DISK + 4, 0o644)?;
-    let path = scene.seen.join("listed");
+    let case = fixture.case(Who::Owner, CallerNs::Initial)?;
+    case.file("listed", disk, 0o644)?;
+    fs::write(case.on_disk("listed"), "listed").doing("writing")?;
+    case.give_to("listed", disk, DISK + 4, 0o644)?;
+    let path = case.seen.join("listed");
     fs::read(&path).doing("reading")?;
     let name = format!(" {} ", path.display());
     let all = fs::read_to_string(MEASURED).doing(MEASURED)?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A symbolic link that is a mount with a map of its own, in a sticky folder.
+//! A symbolic link that is a mount with a map of its own, in a sticky directory.
 
 use std::fs;
 use std::os::fd::AsFd;
@@ -10,44 +10,44 @@ use rustix::mount::{move_mount, open_tree, unmount, MoveMountFlags, OpenTreeFlag
 
 use super::{note, nothing, scenario, Scenario};
 use crate::attr::Attr;
-use crate::caller::{everybody, Place, Places, Who, DISK};
+use crate::caller::{everybody, CallerNamespaces, CallerNs, Who, DISK};
 use crate::filesystem::Kind;
-use crate::fixture::Stage;
+use crate::fixture::Fixture;
 use crate::ktap::{Doing, Outcome};
 use crate::op::{EACCES, OK};
 use crate::syscalls;
 
 pub(super) const ALL: &[Scenario] = &[Scenario {
-    known: Some("the owner of the link is asked for with the map of the folder's mount"),
+    known: Some("the owner of the link is asked for with the map of the directory's mount"),
     ..scenario("may_follow_link.mounted_link", &[Kind::Tmpfs], mounted_link)
 }];
 
-fn mounted_link(stage: &Stage, places: &Places) -> Outcome {
+fn mounted_link(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
     let mut wrong = String::new();
-    let scene = stage.scene(Who::Owner, Place::Initial)?;
+    let case = fixture.case(Who::Owner, CallerNs::Initial)?;
     for name in ["link", "place"] {
-        std::os::unix::fs::symlink(scene.on_disk("file"), scene.on_disk(name))
+        std::os::unix::fs::symlink(case.on_disk("file"), case.on_disk(name))
             .doing("making a link")?;
-        scene.give(name, DISK, 0)?;
+        case.give(name, DISK, 0)?;
     }
-    scene.give(".", DISK + 7, 0o1777)?;
+    case.give(".", DISK + 7, 0o1777)?;
     let flags = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_SYMLINK_NOFOLLOW;
-    let tree = open_tree(CWD, scene.on_disk("link"), flags).doing("copying")?;
-    Attr::map(places.mounts.as_fd())
+    let tree = open_tree(CWD, case.on_disk("link"), flags).doing("copying")?;
+    Attr::map(namespaces.mounts.as_fd())
         .apply(&tree)
         .doing("giving it a map")?;
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
-    let place = scene.on_disk("place");
+    let place = case.on_disk("place");
     move_mount(&tree, "", CWD, &place, flags).doing("mounting on a link")?;
-    // The folder itself is seen without a map.
+    // The directory itself is seen without a map.
     let path = place.to_string_lossy().into_owned();
-    for (who, place) in everybody() {
-        let answer = places.act(who, place, || syscalls::read(&path));
-        // The link is the owner's as it is seen, whatever the folder's mount would show.
+    for (who, ns) in everybody() {
+        let answer = namespaces.run_as(who, ns, || syscalls::read(&path));
+        // The link is the owner's as it is seen, whatever the directory's mount would show.
         let expected = if who == Who::Owner { OK } else { EACCES };
-        note(&mut wrong, (who, place), answer, expected);
+        note(&mut wrong, (who, ns), answer, expected);
     }
     unmount(&place, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW).doing("unmounting")?;
     fs::remove_file(&place).doing("removing the link")?;

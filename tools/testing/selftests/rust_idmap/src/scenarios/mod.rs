@@ -12,9 +12,9 @@ mod may_follow_link;
 mod overlayfs;
 mod quota;
 
-use crate::caller::{Place, Places, Who};
+use crate::caller::{CallerNamespaces, CallerNs, Who};
 use crate::filesystem::Kind;
-use crate::fixture::Stage;
+use crate::fixture::Fixture;
 use crate::ktap::{Outcome, Test};
 use crate::op::show;
 
@@ -23,7 +23,7 @@ struct Scenario {
     /// Its part of the series, and what it is about.
     name: &'static str,
     on: &'static [Kind],
-    run: fn(&Stage, &Places) -> Outcome,
+    run: fn(&Fixture, &CallerNamespaces) -> Outcome,
     /// Why it is known to fail on kernels of today.
     known: Option<&'static str>,
 }
@@ -32,7 +32,7 @@ struct Scenario {
 const fn scenario(
     name: &'static str,
     on: &'static [Kind],
-    run: fn(&Stage, &Places) -> Outcome,
+    run: fn(&Fixture, &CallerNamespaces) -> Outcome,
 ) -> Scenario {
     Scenario {
         name,
@@ -67,12 +67,12 @@ const WITH_OWNERS: &[Kind] = &[
 ];
 
 /// The tests on one filesystem.
-pub(crate) fn tests<'a>(stage: &'a Stage, places: &'a Places) -> Vec<Test<'a>> {
+pub(crate) fn tests<'a>(fixture: &'a Fixture, namespaces: &'a CallerNamespaces) -> Vec<Test<'a>> {
     let all = ALL.iter().flat_map(|part| part.iter());
-    all.filter(|scenario| scenario.on.contains(&stage.kind))
+    all.filter(|scenario| scenario.on.contains(&fixture.kind))
         .map(|scenario| {
-            let name = format!("{}.{}", scenario.name, stage.kind.name());
-            Test::new(name, move || (scenario.run)(stage, places)).known(scenario.known)
+            let name = format!("{}.{}", scenario.name, fixture.kind.name());
+            Test::new(name, move || (scenario.run)(fixture, namespaces)).known(scenario.known)
         })
         .collect()
 }
@@ -80,13 +80,13 @@ pub(crate) fn tests<'a>(stage: &'a Stage, places: &'a Places) -> Vec<Test<'a>> {
 /// Compares an answer, and notes what is wrong.
 fn note(
     wrong: &mut String,
-    (who, place): (Who, Place),
-    answer: crate::caller::Answer,
-    expected: crate::caller::Answer,
+    (who, ns): (Who, CallerNs),
+    answer: crate::caller::SyscallResult,
+    expected: crate::caller::SyscallResult,
 ) {
     if answer != expected {
-        let (who, place) = (who.name(), place.name());
-        *wrong += &format!("{who}, {place}: {}, not {}\n", show(answer), show(expected));
+        let (who, ns) = (who.name(), ns.name());
+        *wrong += &format!("{who}, {ns}: {}, not {}\n", show(answer), show(expected));
     }
 }
 

@@ -13,9 +13,9 @@ use rustix::thread::UnshareFlags;
 
 use super::{note, nothing, scenario, Scenario};
 use crate::attr;
-use crate::caller::{Answer, Place, Places, Who, COUNT, DISK, FOREIGN, SEEN};
+use crate::caller::{CallerNamespaces, CallerNs, SyscallResult, Who, COUNT, DISK, FOREIGN, SEEN};
 use crate::filesystem::{program, Kind};
-use crate::fixture::{Scene, Stage};
+use crate::fixture::{Fixture, TestCase};
 use crate::ktap::{Doing, Failure, Outcome};
 use crate::op::{same, show, EACCES, EOVERFLOW, OK};
 use crate::sys;
@@ -34,7 +34,7 @@ pub(super) const ALL: &[Scenario] = &[
 
 /// Layers, and the overlay of them; all is unmounted with the value.
 struct Layers {
-    scene: Scene,
+    case: TestCase,
     /// The mount that the layers are taken from.
     mapped: PathBuf,
     merged: PathBuf,
@@ -43,26 +43,26 @@ struct Layers {
 
 impl Layers {
     /// Makes the layers; of `dir/file` in the lower one the owner is the owner.
-    fn new(stage: &Stage) -> Result<Self, Failure> {
-        let scene = stage.scene(Who::Owner, Place::Initial)?;
+    fn new(fixture: &Fixture) -> Result<Self, Failure> {
+        let case = fixture.case(Who::Owner, CallerNs::Initial)?;
         for name in ["lower", "upper", "work", "mapped", "merged", "seen"] {
             // Of the layers: what is the owner's on disk.
-            scene.folder(name, DISK, 0o755)?;
+            case.directory(name, DISK, 0o755)?;
         }
-        scene.folder("lower/dir", DISK, 0o755)?;
-        scene.file("lower/dir/file", DISK, 0o600)?;
+        case.directory("lower/dir", DISK, 0o755)?;
+        case.file("lower/dir/file", DISK, 0o600)?;
         // Root, by whom overlayfs does what it does itself, and everybody else of the map.
         let map = format!("0 0 1\n{DISK} {SEEN} {COUNT}\n");
         let userns = UserNs::with(&map).doing("making a user namespace")?;
-        let mapped = scene.on_disk("mapped");
-        let path = |name| scene.on_disk(name);
-        attr::idmap(&scene.disk, &mapped, userns.as_fd()).doing("mounting with a map")?;
+        let mapped = case.on_disk("mapped");
+        let path = |name| case.on_disk(name);
+        attr::idmap(&case.disk, &mapped, userns.as_fd()).doing("mounting with a map")?;
         let (merged, seen) = (path("merged"), path("seen"));
         Ok(Self {
             mapped,
             merged,
             seen,
-            scene,
+            case,
         })
     }
 
@@ -78,12 +78,17 @@ impl Layers {
         program(&["mount", "-t", "overlay", "-o", &options, "overlay", &merged])
     }
 
-    /// Does something in the merged folder as every caller in the initial namespace.
-    fn each(&self, places: &Places, act: fn() -> Answer, expected: [Answer; 5]) -> Outcome {
+    /// Does something in the merged directory as every caller in the initial namespace.
+    fn each(
+        &self,
+        namespaces: &CallerNamespaces,
+        call: fn() -> SyscallResult,
+        expected: [SyscallResult; 5],
+    ) -> Outcome {
         let mut wrong = String::new();
         for (who, expected) in Who::ALL.into_iter().zip(expected) {
-            let answer = act_in(places, &self.merged, who, act);
-            note(&mut wrong, (who, Place::Initial), answer, expected);
+            let answer = call_as(namespaces, &self.merged, who, call);
+            note(&mut wrong, (who, CallerNs::Initial), answer, expected);
         }
         nothing(wrong)
     }
@@ -97,11 +102,16 @@ impl Drop for Layers {
     }
 }
 
-/// Does something in a folder as a caller in the initial namespace.
-fn act_in(places: &Places, folder: &Path, who: Who, act: fn() -> Answer) -> Answer {
-    places.act(who, Place::Initial, || {
-        rustix::process::chdir(folder)?;
-        act()
+/// Does something in a directory as a caller in the initial namespace.
+fn call_as(
+    namespaces: &CallerNamespaces,
+    directory: &Path,
+    who: Who,
+    call: fn() -> SyscallResult,
+) -> SyscallResult {
+    namespaces.run_as(who, CallerNs::Initial, || {
+        rustix::process::chdir(directory)?;
+        call()
     })
 }
 
@@ -112,69 +122,69 @@ fn owner(path: &Path) -> Result<u32, Failure> {
 }
 
 /// The owner may read it, and who has capabilities.
-const READERS: [Answer; 5] = [OK, EACCES, EACCES, EACCES, OK];
+const READERS: [SyscallResult; 5] = [OK, EACCES, EACCES, EACCES, OK];
 
-fn lower(stage: &Stage, places: &Places) -> Outcome {
-    let layers = Layers::new(stage)?;
-    layers.mount(&layers.scene.disk)?;
+fn lower(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
+    let layers = Layers::new(fixture)?;
+    layers.mount(&layers.case.disk)?;
     same("seen", owner(&layers.merged.join("dir/file"))?, SEEN)?;
-    layers.each(places, || syscalls::read("dir/file"), READERS)?;
+    layers.each(namespaces, || syscalls::read("dir/file"), READERS)?;
     layers.each(
-        places,
+        namespaces,
         || syscalls::owner("dir/file"),
         [Ok(u64::from(SEEN)); 5],
     )
 }
 
-fn copied_up(stage: &Stage, places: &Places) -> Outcome {
-    let layers = Layers::new(stage)?;
-    layers.mount(&layers.scene.disk)?;
-    layers.each(places, || syscalls::append("dir/file"), READERS)?;
-    // The upper layer has no map, so there the owner is who it is in the merged folder.
+fn copied_up(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
+    let layers = Layers::new(fixture)?;
+    layers.mount(&layers.case.disk)?;
+    layers.each(namespaces, || syscalls::append("dir/file"), READERS)?;
+    // The upper layer has no map, so there the owner is who it is in the merged directory.
     same(
         "in the upper layer",
-        owner(&layers.scene.on_disk("upper/dir/file"))?,
+        owner(&layers.case.on_disk("upper/dir/file"))?,
         SEEN,
     )?;
     same(
         "in the lower layer",
-        owner(&layers.scene.on_disk("lower/dir/file"))?,
+        owner(&layers.case.on_disk("lower/dir/file"))?,
         DISK,
     )?;
     same("seen", owner(&layers.merged.join("dir/file"))?, SEEN)
 }
 
-fn upper(stage: &Stage, places: &Places) -> Outcome {
-    let layers = Layers::new(stage)?;
+fn upper(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
+    let layers = Layers::new(fixture)?;
     layers.mount(&layers.mapped)?;
-    layers.each(places, || syscalls::append("dir/file"), READERS)?;
+    layers.each(namespaces, || syscalls::append("dir/file"), READERS)?;
     same(
         "copied up",
-        owner(&layers.scene.on_disk("upper/dir/file"))?,
+        owner(&layers.case.on_disk("upper/dir/file"))?,
         DISK,
     )?;
-    let made = act_in(places, &layers.merged, Who::Owner, || {
+    let made = call_as(namespaces, &layers.merged, Who::Owner, || {
         syscalls::create("dir/new", 0o644)
     });
     same("making a file", made, OK)?;
-    same("made", owner(&layers.scene.on_disk("upper/dir/new"))?, DISK)?;
+    same("made", owner(&layers.case.on_disk("upper/dir/new"))?, DISK)?;
     same("seen", owner(&layers.merged.join("dir/new"))?, SEEN)?;
-    let given = act_in(places, &layers.merged, Who::Admin, || {
+    let given = call_as(namespaces, &layers.merged, Who::Admin, || {
         syscalls::chown("dir/new", Some(SEEN + 4), Some(SEEN + 4))
     });
     same("giving it away", given, OK)?;
     same(
         "given away",
-        owner(&layers.scene.on_disk("upper/dir/new"))?,
+        owner(&layers.case.on_disk("upper/dir/new"))?,
         DISK + 4,
     )
 }
 
-fn merged(stage: &Stage, places: &Places) -> Outcome {
-    let layers = Layers::new(stage)?;
+fn merged(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
+    let layers = Layers::new(fixture)?;
     layers.mount(&layers.mapped)?;
-    fs::create_dir_all(&layers.seen).doing("making a folder")?;
-    // What is 2000's in the merged folder is 3000's through this mount.
+    fs::create_dir_all(&layers.seen).doing("making a directory")?;
+    // What is 2000's in the merged directory is 3000's through this mount.
     let userns = UserNs::with(&format!("0 0 1\n{SEEN} 3000 {COUNT}\n")).doing("a namespace")?;
     attr::idmap(&layers.merged, &layers.seen, userns.as_fd()).doing("mounting the overlay")?;
     same("seen", owner(&layers.seen.join("dir/file"))?, 3000)?;
@@ -191,28 +201,32 @@ fn merged(stage: &Stage, places: &Places) -> Outcome {
     same("by the owner that is seen", made, OK)?;
     same(
         "copied up",
-        owner(&layers.scene.on_disk("upper/dir/file"))?,
+        owner(&layers.case.on_disk("upper/dir/file"))?,
         DISK,
     )?;
-    same("made", owner(&layers.scene.on_disk("upper/dir/new"))?, DISK)?;
+    same("made", owner(&layers.case.on_disk("upper/dir/new"))?, DISK)?;
     // The owner that is seen without this map is nobody here.
-    let other = act_in(places, &layers.seen, Who::Owner, || {
+    let other = call_as(namespaces, &layers.seen, Who::Owner, || {
         syscalls::read("dir/file")
     });
     same("by the owner that is seen without the map", other, EACCES)
 }
 
-/// Mounts an overlay of a lower folder and a tmpfs, in a mount namespace of the caller's, and writes
-/// to `file` there; says by which number the caller knows the owner in the upper folder.
-fn write_to_own(lower: &Path, upper: &Path) -> Answer {
+/// Mounts an overlay of a lower directory and a tmpfs, in a mount namespace of the caller's, and
+/// writes to `file` there; says by which number the caller knows the owner in the upper directory.
+fn write_to_own(lower: &Path, upper: &Path) -> SyscallResult {
     sys::unshare(UnshareFlags::NEWNS)?;
     mount("upper", upper, "tmpfs", MountFlags::empty(), None)?;
-    let folder = |name: &str| -> Result<PathBuf, Errno> {
+    let directory = |name: &str| -> Result<PathBuf, Errno> {
         let path = upper.join(name);
         fs::create_dir(&path).map_err(number)?;
         Ok(path)
     };
-    let [layer, work, merged] = [folder("upper")?, folder("work")?, folder("merged")?];
+    let [layer, work, merged] = [
+        directory("upper")?,
+        directory("work")?,
+        directory("merged")?,
+    ];
     let options = format!(
         "userxattr,lowerdir={},upperdir={},workdir={}",
         lower.display(),
@@ -234,24 +248,24 @@ fn write_to_own(lower: &Path, upper: &Path) -> Answer {
 
 /// What has an owner or a group whom the namespace of the overlay does not know is not copied up:
 /// nobody there could have made it. It goes by whom the lower layer's mount shows.
-fn in_namespace(stage: &Stage, places: &Places) -> Outcome {
+fn in_namespace(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
     let mut wrong = String::new();
-    let place = Place::Mounts;
+    let ns = CallerNs::Mounts;
     for (mapped, user, group, expected) in [
-        (true, DISK, DISK, Ok(u64::from(place.known(SEEN)))),
+        (true, DISK, DISK, Ok(u64::from(ns.known(SEEN)))),
         (true, FOREIGN, DISK, EACCES),
-        (false, SEEN, SEEN, Ok(u64::from(place.known(SEEN)))),
+        (false, SEEN, SEEN, Ok(u64::from(ns.known(SEEN)))),
         (false, DISK, SEEN, EOVERFLOW),
         (false, SEEN, DISK, EOVERFLOW),
         (false, DISK, DISK, EOVERFLOW),
     ] {
-        let scene = stage.scene(Who::Admin, place)?;
+        let case = fixture.case(Who::Admin, ns)?;
         // Writing is for everybody, so it is not the permission bits that refuse it.
-        scene.give_to("file", user, group, 0o666)?;
-        scene.folder("upper", DISK, 0o755)?;
-        let lower = if mapped { &scene.seen } else { &scene.disk };
-        let upper = scene.on_disk("upper");
-        let answer = places.act(Who::Admin, place, || write_to_own(lower, &upper));
+        case.give_to("file", user, group, 0o666)?;
+        case.directory("upper", DISK, 0o755)?;
+        let lower = if mapped { &case.seen } else { &case.disk };
+        let upper = case.on_disk("upper");
+        let answer = namespaces.run_as(Who::Admin, ns, || write_to_own(lower, &upper));
         if answer != expected {
             let (answer, expected) = (show(answer), show(expected));
             wrong += &format!("{user}:{group}, mapped {mapped}: {answer}, not {expected}\n");

@@ -13,9 +13,9 @@ use rustix::mount::{unmount, UnmountFlags};
 
 use super::{note, nothing, scenario, Scenario};
 use crate::attr;
-use crate::caller::{everybody, Answer, Place, Places, Who, DISK, SEEN};
+use crate::caller::{everybody, CallerNamespaces, CallerNs, SyscallResult, Who, DISK, SEEN};
 use crate::filesystem::{program, Kind};
-use crate::fixture::Stage;
+use crate::fixture::Fixture;
 use crate::ktap::{skip, Doing, Failure, Outcome};
 use crate::op::{same, EPERM, OK};
 use crate::sys;
@@ -49,20 +49,20 @@ struct Counted {
 }
 
 impl Counted {
-    fn new(stage: &Stage, places: &Places) -> Result<Self, Failure> {
+    fn new(fixture: &Fixture, namespaces: &CallerNamespaces) -> Result<Self, Failure> {
         // The device of the last one may still be there, and would write to an image of its name.
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let root = stage.disk.with_file_name("counted");
+        let root = fixture.disk.with_file_name("counted");
         let counted = Self {
             image: root.join(format!("image-{number}")),
             disk: root.join("disk"),
             seen: root.join("seen"),
         };
         for path in [&counted.disk, &counted.seen] {
-            std::fs::create_dir_all(path).doing("making folders")?;
+            std::fs::create_dir_all(path).doing("making directories")?;
         }
-        let (maker, size, options): (&[&str], u64, &str) = match stage.kind {
+        let (maker, size, options): (&[&str], u64, &str) = match fixture.kind {
             Kind::Xfs => (&["mkfs.xfs", "-q", "-f"], 300 << 20, "loop,uquota,gquota"),
             _ => (
                 &["mkfs.ext4", "-q", "-F", "-O", "quota"],
@@ -82,7 +82,7 @@ impl Counted {
         let mounted = program(&[
             "mount",
             "-t",
-            stage.kind.name(),
+            fixture.kind.name(),
             "-o",
             options,
             &image,
@@ -93,9 +93,9 @@ impl Counted {
             let why: Vec<&str> = why.split_whitespace().collect();
             skip(format_args!("does this kernel count? {}", why.join(" ")))
         })?;
-        attr::idmap(&counted.disk, &counted.seen, places.mounts.as_fd())
+        attr::idmap(&counted.disk, &counted.seen, namespaces.mounts.as_fd())
             .doing("mounting with a map")?;
-        std::fs::create_dir(counted.disk.join("t")).doing("making a folder")?;
+        std::fs::create_dir(counted.disk.join("t")).doing("making a directory")?;
         std::os::unix::fs::chown(counted.disk.join("t"), Some(DISK + 9), Some(DISK + 9))
             .doing("giving it away")?;
         use std::os::unix::fs::PermissionsExt;
@@ -110,12 +110,17 @@ impl Counted {
         asked(&root, kind, id).doing("Q_GETQUOTA")
     }
 
-    /// Does something in the folder as a caller in the initial namespace.
-    fn act(&self, places: &Places, who: Who, act: fn() -> Answer) -> Answer {
-        let folder = self.seen.join("t");
-        places.act(who, Place::Initial, || {
-            rustix::process::chdir(&folder)?;
-            act()
+    /// Does something in the directory as a caller in the initial namespace.
+    fn call(
+        &self,
+        namespaces: &CallerNamespaces,
+        who: Who,
+        call: fn() -> SyscallResult,
+    ) -> SyscallResult {
+        let directory = self.seen.join("t");
+        namespaces.run_as(who, CallerNs::Initial, || {
+            rustix::process::chdir(&directory)?;
+            call()
         })
     }
 }
@@ -136,14 +141,18 @@ fn number(data: &[u8], at: usize) -> u64 {
         .map_or(0, u64::from_ne_bytes)
 }
 
-fn count_of_files(stage: &Stage, places: &Places) -> Outcome {
-    let counted = Counted::new(stage, places)?;
+fn count_of_files(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
+    let counted = Counted::new(fixture, namespaces)?;
     let make = || {
         syscalls::create("a", 0o644)?;
         syscalls::mkdir("b", 0o755)?;
         syscalls::symlink("a", "c")
     };
-    same("making three", counted.act(places, Who::Stranger, make), OK)?;
+    same(
+        "making three",
+        counted.call(namespaces, Who::Stranger, make),
+        OK,
+    )?;
     for kind in [USERS, GROUPS] {
         same("the maker's on disk", counted.files(kind, DISK + 1)?, 3)?;
         same(
@@ -155,9 +164,9 @@ fn count_of_files(stage: &Stage, places: &Places) -> Outcome {
     Ok(())
 }
 
-fn given_away(stage: &Stage, places: &Places) -> Outcome {
-    let counted = Counted::new(stage, places)?;
-    let made = counted.act(places, Who::Admin, || {
+fn given_away(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
+    let counted = Counted::new(fixture, namespaces)?;
+    let made = counted.call(namespaces, Who::Admin, || {
         syscalls::create("a", 0o644)?;
         syscalls::chown("a", Some(SEEN + 4), Some(SEEN + 3))
     });
@@ -172,8 +181,8 @@ fn given_away(stage: &Stage, places: &Places) -> Outcome {
     )
 }
 
-fn limit(stage: &Stage, places: &Places) -> Outcome {
-    let counted = Counted::new(stage, places)?;
+fn limit(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
+    let counted = Counted::new(fixture, namespaces)?;
     let root = File::open(&counted.disk).doing("opening")?;
     let mut data = [0; 256];
     data[FILES_LIMIT..FILES_LIMIT + 8].copy_from_slice(&2u64.to_ne_bytes());
@@ -186,7 +195,7 @@ fn limit(stage: &Stage, places: &Places) -> Outcome {
     };
     same(
         "two, and the third refused",
-        counted.act(places, Who::Stranger, make),
+        counted.call(namespaces, Who::Stranger, make),
         Ok(1),
     )?;
     // Those of others are not limited.
@@ -198,41 +207,41 @@ fn limit(stage: &Stage, places: &Places) -> Outcome {
     };
     same(
         "three of another",
-        counted.act(places, Who::Owner, more),
+        counted.call(namespaces, Who::Owner, more),
         OK,
     )
 }
 
-fn who_may_ask(stage: &Stage, places: &Places) -> Outcome {
-    let counted = Counted::new(stage, places)?;
+fn who_may_ask(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
+    let counted = Counted::new(fixture, namespaces)?;
     let mut wrong = String::new();
-    let made = counted.act(places, Who::Owner, || syscalls::create("a", 0o644));
+    let made = counted.call(namespaces, Who::Owner, || syscalls::create("a", 0o644));
     same("making one", made, OK)?;
     let root = File::open(&counted.seen).doing("opening")?;
     // Quotas are of the disk: an id is not that of a mount, through whichever it is asked for. So
     // everybody may ask for the own number, which is that of the file's owner for one only.
-    for (who, place) in everybody() {
+    for (who, ns) in everybody() {
         for (kind, id) in [USERS, GROUPS]
             .into_iter()
             .flat_map(|kind| [who.id(), DISK, SEEN].map(|id| (kind, id)))
         {
-            let Some(number) = place.number(id) else {
+            let Some(number) = ns.number(id) else {
                 continue;
             };
             let own = id == who.id() || (who, kind, id) == (Who::Member, GROUPS, SEEN);
-            let expected = match own || (who, place) == (Who::Admin, Place::Initial) {
+            let expected = match own || (who, ns) == (Who::Admin, CallerNs::Initial) {
                 true => Ok(u64::from(id == DISK)),
                 false => EPERM,
             };
-            let answer = places.act(who, place, || asked(&root, kind, number));
-            note(&mut wrong, (who, place), answer, expected);
+            let answer = namespaces.run_as(who, ns, || asked(&root, kind, number));
+            note(&mut wrong, (who, ns), answer, expected);
         }
     }
     nothing(wrong)
 }
 
 /// How many files a user or a group has, as the caller is told.
-fn asked(root: &File, kind: u32, id: u32) -> Answer {
+fn asked(root: &File, kind: u32, id: u32) -> SyscallResult {
     let mut data = [0; 256];
     match sys::quotactl(root.as_fd(), GETQUOTA | kind, id, &mut data) {
         // Nothing was ever counted for it.

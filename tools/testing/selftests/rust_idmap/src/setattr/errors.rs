@@ -402,10 +402,10 @@ fn path_is_not_there(dir: &Path) -> Outcome {
 
 fn path_is_no_mount_point(dir: &Path) -> Outcome {
     let attr = Attr::set(attr::NODEV);
-    fs::create_dir(dir.join("dir")).doing("making a folder")?;
+    fs::create_dir(dir.join("dir")).doing("making a directory")?;
     fs::write(dir.join("file"), "").doing("making a file")?;
     same(
-        "a folder",
+        "a directory",
         setattr(&dir.join("dir"), attr),
         Err(Errno::INVAL),
     )?;

@@ -57,7 +57,7 @@ fn rdonly(dir: &Path) -> Outcome {
     })
 }
 
-/// This program, in a folder.
+/// This program, in a directory.
 fn program(dir: &Path) -> Result<std::path::PathBuf, Failure> {
     let copy = dir.join("program");
     let own = std::env::current_exe().doing("finding this program")?;
@@ -170,17 +170,17 @@ fn noatime(dir: &Path) -> Outcome {
 }
 
 fn nodiratime(dir: &Path) -> Outcome {
-    let (file, folder) = (dir.join("file"), dir.join("dir"));
+    let (file, directory) = (dir.join("file"), dir.join("dir"));
     fs::write(&file, "x").doing("making a file")?;
-    fs::create_dir(&folder).doing("making a folder")?;
+    fs::create_dir(&directory).doing("making a directory")?;
     same(
         "strictly",
         setattr(dir, set_atime(attr::STRICTATIME)),
         Ok(0),
     )?;
-    same("folder", is_noted(&folder)?, true)?;
+    same("directory", is_noted(&directory)?, true)?;
     same(
-        "not of folders",
+        "not of directories",
         setattr(dir, Attr::set(attr::NODIRATIME)),
         Ok(0),
     )?;
@@ -190,7 +190,7 @@ fn nodiratime(dir: &Path) -> Outcome {
         attributes,
         attr::NODIRATIME | attr::STRICTATIME,
     )?;
-    same("folder", is_noted(&folder)?, false)?;
+    same("directory", is_noted(&directory)?, false)?;
     same("file", is_noted(&file)?, true)
 }
 

@@ -17,7 +17,7 @@ use rustix::thread::UnshareFlags;
 
 use super::Entry;
 use crate::attr;
-use crate::caller::{everybody, Places, Who, DISK, SEEN};
+use crate::caller::{everybody, CallerNamespaces, Who, DISK, SEEN};
 use crate::ktap::{skip, Doing, Failure, Outcome};
 use crate::op::{same, EACCES, EOVERFLOW};
 use crate::sys;
@@ -45,8 +45,8 @@ const NOBODY: i64 = 0xffff_ffff;
 /// `struct fuse_in_header`.
 const HEADER: usize = 40;
 
-/// A filesystem of folders below one that is the owner's; their size is the number of the user by
-/// whom the server was asked for it.
+/// A filesystem of directories below one that is the owner's; their size is the number of the user
+/// by whom the server was asked for it.
 struct Server {
     allows: bool,
     /// By node, less one.
@@ -128,7 +128,7 @@ impl Server {
         self.attr(Reply(Vec::new()).u64(&[0, 0]), node, asked_by)
     }
 
-    /// `struct fuse_entry_out` of the last folder; the name is good for an hour.
+    /// `struct fuse_entry_out` of the last directory; the name is good for an hour.
     fn entry(&self, asked_by: u32) -> Reply {
         let node = self.owners.len() as u32;
         let reply = Reply(Vec::new()).u64(&[u64::from(node), 0, 3600, 0, 0]);
@@ -150,7 +150,7 @@ fn mounted(dir: &Path, allows: bool, options: &str) -> Result<PathBuf, Failure> 
     let device = File::options().read(true).write(true).open("/dev/fuse");
     let device = device.map_err(|error| skip(format_args!("/dev/fuse: {error}")))?;
     let target = dir.join("plain");
-    std::fs::create_dir(&target).doing("making a folder")?;
+    std::fs::create_dir(&target).doing("making a directory")?;
     let (ready, say_ready) = pipe_with(PipeFlags::CLOEXEC).doing("making a pipe")?;
     let (begin, say_begin) = pipe_with(PipeFlags::CLOEXEC).doing("making a pipe")?;
     let [mut ready, mut say_ready, mut begin, mut say_begin] =
@@ -188,26 +188,26 @@ fn seen(path: &Path) -> Result<(u32, i64), Errno> {
 }
 
 fn allowed(dir: &Path) -> Outcome {
-    let places = Places::new().doing("making user namespaces")?;
+    let namespaces = CallerNamespaces::new().doing("making user namespaces")?;
     let plain = mounted(dir, true, ",default_permissions")?;
     same("plain", seen(&plain), Ok((DISK, NOBODY)))?;
     let target = dir.join("mapped");
-    std::fs::create_dir(&target).doing("making a folder")?;
-    attr::idmap(&plain, &target, places.mounts.as_fd()).doing("mounting with a map")?;
+    std::fs::create_dir(&target).doing("making a directory")?;
+    attr::idmap(&plain, &target, namespaces.mounts.as_fd()).doing("mounting with a map")?;
     same("through the map", seen(&target), Ok((SEEN, NOBODY)))?;
-    for (who, place) in everybody() {
+    for (who, ns) in everybody() {
         let expected = match who {
-            Who::Owner | Who::Admin => Ok(u64::from(place.shown(who.id()))),
+            Who::Owner | Who::Admin => Ok(u64::from(ns.shown(who.id()))),
             Who::Member | Who::Stranger => EACCES,
             Who::Unmapped => EOVERFLOW,
         };
-        let name = format!("{who:?}-{place:?}");
-        let answer = places.act(who, place, || {
+        let name = format!("{who:?}-{ns:?}");
+        let answer = namespaces.run_as(who, ns, || {
             rustix::process::chdir(&target)?;
             syscalls::mkdir(&name, 0o755)?;
             syscalls::owner(&name)
         });
-        same(&format!("a folder of {name}"), answer, expected)?;
+        same(&format!("a directory of {name}"), answer, expected)?;
         if answer.is_ok() {
             let owner = who.on_disk().map(|owner| (owner, NOBODY));
             same("for the server", seen(&plain.join(&name)).ok(), owner)?;
@@ -217,19 +217,19 @@ fn allowed(dir: &Path) -> Outcome {
 }
 
 fn not_allowed(dir: &Path) -> Outcome {
-    let places = Places::new().doing("making user namespaces")?;
+    let namespaces = CallerNamespaces::new().doing("making user namespaces")?;
     let plain = mounted(dir, false, ",default_permissions")?;
     // Such a one is told who calls.
     same("plain", seen(&plain), Ok((DISK, 0)))?;
-    let answer = attr::idmap(&plain, dir, places.mounts.as_fd());
+    let answer = attr::idmap(&plain, dir, namespaces.mounts.as_fd());
     same("mounting with a map", answer, Err(Errno::INVAL))
 }
 
 fn decides_itself(dir: &Path) -> Outcome {
-    let places = Places::new().doing("making user namespaces")?;
+    let namespaces = CallerNamespaces::new().doing("making user namespaces")?;
     let plain = mounted(dir, true, "")?;
     // It could not tell who may, not being told who calls.
     same("plain", seen(&plain), Err(Errno::CONNREFUSED))?;
-    let answer = attr::idmap(&plain, dir, places.mounts.as_fd());
+    let answer = attr::idmap(&plain, dir, namespaces.mounts.as_fd());
     same("mounting with a map", answer, Err(Errno::INVAL))
 }

@@ -55,7 +55,7 @@ fn attached_mount(dir: &Path) -> Outcome {
     let (from, to) = (dir.join("from"), dir.join("to"));
     fs::create_dir(&from)
         .and_then(|()| fs::create_dir(&to))
-        .doing("making folders")?;
+        .doing("making directories")?;
     let tree = attr::copy(dir).doing("copying")?;
     attr::attach(&tree, &to).doing("attaching")?;
     same(
@@ -72,7 +72,7 @@ fn mount_with_a_map(dir: &Path) -> Outcome {
     same("again", Attr::map(&one).apply(&tree), Err(Errno::PERM))?;
     same("another", Attr::map(&other).apply(&tree), Err(Errno::PERM))?;
     let target = dir.join("target");
-    fs::create_dir(&target).doing("making a folder")?;
+    fs::create_dir(&target).doing("making a directory")?;
     attr::attach(&tree, &target).doing("attaching")?;
     same(
         "attached",
@@ -84,7 +84,7 @@ fn mount_with_a_map(dir: &Path) -> Outcome {
 fn copy_of_a_mount_with_a_map(dir: &Path) -> Outcome {
     let (one, other) = (userns("0 1000 1")?, userns("0 2000 1")?);
     let target = dir.join("target");
-    fs::create_dir(&target).doing("making a folder")?;
+    fs::create_dir(&target).doing("making a directory")?;
     attr::idmap(dir, &target, one.as_fd()).doing("mounting with a map")?;
     same("seen", owner(&target)?, (1000, 1000))?;
     let copy = attr::copy(&target).doing("copying")?;
@@ -94,7 +94,7 @@ fn copy_of_a_mount_with_a_map(dir: &Path) -> Outcome {
         Err(Errno::PERM),
     )?;
     let second = dir.join("second");
-    fs::create_dir(&second).doing("making a folder")?;
+    fs::create_dir(&second).doing("making a directory")?;
     attr::attach(&copy, &second).doing("attaching")?;
     same("seen through the copy", owner(&second)?, (1000, 1000))
 }
@@ -103,7 +103,7 @@ fn filesystem_without_maps(dir: &Path) -> Outcome {
     let userns = userns("0 1000 1")?;
     for kind in ["proc", "sysfs", "ramfs", "devpts"] {
         let target = dir.join(kind);
-        fs::create_dir(&target).doing("making a folder")?;
+        fs::create_dir(&target).doing("making a directory")?;
         mount(kind, &target, kind, MountFlags::empty(), None).doing(kind)?;
         let tree = attr::copy(&target).doing("copying")?;
         same(kind, Attr::map(&userns).apply(&tree), Err(Errno::INVAL))?;
@@ -302,10 +302,10 @@ fn ranges(count: u32) -> (String, Vec<(u32, u32)>) {
 
 fn five_and_six_ranges(dir: &Path) -> Outcome {
     for (name, count) in [("five", 5), ("six", 6)] {
-        let folder = dir.join(name);
-        fs::create_dir(&folder).doing("making a folder")?;
+        let directory = dir.join(name);
+        fs::create_dir(&directory).doing("making a directory")?;
         let (map, pairs) = ranges(count);
-        shows(&folder, &map, &map, &pairs)?;
+        shows(&directory, &map, &map, &pairs)?;
     }
     Ok(())
 }
@@ -328,7 +328,7 @@ fn with_other_attributes(dir: &Path) -> Outcome {
     all.propagation = 1 << 20;
     same("all at once", all.apply(&tree), Ok(0))?;
     let target = dir.join("target");
-    fs::create_dir(&target).doing("making a folder")?;
+    fs::create_dir(&target).doing("making a directory")?;
     attr::attach(&tree, &target).doing("attaching")?;
     let expected = attr::IDMAP | attr::NODEV | attr::RDONLY;
     same("attributes", super::attributes(&target)?, expected)?;
@@ -337,7 +337,7 @@ fn with_other_attributes(dir: &Path) -> Outcome {
 
 fn failing_changes_nothing(dir: &Path) -> Outcome {
     let userns = userns("0 1000 1")?;
-    fs::create_dir(dir.join("below")).doing("making a folder")?;
+    fs::create_dir(dir.join("below")).doing("making a directory")?;
     super::mount_on(&dir.join("below"), "proc")?;
     let tree = attr::copy_all(dir).doing("copying the tree")?;
     let mut all = Attr::map(&userns);
@@ -348,7 +348,7 @@ fn failing_changes_nothing(dir: &Path) -> Outcome {
         Err(Errno::INVAL),
     )?;
     let target = dir.join("target");
-    fs::create_dir(&target).doing("making a folder")?;
+    fs::create_dir(&target).doing("making a directory")?;
     attr::attach(&tree, &target).doing("attaching")?;
     same("attributes", super::attributes(&target)?, 0)?;
     same("owner", owner(&target)?, (0, 0))
@@ -357,7 +357,7 @@ fn failing_changes_nothing(dir: &Path) -> Outcome {
 fn namespace_may_end(dir: &Path) -> Outcome {
     let userns = userns("0 1000 1")?;
     let target = dir.join("target");
-    fs::create_dir(&target).doing("making a folder")?;
+    fs::create_dir(&target).doing("making a directory")?;
     attr::idmap(dir, &target, userns.as_fd()).doing("mounting with a map")?;
     drop(userns);
     same("owner", owner(&target)?, (1000, 1000))

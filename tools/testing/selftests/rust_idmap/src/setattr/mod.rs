@@ -52,22 +52,22 @@ pub(crate) fn alone(run: impl FnOnce(&Path) -> Outcome) -> Outcome {
         sys::unshare(UnshareFlags::NEWNS).doing("making a mount namespace")?;
         let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
         mount_change("/", private).doing("making all mounts private")?;
-        let folder = Path::new("/mnt");
-        tmpfs(folder)?;
-        run(folder)
+        let directory = Path::new("/mnt");
+        tmpfs(directory)?;
+        run(directory)
     })
     .unwrap_or_else(|| Err(Failure::Wrong("the test died".to_owned())))
 }
 
-/// Mounts a tmpfs on a new folder.
-fn tmpfs(folder: &Path) -> Outcome {
-    std::fs::create_dir_all(folder).doing(format_args!("making {}", folder.display()))?;
-    mount("test", folder, "tmpfs", MountFlags::empty(), c"mode=755").doing("mounting a tmpfs")
+/// Mounts a tmpfs on a new directory.
+fn tmpfs(directory: &Path) -> Outcome {
+    std::fs::create_dir_all(directory).doing(format_args!("making {}", directory.display()))?;
+    mount("test", directory, "tmpfs", MountFlags::empty(), c"mode=755").doing("mounting a tmpfs")
 }
 
 /// Mounts a filesystem that needs no device.
-fn mount_on(folder: &Path, kind: &str) -> Outcome {
-    mount("test", folder, kind, MountFlags::empty(), None).doing(kind)
+fn mount_on(directory: &Path, kind: &str) -> Outcome {
+    mount("test", directory, kind, MountFlags::empty(), None).doing(kind)
 }
 
 /// The call on the mount at a path.

@@ -12,7 +12,7 @@ use rustix::thread::UnshareFlags;
 
 use super::{attributes, tmpfs, Entry};
 use crate::attr::{self, Attr, SIZE};
-use crate::caller::{apart, everybody, Place, Places, Who, SEEN};
+use crate::caller::{apart, everybody, CallerNamespaces, CallerNs, Who, SEEN};
 use crate::ktap::{Doing, Failure, Outcome};
 use crate::op::same;
 use crate::sys;
@@ -67,7 +67,7 @@ fn replace(userns: &UserNs) -> Attr {
 /// A mount with a map at `mapped`, which shows root's files as user 1000's.
 fn mapped(dir: &Path) -> Result<PathBuf, Failure> {
     let target = dir.join("mapped");
-    fs::create_dir(&target).doing("making a folder")?;
+    fs::create_dir(&target).doing("making a directory")?;
     attr::idmap(dir, &target, userns("0 1000 1")?.as_fd()).doing("mounting with a map")?;
     Ok(target)
 }
@@ -76,7 +76,7 @@ fn mapped(dir: &Path) -> Result<PathBuf, Failure> {
 fn shown(dir: &Path, tree: Result<OwnedFd, Errno>) -> Result<u32, Failure> {
     let tree = tree.doing("open_tree_attr()")?;
     let target = dir.join("shown");
-    fs::create_dir_all(&target).doing("making a folder")?;
+    fs::create_dir_all(&target).doing("making a directory")?;
     attr::attach(&tree, &target).doing("attaching")?;
     owner(&target)
 }
@@ -138,7 +138,7 @@ fn copy_keeps_the_map(dir: &Path) -> Outcome {
 
 /// A mount with a map, and a plain one below it.
 fn tree(dir: &Path) -> Result<PathBuf, Failure> {
-    fs::create_dir(dir.join("below")).doing("making a folder")?;
+    fs::create_dir(dir.join("below")).doing("making a directory")?;
     let mapped = mapped(dir)?;
     tmpfs(&mapped.join("below"))?;
     Ok(mapped)
@@ -260,7 +260,7 @@ fn clearing_of_plain_mount(dir: &Path) -> Outcome {
 
 fn part_of_a_mount(dir: &Path) -> Outcome {
     let userns = userns("0 2000 1")?;
-    fs::create_dir(dir.join("part")).doing("making a folder")?;
+    fs::create_dir(dir.join("part")).doing("making a directory")?;
     let copy = open(&dir.join("part"), CLONE, Attr::map(&userns));
     same("a copy", shown(dir, copy)?, 2000)?;
     let itself = open(&dir.join("part"), 0, Attr::set(attr::NODEV)).map(drop);
@@ -296,44 +296,44 @@ fn wrong(target: &Path, own: &UserNs, expected: [Result<(), Errno>; 4]) -> u64 {
 }
 
 /// A mount with the map of all tests.
-fn mapped_for_all(dir: &Path, places: &Places) -> Result<PathBuf, Failure> {
+fn mapped_for_all(dir: &Path, namespaces: &CallerNamespaces) -> Result<PathBuf, Failure> {
     let target = dir.join("mapped");
-    fs::create_dir(&target).doing("making a folder")?;
-    attr::idmap(dir, &target, places.mounts.as_fd()).doing("mounting with a map")?;
+    fs::create_dir(&target).doing("making a directory")?;
+    attr::idmap(dir, &target, namespaces.mounts.as_fd()).doing("mounting with a map")?;
     Ok(target)
 }
 
 fn callers(dir: &Path) -> Outcome {
-    let places = Places::new().doing("making user namespaces")?;
-    let target = mapped_for_all(dir, &places)?;
+    let namespaces = CallerNamespaces::new().doing("making user namespaces")?;
+    let target = mapped_for_all(dir, &namespaces)?;
     let own = userns("0 2000 1")?;
-    for (who, place) in everybody() {
+    for (who, ns) in everybody() {
         // Nobody else is in charge of the mounts.
-        let expected = match (who, place) {
-            (Who::Admin, Place::Initial) => Ok(()),
+        let expected = match (who, ns) {
+            (Who::Admin, CallerNs::Initial) => Ok(()),
             _ => Err(Errno::PERM),
         };
-        let answer = places.act(who, place, || Ok(wrong(&target, &own, [expected; 4])));
-        same(&format!("wrong for {who:?}, {place:?}"), answer, Ok(0))?;
+        let answer = namespaces.run_as(who, ns, || Ok(wrong(&target, &own, [expected; 4])));
+        same(&format!("wrong for {who:?}, {ns:?}"), answer, Ok(0))?;
     }
     Ok(())
 }
 
 fn callers_with_own_mounts(dir: &Path) -> Outcome {
-    let places = Places::new().doing("making user namespaces")?;
-    let target = mapped_for_all(dir, &places)?;
-    for place in Place::ALL {
+    let namespaces = CallerNamespaces::new().doing("making user namespaces")?;
+    let target = mapped_for_all(dir, &namespaces)?;
+    for ns in CallerNs::ALL {
         // Which map a filesystem is seen through is for who is in charge of the filesystem.
-        let map = match place {
-            Place::Initial => Ok(()),
+        let map = match ns {
+            CallerNs::Initial => Ok(()),
             _ => Err(Errno::PERM),
         };
-        let answer = places.act(Who::Admin, place, || {
+        let answer = namespaces.run_as(Who::Admin, ns, || {
             sys::unshare(UnshareFlags::NEWNS)?;
-            let own = UserNs::with(&format!("0 {} 1", place.known(SEEN)))?;
+            let own = UserNs::with(&format!("0 {} 1", ns.known(SEEN)))?;
             Ok(wrong(&target, &own, [map, map, Ok(()), Ok(())]))
         });
-        same(&format!("wrong for one of {place:?}"), answer, Ok(0))?;
+        same(&format!("wrong for one of {ns:?}"), answer, Ok(0))?;
     }
     same("the mount", attributes(&target)?, attr::IDMAP)
 }

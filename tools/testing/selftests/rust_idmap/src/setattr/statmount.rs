@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::{About, Entry};
 use crate::attr;
-use crate::caller::{Place, Places, Who, COUNT, DISK};
+use crate::caller::{CallerNamespaces, CallerNs, Who, COUNT, DISK};
 use crate::ktap::{Doing, Failure, Outcome};
 use crate::op::same;
 use crate::userns::UserNs;
@@ -16,11 +16,13 @@ use crate::userns::UserNs;
 pub(super) const TESTS: &[Entry] = &[
     ("plain_mount", plain_mount),
     ("initial_namespace", |dir| {
-        told_to(dir, Place::Initial, Some(2000))
+        told_to(dir, CallerNs::Initial, Some(2000))
     }),
-    ("nested_namespace", |dir| told_to(dir, Place::Nested, None)),
+    ("nested_namespace", |dir| {
+        told_to(dir, CallerNs::Nested, None)
+    }),
     ("namespace_of_the_mount", |dir| {
-        told_to(dir, Place::Mounts, Some(1000))
+        told_to(dir, CallerNs::Mounts, Some(1000))
     }),
     ("namespace_that_knows_part", namespace_that_knows_part),
     ("users_and_groups_apart", users_and_groups_apart),
@@ -33,7 +35,7 @@ const GID_MAP: u64 = 0x4000;
 
 fn mapped(dir: &Path, userns: &UserNs) -> Result<PathBuf, Failure> {
     let target = dir.join("mapped");
-    fs::create_dir(&target).doing("making a folder")?;
+    fs::create_dir(&target).doing("making a directory")?;
     attr::idmap(dir, &target, userns.as_fd()).doing("mounting with a map")?;
     Ok(target)
 }
@@ -50,14 +52,14 @@ fn plain_mount(dir: &Path) -> Outcome {
 }
 
 /// The map of all tests, to a caller in a namespace.
-fn told_to(dir: &Path, place: Place, lower: Option<u32>) -> Outcome {
-    let places = Places::new().doing("making user namespaces")?;
-    let target = mapped(dir, &places.mounts)?;
+fn told_to(dir: &Path, ns: CallerNs, lower: Option<u32>) -> Outcome {
+    let namespaces = CallerNamespaces::new().doing("making user namespaces")?;
+    let target = mapped(dir, &namespaces.mounts)?;
     let range = lower.map_or(String::new(), |lower| format!("{DISK} {lower} {COUNT}"));
     let expected = format!("{}|{range}|{range}", UID_MAP | GID_MAP);
     // It goes by the namespace that they are in, not by who they are.
     for who in Who::ALL {
-        let answer = places.act(who, place, || {
+        let answer = namespaces.run_as(who, ns, || {
             let about = About::mount(&target).map_err(|_| rustix::io::Errno::IO)?;
             Ok(u64::from(told(&about) == expected))
         });

@@ -38,7 +38,7 @@ pub(super) const TESTS: &[Entry] = &[
     ("tree_while_it_is_unmounted", tree_while_it_is_unmounted),
 ];
 
-/// Mounts within each other: of the folder itself, one below it, and one below that.
+/// Mounts within each other: of the directory itself, one below it, and one below that.
 fn three(dir: &Path) -> Result<[PathBuf; 3], Failure> {
     let all = [dir.join("a"), dir.join("a/b"), dir.join("a/b/c")];
     for path in &all {
@@ -110,7 +110,7 @@ fn owners(paths: &[PathBuf]) -> Result<Vec<u32>, Failure> {
     paths.iter().map(owner).collect()
 }
 
-/// The same mounts, seen below another folder.
+/// The same mounts, seen below another directory.
 fn seen(all: &[PathBuf], dir: &Path, target: &Path) -> Vec<PathBuf> {
     let moved = |path: &PathBuf| {
         path.strip_prefix(dir.join("a"))
@@ -125,7 +125,7 @@ fn tree_with_a_map(dir: &Path) -> Outcome {
     let tree = attr::copy_all(&all[0]).doing("copying the tree")?;
     same("all", Attr::map(&userns).apply_to_all(&tree), Ok(0))?;
     let target = dir.join("target");
-    fs::create_dir(&target).doing("making a folder")?;
+    fs::create_dir(&target).doing("making a directory")?;
     attr::attach(&tree, &target).doing("attaching")?;
     same("seen", owners(&seen(&all, dir, &target))?, vec![1000; 3])?;
     same("the first ones", owners(&all)?, vec![0; 3])
@@ -135,7 +135,7 @@ fn tree_of_which_one_has_a_map(dir: &Path) -> Outcome {
     let all = three(dir)?;
     let (one, other) = (userns("0 1000 1")?, userns("0 2000 1")?);
     let below = dir.join("a/d");
-    fs::create_dir(&below).doing("making a folder")?;
+    fs::create_dir(&below).doing("making a directory")?;
     attr::idmap(&all[1], &below, one.as_fd()).doing("mounting with a map")?;
     let tree = attr::copy_all(&all[0]).doing("copying the tree")?;
     same(
@@ -145,7 +145,7 @@ fn tree_of_which_one_has_a_map(dir: &Path) -> Outcome {
     )?;
     same("only the first", Attr::map(&other).apply(&tree), Ok(0))?;
     let target = dir.join("target");
-    fs::create_dir(&target).doing("making a folder")?;
+    fs::create_dir(&target).doing("making a directory")?;
     attr::attach(&tree, &target).doing("attaching")?;
     let paths = [
         target.clone(),
@@ -183,12 +183,12 @@ fn tree_propagation(dir: &Path) -> Outcome {
 fn mounts_below_are_not_mapped(dir: &Path) -> Outcome {
     let userns = userns("0 1000 1")?;
     let target = dir.join("target");
-    fs::create_dir(&target).doing("making a folder")?;
+    fs::create_dir(&target).doing("making a directory")?;
     attr::idmap(dir, &target, userns.as_fd()).doing("mounting with a map")?;
-    fs::create_dir(dir.join("below")).doing("making a folder")?;
+    fs::create_dir(dir.join("below")).doing("making a directory")?;
     super::mount_on(&target.join("below"), "tmpfs")?;
     same(
-        "the folder",
+        "the directory",
         owners(std::slice::from_ref(&target))?,
         vec![1000],
     )?;
@@ -205,7 +205,7 @@ fn shared_mount_with_a_map(dir: &Path) -> Outcome {
     tmpfs(&from)?;
     fs::create_dir(&to)
         .and_then(|()| fs::create_dir(from.join("below")))
-        .doing("making folders")?;
+        .doing("making directories")?;
     same("sharing", setattr(&from, Attr::propagation(1 << 20)), Ok(0))?;
     attr::idmap(&from, &to, userns.as_fd()).doing("mounting with a map")?;
     // What is mounted below the one comes to lie below the other, as it is.
@@ -258,7 +258,7 @@ fn locked_access_time(dir: &Path) -> Outcome {
     let answer = in_container(|| setattr(dir, atime(0)));
     same("another one", answer, Err(Errno::PERM))?;
     let answer = in_container(|| setattr(dir, Attr::set(attr::NODIRATIME)));
-    same("not of folders", answer, Err(Errno::PERM))?;
+    same("not of directories", answer, Err(Errno::PERM))?;
     let answer = in_container(|| setattr(dir, atime(attr::NOATIME)));
     same("the same one", answer, Ok(0))
 }

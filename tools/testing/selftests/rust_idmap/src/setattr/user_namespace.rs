@@ -13,7 +13,7 @@ use rustix::thread::{
 };
 
 use super::Entry;
-use crate::caller::{apart, Answer};
+use crate::caller::{apart, SyscallResult};
 use crate::ktap::Outcome;
 use crate::op::{same, EPERM, OK};
 use crate::sys;
@@ -44,7 +44,7 @@ fn give_up() -> Result<(), Errno> {
 }
 
 /// Makes a namespace and writes its map from within, for a single id, which is the writer's.
-fn within(user: u32, map: &str, prepare: fn() -> Result<(), Errno>) -> Answer {
+fn within(user: u32, map: &str, prepare: fn() -> Result<(), Errno>) -> SyscallResult {
     apart(|| {
         prepare()?;
         let user = Uid::from_raw(user);

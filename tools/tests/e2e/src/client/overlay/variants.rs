@@ -11,7 +11,7 @@ use super::{MAP, make_changes};
 use crate::{
     client::owners,
     container::Container,
-    fixture::Stage,
+    fixture::Fixture,
     inspect::{self, AclUser},
     report::Failure,
     show::Owner,
@@ -23,91 +23,91 @@ use crate::{
 const LOWER: &[(&str, Entry<'static>, u32, u32)] = &[
     ("a", Entry::File(b"a\n"), 10000, 0o644),
     ("b", Entry::File(b"b\n"), 10005, 0o644),
-    ("open", Entry::Folder, 10000, 0o1777),
+    ("open", Entry::Directory, 10000, 0o1777),
 ];
 
-pub(super) fn play(stage: &mut Stage, disk: &Path) -> Result<(), Failure> {
+pub(super) fn run(fixture: &mut Fixture, disk: &Path) -> Result<(), Failure> {
     let lower = disk.join("lower-2");
-    make(disk, "lower-2", &Entry::Folder, 10000, 0o755)?;
+    make(disk, "lower-2", &Entry::Directory, 10000, 0o755)?;
     for (name, entry, owner, mode) in LOWER {
         make(&lower, name, entry, *owner, *mode)?;
     }
-    lower_only(stage, disk, &lower)?;
-    on_top(stage, disk, &lower)?;
-    in_namespace(stage, disk, &lower)
+    lower_only(fixture, disk, &lower)?;
+    on_top(fixture, disk, &lower)?;
+    in_namespace(fixture, disk, &lower)
 }
 
-/// Mounts a folder with a map on a folder of the stage.
-fn mapped(stage: &mut Stage, map: &str, from: &Path, name: &str) -> Result<PathBuf, Failure> {
-    let to = stage.folder(name)?;
+/// Mounts a directory with a map on a directory of the fixture.
+fn mapped(fixture: &mut Fixture, map: &str, from: &Path, name: &str) -> Result<PathBuf, Failure> {
+    let to = fixture.directory(name)?;
     let (from, at) = (from.display(), to.display());
-    stage.prepare(&format!("mount --bind -o {map} {from} {at}"))?;
+    fixture.prepare(&format!("mount --bind -o {map} {from} {at}"))?;
     Ok(to)
 }
 
-fn unmount(stage: &mut Stage, paths: &[&Path]) -> Result<(), Failure> {
+fn unmount(fixture: &mut Fixture, paths: &[&Path]) -> Result<(), Failure> {
     for path in paths {
-        stage.prepare(&format!("umount {}", path.display()))?;
+        fixture.prepare(&format!("umount {}", path.display()))?;
     }
     Ok(())
 }
 
-fn lower_only(stage: &mut Stage, disk: &Path, lower: &Path) -> Result<(), Failure> {
-    stage.say("Only the lower layer has a map:");
+fn lower_only(fixture: &mut Fixture, disk: &Path, lower: &Path) -> Result<(), Failure> {
+    fixture.say("Only the lower layer has a map:");
     let changes = make_changes(disk, "changes-of-lower", 0)?;
     let upper = changes.join("upper");
-    let below = mapped(stage, MAP, lower, "lower-only")?;
-    let merged = stage.folder("merged-of-lower")?;
-    stage.overlay(&below, &upper, &changes.join("work"), "", &merged)?;
-    owners(stage, &merged, &[("a", 0), ("b", 5)]);
+    let below = mapped(fixture, MAP, lower, "lower-only")?;
+    let merged = fixture.directory("merged-of-lower")?;
+    fixture.overlay(&below, &upper, &changes.join("work"), "", &merged)?;
+    owners(fixture, &merged, &[("a", 0), ("b", 5)]);
     for name in ["a", "b"] {
         let wrote = syscalls::append(merged.join(name), "x\n");
-        stage.check(&format!("root writes to {name}"), wrote, Ok(()));
+        fixture.check(&format!("root writes to {name}"), wrote, Ok(()));
     }
-    unmount(stage, &[&merged, &below])?;
-    stage.say("What was copied up has the ids that were seen:");
-    owners(stage, &upper, &[("a", 0), ("b", 5)]);
-    owners(stage, lower, &[("a", 10000), ("b", 10005)]);
+    unmount(fixture, &[&merged, &below])?;
+    fixture.say("What was copied up has the ids that were seen:");
+    owners(fixture, &upper, &[("a", 0), ("b", 5)]);
+    owners(fixture, lower, &[("a", 10000), ("b", 10005)]);
     Ok(())
 }
 
-fn on_top(stage: &mut Stage, disk: &Path, lower: &Path) -> Result<(), Failure> {
-    stage.say("The overlay itself has a map, on layers with maps:");
+fn on_top(fixture: &mut Fixture, disk: &Path, lower: &Path) -> Result<(), Failure> {
+    fixture.say("The overlay itself has a map, on layers with maps:");
     let changes = make_changes(disk, "changes-of-top", 10000)?;
-    let below = mapped(stage, MAP, lower, "top-lower")?;
-    let above = mapped(stage, MAP, &changes, "top-changes")?;
-    let merged = stage.folder("merged-of-top")?;
+    let below = mapped(fixture, MAP, lower, "top-lower")?;
+    let above = mapped(fixture, MAP, &changes, "top-changes")?;
+    let merged = fixture.directory("merged-of-top")?;
     let (upper, work) = (above.join("upper"), above.join("work"));
-    stage.overlay(&below, &upper, &work, "", &merged)?;
-    let top = mapped(stage, "X-mount.idmap=b:0:5000:1000", &merged, "top")?;
-    stage.check(
+    fixture.overlay(&below, &upper, &work, "", &merged)?;
+    let top = mapped(fixture, "X-mount.idmap=b:0:5000:1000", &merged, "top")?;
+    fixture.check(
         "the overlay has a map",
         inspect::is_idmapped(&top),
         Ok(true),
     );
-    owners(stage, &top, &[("", 5000), ("a", 5000), ("b", 5005)]);
+    owners(fixture, &top, &[("", 5000), ("a", 5000), ("b", 5005)]);
     for (user, expected) in [(5000, Ok(())), (5003, Ok(())), (0, Err(Errno::OVERFLOW))] {
         let path = top.join(format!("open/of{user}"));
         let made = as_user(user, || syscalls::create(&path));
-        stage.check(&format!("{user} makes a file"), made, expected);
+        fixture.check(&format!("{user} makes a file"), made, expected);
     }
     let wrote = as_user(5005, || syscalls::append(top.join("b"), "x\n"));
-    stage.check("5005 writes to b", wrote, Ok(()));
+    fixture.check("5005 writes to b", wrote, Ok(()));
     let seen = [("open/of5000", 0), ("open/of5003", 3), ("b", 5)];
-    owners(stage, &merged, &seen);
-    unmount(stage, &[&top, &merged, &below, &above])?;
+    owners(fixture, &merged, &seen);
+    unmount(fixture, &[&top, &merged, &below, &above])?;
     let stored = seen.map(|(name, id)| (name, 10000 + id));
-    owners(stage, &changes.join("upper"), &stored);
+    owners(fixture, &changes.join("upper"), &stored);
     Ok(())
 }
 
-fn in_namespace(stage: &mut Stage, disk: &Path, lower: &Path) -> Result<(), Failure> {
-    stage.say("A container mounts an overlay of layers that are mapped to its ids:");
+fn in_namespace(fixture: &mut Fixture, disk: &Path, lower: &Path) -> Result<(), Failure> {
+    fixture.say("A container mounts an overlay of layers that are mapped to its ids:");
     let changes = make_changes(disk, "changes-of-container", 10000)?;
     let map = "X-mount.idmap=b:10000:100000:10000";
-    let below = mapped(stage, map, lower, "container-lower")?;
-    let above = mapped(stage, map, &changes, "container-changes")?;
-    let merged = stage.folder("merged-of-container")?;
+    let below = mapped(fixture, map, lower, "container-lower")?;
+    let above = mapped(fixture, map, &changes, "container-changes")?;
+    let merged = fixture.directory("merged-of-container")?;
     let container = Container::start(100_000, 10_000)?;
     let at = merged.display();
     let lines = format!(
@@ -120,21 +120,21 @@ fn in_namespace(stage: &mut Stage, disk: &Path, lower: &Path) -> Result<(), Fail
         above.display(),
         above.display(),
     );
-    let ran = container.script(stage, &lines)?;
-    stage.check_success("what it does there", &ran);
+    let ran = container.script(fixture, &lines)?;
+    fixture.check_success("what it does there", &ran);
     let printed = Ok(ran.output.replace('\n', " "));
-    stage.check("it sees", printed, Ok("0:0 5:5".to_owned()));
-    unmount(stage, &[&below, &above])?;
+    fixture.check("it sees", printed, Ok("0:0 5:5".to_owned()));
+    unmount(fixture, &[&below, &above])?;
     let upper = changes.join("upper");
     let stored = [("new", 10000), ("given", 10007), ("a", 10000), ("b", 10005)];
-    owners(stage, &upper, &stored);
+    owners(fixture, &upper, &stored);
     let entry = AclUser {
         user: 10009,
         permissions: 6,
     };
     let acl = inspect::acl_users(upper.join("new"));
-    stage.check("the ACL of new", acl, Ok(vec![entry]));
+    fixture.check("the ACL of new", acl, Ok(vec![entry]));
     let upper = inspect::owner(&changes);
-    stage.check("the folder on disk", upper, Ok(Owner(10000, 10000)));
+    fixture.check("the directory on disk", upper, Ok(Owner(10000, 10000)));
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::{
         owners,
         rootfs::{make_data, make_rootfs},
     },
-    fixture::{Ran, Stage},
+    fixture::{Fixture, Ran},
     inspect,
     report::{Doing, Failure},
     show::Owner,
@@ -56,9 +56,9 @@ const ROOTLESS: [Case; 2] = [
     ),
 ];
 
-pub(super) fn play(stage: &mut Stage, disk: &Path) -> Result<(), Failure> {
-    by_root(stage, disk)?;
-    by_user(stage, disk)
+pub(super) fn run(fixture: &mut Fixture, disk: &Path) -> Result<(), Failure> {
+    by_root(fixture, disk)?;
+    by_user(fixture, disk)
 }
 
 /// Gives a user ids for namespaces, if it has none.
@@ -82,23 +82,23 @@ fn words(ran: &Ran) -> String {
     words.join(" ")
 }
 
-fn by_root(stage: &mut Stage, disk: &Path) -> Result<(), Failure> {
-    stage.say("A namespace that is free, for an image in podman's own storage:");
+fn by_root(fixture: &mut Fixture, disk: &Path) -> Result<(), Failure> {
+    fixture.say("A namespace that is free, for an image in podman's own storage:");
     subordinate_ids("containers", 300_000)?;
-    let root = stage.folder("image-root")?;
+    let root = fixture.directory("image-root")?;
     make_rootfs(&root, 0)?;
-    let archive = stage.path("image.tar").display().to_string();
-    stage.prepare(&format!(
+    let archive = fixture.path("image.tar").display().to_string();
+    fixture.prepare(&format!(
         "tar -C {} --numeric-owner -cf {archive} .",
         root.display()
     ))?;
-    stage.prepare(&format!(
+    fixture.prepare(&format!(
         "podman --cgroup-manager=cgroupfs import --quiet {archive} {IMAGE}"
     ))?;
     let script = format!("stat -c %u:%g /bin; {SCRIPT}; {MAP}");
     for (option, prints, stored) in AUTO {
         let name = format!("auto{}", option.replace(':', "-"));
-        make(disk, &name, &Entry::Folder, 0, 0o755)?;
+        make(disk, &name, &Entry::Directory, 0, 0o755)?;
         let data = disk.join(&name);
         make_data(&data, 0)?;
         let line = format!(
@@ -106,30 +106,30 @@ fn by_root(stage: &mut Stage, disk: &Path) -> Result<(), Failure> {
              {IMAGE}",
             data.display()
         );
-        let ran = shell(stage, "root#", &line, &script, None)?;
-        stage.check(&name, Ok(words(&ran)), Ok(prints.to_owned()));
-        owners(stage, &data, stored);
-        owners(stage, &data, &[("f0", 0), ("f1000", 1000)]);
+        let ran = shell(fixture, "root#", &line, &script, None)?;
+        fixture.check(&name, Ok(words(&ran)), Ok(prints.to_owned()));
+        owners(fixture, &data, stored);
+        owners(fixture, &data, &[("f0", 0), ("f1000", 1000)]);
     }
     // What the container saw as its root's was not changed on disk for it.
     let found = "find /var/lib/containers/storage/overlay -path */diff/bin/busybox";
-    let layer = stage.succeeds("the layer of the image", 0, found)?.output;
+    let layer = fixture.succeeds("the layer of the image", 0, found)?.output;
     let owner = inspect::owner(layer.lines().next().unwrap_or_default());
-    stage.check("its program on disk", owner, Ok(Owner(0, 0)));
+    fixture.check("its program on disk", owner, Ok(Owner(0, 0)));
     monitors_end()?;
-    stage.prepare(&format!("podman --cgroup-manager=cgroupfs rmi {IMAGE}"))
+    fixture.prepare(&format!("podman --cgroup-manager=cgroupfs rmi {IMAGE}"))
 }
 
-fn by_user(stage: &mut Stage, disk: &Path) -> Result<(), Failure> {
-    stage.say("By a user without rights:");
-    if stage.run(0, &format!("id -u {NAME}"))?.status != 0 {
-        stage.prepare(&format!("useradd --create-home --uid {USER} {NAME}"))?;
+fn by_user(fixture: &mut Fixture, disk: &Path) -> Result<(), Failure> {
+    fixture.say("By a user without rights:");
+    if fixture.run(0, &format!("id -u {NAME}"))?.status != 0 {
+        fixture.prepare(&format!("useradd --create-home --uid {USER} {NAME}"))?;
     }
     subordinate_ids(NAME, 400_000)?;
-    stage.prepare(&format!(
+    fixture.prepare(&format!(
         "install -d -o {USER} -g {USER} -m 700 /run/user/{USER}"
     ))?;
-    make(disk, "rootfs-of-user", &Entry::Folder, USER, 0o755)?;
+    make(disk, "rootfs-of-user", &Entry::Directory, USER, 0o755)?;
     let rootfs = disk.join("rootfs-of-user");
     make_rootfs(&rootfs, USER)?;
     let script = format!(
@@ -137,7 +137,7 @@ fn by_user(stage: &mut Stage, disk: &Path) -> Result<(), Failure> {
          touch /data/new && stat -c %u:%g /data/new; {MAP}"
     );
     for (kind, prints, stored) in ROOTLESS {
-        make(disk, kind, &Entry::Folder, USER, 0o755)?;
+        make(disk, kind, &Entry::Directory, USER, 0o755)?;
         let data = disk.join(kind);
         make_data(&data, USER)?;
         for option in ["", ":idmap"] {
@@ -147,28 +147,28 @@ fn by_user(stage: &mut Stage, disk: &Path) -> Result<(), Failure> {
                 data.display(),
                 rootfs.display()
             );
-            let ran = shell(stage, "1000$", &line, &script, Some(USER))?;
+            let ran = shell(fixture, "1000$", &line, &script, Some(USER))?;
             let what = format!("{kind}{option}");
             if option.is_empty() {
-                stage.check(&what, Ok(words(&ran)), Ok(prints.to_owned()));
-                owners(stage, &data, stored);
+                fixture.check(&what, Ok(words(&ran)), Ok(prints.to_owned()));
+                owners(fixture, &data, stored);
             } else {
                 let words = "mount_setattr `/data`: Operation not permitted";
-                stage.check_refusal(&what, ran, words);
+                fixture.check_refusal(&what, ran, words);
             }
         }
-        owners(stage, &data, &[("f0", 0), ("f1000", 1000)]);
+        owners(fixture, &data, &[("f0", 0), ("f1000", 1000)]);
     }
     monitors_end()?;
-    // Ends the process that keeps the user's namespace, and in it the mounts of the stage.
-    let ran = shell(stage, "1000$", "podman system migrate", "", Some(USER))?;
-    stage.check_success("no namespace is left", &ran);
+    // Ends the process that keeps the user's namespace, and in it the mounts of the fixture.
+    let ran = shell(fixture, "1000$", "podman system migrate", "", Some(USER))?;
+    fixture.check_success("no namespace is left", &ran);
     Ok(())
 }
 
 /// Runs a line as root or as the user; a script is what the container does.
 fn shell(
-    stage: &mut Stage,
+    fixture: &mut Fixture,
     prompt: &str,
     line: &str,
     script: &str,
@@ -187,5 +187,5 @@ fn shell(
         command.env("HOME", format!("/home/{NAME}"));
         command.env("XDG_RUNTIME_DIR", format!("/run/user/{user}"));
     }
-    stage.run_in(prompt, &told, command)
+    fixture.run_in(prompt, &told, command)
 }

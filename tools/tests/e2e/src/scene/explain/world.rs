@@ -20,8 +20,8 @@ use rustix::io::Errno;
 use super::{super::random::Random, IDS};
 use crate::report::{Doing, Failure};
 
-/// Folders, each before what is in it.
-const FOLDERS: [&str; 7] = ["", "d", "d/e", "d/full", "d/full/x", "s", "t"];
+/// Directories, each before what is in it.
+const DIRECTORIES: [&str; 7] = ["", "d", "d/e", "d/full", "d/full/x", "s", "t"];
 const FILES: [&str; 7] = ["d/f", "d/g", "d/full/h", "s/f", "s/g", "t/f", "f"];
 const LINKS: [(&str, &str); 5] = [
     ("d/l", "f"),
@@ -52,7 +52,7 @@ const FILE_MODES: [u32; 16] = [
     0o644, 0o600, 0o640, 0o755, 0o700, 0o666, 0o664, 0o444, 0o4755, 0o2755, 0o2644, 0o6777, 0o000,
     0o040, 0o604, 0o070,
 ];
-const FOLDER_MODES: [u32; 16] = [
+const DIRECTORY_MODES: [u32; 16] = [
     0o755, 0o755, 0o777, 0o777, 0o777, 0o777, 0o1777, 0o1777, 0o1775, 0o3777, 0o2777, 0o2775,
     0o775, 0o770, 0o711, 0o700,
 ];
@@ -67,7 +67,7 @@ pub(super) struct World {
 impl World {
     /// Makes a tree at a path where nothing is.
     pub(super) fn new(random: &mut Random, root: &Path) -> Result<Self, Failure> {
-        for name in FOLDERS {
+        for name in DIRECTORIES {
             let path = root.join(name);
             fs::create_dir(&path).doing(path.display())?;
         }
@@ -86,7 +86,7 @@ impl World {
         let map = maps(random, false);
         // Files are mostly of those whom the mount knows.
         let links = LINKS.map(|(name, _)| name);
-        for name in FOLDERS.iter().chain(&FILES).chain(&links).chain(&FIFOS) {
+        for name in DIRECTORIES.iter().chain(&FILES).chain(&links).chain(&FIFOS) {
             let path = root.join(name);
             let (user, group) = (random.pick(&IDS), random.pick(&IDS));
             let (user, group) = (Uid::from_raw(user), Gid::from_raw(group));
@@ -95,18 +95,18 @@ impl World {
             if links.contains(name) {
                 continue;
             }
-            let mode = if FOLDERS.contains(name) {
-                random.pick(&FOLDER_MODES)
+            let mode = if DIRECTORIES.contains(name) {
+                random.pick(&DIRECTORY_MODES)
             } else {
                 random.pick(&FILE_MODES)
             };
             let mode = Mode::from_raw_mode(mode);
             chmodat(CWD, &path, mode, AtFlags::empty()).doing(path.display())?;
-            if random.once_in(if FOLDERS.contains(name) { 8 } else { 3 }) {
+            if random.once_in(if DIRECTORIES.contains(name) { 8 } else { 3 }) {
                 acl(random, &path)?;
             }
         }
-        for name in FOLDERS.iter().chain(&FILES) {
+        for name in DIRECTORIES.iter().chain(&FILES) {
             if random.once_in(14) {
                 let flag = random.pick(&[IFlags::IMMUTABLE, IFlags::APPEND]);
                 let path = root.join(name);
@@ -208,15 +208,15 @@ fn acl(random: &mut Random, path: &Path) -> Result<(), Failure> {
 /// A name of the world, and something to do with it.
 pub(super) fn question(random: &mut Random, target: &Path) -> (&'static str, Operation) {
     let some = |random: &mut Random| match random.below(8) {
-        0 => random.pick(&FOLDERS),
+        0 => random.pick(&DIRECTORIES),
         1 => random.pick(&LINKS).0,
         2 => random.pick(&FIFOS),
         3 => random.pick(&ODD),
         _ => random.pick(&FILES),
     };
-    let folder = |random: &mut Random| match random.below(3) {
+    let directory = |random: &mut Random| match random.below(3) {
         0 => random.pick(&ODD),
-        _ => random.pick(&FOLDERS),
+        _ => random.pick(&DIRECTORIES),
     };
     let open = [
         OpenMode::Read,
@@ -234,19 +234,19 @@ pub(super) fn question(random: &mut Random, target: &Path) -> (&'static str, Ope
             (name, Operation::Open(random.pick(&open)))
         }
         4 => (some(random), Operation::Exec),
-        5 => (folder(random), Operation::Create),
-        6 => (folder(random), Operation::Mkdir),
-        7 => (folder(random), Operation::Mkfifo),
-        8 => (folder(random), Operation::Symlink),
-        9 => (folder(random), Operation::Tmpfile),
+        5 => (directory(random), Operation::Create),
+        6 => (directory(random), Operation::Mkdir),
+        7 => (directory(random), Operation::Mkfifo),
+        8 => (directory(random), Operation::Symlink),
+        9 => (directory(random), Operation::Tmpfile),
         10 => (some(random), Operation::Unlink),
-        11 => (folder(random), Operation::Rmdir),
+        11 => (directory(random), Operation::Rmdir),
         12 => {
             let (name, to) = (some(random), some(random));
             (name, Operation::Rename(target.join(to)))
         }
         13 => {
-            let (name, to) = (some(random), folder(random));
+            let (name, to) = (some(random), directory(random));
             (name, Operation::Link(target.join(to)))
         }
         14 => {

@@ -6,55 +6,55 @@ use std::path::Path;
 
 use rustix::io::Errno;
 
-use crate::{show::Answer, syscalls, tree::Entry};
+use crate::{show::SyscallResult, syscalls, tree::Entry};
 
 /// A step, as some user.
 pub(super) struct Step {
     pub(super) what: &'static str,
     pub(super) user: u32,
-    pub(super) act: Act,
+    pub(super) call: Action,
 }
 
-pub(super) enum Act {
+pub(super) enum Action {
     /// A system call on the merged tree, and its answer.
-    Call(fn(&Path) -> Answer<()>, Answer<()>),
+    Call(fn(&Path) -> SyscallResult<()>, SyscallResult<()>),
     /// A program that succeeds; `@` stands for the merged tree.
     Run(&'static str),
     /// A program and what it prints.
     Says(&'static str, &'static str),
 }
 
-use Act::{Call, Run, Says};
+use Action::{Call, Run, Says};
 
 /// The lower layer: name, what it is, its owner, its permissions.
 pub(super) const LOWER: &[(&str, Entry<'static>, u32, u32)] = &[
-    (".", Entry::Folder, 0, 0o755),
+    (".", Entry::Directory, 0, 0o755),
     ("acl", Entry::File(b"acl\n"), 0, 0o644),
-    ("deep", Entry::Folder, 0, 0o755),
-    ("deep/a", Entry::Folder, 1000, 0o755),
+    ("deep", Entry::Directory, 0, 0o755),
+    ("deep/a", Entry::Directory, 1000, 0o755),
     ("deep/a/b", Entry::File(b"b\n"), 1000, 0o644),
     ("file", Entry::File(b"contents\n"), 0, 0o644),
-    ("folder", Entry::Folder, 1000, 0o755),
-    ("folder/inner", Entry::File(b"inner\n"), 1000, 0o644),
+    ("directory", Entry::Directory, 1000, 0o755),
+    ("directory/inner", Entry::File(b"inner\n"), 1000, 0o644),
     ("gone", Entry::File(b"gone\n"), 0, 0o644),
     ("link", Entry::Link("file"), 0, 0o777),
-    ("old", Entry::Folder, 0, 0o755),
+    ("old", Entry::Directory, 0, 0o755),
     ("old/inner", Entry::File(b"inner\n"), 0, 0o644),
     ("pipe", Entry::Fifo, 0, 0o600),
     ("private", Entry::File(b"private\n"), 1000, 0o600),
-    ("shared", Entry::Folder, 0, 0o1777),
+    ("shared", Entry::Directory, 0, 0o1777),
     ("shared/roots", Entry::File(b"roots\n"), 0, 0o644),
-    ("team", Entry::Folder, 3000, 0o2777),
+    ("team", Entry::Directory, 3000, 0o2777),
     ("untouched", Entry::File(b"untouched\n"), 1000, 0o640),
     ("users", Entry::File(b"users\n"), 1000, 0o644),
 ];
 
-const DONE: Answer<()> = Ok(());
-const ACCESS: Answer<()> = Err(Errno::ACCESS);
-const PERM: Answer<()> = Err(Errno::PERM);
+const DONE: SyscallResult<()> = Ok(());
+const ACCESS: SyscallResult<()> = Err(Errno::ACCESS);
+const PERM: SyscallResult<()> = Err(Errno::PERM);
 
-const fn step(what: &'static str, user: u32, act: Act) -> Step {
-    Step { what, user, act }
+const fn step(what: &'static str, user: u32, call: Action) -> Step {
+    Step { what, user, call }
 }
 
 /// The steps, in order. Users 1000 and 2000 belong to no group of the other; 3000 is a team's.
@@ -66,9 +66,9 @@ pub(super) const STEPS: &[Step] = &[
         Call(|m| syscalls::create(m.join("new")), DONE),
     ),
     step(
-        "a folder",
+        "a directory",
         0,
-        Call(|m| syscalls::mkdir(m.join("new-folder")), DONE),
+        Call(|m| syscalls::mkdir(m.join("new-directory")), DONE),
     ),
     step(
         "a link",
@@ -91,19 +91,19 @@ pub(super) const STEPS: &[Step] = &[
         Call(|m| syscalls::tmpfile(m.join("new-tmpfile")), DONE),
     ),
     step(
-        "1000 makes a file in the root's folder",
+        "1000 makes a file in the root's directory",
         1000,
         Call(|m| syscalls::create(m.join("not")), ACCESS),
     ),
     step(
         "in its own",
         1000,
-        Call(|m| syscalls::create(m.join("folder/own")), DONE),
+        Call(|m| syscalls::create(m.join("directory/own")), DONE),
     ),
     step(
         "2000 makes one there",
         2000,
-        Call(|m| syscalls::create(m.join("folder/not")), ACCESS),
+        Call(|m| syscalls::create(m.join("directory/not")), ACCESS),
     ),
     step(
         "in everybody's",
@@ -116,9 +116,9 @@ pub(super) const STEPS: &[Step] = &[
         Call(|m| syscalls::create(m.join("team/file")), DONE),
     ),
     step(
-        "a folder",
+        "a directory",
         1000,
-        Call(|m| syscalls::mkdir(m.join("team/folder")), DONE),
+        Call(|m| syscalls::mkdir(m.join("team/directory")), DONE),
     ),
     // What is copied up.
     step(
@@ -221,21 +221,21 @@ pub(super) const STEPS: &[Step] = &[
         Call(|m| syscalls::append(m.join("users"), "more\n"), DONE),
     ),
     step(
-        "1000 lets 2000 do all in what is made in its folder",
+        "1000 lets 2000 do all in what is made in its directory",
         1000,
-        Run("setfacl -d -m u:2000:rwx @/folder"),
+        Run("setfacl -d -m u:2000:rwx @/directory"),
     ),
     step(
         "1000 makes a file there",
         1000,
-        Call(|m| syscalls::create(m.join("folder/inherits")), DONE),
+        Call(|m| syscalls::create(m.join("directory/inherits")), DONE),
     ),
     // The mode that it was made with is its mask.
     step(
         "2000 writes to it",
         2000,
         Call(
-            |m| syscalls::append(m.join("folder/inherits"), "x\n"),
+            |m| syscalls::append(m.join("directory/inherits"), "x\n"),
             ACCESS,
         ),
     ),
@@ -273,7 +273,7 @@ pub(super) const STEPS: &[Step] = &[
     ),
     // Names.
     step(
-        "2000 removes root's file from everybody's folder",
+        "2000 removes root's file from everybody's directory",
         2000,
         Call(|m| syscalls::unlink(m.join("shared/roots")), PERM),
     ),
@@ -288,7 +288,7 @@ pub(super) const STEPS: &[Step] = &[
         Call(|m| syscalls::open(m.join("gone")), Err(Errno::NOENT)),
     ),
     step(
-        "root removes a lower folder",
+        "root removes a lower directory",
         0,
         Call(|m| syscalls::rmdir(m.join("old")), Err(Errno::NOTEMPTY)),
     ),
@@ -298,7 +298,7 @@ pub(super) const STEPS: &[Step] = &[
         Call(|m| syscalls::unlink(m.join("old/inner")), DONE),
     ),
     step(
-        "the folder now",
+        "the directory now",
         0,
         Call(|m| syscalls::rmdir(m.join("old")), DONE),
     ),
@@ -313,7 +313,7 @@ pub(super) const STEPS: &[Step] = &[
         Call(|m| syscalls::open(m.join("old/inner")), Err(Errno::NOENT)),
     ),
     step(
-        "root gives a lower folder another name",
+        "root gives a lower directory another name",
         0,
         Call(
             |m| syscalls::rename(m.join("deep/a"), m.join("deep/c")),
@@ -329,7 +329,7 @@ pub(super) const STEPS: &[Step] = &[
         "1000 gives a lower file another name",
         1000,
         Call(
-            |m| syscalls::rename(m.join("folder/inner"), m.join("folder/outer")),
+            |m| syscalls::rename(m.join("directory/inner"), m.join("directory/outer")),
             DONE,
         ),
     ),
@@ -337,7 +337,7 @@ pub(super) const STEPS: &[Step] = &[
         "2000 gives it another",
         2000,
         Call(
-            |m| syscalls::rename(m.join("folder/outer"), m.join("folder/not")),
+            |m| syscalls::rename(m.join("directory/outer"), m.join("directory/not")),
             ACCESS,
         ),
     ),
@@ -345,7 +345,7 @@ pub(super) const STEPS: &[Step] = &[
         "1000 gives a lower file a second name",
         1000,
         Call(
-            |m| syscalls::link(m.join("private"), m.join("folder/second")),
+            |m| syscalls::link(m.join("private"), m.join("directory/second")),
             DONE,
         ),
     ),
@@ -361,15 +361,15 @@ deep/c d 0755 1000:1000 u
 deep/c/b - 0644 1000:1000 2 -
 deep/c/own - 0644 1000:1000 0 u
 file - 0644 1000:1000 14 u
-folder d 0755 1000:1000 u
-folder/inherits - 0644 1000:1000 0 2000=7 u
-folder/outer - 0644 1000:1000 6 u
-folder/own - 0644 1000:1000 0 u
-folder/second - 0600 1000:1000 13 u
+directory d 0755 1000:1000 u
+directory/inherits - 0644 1000:1000 0 2000=7 u
+directory/outer - 0644 1000:1000 6 u
+directory/own - 0644 1000:1000 0 u
+directory/second - 0600 1000:1000 13 u
 link l 0777 0:0 -
 new - 0644 0:0 0 u
 new-device c 0664 1:3 0:0 u
-new-folder d 0755 0:0 u
+new-directory d 0755 0:0 u
 new-link l 0777 0:0 u
 new-pipe p 0644 0:0 u
 new-tmpfile - 0644 0:0 0 u
@@ -382,7 +382,7 @@ shared/own - 0644 2000:2000 0 u
 shared/roots - 0644 0:0 6 -
 team d 2777 3000:3000 u
 team/file - 0644 1000:3000 0 u
-team/folder d 2755 1000:3000 u
+team/directory d 2755 1000:3000 u
 untouched - 0600 1000:1000 10 u
 users - 0664 1000:1000 11 2000=6 u
 ";

@@ -11,10 +11,10 @@ use rustix::io::Errno;
 
 use crate::{
     container::Container,
-    fixture::Stage,
+    fixture::Fixture,
     inspect,
     report::{Doing, Failure},
-    show::{Answer, Show},
+    show::{Show, SyscallResult},
     tree::{Entry, make},
 };
 
@@ -24,23 +24,23 @@ const SEEN: u32 = 100_000;
 const NET_RAW: &str = "0000000000002000";
 const NOTHING: &str = "0000000000000000";
 
-pub(crate) fn play(stage: &mut Stage) -> Result<(), Failure> {
-    stage.say("A program whose capability is for the namespaces of 20000:");
+pub(crate) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
+    fixture.say("A program whose capability is for the namespaces of 20000:");
     let program = env::current_exe()
         .and_then(fs::read)
         .doing("reading this program")?;
-    let disk = stage.disk(|root| {
-        make(root, "bin", &Entry::Folder, DISK, 0o755)?;
+    let disk = fixture.disk(|root| {
+        make(root, "bin", &Entry::Directory, DISK, 0o755)?;
         make(root, "bin/able", &Entry::File(&program), DISK, 0o755)
     })?;
     let raw = disk.join("bin/able");
-    stage.prepare(&format!("setcap -n 20000 cap_net_raw+ep {}", raw.display()))?;
-    let mount = stage.idmap("b:20000:100000:65536", &disk.join("bin"), "bin")?;
-    let without = stage.idmap("b:30000:100000:65536", &disk.join("bin"), "without")?;
+    fixture.prepare(&format!("setcap -n 20000 cap_net_raw+ep {}", raw.display()))?;
+    let mount = fixture.idmap("b:20000:100000:65536", &disk.join("bin"), "bin")?;
+    let without = fixture.idmap("b:30000:100000:65536", &disk.join("bin"), "without")?;
     let (able, hidden) = (mount.join("able"), without.join("able"));
 
-    stage.say("On the host:");
-    stage.run(
+    fixture.say("On the host:");
+    fixture.run(
         0,
         &format!("getcap -n {} {}", raw.display(), able.display()),
     )?;
@@ -54,10 +54,10 @@ pub(crate) fn play(stage: &mut Stage) -> Result<(), Failure> {
         ),
     ] {
         let what = format!("the root {place}");
-        stage.check(&what, inspect::capability_root(path), root);
+        fixture.check(&what, inspect::capability_root(path), root);
     }
 
-    let overflow = Answer::<u32>::Err(Errno::OVERFLOW).show();
+    let overflow = SyscallResult::<u32>::Err(Errno::OVERFLOW).show();
     for (first, seen, says, able_to) in [
         // The root is this container's own, for whom no root needs to be named.
         (SEEN, "0", "cap_net_raw=ep", NET_RAW),
@@ -66,26 +66,26 @@ pub(crate) fn play(stage: &mut Stage) -> Result<(), Failure> {
         // This one has no name for it.
         (500_000, &*overflow, "", NOTHING),
     ] {
-        stage.say(&format!(
+        fixture.say(&format!(
             "In a container with the user namespace \"0 {first} 65536\":"
         ));
         let container = Container::start(first, 65536)?;
         let root = container.ask("capability", &able)?;
-        stage.check("the root is", Ok(root), Ok(seen.to_owned()));
-        let ran = container.run(stage, &format!("getcap -n {}", able.display()))?;
+        fixture.check("the root is", Ok(root), Ok(seen.to_owned()));
+        let ran = container.run(fixture, &format!("getcap -n {}", able.display()))?;
         let good = ran.output.ends_with(says);
         let what = format!("getcap says '{says}'");
-        stage.check(&what, Ok(good), Ok(true));
+        fixture.check(&what, Ok(good), Ok(true));
         let root = container.ask("capability", &hidden)?;
         let what = "through a mount that leaves it out";
-        stage.check(what, Ok(root), Ok(overflow.clone()));
+        fixture.check(what, Ok(root), Ok(overflow.clone()));
         let line = format!(
             "setpriv --reuid=1 --regid=1 --clear-groups --bounding-set=+all {} capabilities",
             able.display()
         );
-        let ran = container.run(stage, &line)?;
+        let ran = container.run(fixture, &line)?;
         let what = "user 1 runs it, with capabilities";
-        stage.check(what, Ok(ran.output), Ok(able_to.to_owned()));
+        fixture.check(what, Ok(ran.output), Ok(able_to.to_owned()));
     }
     Ok(())
 }

@@ -10,20 +10,20 @@ use std::{
 use mount_idmapped::{IdMaps, UserNs};
 
 use crate::{
-    fixture::Stage,
+    fixture::Fixture,
     report::{Doing, Failure},
     syscalls,
 };
 
-/// Plays with a tree of 1000's.
-pub(super) fn play(stage: &mut Stage, tree: &Path) -> Result<(), Failure> {
+/// Runs with a tree of 1000's.
+pub(super) fn run(fixture: &mut Fixture, tree: &Path) -> Result<(), Failure> {
     syscalls::chown(tree.join("file"), 1000).doing("giving the file back")?;
-    let mapped = stage.idmap("b:1000:7:1", tree, "explained")?;
+    let mapped = fixture.idmap("b:1000:7:1", tree, "explained")?;
     let place = mapped.display();
     let explain = "mount-idmapped explain";
     let line = format!("{explain} {place} --as 0 --op create --op stat --try");
     says(
-        stage,
+        fixture,
         "somebody whom the map leaves out",
         &line,
         0,
@@ -37,7 +37,7 @@ pub(super) fn play(stage: &mut Stage, tree: &Path) -> Result<(), Failure> {
     )?;
     let line = format!("{explain} {place}/file --as 7 --op chmod:600 --op open:rw --try --json");
     says(
-        stage,
+        fixture,
         "the owner as seen",
         &line,
         0,
@@ -50,7 +50,7 @@ pub(super) fn play(stage: &mut Stage, tree: &Path) -> Result<(), Failure> {
     let line = format!("{explain} {place}/file --as 1000 --op chmod:600 --try");
     let words = "7 owns it as seen through the mount, and the caller is 1000 without CAP_FOWNER";
     says(
-        stage,
+        fixture,
         "the owner on disk",
         &line,
         0,
@@ -66,15 +66,21 @@ pub(super) fn play(stage: &mut Stage, tree: &Path) -> Result<(), Failure> {
         "The caller is user 0 and group 0 of its user namespace, 7 and 7 here",
         "it works",
     ];
-    says(stage, "root of a user namespace", &line, 0, &words)?;
+    says(fixture, "root of a user namespace", &line, 0, &words)?;
     let line = format!(
         "{explain} {place}/file --process {} --op open:w",
         other.id()
     );
-    says(stage, "a process", &line, 0, &["7 and 7 here", "it works"])?;
+    says(
+        fixture,
+        "a process",
+        &line,
+        0,
+        &["7 and 7 here", "it works"],
+    )?;
     let line = format!("{explain} {place}/file --userns {} --as 5", other.id());
     says(
-        stage,
+        fixture,
         "nobody",
         &line,
         1,
@@ -97,7 +103,7 @@ pub(super) fn play(stage: &mut Stage, tree: &Path) -> Result<(), Failure> {
     ];
     for (arguments, status, words) in wrong {
         let line = format!("{explain} {arguments}");
-        says(stage, "what is wrong is named", &line, status, &[words])?;
+        says(fixture, "what is wrong is named", &line, status, &[words])?;
     }
     for (operation, words) in [
         ("unlink", "EACCES"),
@@ -112,21 +118,21 @@ pub(super) fn play(stage: &mut Stage, tree: &Path) -> Result<(), Failure> {
             _ => line,
         };
         let words = format!("{words}, as explained");
-        says(stage, "and so is the error number", &line, 0, &[&words])?;
+        says(fixture, "and so is the error number", &line, 0, &[&words])?;
     }
-    without_statmount(stage, &mapped)?;
+    without_statmount(fixture, &mapped)?;
     syscalls::chmod(tree.join("file"), 0o644).doing("changing the mode back")?;
-    stage.prepare(&format!("mount-idmapped umount {place}"))
+    fixture.prepare(&format!("mount-idmapped umount {place}"))
 }
 
 /// Where the kernel does not show the map, and has no copy without one.
-fn without_statmount(stage: &mut Stage, mapped: &Path) -> Result<(), Failure> {
+fn without_statmount(fixture: &mut Fixture, mapped: &Path) -> Result<(), Failure> {
     let place = mapped.display();
     let program = std::env::current_exe().doing("finding this program")?;
     let old = |line: &str| format!("{} on-old-kernel {line}", program.display());
     let list = old(&format!("mount-idmapped list {place}"));
     says(
-        stage,
+        fixture,
         "list on a kernel without statmount()",
         &list,
         0,
@@ -135,7 +141,7 @@ fn without_statmount(stage: &mut Stage, mapped: &Path) -> Result<(), Failure> {
     let all = old("mount-idmapped list --json");
     let words = format!("\"target\":\"{place}\"");
     says(
-        stage,
+        fixture,
         "the list of all there",
         &all,
         0,
@@ -143,29 +149,29 @@ fn without_statmount(stage: &mut Stage, mapped: &Path) -> Result<(), Failure> {
     )?;
     let replace = old(&format!("mount-idmapped mount --replace {place} /mnt"));
     let words = "another map in place of one came with Linux 6.15";
-    says(stage, "another map there", &replace, 1, &[words])?;
+    says(fixture, "another map there", &replace, 1, &[words])?;
     let explain = format!("mount-idmapped explain {place}/file --as 7 --op chmod:600 --try");
     let hidden = old(&explain);
     let words = "the kernel does not show the map";
-    says(stage, "explain there", &hidden, 1, &[words, "--map"])?;
+    says(fixture, "explain there", &hidden, 1, &[words, "--map"])?;
     let told = format!("{hidden} --map b:1000:7:1");
     let words = ["it works", "as explained"];
-    says(stage, "explain that is told the map", &told, 0, &words)?;
+    says(fixture, "explain that is told the map", &told, 0, &words)?;
     // The only way to have a wrong explanation is to tell it something wrong.
     let lied = format!("{hidden} --map b:1000:8:1");
     let words = ["which is not what was explained"];
-    says(stage, "explain that is told another", &lied, 3, &words)
+    says(fixture, "explain that is told another", &lied, 3, &words)
 }
 
 /// Runs a program, and checks its exit status and some of its words.
 pub(super) fn says(
-    stage: &mut Stage,
+    fixture: &mut Fixture,
     what: &str,
     line: &str,
     status: i32,
     words: &[&str],
 ) -> Result<(), Failure> {
-    let ran = stage.run(0, line)?;
+    let ran = fixture.run(0, line)?;
     let text = format!("{}\n{}", ran.output, ran.errors);
     let missing: Vec<&str> = words
         .iter()
@@ -178,7 +184,7 @@ pub(super) fn says(
         false => format!("exit status {}, without {missing:?}: {text}", ran.status),
     };
     let expected = format!("exit status {status}, with {words:?}");
-    stage.report.check(what, good, seen, expected);
+    fixture.report.check(what, good, seen, expected);
     Ok(())
 }
 

@@ -6,52 +6,52 @@ use std::{fs, path::Path, process::Command};
 
 use super::explaining::says;
 use crate::{
-    fixture::Stage,
+    fixture::Fixture,
     inspect,
     report::{Doing, Failure},
 };
 
-pub(super) fn play(stage: &mut Stage, tree: &Path, target: &Path) -> Result<(), Failure> {
-    attributes(stage, tree, target)?;
-    namespaces(stage, tree, target)?;
-    terminal(stage)?;
-    shells(stage)
+pub(super) fn run(fixture: &mut Fixture, tree: &Path, target: &Path) -> Result<(), Failure> {
+    attributes(fixture, tree, target)?;
+    namespaces(fixture, tree, target)?;
+    terminal(fixture)?;
+    shells(fixture)
 }
 
 /// Attributes that are taken away, and times of access.
-fn attributes(stage: &mut Stage, tree: &Path, target: &Path) -> Result<(), Failure> {
+fn attributes(fixture: &mut Fixture, tree: &Path, target: &Path) -> Result<(), Failure> {
     let (s, t) = (tree.display(), target.display());
-    let first = stage.folder("first")?;
+    let first = fixture.directory("first")?;
     let f = first.display();
-    stage.prepare(&format!("mount --bind {s} {f}"))?;
-    stage.prepare(&format!(
+    fixture.prepare(&format!("mount --bind {s} {f}"))?;
+    fixture.prepare(&format!(
         "mount -o remount,bind,ro,nosuid,noexec,noatime {f}"
     ))?;
     let mount = "mount-idmapped mount --map=b:0:0:1";
-    stage.prepare(&format!(
+    fixture.prepare(&format!(
         "{mount} -o rw,exec,strictatime,nodiratime {f} {t}"
     ))?;
-    stage.check(
+    fixture.check(
         "attributes given, kept and taken away",
         inspect::mount_options(target),
         Ok("rw,nosuid,nodiratime,idmapped".to_owned()),
     );
-    stage.prepare(&format!("mount-idmapped umount {t}"))?;
+    fixture.prepare(&format!("mount-idmapped umount {t}"))?;
     for (option, shown) in [
         ("private", ""),
         ("shared", "shared:"),
         ("unbindable", "unbindable"),
     ] {
-        stage.prepare(&format!("{mount} -o {option} {f} {t}"))?;
+        fixture.prepare(&format!("{mount} -o {option} {f} {t}"))?;
         let what = format!("-o {option}");
-        stage.check(&what, propagation(target), Ok(shown.to_owned()));
-        stage.prepare(&format!("mount-idmapped umount {t}"))?;
+        fixture.check(&what, propagation(target), Ok(shown.to_owned()));
+        fixture.prepare(&format!("mount-idmapped umount {t}"))?;
     }
-    stage.prepare(&format!("umount {f}"))
+    fixture.prepare(&format!("umount {f}"))
 }
 
 /// The first optional field of the mount in /proc/self/mountinfo, without its number.
-fn propagation(target: &Path) -> crate::show::Answer<String> {
+fn propagation(target: &Path) -> crate::show::SyscallResult<String> {
     let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let target = target.to_string_lossy();
     let line = table
@@ -67,7 +67,7 @@ fn propagation(target: &Path) -> crate::show::Answer<String> {
 }
 
 /// A user namespace that has no map yet.
-fn namespaces(stage: &mut Stage, tree: &Path, target: &Path) -> Result<(), Failure> {
+fn namespaces(fixture: &mut Fixture, tree: &Path, target: &Path) -> Result<(), Failure> {
     let mut other = Command::new("unshare")
         .args(["--user", "sleep", "1000"])
         .spawn()
@@ -81,7 +81,7 @@ fn namespaces(stage: &mut Stage, tree: &Path, target: &Path) -> Result<(), Failu
     let (s, t) = (tree.display(), target.display());
     let line = format!("mount-idmapped --map-mount={path} {s} {t}");
     let words = "has no map of users or none of groups yet";
-    let refused = stage.refused("a namespace without a map", 0, &line, words);
+    let refused = fixture.refused("a namespace without a map", 0, &line, words);
     other
         .kill()
         .and_then(|()| other.wait())
@@ -90,9 +90,9 @@ fn namespaces(stage: &mut Stage, tree: &Path, target: &Path) -> Result<(), Failu
 }
 
 /// Colour is for terminals.
-fn terminal(stage: &mut Stage) -> Result<(), Failure> {
+fn terminal(fixture: &mut Fixture) -> Result<(), Failure> {
     let explain = "mount-idmapped explain / --op stat";
-    let script = stage.path("script");
+    let script = fixture.path("script");
     for (what, line, coloured) in [
         ("no colour in a pipe", explain.to_owned(), false),
         (
@@ -107,9 +107,9 @@ fn terminal(stage: &mut Stage) -> Result<(), Failure> {
         ),
     ] {
         fs::write(&script, format!("export TERM=linux\n{line}\n")).doing("writing a script")?;
-        let ran = stage.run(0, &format!("sh {}", script.display()))?;
-        stage.check(what, Ok(ran.output.contains("\x1b[32m")), Ok(coloured));
-        stage.check(
+        let ran = fixture.run(0, &format!("sh {}", script.display()))?;
+        fixture.check(what, Ok(ran.output.contains("\x1b[32m")), Ok(coloured));
+        fixture.check(
             "and it is an answer",
             Ok(ran.output.contains("it works")),
             Ok(true),
@@ -119,18 +119,18 @@ fn terminal(stage: &mut Stage) -> Result<(), Failure> {
 }
 
 /// Completions are taken by the shell.
-fn shells(stage: &mut Stage) -> Result<(), Failure> {
-    let script = stage.path("completions");
+fn shells(fixture: &mut Fixture) -> Result<(), Failure> {
+    let script = fixture.path("completions");
     let text = "mount-idmapped completions bash >$1.bash && . $1.bash && complete -p mount-idmapped\n\
                 COMP_WORDS=(mount-idmapped exp) COMP_CWORD=1\n\
                 _mount__idmapped mount-idmapped exp mount-idmapped; echo ${COMPREPLY[@]}\n";
     fs::write(&script, text).doing("writing a script")?;
     let line = format!("bash {0} {0}", script.display());
     let words = ["-F _mount__idmapped", "\nexplain"];
-    says(stage, "bash completes our words", &line, 0, &words)?;
+    says(fixture, "bash completes our words", &line, 0, &words)?;
     let line = "mount-idmapped completions klingon";
     says(
-        stage,
+        fixture,
         "no other shells",
         line,
         2,

@@ -8,7 +8,7 @@ use mount_idmapped::{IdMaps, UserNs};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
 use crate::{
-    fixture::Stage,
+    fixture::Fixture,
     report::{Doing, Failure},
 };
 
@@ -23,38 +23,38 @@ const FILES: [(&str, &str); 3] = [
     ("/etc/subgid", "plain:400000:100\n"),
 ];
 
-pub(super) fn play(stage: &mut Stage) -> Result<(), Failure> {
+pub(super) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
     for (number, (file, text)) in FILES.iter().enumerate() {
-        let ours = stage.path(&format!("etc-{number}"));
+        let ours = fixture.path(&format!("etc-{number}"));
         fs::write(&ours, text).doing(ours.display())?;
         mount(&ours, *file, "", MountFlags::BIND, None).doing(format_args!("covering {file}"))?;
     }
-    let asked = ask(stage);
+    let asked = ask(fixture);
     for (file, _) in FILES {
         unmount(file, UnmountFlags::empty()).doing(format_args!("uncovering {file}"))?;
     }
     asked
 }
 
-fn ask(stage: &mut Stage) -> Result<(), Failure> {
+fn ask(fixture: &mut Fixture) -> Result<(), Failure> {
     let program = std::env::current_exe().doing("finding this program")?;
     let line = |map: &str| format!("{} in-namespace {map}", program.display());
     let map = "u:0:2000:1,u:1:300000:100,g:0:2000:1,g:1:400000:100";
-    let ran = stage.succeeds("a namespace with ids given away", USER, &line(map))?;
-    stage.check(
+    let ran = fixture.succeeds("a namespace with ids given away", USER, &line(map))?;
+    fixture.check(
         "whom it has, from inside",
         Ok(ran.output),
         Ok("user 0, group 0, users 0 2000 1, 1 300000 100, groups 0 2000 1, 1 400000 100".into()),
     );
     let map = "u:0:300099:2,g:0:400000:1";
     let words = "/etc/subuid gives user 2000 300000 to 300099, and the map wants 300099 to 300100";
-    stage.refused("one with an id more", USER, &line(map), words)?;
+    fixture.refused("one with an id more", USER, &line(map), words)?;
     let map = "u:0:300000:1,g:0:300000:1";
     let words = "/etc/subgid gives user 2000 400000 to 400099, and the map wants 300000";
-    stage.refused("one with somebody's group", USER, &line(map), words)?;
+    fixture.refused("one with somebody's group", USER, &line(map), words)?;
     let words = "newuidmap would do it for ids that /etc/subuid gives away, but cannot be run";
     let without = format!("env PATH=/nowhere {}", line("b:0:300000:1"));
-    stage.refused("one without newuidmap", USER, &without, words)
+    fixture.refused("one without newuidmap", USER, &without, words)
 }
 
 /// What a process in a new user namespace with a map finds there; with commas between the ranges.
