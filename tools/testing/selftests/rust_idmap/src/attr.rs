@@ -5,11 +5,10 @@
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+use kselftest::raw;
 use rustix::fs::CWD;
 use rustix::io::Errno;
 use rustix::mount::{move_mount, open_tree, MoveMountFlags, OpenTreeFlags};
-
-use crate::sys;
 
 pub(crate) const RDONLY: u64 = 0x1;
 pub(crate) const NOSUID: u64 = 0x2;
@@ -87,7 +86,7 @@ impl Attr {
     fn apply_with(&self, tree: impl AsFd, flags: i32) -> Result<u64, Errno> {
         let flags = flags | libc::AT_EMPTY_PATH;
         let bytes = self.bytes();
-        sys::mount_setattr(tree.as_fd().as_raw_fd(), c"", flags, Some(&bytes), SIZE)
+        raw::mount_setattr(tree.as_fd().as_raw_fd(), c"", flags, Some(&bytes), SIZE)
     }
 }
 

@@ -6,20 +6,14 @@
 //! 2009's through the mount. Ids of callers are those of the initial user namespace, which are the
 //! same in whatever namespace a caller is; what differs is by which numbers they are known there.
 
-use std::io::{Read, Write};
 use std::os::fd::AsFd;
 
+use kselftest::userns::UserNs;
+use kselftest::{credentials, process};
 use rustix::io::Errno;
-use rustix::pipe::{pipe_with, PipeFlags};
-use rustix::process::{Gid, Uid};
 use rustix::thread::{
-    capabilities, move_into_link_name_space, set_capabilities, set_keep_capabilities,
-    set_thread_groups, set_thread_res_gid, set_thread_res_uid, CapabilitySet, CapabilitySets,
-    LinkNameSpaceType,
+    move_into_link_name_space, set_keep_capabilities, CapabilitySet, LinkNameSpaceType,
 };
-
-use crate::sys;
-use crate::userns::{number, UserNs};
 
 /// What an action says: a number that is worth comparing, or 0; or why not.
 pub(crate) type SyscallResult = Result<u64, Errno>;
@@ -167,18 +161,12 @@ impl CallerNamespaces {
     /// Makes this process a caller.
     pub(crate) fn become_caller(&self, who: Who, ns: CallerNs) -> Result<(), Errno> {
         let groups = match who {
-            Who::Member => &[Gid::from_raw(SEEN)][..],
+            Who::Member => &[SEEN][..],
             _ => &[],
         };
-        set_thread_groups(groups)?;
         set_keep_capabilities(true)?;
-        let group = Gid::from_raw(who.id());
-        set_thread_res_gid(group, group, group)?;
-        let user = Uid::from_raw(who.id());
-        set_thread_res_uid(user, user, user)?;
-        let mut sets = capabilities(None)?;
-        sets.effective = sets.permitted;
-        set_capabilities(None, sets)?;
+        credentials::set_ids([who.id(); 3], [who.id(); 3], groups)?;
+        credentials::raise_capabilities()?;
         let namespace = match ns {
             CallerNs::Initial => None,
             CallerNs::Nested => Some(&self.nested),
@@ -188,16 +176,9 @@ impl CallerNamespaces {
             move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::User))?;
         }
         if who != Who::Admin {
-            let none = CapabilitySet::empty();
-            let sets = CapabilitySets {
-                effective: none,
-                permitted: none,
-                inheritable: none,
-            };
-            set_capabilities(None, sets)?;
+            credentials::set_capabilities(CapabilitySet::empty())?;
         }
-        // Otherwise its own files in /proc are root's.
-        sys::prctl(libc::PR_SET_DUMPABLE, 1).map(drop)
+        process::set_dumpable()
     }
 
     /// Does something as a caller, in a process of its own.
@@ -207,42 +188,10 @@ impl CallerNamespaces {
         ns: CallerNs,
         call: impl FnOnce() -> SyscallResult,
     ) -> SyscallResult {
-        apart(|| {
-            // What goes wrong here must not pass for an answer.
+        process::isolated(|| {
+            // A failure here must not be taken for the result of `call`.
             self.become_caller(who, ns).expect("becoming a caller");
             call()
         })
-    }
-}
-
-/// Does something in a process of its own; `CANCELED` says that it died.
-pub(crate) fn apart(call: impl FnOnce() -> SyscallResult) -> SyscallResult {
-    let (answer, say) = pipe_with(PipeFlags::CLOEXEC)?;
-    let mut say = std::fs::File::from(say);
-    let pid = sys::fork(|| {
-        let (errno, value) = match call() {
-            Ok(value) => (0, value),
-            Err(errno) => (errno.raw_os_error() as u64, 0),
-        };
-        let bytes = [errno.to_ne_bytes(), value.to_ne_bytes()].concat();
-        i32::from(say.write_all(&bytes).is_err())
-    })?;
-    drop(say);
-    let mut bytes = Vec::new();
-    std::fs::File::from(answer)
-        .read_to_end(&mut bytes)
-        .map_err(number)?;
-    sys::wait(pid)?;
-    match bytes.split_first_chunk::<8>() {
-        Some((errno, value)) if value.len() == 8 => {
-            let errno = u64::from_ne_bytes(*errno);
-            let value = value.first_chunk().copied().map_or(0, u64::from_ne_bytes);
-            match i32::try_from(errno) {
-                Ok(0) => Ok(value),
-                Ok(errno) => Err(Errno::from_raw_os_error(errno)),
-                Err(_) => Err(Errno::CANCELED),
-            }
-        }
-        _ => Err(Errno::CANCELED),
     }
 }

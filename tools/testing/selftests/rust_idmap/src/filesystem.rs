@@ -1,197 +1,249 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The filesystems that are tested.
+//! The filesystems that tests run on: how to make and mount them, and what they lack.
 
 use std::env;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::ktap::{skip, wrong, Doing, Failure};
+use crate::ktap::{Context, Failure, Outcome};
 
-/// A filesystem.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
-    Tmpfs,
-    Ext4,
-    Xfs,
-    Btrfs,
-    Vfat,
-    /// Upper and lower layer on ext4.
-    Overlay,
-    RustIdmapfs,
+/// A filesystem type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Filesystem {
+    /// The name in `/proc/filesystems`.
+    pub name: &'static str,
+    /// The program that makes one on an image, with its options, and the size of the image.
+    pub mkfs: Option<(&'static str, u64)>,
+    /// The options of the mount.
+    pub options: &'static str,
+    /// The features that it does not have.
+    pub lacks: &'static [Feature],
 }
 
-/// What not every filesystem can.
+/// A feature that some filesystems do not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Can {
-    /// Owners and permissions are stored, and with them every kind of file.
+pub enum Feature {
+    /// Owners, mode bits and all types of files are stored.
     Owners,
-    /// `user.` and `security.` attributes.
+    /// Extended attributes `user.*` and `security.*`.
     Xattr,
+    /// POSIX ACLs.
     Acl,
     /// `O_TMPFILE`.
     Tmpfile,
     /// `FS_IOC_SETFLAGS` and `FS_IOC_FSSETXATTR`.
     Flags,
-    /// Memory of files is cached from a disk.
+    /// The page cache holds data of a disk.
     Cache,
 }
 
 const MIB: u64 = 1 << 20;
 
-impl Kind {
-    pub(crate) const ALL: [Self; 7] = [
-        Self::Tmpfs,
-        Self::Ext4,
-        Self::Xfs,
-        Self::Btrfs,
-        Self::Vfat,
-        Self::Overlay,
-        Self::RustIdmapfs,
-    ];
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Tmpfs => "tmpfs",
-            Self::Ext4 => "ext4",
-            Self::Xfs => "xfs",
-            Self::Btrfs => "btrfs",
-            Self::Vfat => "vfat",
-            Self::Overlay => "overlay",
-            Self::RustIdmapfs => "rust_idmapfs",
+impl Filesystem {
+    const fn in_memory(name: &'static str) -> Self {
+        Self {
+            name,
+            mkfs: None,
+            options: "",
+            lacks: &[Feature::Cache],
         }
     }
 
-    /// Whether it can do something.
-    pub(crate) fn can(self, what: Can) -> bool {
-        use Can::*;
-        match self {
-            Self::Ext4 | Self::Xfs | Self::Btrfs | Self::Overlay => true,
-            Self::Tmpfs | Self::RustIdmapfs => what != Cache,
-            Self::Vfat => matches!(what, Cache),
+    const fn on_image(name: &'static str, mkfs: &'static str, mib: u64) -> Self {
+        Self {
+            name,
+            mkfs: Some((mkfs, mib * MIB)),
+            options: "",
+            lacks: &[],
         }
     }
 
-    /// The program that makes one in an image, with its options, and the size of the image.
-    fn maker(self) -> Option<(&'static str, u64)> {
-        match self {
-            Self::Ext4 | Self::Overlay => Some(("mkfs.ext4 -q -F -O encrypt", 64 * MIB)),
-            Self::Xfs => Some(("mkfs.xfs -q -f", 300 * MIB)),
-            Self::Btrfs => Some(("mkfs.btrfs -q -f", 128 * MIB)),
-            Self::Vfat => Some(("mkfs.vfat", 16 * MIB)),
-            Self::Tmpfs | Self::RustIdmapfs => None,
+    const fn fat(name: &'static str) -> Self {
+        Self {
+            options: ",uid=1000,gid=1000,umask=022",
+            lacks: &[
+                Feature::Owners,
+                Feature::Xattr,
+                Feature::Acl,
+                Feature::Tmpfile,
+                Feature::Flags,
+            ],
+            ..Self::on_image(name, "mkfs.vfat", 16)
         }
     }
+}
 
-    /// Options for the mount.
-    fn options(self) -> &'static str {
-        match self {
-            Self::Vfat => ",uid=1000,gid=1000,umask=022",
-            _ => "",
-        }
+/// tmpfs
+pub const TMPFS: Filesystem = Filesystem::in_memory("tmpfs");
+/// The sample filesystem in Rust.
+pub const RUST_IDMAPFS: Filesystem = Filesystem::in_memory("rust_idmapfs");
+/// ext4
+pub const EXT4: Filesystem = Filesystem::on_image("ext4", "mkfs.ext4 -q -F -O encrypt", 64);
+/// XFS
+pub const XFS: Filesystem = Filesystem::on_image("xfs", "mkfs.xfs -q -f", 300);
+/// btrfs
+pub const BTRFS: Filesystem = Filesystem::on_image("btrfs", "mkfs.btrfs -q -f", 128);
+/// FAT with long names
+pub const VFAT: Filesystem = Filesystem::fat("vfat");
+/// FAT with short names
+pub const MSDOS: Filesystem = Filesystem::fat("msdos");
+/// overlayfs with its layers on ext4
+pub const OVERLAY: Filesystem = Filesystem {
+    mkfs: EXT4.mkfs,
+    lacks: &[],
+    ..Filesystem::in_memory("overlay")
+};
+
+/// All of them.
+pub const ALL: [Filesystem; 8] = [TMPFS, EXT4, XFS, BTRFS, VFAT, MSDOS, OVERLAY, RUST_IDMAPFS];
+
+/// Looks a filesystem type up by its name.
+pub fn find(name: &str) -> Result<Filesystem, String> {
+    let found = ALL.into_iter().find(|known| known.name == name);
+    found.ok_or_else(|| {
+        let names = ALL.map(|known| known.name).join(" ");
+        format!("no filesystem '{name}' in the table; there are {names}")
+    })
+}
+
+/// Returns whether the running kernel has a filesystem type, built in or as a loaded module.
+pub fn is_registered(name: &str) -> bool {
+    let table = fs::read_to_string("/proc/filesystems").unwrap_or_default();
+    let mut names = table.lines().filter_map(|line| line.split('\t').nth(1));
+    names.any(|registered| registered == name)
+}
+
+impl Filesystem {
+    /// Returns whether the filesystem has a feature.
+    pub fn has(&self, feature: Feature) -> bool {
+        !self.lacks.contains(&feature)
     }
 
-    /// Whether the running kernel has it, and this machine the program to make one.
-    pub(crate) fn check(self) -> Result<(), Failure> {
-        let known = fs::read_to_string("/proc/filesystems").doing("reading /proc/filesystems")?;
-        let has = |name: &str| {
-            known
-                .lines()
-                .any(|line| line.split('\t').nth(1) == Some(name))
-        };
-        let needed = if self == Self::Overlay {
-            &[Self::Overlay, Self::Ext4][..]
+    /// Returns the type that the layers of overlayfs are on, or the type itself.
+    pub fn base(self) -> Self {
+        if self == OVERLAY {
+            EXT4
         } else {
-            &[self]
-        };
-        if let Some(missing) = needed.iter().find(|kind| !has(kind.name())) {
-            return Err(skip(format_args!("this kernel has no {}", missing.name())));
+            self
         }
-        let Some((maker, _)) = self.maker() else {
-            return Ok(());
-        };
-        let program = maker.split(' ').next().unwrap_or_default();
+    }
+
+    /// Returns the reason why this machine cannot mount one, if there is one.
+    pub fn missing(&self) -> Option<String> {
+        let mut types = [self.base(), *self].into_iter();
+        if let Some(missing) = types.find(|kind| !is_registered(kind.name)) {
+            return Some(format!("this kernel has no {}", missing.name));
+        }
+        let program = self.mkfs?.0.split(' ').next()?;
         let path = env::var_os("PATH").unwrap_or_default();
-        match env::split_paths(&path).any(|directory| directory.join(program).is_file()) {
-            true => Ok(()),
-            false => Err(skip(format_args!("{program} is not there"))),
-        }
+        let found = env::split_paths(&path).any(|directory| directory.join(program).is_file());
+        (!found).then(|| format!("{program} is not installed"))
     }
 
     /// Makes one and mounts it at `root/disk`.
-    pub(crate) fn mount(self, root: &Path) -> Result<PathBuf, Failure> {
-        self.check()?;
+    pub fn mount(self, root: &Path) -> Result<PathBuf, Failure> {
+        if let Some(reason) = self.missing() {
+            return Err(Failure::Skipped(reason));
+        }
         let directory = |name: &str| -> Result<PathBuf, Failure> {
             let path = root.join(name);
-            fs::create_dir_all(&path).doing(format_args!("making {}", path.display()))?;
+            fs::create_dir_all(&path).context(path.display())?;
             Ok(path)
         };
         let disk = directory("disk")?;
-        if self == Self::Overlay {
-            let base = directory("base")?;
-            Self::Ext4.mount_at(&root.join("image"), &base)?;
-            let [lower, upper, work] = [
-                directory("base/lower")?,
-                directory("base/upper")?,
-                directory("base/work")?,
-            ];
-            let options = format!(
-                "lowerdir={},upperdir={},workdir={}",
-                lower.display(),
-                upper.display(),
-                work.display()
-            );
-            program(&[
-                "mount",
-                "-t",
-                "overlay",
-                "-o",
-                &options,
-                "overlay",
-                text(&disk)?,
-            ])?;
-        } else {
+        if self != OVERLAY {
             self.mount_at(&root.join("image"), &disk)?;
+            return Ok(disk);
         }
+        EXT4.mount_at(&root.join("image"), &directory("base")?)?;
+        let options = format!(
+            "lowerdir={},upperdir={},workdir={}",
+            directory("base/lower")?.display(),
+            directory("base/upper")?.display(),
+            directory("base/work")?.display()
+        );
+        program(&[
+            "mount",
+            "-t",
+            "overlay",
+            "-o",
+            &options,
+            "overlay",
+            text(&disk)?,
+        ])?;
         Ok(disk)
     }
 
-    /// Mounts a new one, on an image if it needs one.
-    fn mount_at(self, image: &Path, target: &Path) -> Result<(), Failure> {
-        let name = self.name();
+    /// Mounts a new one. Makes it on `image`, if it is not in memory.
+    fn mount_at(self, image: &Path, target: &Path) -> Outcome {
         let target = text(target)?;
-        let Some((maker, size)) = self.maker() else {
-            return program(&["mount", "-t", name, name, target]);
+        let Some((mkfs, size)) = self.mkfs else {
+            return program(&["mount", "-t", self.name, self.name, target]);
         };
-        File::create(image)
-            .and_then(|file| file.set_len(size))
-            .doing("making an image")?;
+        make_image(image, mkfs, size)?;
+        let options = format!("loop{}", self.options);
         let image = text(image)?;
-        let words: Vec<&str> = maker.split(' ').chain([image]).collect();
-        program(&words)?;
-        let options = format!("loop{}", self.options());
-        program(&["mount", "-t", name, "-o", &options, image, target])
+        program(&["mount", "-t", self.name, "-o", &options, image, target])
     }
 }
 
-fn text(path: &Path) -> Result<&str, Failure> {
-    path.to_str().ok_or_else(|| wrong("a path that is no text"))
+/// Creates an image and makes a filesystem on it.
+pub fn make_image(image: &Path, mkfs: &str, size: u64) -> Outcome {
+    File::create(image)
+        .and_then(|file| file.set_len(size))
+        .context(image.display())?;
+    let words: Vec<&str> = mkfs.split(' ').chain([text(image)?]).collect();
+    program(&words)
 }
 
-/// Runs a program that must succeed.
-pub(crate) fn program(words: &[&str]) -> Result<(), Failure> {
+fn text(path: &Path) -> Result<&str, Failure> {
+    path.to_str()
+        .ok_or_else(|| Failure::Failed(format!("{}: not UTF-8", path.display())))
+}
+
+/// Runs a program, which must exit with status 0.
+pub fn program(words: &[&str]) -> Outcome {
     let line = words.join(" ");
     let output = Command::new(words[0])
         .args(&words[1..])
         .stdin(Stdio::null())
         .output()
-        .doing(&line)?;
+        .context(&line)?;
     match output.status.success() {
         true => Ok(()),
         false => {
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            Err(wrong(format_args!("{line}: {}: {said}", output.status)))
+            let errors = String::from_utf8_lossy(&output.stderr);
+            let errors = errors.trim_end();
+            Err(Failure::Failed(format!(
+                "{line}: {}: {errors}",
+                output.status
+            )))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_name_is_refused_with_the_known_ones() {
+        assert_eq!(find("xfs"), Ok(XFS));
+        let error = find("zfs").unwrap_err();
+        assert!(
+            error.contains("'zfs'") && error.contains("rust_idmapfs"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn filesystem_that_no_kernel_has_is_missing() {
+        let none = Filesystem::in_memory("no such type");
+        assert_eq!(
+            none.missing(),
+            Some("this kernel has no no such type".to_owned())
+        );
     }
 }

@@ -7,19 +7,19 @@ use std::fs;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
+use kselftest::filesystem::{Feature, Filesystem};
+use kselftest::ktap::{Context, Failure, Outcome};
 use rustix::fs::{chownat, lgetxattr, llistxattr, lremovexattr, lstat, AtFlags, FileType, CWD};
 use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
 
 use crate::attr;
 use crate::caller::{CallerNamespaces, CallerNs, Who, DISK};
-use crate::filesystem::{Can, Kind};
-use crate::ktap::{Doing, Failure, Outcome};
 use crate::ops::exec;
 
 /// A filesystem, and a mount of it with a map.
 pub(crate) struct Fixture {
-    pub(crate) kind: Kind,
+    pub(crate) kind: Filesystem,
     /// As it is.
     pub(crate) disk: PathBuf,
     /// Through the map.
@@ -29,15 +29,15 @@ pub(crate) struct Fixture {
 impl Fixture {
     /// Makes the filesystem and the mounts below `root`.
     pub(crate) fn new(
-        kind: Kind,
+        kind: Filesystem,
         root: &Path,
         namespaces: &CallerNamespaces,
     ) -> Result<Self, Failure> {
         let disk = kind.mount(root)?;
         let seen = root.join("seen");
-        fs::create_dir_all(&seen).doing("making the ns of the mount")?;
+        fs::create_dir_all(&seen).context("creating the mount point")?;
         exec::prepare(&disk, kind)?;
-        attr::idmap(&disk, &seen, namespaces.mounts.as_fd()).doing("mounting with a map")?;
+        attr::idmap(&disk, &seen, namespaces.mounts.as_fd()).context("mounting with a map")?;
         Ok(Self { kind, disk, seen })
     }
 
@@ -51,9 +51,9 @@ impl Fixture {
             seen: self.seen.join("t"),
         };
         if case.disk.exists() {
-            fs::remove_dir_all(&case.disk).doing("removing the last directory")?;
+            fs::remove_dir_all(&case.disk).context("removing the last directory")?;
         }
-        fs::create_dir(&case.disk).doing("making a directory")?;
+        fs::create_dir(&case.disk).context("making a directory")?;
         case.give(".", DISK, 0o755)?;
         case.file("file", DISK, 0o644)?;
         Ok(case)
@@ -62,7 +62,7 @@ impl Fixture {
 
 /// One try: by whom, from where, and the directory that it is about.
 pub(crate) struct TestCase {
-    pub(crate) kind: Kind,
+    pub(crate) kind: Filesystem,
     pub(crate) who: Who,
     pub(crate) ns: CallerNs,
     /// The directory as it is.
@@ -79,7 +79,7 @@ impl TestCase {
 
     /// Makes a file on disk with an owner, the group of the same number, and permission bits.
     pub(crate) fn file(&self, name: &str, owner: u32, mode: u32) -> Result<(), Failure> {
-        fs::write(self.on_disk(name), "data\n").doing(format_args!("making {name}"))?;
+        fs::write(self.on_disk(name), "data\n").context(format_args!("making {name}"))?;
         self.give(name, owner, mode)
     }
 
@@ -88,13 +88,13 @@ impl TestCase {
         let program = self.disk.with_file_name("program");
         // What the last one left.
         let _ = lremovexattr(&program, "security.capability");
-        fs::hard_link(program, self.on_disk(name)).doing("naming the program")?;
+        fs::hard_link(program, self.on_disk(name)).context("naming the program")?;
         self.give_to(name, user, group, mode)
     }
 
     /// Makes a directory on disk.
     pub(crate) fn directory(&self, name: &str, owner: u32, mode: u32) -> Result<(), Failure> {
-        fs::create_dir(self.on_disk(name)).doing(format_args!("making {name}"))?;
+        fs::create_dir(self.on_disk(name)).context(format_args!("making {name}"))?;
         self.give(name, owner, mode)
     }
 
@@ -111,31 +111,31 @@ impl TestCase {
         group: u32,
         mode: u32,
     ) -> Result<(), Failure> {
-        if !self.kind.can(Can::Owners) {
+        if !self.kind.has(Feature::Owners) {
             return Ok(());
         }
         let path = self.on_disk(name);
         let (user, group) = (Uid::from_raw(user), Gid::from_raw(group));
         let flags = AtFlags::SYMLINK_NOFOLLOW;
         chownat(CWD, &path, Some(user), Some(group), flags)
-            .doing(format_args!("giving {name} to its owner"))?;
+            .context(format_args!("giving {name} to its owner"))?;
         if !path.is_symlink() {
             use std::os::unix::fs::PermissionsExt;
             fs::set_permissions(&path, fs::Permissions::from_mode(mode))
-                .doing(format_args!("setting the permissions of {name}"))?;
+                .context(format_args!("setting the permissions of {name}"))?;
         }
         Ok(())
     }
 
     /// The owner and group on disk.
     pub(crate) fn owner(&self, name: &str) -> Result<(u32, u32), Failure> {
-        let status = lstat(self.on_disk(name)).doing(format_args!("looking at {name}"))?;
+        let status = lstat(self.on_disk(name)).context(format_args!("looking at {name}"))?;
         Ok((status.st_uid, status.st_gid))
     }
 
     /// The permission bits on disk.
     pub(crate) fn mode(&self, name: &str) -> Result<u32, Failure> {
-        let status = lstat(self.on_disk(name)).doing(format_args!("looking at {name}"))?;
+        let status = lstat(self.on_disk(name)).context(format_args!("looking at {name}"))?;
         Ok(status.st_mode & 0o7777)
     }
 
@@ -145,21 +145,21 @@ impl TestCase {
         let mut left = vec![self.disk.clone()];
         while let Some(path) = left.pop() {
             let what = format!("looking at {}", path.display());
-            let status = lstat(&path).doing(&what)?;
+            let status = lstat(&path).context(&what)?;
             let kind = FileType::from_raw_mode(status.st_mode);
             let mut size = status.st_size;
             if kind == FileType::Directory {
                 // Its size goes by names that it once had.
                 size = 0;
-                for entry in fs::read_dir(&path).doing(&what)? {
-                    left.push(entry.doing(&what)?.path());
+                for entry in fs::read_dir(&path).context(&what)? {
+                    left.push(entry.context(&what)?.path());
                 }
             }
             let seen = Seen {
                 owner: (status.st_uid, status.st_gid),
                 mode: status.st_mode,
                 size,
-                attributes: attributes(&path).doing(&what)?,
+                attributes: attributes(&path).context(&what)?,
             };
             state.insert(path, seen);
         }

@@ -1,6 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The parts that test programs share.
+//! The library that programs which test idmapped mounts share.
+//!
+//! - [`syscalls`], [`raw`], [`handle`], [`mapping`]: system calls, with the error number as the error
+//! - [`errno`]: names of error numbers
+//! - [`credentials`], [`userns`], [`process`], [`mounts`]: users, namespaces and processes
+//! - [`filesystem`]: the filesystems to test
+//! - [`acl`], [`fscaps`]: encodings of extended attributes
+//! - [`ktap`]: results of tests
+//! - [`rng`]: pseudorandom numbers
+//! - [`slab`], [`failslab`]: leaks of memory and failures of allocations
 
+pub mod acl;
+pub mod credentials;
+pub mod errno;
 pub mod failslab;
+pub mod filesystem;
+pub mod fscaps;
+pub mod handle;
+pub mod ktap;
+pub mod mapping;
+pub mod mounts;
+pub mod process;
+pub mod raw;
+pub mod rng;
 pub mod slab;
+pub mod syscalls;
+pub mod userns;

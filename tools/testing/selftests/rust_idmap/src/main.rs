@@ -14,31 +14,29 @@
 
 mod attr;
 mod caller;
-mod filesystem;
+mod calls;
 mod fixture;
-mod ktap;
 mod netlink;
 mod op;
 mod ops;
 mod ring;
+mod runner;
 mod scenarios;
 mod setattr;
-mod sys;
-mod syscalls;
 mod sysctl;
-mod userns;
 
 use std::path::Path;
 use std::process::ExitCode;
 
+use kselftest::filesystem::{self, Filesystem, MSDOS};
+use kselftest::ktap::{failed, Context, Failure, Printer};
+use kselftest::{mounts, process};
 use rustix::fs::Mode;
-use rustix::mount::{mount, mount_change, MountFlags, MountPropagationFlags};
-use rustix::thread::UnshareFlags;
+use rustix::mount::{mount, MountFlags};
 
 use caller::CallerNamespaces;
-use filesystem::Kind;
 use fixture::Fixture;
-use ktap::{Doing, Failure, Test};
+use runner::Test;
 use sysctl::Sysctl;
 
 /// Where everything is mounted.
@@ -55,8 +53,8 @@ fn main() -> ExitCode {
     match run(&arguments) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
-        Err(Failure::Wrong(what) | Failure::Skip(what)) => {
-            println!("KTAP version 1\n1..1\n# {what}\nnot ok 1 set_up");
+        Err(failure) => {
+            Printer::new(std::io::stdout(), 1).result("set_up", &Err(failure));
             ExitCode::FAILURE
         }
     }
@@ -80,7 +78,7 @@ fn about_itself(question: &str) -> Option<String> {
         "--user" => Some(user.to_string()),
         "--group" => Some(group.to_string()),
         "--net-raw" => Some(net_raw()?.to_string()),
-        "--dumpable" => Some(sys::prctl(libc::PR_GET_DUMPABLE, 0).ok()?.to_string()),
+        "--dumpable" => Some(process::prctl(libc::PR_GET_DUMPABLE, 0).ok()?.to_string()),
         _ => None,
     }
 }
@@ -91,18 +89,11 @@ fn run(arguments: &[String]) -> Result<bool, Failure> {
         .map(String::as_str)
         .partition(|it| it.starts_with("--"));
     if let Some(unknown) = options.iter().find(|it| **it != "--list") {
-        return Err(ktap::wrong(format_args!(
-            "{unknown}: the only option is --list"
-        )));
+        return Err(failed(format_args!("{unknown}: the only option is --list")));
     }
     let list = options.contains(&"--list");
     rustix::process::umask(Mode::empty());
-    sys::unshare(UnshareFlags::NEWNS).doing("making a mount namespace (this needs root)")?;
-    mount_change(
-        "/",
-        MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
-    )
-    .doing("making all mounts private")?;
+    mounts::new_namespace().context("creating a mount namespace (this needs root)")?;
     mount(
         "rust_idmap",
         ROOT,
@@ -110,7 +101,7 @@ fn run(arguments: &[String]) -> Result<bool, Failure> {
         MountFlags::empty(),
         c"mode=755",
     )
-    .doing("mounting a tmpfs")?;
+    .context("mounting a tmpfs")?;
     let settings = [
         ("fs/protected_symlinks", "1"),
         ("fs/protected_hardlinks", "1"),
@@ -124,14 +115,15 @@ fn run(arguments: &[String]) -> Result<bool, Failure> {
         .iter()
         .map(|(name, value)| Sysctl::set(name, value));
     let _settings: Vec<Sysctl> = settings.collect::<Result<_, _>>()?;
-    let namespaces = CallerNamespaces::new().doing("making user namespaces")?;
+    let namespaces = CallerNamespaces::new().context("making user namespaces")?;
     let ops = ops::all();
-    let fixtures: Vec<(Kind, Result<Fixture, Failure>)> = Kind::ALL
+    let fixtures: Vec<(Filesystem, Result<Fixture, Failure>)> = filesystem::ALL
         .into_iter()
+        .filter(|kind| *kind != MSDOS)
         .map(|kind| {
             (
                 kind,
-                Fixture::new(kind, &Path::new(ROOT).join(kind.name()), &namespaces),
+                Fixture::new(kind, &Path::new(ROOT).join(kind.name), &namespaces),
             )
         })
         .collect();
@@ -146,7 +138,7 @@ fn run(arguments: &[String]) -> Result<bool, Failure> {
             }
             Err(failure) => {
                 let run = move || Err(failure.clone());
-                vec![Test::new(format!("filesystem.{}", kind.name()), run)]
+                vec![Test::new(format!("filesystem.{}", kind.name), run)]
             }
         });
     }
@@ -161,5 +153,5 @@ fn run(arguments: &[String]) -> Result<bool, Failure> {
         let is_wanted = |test: &Test| wanted.iter().any(|name| test.name.starts_with(name));
         groups.iter_mut().for_each(|group| group.retain(is_wanted));
     }
-    Ok(ktap::run(groups))
+    Ok(runner::run(groups))
 }

@@ -4,12 +4,13 @@
 
 use std::env::set_current_dir;
 
+use kselftest::filesystem::{Feature, Filesystem};
+use kselftest::ktap::{failed, Failure, Outcome};
 use rustix::io::Errno;
 
 use crate::caller::{CallerNamespaces, CallerNs, SyscallResult, Who};
-use crate::filesystem::{Can, Kind};
 use crate::fixture::{Fixture, TestCase};
-use crate::ktap::{wrong, Failure, Outcome, Test};
+use crate::runner::Test;
 
 pub(crate) const OK: SyscallResult = Ok(0);
 /// The permission bits, or an ACL, say no.
@@ -32,9 +33,9 @@ pub(crate) struct Op {
     expect: Expect,
     set_up: Vec<SetUp>,
     after: Vec<After>,
-    needs: Vec<Can>,
-    not_on: Vec<Kind>,
-    known: Option<(Kind, &'static str)>,
+    needs: Vec<Feature>,
+    only_on: Vec<Filesystem>,
+    known: Option<(Filesystem, &'static str)>,
 }
 
 /// Begins an operation: its name, and what the caller does, in the directory of the case.
@@ -45,8 +46,8 @@ pub(crate) fn op(name: &'static str, call: fn(&TestCase) -> SyscallResult) -> Op
         expect: Box::new(|_| OK),
         set_up: Vec::new(),
         after: Vec::new(),
-        needs: vec![Can::Owners],
-        not_on: Vec::new(),
+        needs: vec![Feature::Owners],
+        only_on: Vec::new(),
         known: None,
     }
 }
@@ -83,31 +84,32 @@ impl Op {
     }
 
     /// What the filesystem must be able to do besides.
-    pub(crate) fn needs(mut self, can: Can) -> Self {
+    pub(crate) fn needs(mut self, can: Feature) -> Self {
         self.needs.push(can);
         self
     }
 
     /// Runs on filesystems without owners, too.
     pub(crate) fn everywhere(mut self) -> Self {
-        self.needs.retain(|can| *can != Can::Owners);
+        self.needs.retain(|can| *can != Feature::Owners);
         self
     }
 
-    /// Where it says something else for a reason that is no matter of idmapped mounts.
-    pub(crate) fn not_on(mut self, kinds: &[Kind]) -> Self {
-        self.not_on.extend(kinds);
+    /// Runs on these filesystems only.
+    pub(crate) fn only_on(mut self, kinds: &[Filesystem]) -> Self {
+        self.only_on.extend(kinds);
         self
     }
 
     /// Why it is known to say something else on kernels of today, on one filesystem.
-    pub(crate) fn known(mut self, kind: Kind, why: &'static str) -> Self {
+    pub(crate) fn known(mut self, kind: Filesystem, why: &'static str) -> Self {
         self.known = Some((kind, why));
         self
     }
 
-    fn runs_on(&self, kind: Kind) -> bool {
-        self.needs.iter().all(|can| kind.can(*can)) && !self.not_on.contains(&kind)
+    fn runs_on(&self, kind: Filesystem) -> bool {
+        self.needs.iter().all(|feature| kind.has(*feature))
+            && (self.only_on.is_empty() || self.only_on.contains(&kind))
     }
 
     /// Tries it with all callers from one namespace.
@@ -121,9 +123,9 @@ impl Op {
             let expected = (self.expect)(&case);
             let before = expected.is_err().then(|| case.state()).transpose()?;
             let seen = &case.seen;
-            set_current_dir(seen).map_err(|error| wrong(format_args!("entering: {error}")))?;
+            set_current_dir(seen).map_err(|error| failed(format_args!("entering: {error}")))?;
             let answer = namespaces.run_as(who, ns, || (self.call)(&case));
-            set_current_dir("/").map_err(wrong)?;
+            set_current_dir("/").map_err(failed)?;
             let mut note = |what: &str| said += &format!("{}: {what}\n", who.name());
             if answer != expected {
                 note(&format!("{}, not {}", show(answer), show(expected)));
@@ -136,7 +138,7 @@ impl Op {
             } else {
                 for after in &self.after {
                     // What cannot be looked at is not right either.
-                    if let Err(Failure::Wrong(what) | Failure::Skip(what)) = after(&case) {
+                    if let Err(Failure::Failed(what) | Failure::Skipped(what)) = after(&case) {
                         note(&what);
                     }
                 }
@@ -144,7 +146,7 @@ impl Op {
         }
         match said.is_empty() {
             true => Ok(()),
-            false => Err(Failure::Wrong(said)),
+            false => Err(Failure::Failed(said)),
         }
     }
 }
@@ -167,7 +169,7 @@ pub(crate) fn tests<'a>(
     let ops = ops.iter().filter(|op| op.runs_on(fixture.kind));
     ops.flat_map(|op| CallerNs::ALL.map(|ns| (op, ns)))
         .map(|(op, ns)| {
-            let name = format!("{}.{}.{}", op.name, fixture.kind.name(), ns.name());
+            let name = format!("{}.{}.{}", op.name, fixture.kind.name, ns.name());
             let known = op
                 .known
                 .filter(|(kind, _)| *kind == fixture.kind)
@@ -175,12 +177,4 @@ pub(crate) fn tests<'a>(
             Test::new(name, move || op.run(fixture, namespaces, ns)).known(known)
         })
         .collect()
-}
-
-/// Requires two values to be the same.
-pub(crate) fn same<T: PartialEq + std::fmt::Debug>(what: &str, seen: T, expected: T) -> Outcome {
-    match seen == expected {
-        true => Ok(()),
-        false => Err(wrong(format_args!("{what}: {seen:?}, not {expected:?}"))),
-    }
 }

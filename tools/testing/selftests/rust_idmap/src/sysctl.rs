@@ -2,9 +2,8 @@
 
 //! Settings of the machine that tests depend on, put back at the end.
 
+use kselftest::ktap::{Context, Failure};
 use std::fs;
-
-use crate::ktap::{Doing, Failure};
 
 /// A setting, put back when this is dropped.
 pub(crate) struct Sysctl {
@@ -16,8 +15,8 @@ impl Sysctl {
     /// Changes the setting of this name, such as `fs/protected_symlinks`.
     pub(crate) fn set(name: &str, value: &str) -> Result<Self, Failure> {
         let path = format!("/proc/sys/{name}");
-        let before = fs::read_to_string(&path).doing(format_args!("reading {path}"))?;
-        fs::write(&path, value).doing(format_args!("writing {path}"))?;
+        let before = fs::read_to_string(&path).context(format_args!("reading {path}"))?;
+        fs::write(&path, value).context(format_args!("writing {path}"))?;
         Ok(Self { path, before })
     }
 }

@@ -3,59 +3,87 @@
 //! User namespaces.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::io::Errno;
 use rustix::pipe::{pipe_with, PipeFlags};
-use rustix::thread::UnshareFlags;
+use rustix::thread::{
+    move_into_link_name_space, set_keep_capabilities, CapabilitySet, LinkNameSpaceType,
+    UnshareFlags,
+};
 
-use crate::sys;
+use crate::credentials::{set_capabilities, set_ids};
+use crate::errno::{from_io, SyscallResult};
+use crate::process::{fd_from_child, fork, set_dumpable, unshare, wait};
 
-/// A user namespace.
+/// A reference to a user namespace.
 #[derive(Debug)]
-pub(crate) struct UserNs(OwnedFd);
-
-/// The error number of an error of the library.
-pub(crate) fn number(error: io::Error) -> Errno {
-    Errno::from_io_error(&error).unwrap_or(Errno::IO)
-}
+pub struct UserNs(OwnedFd);
 
 impl UserNs {
-    /// Makes one with the same map for users and for groups, in the form of `/proc/PID/uid_map`.
-    pub(crate) fn with(map: &str) -> Result<Self, Errno> {
+    /// Creates a user namespace with the same extents for users and for groups, in the format of
+    /// `/proc/PID/uid_map`.
+    pub fn with(map: &str) -> SyscallResult<Self> {
         Self::new(map, map)
     }
 
-    /// Makes one with these maps of users and of groups; an empty one is not written.
-    pub(crate) fn new(users: &str, groups: &str) -> Result<Self, Errno> {
-        let (ready, say_ready) = pipe_with(PipeFlags::CLOEXEC)?;
-        let (end, say_end) = pipe_with(PipeFlags::CLOEXEC)?;
-        let [mut ready, mut say_ready, mut end, mut say_end] =
-            [ready, say_ready, end, say_end].map(File::from);
-        let pid = sys::fork(|| {
-            let mut live = || -> io::Result<()> {
-                sys::unshare(UnshareFlags::NEWUSER)?;
-                say_ready.write_all(b"1")?;
-                end.read_exact(&mut [0])
-            };
-            i32::from(live().is_err())
+    /// Creates a user namespace with these extents of users and of groups. An empty map is not
+    /// written.
+    pub fn new(users: &str, groups: &str) -> SyscallResult<Self> {
+        let (ready, ready_writer) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (end, end_writer) = pipe_with(PipeFlags::CLOEXEC)?;
+        let pid = fork(|| {
+            let mut ready = File::from(ready_writer);
+            let created = unshare(UnshareFlags::NEWUSER)
+                .and_then(|()| ready.write_all(&[0]).map_err(from_io))
+                // The namespace lives until the parent has opened it.
+                .and_then(|()| File::from(end).read(&mut [0]).map_err(from_io));
+            i32::from(created.is_err())
         })?;
-        drop(say_ready);
-        let mut made = || -> io::Result<Self> {
-            ready.read_exact(&mut [0])?;
-            for (file, text) in [("uid_map", users), ("gid_map", groups)] {
-                if !text.is_empty() {
-                    fs::write(format!("/proc/{pid}/{file}"), text)?;
+        let create = || {
+            File::from(ready).read_exact(&mut [0])?;
+            for (file, map) in [("uid_map", users), ("gid_map", groups)] {
+                if !map.is_empty() {
+                    fs::write(format!("/proc/{}/{file}", pid.as_raw_nonzero()), map)?;
                 }
             }
-            Ok(Self(File::open(format!("/proc/{pid}/ns/user"))?.into()))
+            File::open(format!("/proc/{}/ns/user", pid.as_raw_nonzero()))
         };
-        let made = made().map_err(number);
-        // If it has ended already nobody reads this, and there is nothing to end.
-        let _ = say_end.write_all(b"1");
-        sys::wait(pid)?;
-        made
+        let created = create().map_err(from_io);
+        // Fails if the child process has exited already.
+        let _ = File::from(end_writer).write_all(&[0]);
+        wait(pid)?;
+        created.map(|file| Self(file.into()))
+    }
+
+    /// Creates a user namespace whose parent is this one. The creator has these ids there.
+    pub fn child(
+        &self,
+        (user, group): (u32, u32),
+        users: &str,
+        groups: &str,
+    ) -> SyscallResult<Self> {
+        let create = || {
+            self.enter(user, group)?;
+            Ok(Self::new(users, groups)?.0)
+        };
+        fd_from_child(create).map(Self)
+    }
+
+    /// Moves this thread into the user namespace, with all capabilities there and these ids. The
+    /// program must have one thread only.
+    pub fn enter(&self, user: u32, group: u32) -> SyscallResult {
+        move_into_link_name_space(self.as_fd(), Some(LinkNameSpaceType::User))?;
+        set_keep_capabilities(true)?;
+        set_ids([user; 3], [group; 3], &[])?;
+        set_capabilities(CapabilitySet::all())?;
+        set_dumpable()
+    }
+}
+
+impl From<UserNs> for OwnedFd {
+    fn from(userns: UserNs) -> Self {
+        userns.0
     }
 }
 

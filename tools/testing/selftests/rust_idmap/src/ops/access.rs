@@ -2,10 +2,11 @@
 
 //! `access()`, which asks for the real ids, and `faccessat2()`, which can ask for the others.
 
-use crate::caller::{Who, DISK, FOREIGN};
-use crate::filesystem::Can;
+use crate::caller::{SyscallResult, Who, DISK, FOREIGN};
+use crate::calls;
 use crate::op::{op, Op, EACCES, OK};
-use crate::sys::faccessat;
+use kselftest::filesystem::Feature;
+use kselftest::{raw, syscalls};
 
 use super::NOBODY;
 
@@ -13,33 +14,38 @@ const READ: i32 = libc::R_OK;
 const WRITE: i32 = libc::W_OK;
 const EXECUTE: i32 = libc::X_OK;
 
+/// The system call, with its result as a number.
+fn access(name: &str, mode: i32, flags: i32) -> SyscallResult {
+    calls::done(syscalls::access(name, mode, flags))
+}
+
 pub(crate) fn ops() -> Vec<Op> {
     vec![
-        op("access.exists", |_| faccessat(c"file", 0, 0)).everywhere(),
+        op("access.exists", |_| access("file", 0, 0)).everywhere(),
         // For the real ids capabilities do not count, unless they are root's.
-        op("access.write", |_| faccessat(c"file", WRITE, 0))
+        op("access.write", |_| access("file", WRITE, 0))
             .everywhere()
             .each([OK, EACCES, EACCES, EACCES, EACCES]),
         op("access.write_by_effective_ids", |_| {
-            faccessat(c"file", WRITE, libc::AT_EACCESS)
+            access("file", WRITE, libc::AT_EACCESS)
         })
         .everywhere()
         .each([OK, EACCES, EACCES, EACCES, OK]),
-        op("access.read_of_group", |_| faccessat(c"file", READ, 0))
+        op("access.read_of_group", |_| access("file", READ, 0))
             .with(|s| s.file("file", DISK, 0o640))
             .each([OK, OK, EACCES, EACCES, EACCES]),
         op("access.execute", |_| {
-            faccessat(c"file", EXECUTE, libc::AT_EACCESS)
+            access("file", EXECUTE, libc::AT_EACCESS)
         })
         .with(|s| s.file("file", DISK, 0o710))
         .each([OK, OK, EACCES, EACCES, OK]),
         op("access.execute_of_nobody", |_| {
-            faccessat(c"file", EXECUTE, libc::AT_EACCESS)
+            access("file", EXECUTE, libc::AT_EACCESS)
         })
         // Without a single bit no capability helps.
         .each(NOBODY),
         op("access.write_to_unmapped_owner", |_| {
-            faccessat(c"file", WRITE, libc::AT_EACCESS)
+            access("file", WRITE, libc::AT_EACCESS)
         })
         .with(|s| s.file("file", FOREIGN, 0o666))
         .each(NOBODY),
@@ -50,10 +56,10 @@ pub(crate) fn ops() -> Vec<Op> {
             } else {
                 return OK;
             };
-            crate::sys::set_fs_ids(id, id);
-            crate::syscalls::append("file")
+            raw::set_fs_ids(id, id);
+            calls::append("file")
         })
-        .needs(Can::Owners)
+        .needs(Feature::Owners)
         // Nobody becomes the owner without a capability.
         .by(|s| if s.who == Who::Unmapped { EACCES } else { OK }),
     ]

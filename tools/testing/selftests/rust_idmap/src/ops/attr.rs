@@ -3,53 +3,54 @@
 //! Changing attributes: permissions, owners and sizes.
 
 use crate::caller::{Who, DISK, FOREIGN, SEEN};
-use crate::op::{op, same, Op, EINVAL, EOVERFLOW, EPERM, OK};
-use crate::syscalls;
+use crate::calls;
+use crate::op::{op, Op, EINVAL, EOVERFLOW, EPERM, OK};
+use kselftest::ktap::check_eq;
 
 use super::{OWNERS, WRITERS};
 
 pub(crate) fn ops() -> Vec<Op> {
     vec![
-        op("attr.chmod", |_| syscalls::chmod("file", 0o600))
+        op("attr.chmod", |_| calls::chmod("file", 0o600))
             .each(OWNERS)
-            .then(|s| same("permissions", s.mode("file")?, 0o600)),
+            .then(|s| check_eq("permissions", s.mode("file")?, 0o600)),
         op("attr.chmod_of_unmapped_owner", |_| {
-            syscalls::chmod("file", 0o600)
+            calls::chmod("file", 0o600)
         })
         .with(|s| s.file("file", FOREIGN, 0o666))
         // It would be written back with an owner that is not known.
         .each([EOVERFLOW; 5]),
         op("attr.chmod_setgid_of_own_group", |_| {
-            syscalls::chmod("file", 0o2775)
+            calls::chmod("file", 0o2775)
         })
         .each(OWNERS)
-        .then(|s| same("permissions", s.mode("file")?, 0o2775)),
+        .then(|s| check_eq("permissions", s.mode("file")?, 0o2775)),
         op("attr.chmod_setgid_of_other_group", |_| {
-            syscalls::chmod("file", 0o2775)
+            calls::chmod("file", 0o2775)
         })
         .with(|s| s.give_to("file", DISK, DISK + 7, 0o644))
         .each(OWNERS)
         .then(|s| {
             let kept = s.who == Who::Admin;
-            same(
+            check_eq(
                 "permissions",
                 s.mode("file")?,
                 if kept { 0o2775 } else { 0o775 },
             )
         }),
         op("attr.chown_to_itself", |s| {
-            syscalls::chown("file", Some(s.ns.known(SEEN)), None)
+            calls::chown("file", Some(s.ns.known(SEEN)), None)
         })
         .each(OWNERS)
-        .then(|s| same("owner", s.owner("file")?, (DISK, DISK))),
+        .then(|s| check_eq("owner", s.owner("file")?, (DISK, DISK))),
         op("attr.chown_to_another", |s| {
-            syscalls::chown("file", Some(s.ns.known(SEEN + 4)), None)
+            calls::chown("file", Some(s.ns.known(SEEN + 4)), None)
         })
         .each([EPERM, EPERM, EPERM, EPERM, OK])
-        .then(|s| same("owner", s.owner("file")?, (DISK + 4, DISK))),
+        .then(|s| check_eq("owner", s.owner("file")?, (DISK + 4, DISK))),
         op("attr.chown_to_unmapped", |s| {
             let unmapped = s.ns.number(DISK).unwrap_or(5);
-            syscalls::chown("file", Some(unmapped), None)
+            calls::chown("file", Some(unmapped), None)
         })
         .by(|s| match s.ns.number(DISK) {
             // There is no such id for the caller, or none on disk for it.
@@ -57,16 +58,16 @@ pub(crate) fn ops() -> Vec<Op> {
             Some(_) => EOVERFLOW,
         }),
         op("attr.chgrp_to_own_group", |s| {
-            syscalls::chown("file", None, Some(s.ns.known(SEEN)))
+            calls::chown("file", None, Some(s.ns.known(SEEN)))
         })
         .each(OWNERS)
-        .then(|s| same("owner", s.owner("file")?, (DISK, DISK))),
+        .then(|s| check_eq("owner", s.owner("file")?, (DISK, DISK))),
         op("attr.chgrp_to_other_group", |s| {
-            syscalls::chown("file", None, Some(s.ns.known(SEEN + 4)))
+            calls::chown("file", None, Some(s.ns.known(SEEN + 4)))
         })
         .each([EPERM, EPERM, EPERM, EPERM, OK])
-        .then(|s| same("owner", s.owner("file")?, (DISK, DISK + 4))),
-        op("attr.truncate_by_name", |_| syscalls::truncate(c"file"))
+        .then(|s| check_eq("owner", s.owner("file")?, (DISK, DISK + 4))),
+        op("attr.truncate_by_name", |_| calls::truncate("file"))
             .everywhere()
             .each(WRITERS),
     ]

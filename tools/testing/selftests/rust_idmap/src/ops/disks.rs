@@ -4,15 +4,15 @@
 
 use std::os::fd::AsFd;
 
+use kselftest::filesystem::{BTRFS, XFS};
+use kselftest::ktap::{check_eq, Context, Outcome};
+use kselftest::raw;
 use rustix::fs::OFlags;
 
 use crate::caller::{CallerNs, SyscallResult, Who, DISK};
-use crate::filesystem::Kind;
+use crate::calls;
 use crate::fixture::TestCase;
-use crate::ktap::{Doing, Outcome};
-use crate::op::{op, same, Op, EINVAL, EPERM};
-use crate::sys;
-use crate::syscalls;
+use crate::op::{op, Op, EINVAL, EPERM};
 
 use super::{MAPPED, OWNERS, WRITERS};
 
@@ -25,59 +25,56 @@ const READ_ONLY: u64 = 2;
 
 /// `struct btrfs_ioctl_vol_args` with a name.
 fn create(name: &str) -> SyscallResult {
-    let directory = syscalls::file(".", OFlags::RDONLY)?;
+    let directory = calls::file(".", OFlags::RDONLY)?;
     subvolume(directory.as_fd(), name)
 }
 
 fn subvolume(directory: std::os::fd::BorrowedFd<'_>, name: &str) -> SyscallResult {
     let mut data = vec![0; 4096];
     data[8..8 + name.len()].copy_from_slice(name.as_bytes());
-    sys::ioctl(directory, SUBVOL_CREATE, &mut data)
+    raw::ioctl(directory, SUBVOL_CREATE, &mut data)
 }
 
 /// A subvolume of the owner's.
 fn owners_subvolume(s: &TestCase) -> Outcome {
-    let directory = std::fs::File::open(&s.disk).doing("opening")?;
-    subvolume(directory.as_fd(), "sub").doing("making a subvolume")?;
+    let directory = std::fs::File::open(&s.disk).context("opening")?;
+    subvolume(directory.as_fd(), "sub").context("making a subvolume")?;
     s.give("sub", DISK, 0o755)
 }
 
 pub(crate) fn ops() -> Vec<Op> {
-    let others = |kind| Kind::ALL.into_iter().filter(move |other| *other != kind);
-    let not_btrfs: Vec<Kind> = others(Kind::Btrfs).collect();
-    let not_xfs: Vec<Kind> = others(Kind::Xfs).collect();
     vec![
         op("btrfs.create_subvolume", |_| create("new"))
-            .not_on(&not_btrfs)
+            .only_on(&[BTRFS])
             .with(|s| s.give(".", DISK, 0o777))
             .each(MAPPED)
             .then(|s| {
                 let id = s.who.on_disk().unwrap_or(u32::MAX);
-                same("owner", s.owner("new")?, (id, id))
+                check_eq("owner", s.owner("new")?, (id, id))
             }),
         op("btrfs.set_flags_of_subvolume", |_| {
-            let directory = syscalls::file("sub", OFlags::RDONLY)?;
+            let directory = calls::file("sub", OFlags::RDONLY)?;
             // Back again, so that it can be removed.
             for flags in [READ_ONLY, 0] {
-                sys::ioctl(directory.as_fd(), SUBVOL_SETFLAGS, &mut flags.to_ne_bytes())?;
+                raw::ioctl(directory.as_fd(), SUBVOL_SETFLAGS, &mut flags.to_ne_bytes())?;
             }
             Ok(0)
         })
-        .not_on(&not_btrfs)
+        .only_on(&[BTRFS])
         .with(owners_subvolume)
         .each(OWNERS),
-        op("btrfs.remove_subvolume", |_| syscalls::rmdir("sub"))
-            .not_on(&not_btrfs)
+        op("btrfs.remove_subvolume", |_| calls::rmdir("sub"))
+            .only_on(&[BTRFS])
             .with(owners_subvolume)
             .each(WRITERS),
         op("xfs.bulkstat", |_| {
-            let directory = syscalls::file(".", OFlags::RDONLY)?;
+            let directory = calls::file(".", OFlags::RDONLY)?;
             let mut data = vec![0; 4096];
             // Room for one answer.
             data[12..16].copy_from_slice(&1u32.to_ne_bytes());
-            sys::ioctl(directory.as_fd(), BULKSTAT, &mut data)
+            raw::ioctl(directory.as_fd(), BULKSTAT, &mut data)
         })
-        .not_on(&not_xfs)
+        .only_on(&[XFS])
         // It goes by numbers of inodes, not by a mount, whose map it could not follow.
         .by(|s| {
             if (s.who, s.ns) == (Who::Admin, CallerNs::Initial) {

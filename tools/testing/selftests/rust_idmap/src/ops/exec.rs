@@ -5,16 +5,17 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
-use rustix::fs::{lsetxattr, XattrFlags};
+use kselftest::errno::from_io;
+use kselftest::filesystem::{Feature, Filesystem};
+use kselftest::fscaps::{self, NET_RAW};
+use kselftest::ktap::{check_eq, Context, Outcome};
+use kselftest::syscalls::set_xattr;
+use kselftest::{filesystem, process};
 use rustix::io::Errno;
 
 use crate::caller::{CallerNs, SyscallResult, Who, DISK, FOREIGN, NESTED_ROOT, SEEN};
-use crate::filesystem::{Can, Kind};
 use crate::fixture::TestCase;
-use crate::ktap::{Doing, Outcome};
-use crate::op::{op, same, Op, EACCES, OK};
-use crate::userns::number;
-use crate::{filesystem, sys};
+use crate::op::{op, Op, EACCES, OK};
 
 use super::NOBODY;
 
@@ -23,7 +24,7 @@ fn run(question: &str) -> SyscallResult {
     let output = Command::new("./program")
         .arg(question)
         .output()
-        .map_err(number)?;
+        .map_err(from_io)?;
     let text = String::from_utf8_lossy(&output.stdout);
     text.trim().parse().map_err(|_| Errno::NOEXEC)
 }
@@ -34,25 +35,17 @@ fn program(s: &TestCase, owner: u32, mode: u32) -> Outcome {
 
 /// CAP_NET_RAW, effective, for the namespaces of a root or for all.
 fn capability(s: &TestCase, root: Option<u32>) -> Outcome {
-    let head = if root.is_some() {
-        0x0300_0001u32
-    } else {
-        0x0200_0001
-    };
-    let numbers = [head, 1 << 13, 0, 0, 0].into_iter().chain(root);
-    let value: Vec<u8> = numbers.flat_map(u32::to_le_bytes).collect();
-    lsetxattr(
+    set_xattr(
         s.on_disk("program"),
-        "security.capability",
-        &value,
-        XattrFlags::empty(),
+        fscaps::NAME,
+        &fscaps::encode(NET_RAW, root),
     )
-    .doing("setting capabilities")
+    .context("setting capabilities")
 }
 
 /// Lets a copy of this process die with a core file; whether the kernel says that there is one.
 fn dump(_: &TestCase) -> SyscallResult {
-    let pid = sys::fork(|| {
+    let pid = process::fork(|| {
         let most = rustix::process::Rlimit {
             current: None,
             maximum: None,
@@ -61,13 +54,13 @@ fn dump(_: &TestCase) -> SyscallResult {
         let _ = rustix::process::setrlimit(rustix::process::Resource::Core, most);
         std::process::abort()
     })?;
-    let status = std::process::ExitStatus::from_raw(sys::wait(pid)?);
+    let status = std::process::ExitStatus::from_raw(process::wait(pid)?.as_raw());
     Ok(u64::from(status.core_dumped()))
 }
 
 pub(crate) fn ops() -> Vec<Op> {
     let run_ids = |name| op(name, |_| run("--user"));
-    let run_caps = |name| op(name, |_| run("--net-raw")).needs(Can::Xattr);
+    let run_caps = |name| op(name, |_| run("--net-raw")).needs(Feature::Xattr);
     vec![
         op("exec.of_owner", |_| run("--user").map(|_| 0))
             .with(|s| program(s, DISK, 0o710))
@@ -117,8 +110,8 @@ pub(crate) fn ops() -> Vec<Op> {
             .with(|s| s.give(".", DISK, 0o777))
             .by(|s| Ok(u64::from(s.who.on_disk().is_some())))
             .then(|s| match s.who.on_disk() {
-                Some(id) => same("owner", s.owner("core")?, (id, id)),
-                None => same("a core file", s.on_disk("core").exists(), false),
+                Some(id) => check_eq("owner", s.owner("core")?, (id, id)),
+                None => check_eq("a core file", s.on_disk("core").exists(), false),
             }),
         op("coredump.not_into_others", dump)
             .with(|s| s.file("core", DISK, 0o666))
@@ -126,8 +119,8 @@ pub(crate) fn ops() -> Vec<Op> {
             .with(|s| s.give(".", DISK + 7, 0o1777))
             .by(|s| Ok(u64::from(matches!(s.who, Who::Owner | Who::Admin))))
             .then(|s| {
-                let length = s.on_disk("core").metadata().doing("looking")?.len();
-                same(
+                let length = s.on_disk("core").metadata().context("looking")?.len();
+                check_eq(
                     "kept",
                     length == 5,
                     !matches!(s.who, Who::Owner | Who::Admin),
@@ -137,12 +130,12 @@ pub(crate) fn ops() -> Vec<Op> {
 }
 
 /// That the program is on the filesystem.
-pub(crate) fn prepare(disk: &std::path::Path, kind: Kind) -> Outcome {
-    if !kind.can(filesystem::Can::Owners) {
+pub(crate) fn prepare(disk: &std::path::Path, kind: Filesystem) -> Outcome {
+    if !kind.has(filesystem::Feature::Owners) {
         return Ok(());
     }
-    let own = std::env::current_exe().doing("finding this program")?;
+    let own = std::env::current_exe().context("finding this program")?;
     std::fs::copy(own, disk.join("program"))
         .map(drop)
-        .doing("copying this program")
+        .context("copying this program")
 }

@@ -2,20 +2,20 @@
 
 //! What is made through a mount belongs on disk to whom the map says, or is not made at all.
 
+use kselftest::ktap::{check_eq, Outcome};
 use rustix::fs::FileType;
 
 use crate::caller::{DISK, FOREIGN};
+use crate::calls;
 use crate::fixture::TestCase;
-use crate::ktap::Outcome;
-use crate::op::{op, same, Op, EACCES, EOVERFLOW, OK};
-use crate::syscalls;
+use crate::op::{op, Op, EACCES, EOVERFLOW, OK};
 
 use super::MAPPED;
 
 /// What the caller made belongs to the caller.
 fn is_callers(case: &TestCase) -> Outcome {
     let id = case.who.on_disk().unwrap_or(u32::MAX);
-    same("owner of what was made", case.owner("new")?, (id, id))
+    check_eq("owner of what was made", case.owner("new")?, (id, id))
 }
 
 fn open_to_all(case: &TestCase) -> Outcome {
@@ -32,45 +32,43 @@ fn maker(name: &'static str, call: fn(&TestCase) -> crate::caller::SyscallResult
 
 pub(crate) fn ops() -> Vec<Op> {
     vec![
-        maker("init.create", |_| syscalls::create("new", 0o644)),
-        maker("init.mkdir", |_| syscalls::mkdir("new", 0o755)),
-        maker("init.symlink", |_| syscalls::symlink("file", "new")),
-        maker("init.fifo", |_| syscalls::mknod("new", FileType::Fifo)),
-        maker("init.socket", |_| syscalls::mknod("new", FileType::Socket)),
+        maker("init.create", |_| calls::create("new", 0o644)),
+        maker("init.mkdir", |_| calls::mkdir("new", 0o755)),
+        maker("init.symlink", |_| calls::symlink("file", "new")),
+        maker("init.fifo", |_| calls::mknod("new", FileType::Fifo)),
+        maker("init.socket", |_| calls::mknod("new", FileType::Socket)),
         op("init.create_in_owners_directory", |_| {
-            syscalls::create("new", 0o644)
+            calls::create("new", 0o644)
         })
         .everywhere()
         // The caller's id is looked at before the permissions of the directory.
         .each([OK, EACCES, EACCES, EOVERFLOW, OK]),
         op("init.create_in_groups_directory", |_| {
-            syscalls::create("new", 0o644)
+            calls::create("new", 0o644)
         })
         .with(|s| s.give(".", DISK, 0o775))
         .each([OK, OK, EACCES, EOVERFLOW, OK])
         .then(is_callers),
         op("init.create_in_unmapped_directory", |_| {
-            syscalls::create("dir/new", 0o644)
+            calls::create("dir/new", 0o644)
         })
         .with(|s| s.directory("dir", FOREIGN, 0o777))
         .each([EACCES, EACCES, EACCES, EOVERFLOW, EACCES]),
-        op("init.group_of_directory", |_| {
-            syscalls::create("new", 0o644)
-        })
-        .with(|s| s.give_to(".", DISK, DISK + 7, 0o2777))
-        .each(MAPPED)
-        .then(|s| {
-            let id = s.who.on_disk().unwrap_or(u32::MAX);
-            same("owner of what was made", s.owner("new")?, (id, DISK + 7))
-        }),
+        op("init.group_of_directory", |_| calls::create("new", 0o644))
+            .with(|s| s.give_to(".", DISK, DISK + 7, 0o2777))
+            .each(MAPPED)
+            .then(|s| {
+                let id = s.who.on_disk().unwrap_or(u32::MAX);
+                check_eq("owner of what was made", s.owner("new")?, (id, DISK + 7))
+            }),
         op("init.directory_keeps_setgid", |_| {
-            syscalls::mkdir("new", 0o755)
+            calls::mkdir("new", 0o755)
         })
         .with(|s| s.give_to(".", DISK, DISK + 7, 0o2777))
         .each(MAPPED)
-        .then(|s| same("permissions", s.mode("new")?, 0o2755)),
+        .then(|s| check_eq("permissions", s.mode("new")?, 0o2755)),
         op("init.setgid_of_other_group", |_| {
-            syscalls::create("new", 0o2775)
+            calls::create("new", 0o2775)
         })
         .with(|s| s.give_to(".", DISK, DISK, 0o2777))
         .each(MAPPED)
@@ -78,7 +76,7 @@ pub(crate) fn ops() -> Vec<Op> {
             use crate::caller::Who::*;
             // Only members of the directory's group, and who has CAP_FSETID over it, keep it.
             let kept = matches!(s.who, Owner | Member | Admin);
-            same(
+            check_eq(
                 "permissions",
                 s.mode("new")?,
                 if kept { 0o2775 } else { 0o775 },

@@ -3,8 +3,9 @@
 //! Calls by io_uring, which a thread of the kernel does with the caller's credentials.
 
 use crate::caller::{DISK, FOREIGN};
-use crate::op::{op, same, Op, EACCES, EOVERFLOW, OK};
+use crate::op::{op, Op, EACCES, EOVERFLOW, OK};
 use crate::ring::{call, MKDIRAT, OPENAT, UNLINKAT};
+use kselftest::ktap::check_eq;
 
 use super::{MAPPED, WRITERS};
 
@@ -32,14 +33,14 @@ pub(crate) fn ops() -> Vec<Op> {
         .each(MAPPED)
         .then(|s| {
             let id = s.who.on_disk().unwrap_or(u32::MAX);
-            same("owner", s.owner("new")?, (id, id))
+            check_eq("owner", s.owner("new")?, (id, id))
         }),
         op("io_uring.mkdir", |_| call(MKDIRAT, c"new", 0o755, 0))
             .with(|s| s.give(".", DISK, 0o777))
             .each(MAPPED)
             .then(|s| {
                 let id = s.who.on_disk().unwrap_or(u32::MAX);
-                same("owner", s.owner("new")?, (id, id))
+                check_eq("owner", s.owner("new")?, (id, id))
             }),
         op("io_uring.unlink", |_| call(UNLINKAT, c"file", 0, 0))
             .everywhere()

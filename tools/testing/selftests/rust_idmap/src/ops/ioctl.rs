@@ -4,16 +4,16 @@
 
 use std::os::fd::{AsFd, AsRawFd};
 
+use kselftest::filesystem::{Feature, BTRFS, EXT4, XFS};
+use kselftest::ktap::{check_eq, Context, Outcome};
+use kselftest::raw;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use crate::caller::{SyscallResult, DISK, FOREIGN};
-use crate::filesystem::{Can, Kind};
+use crate::calls;
 use crate::fixture::TestCase;
-use crate::ktap::{Doing, Outcome};
-use crate::op::{op, same, Op, EACCES, EPERM, OK};
-use crate::sys;
-use crate::syscalls;
+use crate::op::{op, Op, EACCES, EPERM, OK};
 
 use super::OWNERS;
 
@@ -32,8 +32,8 @@ const NODUMP: u64 = 0x40;
 const X_NODUMP: u32 = 0x80;
 
 fn ioctl(name: &str, request: u64, data: &mut [u8]) -> SyscallResult {
-    let file = syscalls::file(name, OFlags::RDONLY)?;
-    sys::ioctl(file.as_fd(), request, data)
+    let file = calls::file(name, OFlags::RDONLY)?;
+    raw::ioctl(file.as_fd(), request, data)
 }
 
 fn set_flags(_: &TestCase) -> SyscallResult {
@@ -53,10 +53,10 @@ fn set_xflags(_: &TestCase) -> SyscallResult {
 
 /// The flags on disk have it.
 fn has_nodump(s: &TestCase) -> Outcome {
-    let file = std::fs::File::open(s.on_disk("file")).doing("opening")?;
+    let file = std::fs::File::open(s.on_disk("file")).context("opening")?;
     let mut flags = [0; 8];
-    sys::ioctl(file.as_fd(), GETFLAGS, &mut flags).doing("reading the flags")?;
-    same("flag", u64::from_ne_bytes(flags) & NODUMP, NODUMP)
+    raw::ioctl(file.as_fd(), GETFLAGS, &mut flags).context("reading the flags")?;
+    check_eq("flag", u64::from_ne_bytes(flags) & NODUMP, NODUMP)
 }
 
 /// `struct fscrypt_policy_v1`: AES-256-XTS for contents, AES-256-CTS for names, and a key that
@@ -71,23 +71,23 @@ const BLOCK: usize = 4096;
 /// Two files with the same block; nobody may write to the second.
 fn two_equal_files(s: &TestCase) -> Outcome {
     for name in ["other", "file"] {
-        std::fs::write(s.on_disk(name), [7; BLOCK]).doing("writing a file")?;
+        std::fs::write(s.on_disk(name), [7; BLOCK]).context("writing a file")?;
         s.give(name, DISK, 0o444)?;
-        let file = std::fs::File::open(s.on_disk(name)).doing("opening it")?;
-        file.sync_all().doing("storing it")?;
+        let file = std::fs::File::open(s.on_disk(name)).context("opening it")?;
+        file.sync_all().context("storing it")?;
     }
     Ok(())
 }
 
 /// `struct file_dedupe_range` with one place; the answer is its status.
 fn dedupe(_: &TestCase) -> SyscallResult {
-    let from = syscalls::file("other", OFlags::RDONLY)?;
-    let to = syscalls::file("file", OFlags::RDONLY)?;
+    let from = calls::file("other", OFlags::RDONLY)?;
+    let to = calls::file("file", OFlags::RDONLY)?;
     let mut data = [0; 56];
     data[8..16].copy_from_slice(&(BLOCK as u64).to_ne_bytes());
     data[16..18].copy_from_slice(&1u16.to_ne_bytes());
     data[24..32].copy_from_slice(&i64::from(to.as_raw_fd()).to_ne_bytes());
-    sys::ioctl(from.as_fd(), DEDUPE_RANGE, &mut data)?;
+    raw::ioctl(from.as_fd(), DEDUPE_RANGE, &mut data)?;
     match i32::from_ne_bytes([data[48], data[49], data[50], data[51]]) {
         0 => OK,
         status if status < 0 => Err(Errno::from_raw_os_error(-status)),
@@ -96,20 +96,8 @@ fn dedupe(_: &TestCase) -> SyscallResult {
     }
 }
 
-/// Every filesystem but one.
-fn only(kind: Kind) -> Vec<Kind> {
-    Kind::ALL
-        .into_iter()
-        .filter(|other| *other != kind)
-        .collect()
-}
-
 pub(crate) fn ops() -> Vec<Op> {
-    let flags = |name, call| op(name, call).needs(Can::Flags);
-    let no_reflink: Vec<Kind> = Kind::ALL
-        .into_iter()
-        .filter(|kind| !matches!(kind, Kind::Xfs | Kind::Btrfs))
-        .collect();
+    let flags = |name, call| op(name, call).needs(Feature::Flags);
     vec![
         flags("ioctl.setflags", set_flags)
             .each(OWNERS)
@@ -125,29 +113,26 @@ pub(crate) fn ops() -> Vec<Op> {
             .each([EPERM; 5]),
         op("ioctl.encryption_policy", set_policy)
             .with(|s| s.directory("dir", DISK, 0o755))
-            .not_on(&only(Kind::Ext4))
+            .only_on(&[EXT4])
             .each([OK, EACCES, EACCES, EACCES, OK]),
         op("ioctl.encryption_policy_of_unmapped_owner", set_policy)
             .with(|s| s.directory("dir", FOREIGN, 0o755))
-            .not_on(&only(Kind::Ext4))
+            .only_on(&[EXT4])
             .each([EACCES; 5]),
         op("ioctl.dedupe", dedupe)
             .with(two_equal_files)
-            .not_on(&no_reflink)
+            .only_on(&[XFS, BTRFS])
             .each(OWNERS),
         op("ioctl.dedupe_who_may_write", dedupe)
             .with(two_equal_files)
             .with(|s| s.give("file", DISK, 0o666))
-            .not_on(&no_reflink),
+            .only_on(&[XFS, BTRFS]),
         op("ioctl.defrag", |_| {
-            let file = syscalls::file("file", OFlags::RDONLY)?;
-            sys::ioctl_without(file.as_fd(), DEFRAG)
+            let file = calls::file("file", OFlags::RDONLY)?;
+            raw::ioctl_without(file.as_fd(), DEFRAG)
         })
-        .not_on(&only(Kind::Btrfs))
-        .known(
-            Kind::Btrfs,
-            "btrfs asks for permission to write without the map",
-        )
+        .only_on(&[BTRFS])
+        .known(BTRFS, "btrfs asks for permission to write without the map")
         .each(OWNERS),
     ]
 }

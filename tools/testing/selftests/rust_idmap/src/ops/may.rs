@@ -4,13 +4,13 @@
 
 use std::os::unix::fs::symlink;
 
+use kselftest::ktap::{Context, Outcome};
 use rustix::fs::{mknodat, FileType, Mode, OFlags, CWD};
 
 use crate::caller::{DISK, FOREIGN};
+use crate::calls;
 use crate::fixture::TestCase;
-use crate::ktap::{Doing, Outcome};
 use crate::op::{op, Op, EACCES, EOVERFLOW, EPERM, OK};
-use crate::syscalls;
 
 use super::{MAPPED, NOBODY, OWNERS, WRITERS};
 
@@ -36,142 +36,136 @@ fn others_file(s: &TestCase) -> Outcome {
 }
 
 fn link_of_owner(s: &TestCase) -> Outcome {
-    symlink("file", s.on_disk("link")).doing("making a link")?;
+    symlink("file", s.on_disk("link")).context("making a link")?;
     s.give("link", DISK, 0)
 }
 
 fn pipe_of_owner(s: &TestCase) -> Outcome {
-    mknodat(CWD, s.on_disk("pipe"), FileType::Fifo, Mode::empty(), 0).doing("making a pipe")?;
+    mknodat(CWD, s.on_disk("pipe"), FileType::Fifo, Mode::empty(), 0).context("making a pipe")?;
     s.give("pipe", DISK, 0o666)
 }
 
 pub(crate) fn ops() -> Vec<Op> {
     vec![
-        op("may_delete.file", |_| syscalls::unlink("file"))
+        op("may_delete.file", |_| calls::unlink("file"))
             .everywhere()
             .each(WRITERS),
-        op("may_delete.directory", |_| syscalls::rmdir("dir"))
+        op("may_delete.directory", |_| calls::rmdir("dir"))
             .everywhere()
             .with(|s| s.directory("dir", DISK, 0o755))
             .each(WRITERS),
         op("may_delete.by_an_unmapped_caller", |_| {
-            syscalls::unlink("file")
+            calls::unlink("file")
         })
         .with(open_to_all),
-        op("may_delete.of_unmapped_owner", |_| syscalls::unlink("file"))
+        op("may_delete.of_unmapped_owner", |_| calls::unlink("file"))
             .with(open_to_all)
             .with(|s| s.file("file", FOREIGN, 0o666))
             .each([EOVERFLOW; 5]),
         op("may_delete.in_unmapped_directory", |_| {
-            syscalls::unlink("dir/file")
+            calls::unlink("dir/file")
         })
         .with(|s| s.directory("dir", DISK, 0o755))
         .with(|s| s.file("dir/file", DISK, 0o666))
         .with(|s| s.give("dir", FOREIGN, 0o777))
         .each(NOBODY),
-        op("may_delete.in_sticky_directory", |_| {
-            syscalls::unlink("file")
-        })
-        .with(sticky)
-        .each(OWNERS),
+        op("may_delete.in_sticky_directory", |_| calls::unlink("file"))
+            .with(sticky)
+            .each(OWNERS),
         op("may_delete.others_in_own_sticky_directory", |_| {
-            syscalls::unlink("file")
+            calls::unlink("file")
         })
         .with(own_sticky)
         .with(others_file)
         .each(OWNERS),
         op("may_delete.directory_in_sticky_directory", |_| {
-            syscalls::rmdir("dir")
+            calls::rmdir("dir")
         })
         .with(|s| s.directory("dir", DISK, 0o777))
         .with(sticky)
         .each(OWNERS),
-        op("may_rename.file", |_| syscalls::rename("file", "new"))
+        op("may_rename.file", |_| calls::rename("file", "new"))
             .everywhere()
             .each(WRITERS),
         op("may_rename.where_everybody_may", |_| {
-            syscalls::rename("file", "new")
+            calls::rename("file", "new")
         })
         .with(open_to_all)
         // The new name is an entry that is made.
         .each(MAPPED),
         op("may_rename.over_another", |_| {
-            syscalls::rename("file", "other")
+            calls::rename("file", "other")
         })
         .with(open_to_all)
         .with(|s| s.file("other", OTHER, 0o644)),
         op("may_rename.over_another_in_sticky_directory", |_| {
-            syscalls::rename("file", "other")
+            calls::rename("file", "other")
         })
         .with(|s| s.file("other", OTHER, 0o644))
         .with(sticky)
         .each([EPERM, EPERM, EPERM, EPERM, OK]),
         op("may_rename.in_sticky_directory", |_| {
-            syscalls::rename("file", "file")
+            calls::rename("file", "file")
         })
         // To itself: nothing is asked for.
         .with(sticky),
-        op("may_rename.exchange", |_| {
-            syscalls::exchange("file", "other")
-        })
-        .with(open_to_all)
-        .with(|s| s.file("other", OTHER, 0o644)),
+        op("may_rename.exchange", |_| calls::exchange("file", "other"))
+            .with(open_to_all)
+            .with(|s| s.file("other", OTHER, 0o644)),
         op("may_rename.of_unmapped_owner", |_| {
-            syscalls::rename("file", "new")
+            calls::rename("file", "new")
         })
         .with(open_to_all)
         .with(|s| s.file("file", FOREIGN, 0o666))
         .each([EOVERFLOW; 5]),
         op("may_rename.directory_of_others", |_| {
-            syscalls::rename("dir", "sub/dir")
+            calls::rename("dir", "sub/dir")
         })
         .with(|s| s.directory("dir", OTHER, 0o755))
         .with(|s| s.directory("sub", DISK, 0o777))
         .with(open_to_all)
         // A directory that moves is written to itself.
         .each([EACCES, EACCES, EACCES, EOVERFLOW, OK]),
-        op("may_link.own", |_| syscalls::link("file", "new"))
+        op("may_link.own", |_| calls::link("file", "new"))
             .with(open_to_all)
             .each(OWNERS),
-        op("may_link.who_may_write", |_| syscalls::link("file", "new"))
+        op("may_link.who_may_write", |_| calls::link("file", "new"))
             .with(open_to_all)
             .with(|s| s.file("file", DISK, 0o666))
             .each(MAPPED),
-        op("may_link.of_unmapped_owner", |_| {
-            syscalls::link("file", "new")
-        })
-        .with(open_to_all)
-        .with(|s| s.file("file", FOREIGN, 0o666))
-        .each([EOVERFLOW; 5]),
-        op("may_link.setuid", |_| syscalls::link("file", "new"))
+        op("may_link.of_unmapped_owner", |_| calls::link("file", "new"))
+            .with(open_to_all)
+            .with(|s| s.file("file", FOREIGN, 0o666))
+            .each([EOVERFLOW; 5]),
+        op("may_link.setuid", |_| calls::link("file", "new"))
             .with(open_to_all)
             .with(|s| s.file("file", DISK, 0o4777))
             .each(OWNERS),
-        op("may_follow_link.of_owner", |_| syscalls::read("link"))
+        op("may_follow_link.of_owner", |_| calls::read("link"))
             .with(link_of_owner)
             .with(sticky)
             .each([OK, EACCES, EACCES, EACCES, EACCES]),
         op("may_follow_link.of_owner_of_directory", |_| {
-            syscalls::read("link")
+            calls::read("link")
         })
         .with(link_of_owner)
         .with(own_sticky),
-        op("may_follow_link.not_sticky", |_| syscalls::read("link"))
+        op("may_follow_link.not_sticky", |_| calls::read("link"))
             .with(link_of_owner)
             .with(open_to_all),
         op("may_create_in_sticky.file", |_| {
-            syscalls::open("file", OFlags::CREATE | OFlags::WRONLY)
+            calls::open("file", OFlags::CREATE | OFlags::WRONLY)
         })
         .with(|s| s.file("file", DISK, 0o666))
         .with(sticky)
         .each([OK, EACCES, EACCES, EACCES, EACCES]),
         op("may_create_in_sticky.file_of_owner_of_directory", |_| {
-            syscalls::open("file", OFlags::CREATE | OFlags::WRONLY)
+            calls::open("file", OFlags::CREATE | OFlags::WRONLY)
         })
         .with(|s| s.file("file", DISK, 0o666))
         .with(own_sticky),
         op("may_create_in_sticky.pipe", |_| {
-            syscalls::open("pipe", OFlags::CREATE | OFlags::RDWR | OFlags::NONBLOCK)
+            calls::open("pipe", OFlags::CREATE | OFlags::RDWR | OFlags::NONBLOCK)
         })
         .with(pipe_of_owner)
         .with(sticky)

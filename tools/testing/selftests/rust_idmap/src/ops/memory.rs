@@ -6,15 +6,16 @@ use std::fs::File;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use kselftest::filesystem::{Feature, OVERLAY};
+use kselftest::ktap::{check_eq, Context, Outcome};
+use kselftest::mapping::Mapping;
+use kselftest::raw;
 use rustix::fs::OFlags;
 
 use crate::caller::{Who, DISK};
-use crate::filesystem::{Can, Kind};
+use crate::calls;
 use crate::fixture::TestCase;
-use crate::ktap::{Doing, Outcome};
-use crate::op::{op, same, Op, EPERM, OK};
-use crate::sys::{self, Mapping};
-use crate::syscalls;
+use crate::op::{op, Op, EPERM, OK};
 
 /// What the kernel does about files of layers that are mapped.
 const OF_LAYER: &str = "the owner is asked for with the map of the layer's mount";
@@ -25,43 +26,43 @@ const LENGTH: usize = PAGES * 4096;
 
 /// A file of holes, which are not in memory; nobody may write to it.
 fn holes(s: &TestCase) -> Outcome {
-    let file = File::create(s.on_disk("file")).doing("making a file")?;
-    file.set_len(LENGTH as u64).doing("making it longer")?;
+    let file = File::create(s.on_disk("file")).context("making a file")?;
+    file.set_len(LENGTH as u64).context("making it longer")?;
     s.give("file", DISK, 0o444)
 }
 
 /// A file that is on disk; nobody may write to it.
 fn stored(s: &TestCase) -> Outcome {
-    std::fs::write(s.on_disk("file"), [1; LENGTH]).doing("writing a file")?;
+    std::fs::write(s.on_disk("file"), [1; LENGTH]).context("writing a file")?;
     s.give("file", DISK, 0o444)?;
     File::open(s.on_disk("file"))
         .and_then(|file| file.sync_all())
-        .doing("storing it")
+        .context("storing it")
 }
 
 /// How many pages of a file on disk are in memory.
-fn in_memory(s: &TestCase) -> Result<usize, crate::ktap::Failure> {
-    let file = File::open(s.on_disk("file")).doing("opening")?;
-    let pages = Mapping::of(file.as_fd(), LENGTH)
+fn in_memory(s: &TestCase) -> Result<usize, kselftest::ktap::Failure> {
+    let file = File::open(s.on_disk("file")).context("opening")?;
+    let pages = Mapping::new(&file, LENGTH, false, libc::MAP_PRIVATE)
         .and_then(|it| it.in_core())
-        .doing("mincore()")?;
+        .context("mincore()")?;
     Ok(pages.iter().filter(|page| **page & 1 == 1).count())
 }
 
 pub(crate) fn ops() -> Vec<Op> {
     vec![
         op("memory.mincore", |_| {
-            let file = syscalls::file("file", OFlags::RDONLY)?;
-            let pages = Mapping::of(file.as_fd(), LENGTH)?.in_core()?;
+            let file = calls::file("file", OFlags::RDONLY)?;
+            let pages = Mapping::new(&file, LENGTH, false, libc::MAP_PRIVATE)?.in_core()?;
             Ok(pages.iter().filter(|page| **page & 1 == 1).count() as u64)
         })
         .with(holes)
-        .known(Kind::Overlay, OF_LAYER)
+        .known(OVERLAY, OF_LAYER)
         // Who may not know is told that all are.
         .each([Ok(0), Ok(4), Ok(4), Ok(4), Ok(0)]),
         op("memory.pageout", |_| {
-            let file = syscalls::file("file", OFlags::RDONLY)?;
-            let mapping = Mapping::shared(file.as_fd(), LENGTH)?;
+            let file = calls::file("file", OFlags::RDONLY)?;
+            let mapping = Mapping::new(&file, LENGTH, false, libc::MAP_SHARED)?;
             // A page that somebody has a reference to stays, be it whoever wrote it to disk. Who
             // may not do this may not know either, and is told that all are there.
             for _ in 0..TRIES {
@@ -74,26 +75,26 @@ pub(crate) fn ops() -> Vec<Op> {
             }
             Ok(0)
         })
-        .needs(Can::Cache)
-        .known(Kind::Overlay, OF_LAYER)
+        .needs(Feature::Cache)
+        .known(OVERLAY, OF_LAYER)
         .with(stored)
         .then(|s| {
             let may = matches!(s.who, Who::Owner | Who::Admin);
-            same(
+            check_eq(
                 "pages in memory",
                 in_memory(s)?,
                 if may { 0 } else { PAGES },
             )
         }),
         op("memory.cachestat", |_| {
-            let file = syscalls::file("file", OFlags::RDONLY)?;
-            sys::cachestat(file.as_fd(), LENGTH as u64)
+            let file = calls::file("file", OFlags::RDONLY)?;
+            raw::cachestat(file.as_fd(), LENGTH as u64)
         })
         .with(holes)
         .each([OK, EPERM, EPERM, EPERM, OK]),
         op("memory.cachestat_who_may_write", |_| {
-            let file = syscalls::file("file", OFlags::RDONLY)?;
-            sys::cachestat(file.as_fd(), LENGTH as u64)
+            let file = calls::file("file", OFlags::RDONLY)?;
+            raw::cachestat(file.as_fd(), LENGTH as u64)
         })
         .with(holes)
         .with(|s| s.give("file", DISK, 0o646))

@@ -20,8 +20,6 @@ mod stat;
 mod utimes;
 mod xattr;
 
-use rustix::io::Errno;
-
 use crate::caller::SyscallResult;
 use crate::op::{Op, EACCES, EOVERFLOW, EPERM, OK};
 
@@ -58,9 +56,4 @@ pub(crate) fn all() -> Vec<Op> {
     .into_iter()
     .flatten()
     .collect()
-}
-
-/// An answer that is only of interest for being one.
-fn done<T>(result: Result<T, Errno>) -> SyscallResult {
-    result.map(|_| 0)
 }

@@ -2,57 +2,55 @@
 
 //! Permissions: the owner's, the group's and everybody's bits, and what capabilities override.
 
+use kselftest::filesystem::Feature;
 use rustix::fs::OFlags;
 
 use crate::caller::{DISK, FOREIGN};
-use crate::filesystem::Can;
+use crate::calls;
 use crate::op::{op, Op, EACCES, OK};
-use crate::syscalls;
 
 pub(crate) fn ops() -> Vec<Op> {
     vec![
-        op("namei.read_of_everybody", |_| syscalls::read("file")).everywhere(),
-        op("namei.write_of_owner", |_| syscalls::append("file"))
+        op("namei.read_of_everybody", |_| calls::read("file")).everywhere(),
+        op("namei.write_of_owner", |_| calls::append("file"))
             .everywhere()
             .each([OK, EACCES, EACCES, EACCES, OK]),
-        op("namei.read_of_owner", |_| syscalls::read("file"))
+        op("namei.read_of_owner", |_| calls::read("file"))
             .with(|s| s.file("file", DISK, 0o400))
             .each([OK, EACCES, EACCES, EACCES, OK]),
-        op("namei.read_of_group", |_| syscalls::read("file"))
+        op("namei.read_of_group", |_| calls::read("file"))
             .with(|s| s.file("file", DISK, 0o040))
             // The owner's class comes first, and holds no permission.
             .each([EACCES, OK, EACCES, EACCES, OK]),
-        op("namei.read_of_others", |_| syscalls::read("file"))
+        op("namei.read_of_others", |_| calls::read("file"))
             .with(|s| s.file("file", DISK, 0o004))
             .each([EACCES, EACCES, OK, OK, OK]),
-        op("namei.read_of_nobody", |_| syscalls::read("file"))
+        op("namei.read_of_nobody", |_| calls::read("file"))
             .with(|s| s.file("file", DISK, 0))
             .each([EACCES, EACCES, EACCES, EACCES, OK]),
-        op("namei.write_to_unmapped_owner", |_| {
-            syscalls::append("file")
-        })
-        .with(|s| s.file("file", FOREIGN, 0o666))
-        // The owner could not be written back, whoever asks.
-        .each([EACCES; 5]),
-        op("namei.read_of_unmapped_owner", |_| syscalls::read("file"))
+        op("namei.write_to_unmapped_owner", |_| calls::append("file"))
+            .with(|s| s.file("file", FOREIGN, 0o666))
+            // The owner could not be written back, whoever asks.
+            .each([EACCES; 5]),
+        op("namei.read_of_unmapped_owner", |_| calls::read("file"))
             .with(|s| s.file("file", FOREIGN, 0o400))
             .each([EACCES; 5]),
-        op("namei.read_of_unmapped_group", |_| syscalls::read("file"))
+        op("namei.read_of_unmapped_group", |_| calls::read("file"))
             .with(|s| s.give_to("file", DISK, FOREIGN, 0o640))
             // Capabilities count only over files whose owner and group are known.
             .each([OK, EACCES, EACCES, EACCES, EACCES]),
-        op("namei.search_of_owner", |_| syscalls::read("dir/file"))
+        op("namei.search_of_owner", |_| calls::read("dir/file"))
             .with(|s| s.directory("dir", DISK, 0o755))
             .with(|s| s.file("dir/file", DISK, 0o644))
             .with(|s| s.give("dir", DISK, 0o700))
             .each([OK, EACCES, EACCES, EACCES, OK]),
-        op("namei.search_of_group", |_| syscalls::read("dir/file"))
+        op("namei.search_of_group", |_| calls::read("dir/file"))
             .with(|s| s.directory("dir", DISK, 0o755))
             .with(|s| s.file("dir/file", DISK, 0o644))
             .with(|s| s.give("dir", DISK, 0o710))
             .each([OK, OK, EACCES, EACCES, OK]),
         op("namei.list", |_| {
-            let directory = syscalls::file("dir", OFlags::RDONLY | OFlags::DIRECTORY)?;
+            let directory = calls::file("dir", OFlags::RDONLY | OFlags::DIRECTORY)?;
             rustix::fs::Dir::read_from(directory)?
                 .next()
                 .transpose()
@@ -69,9 +67,9 @@ pub(crate) fn ops() -> Vec<Op> {
         .with(|s| s.directory("dir", FOREIGN, 0o700))
         .each([EACCES; 5]),
         op("namei.path_without_opening", |_| {
-            syscalls::open("file", OFlags::PATH)
+            calls::open("file", OFlags::PATH)
         })
-        .needs(Can::Owners)
+        .needs(Feature::Owners)
         .with(|s| s.file("file", DISK, 0)),
     ]
 }

@@ -4,56 +4,57 @@
 
 use std::os::fd::{AsFd, AsRawFd};
 
+use kselftest::filesystem::Feature;
+use kselftest::ktap::check_eq;
+use kselftest::raw;
 use rustix::fs::{linkat, AtFlags, OFlags, CWD};
 
 use crate::caller::{DISK, FOREIGN};
-use crate::filesystem::Can;
+use crate::calls;
 use crate::fixture::TestCase;
-use crate::op::{op, same, Op, EACCES, EOVERFLOW, EPERM, OK};
-use crate::sys;
-use crate::syscalls;
+use crate::op::{op, Op, EACCES, EOVERFLOW, EPERM, OK};
 
-use super::{done, MAPPED, OWNERS, WRITERS};
+use super::{MAPPED, OWNERS, WRITERS};
 
-fn open_to_all(s: &TestCase) -> crate::ktap::Outcome {
+fn open_to_all(s: &TestCase) -> kselftest::ktap::Outcome {
     s.give(".", DISK, 0o777)
 }
 
 pub(crate) fn ops() -> Vec<Op> {
     vec![
-        op("open.write", |_| syscalls::open("file", OFlags::RDWR))
+        op("open.write", |_| calls::open("file", OFlags::RDWR))
             .everywhere()
             .each(WRITERS),
         op("open.truncate", |_| {
-            syscalls::open("file", OFlags::WRONLY | OFlags::TRUNC)
+            calls::open("file", OFlags::WRONLY | OFlags::TRUNC)
         })
         .everywhere()
         .each(WRITERS),
         op("open.noatime", |_| {
-            syscalls::open("file", OFlags::RDONLY | OFlags::NOATIME)
+            calls::open("file", OFlags::RDONLY | OFlags::NOATIME)
         })
         .everywhere()
         .each(OWNERS),
         op("open.noatime_of_unmapped_owner", |_| {
-            syscalls::open("file", OFlags::RDONLY | OFlags::NOATIME)
+            calls::open("file", OFlags::RDONLY | OFlags::NOATIME)
         })
         .with(|s| s.file("file", FOREIGN, 0o644))
         .each([EPERM; 5]),
         op("open.noatime_later", |_| {
-            let file = syscalls::file("file", OFlags::RDONLY)?;
-            sys::fcntl(file.as_fd(), libc::F_SETFL, libc::O_NOATIME)
+            let file = calls::file("file", OFlags::RDONLY)?;
+            raw::fcntl(file.as_fd(), libc::F_SETFL, libc::O_NOATIME)
         })
         .everywhere()
         .each(OWNERS),
         op("open.write_hint", |_| {
-            let file = syscalls::file("file", OFlags::RDONLY)?;
-            sys::set_write_hint(file.as_fd())
+            let file = calls::file("file", OFlags::RDONLY)?;
+            raw::set_write_hint(file.as_fd())
         })
         .everywhere()
         .each(OWNERS),
         op("open.lease", |_| {
-            let file = syscalls::file("file", OFlags::RDONLY)?;
-            sys::fcntl(file.as_fd(), libc::F_SETLEASE, libc::F_RDLCK)
+            let file = calls::file("file", OFlags::RDONLY)?;
+            raw::fcntl(file.as_fd(), libc::F_SETLEASE, libc::F_RDLCK)
         })
         .everywhere()
         // CAP_LEASE counts in the initial namespace only.
@@ -65,36 +66,36 @@ pub(crate) fn ops() -> Vec<Op> {
             }
         }),
         op("open.tmpfile", |_| {
-            syscalls::open(".", OFlags::TMPFILE | OFlags::WRONLY)
+            calls::open(".", OFlags::TMPFILE | OFlags::WRONLY)
         })
-        .needs(Can::Tmpfile)
+        .needs(Feature::Tmpfile)
         .with(open_to_all)
         .each(MAPPED),
         op("open.tmpfile_in_owners_directory", |_| {
-            syscalls::open(".", OFlags::TMPFILE | OFlags::WRONLY)
+            calls::open(".", OFlags::TMPFILE | OFlags::WRONLY)
         })
-        .needs(Can::Tmpfile)
+        .needs(Feature::Tmpfile)
         .each([OK, EACCES, EACCES, EOVERFLOW, OK]),
         op("open.tmpfile_with_a_name", |_| {
-            let file = syscalls::file(".", OFlags::TMPFILE | OFlags::WRONLY)?;
+            let file = calls::file(".", OFlags::TMPFILE | OFlags::WRONLY)?;
             let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-            done(linkat(CWD, &path, CWD, "new", AtFlags::SYMLINK_FOLLOW))
+            calls::done(linkat(CWD, &path, CWD, "new", AtFlags::SYMLINK_FOLLOW))
         })
-        .needs(Can::Tmpfile)
+        .needs(Feature::Tmpfile)
         .with(open_to_all)
         .each(MAPPED)
         .then(|s| {
             let id = s.who.on_disk().unwrap_or(u32::MAX);
-            same("owner", s.owner("new")?, (id, id))
+            check_eq("owner", s.owner("new")?, (id, id))
         }),
         op("open.create_what_is_there", |_| {
-            syscalls::open("file", OFlags::CREATE | OFlags::WRONLY)
+            calls::open("file", OFlags::CREATE | OFlags::WRONLY)
         })
         .everywhere()
         // Nothing is made, so nobody need be known.
         .each(WRITERS),
         op("open.create_where_it_is_not_allowed", |_| {
-            syscalls::open("new", OFlags::CREATE | OFlags::WRONLY)
+            calls::open("new", OFlags::CREATE | OFlags::WRONLY)
         })
         .everywhere()
         .each([OK, EACCES, EACCES, EOVERFLOW, OK]),

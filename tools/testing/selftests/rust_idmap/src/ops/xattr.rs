@@ -2,30 +2,31 @@
 
 //! Extended attributes.
 
-use rustix::fs::{getxattr, lgetxattr, listxattr, lsetxattr, removexattr, setxattr, XattrFlags};
+use kselftest::filesystem::Feature;
+use kselftest::ktap::{check_eq, Context, Outcome};
+use kselftest::syscalls::{get_xattr, list_xattr, mknod, set_xattr};
+use rustix::fs::FileType;
 
 use crate::caller::{CallerNs, SyscallResult, Who, DISK, FOREIGN};
-use crate::filesystem::Can;
+use crate::calls;
 use crate::fixture::TestCase;
-use crate::ktap::{Doing, Outcome};
-use crate::op::{op, same, Op, EACCES, EPERM, OK};
-use crate::syscalls;
+use crate::op::{op, Op, EACCES, EPERM, OK};
 
-use super::{done, OWNERS, WRITERS};
+use super::{OWNERS, WRITERS};
 
 const NAME: &str = "user.test";
 
 fn set(name: &str, attribute: &str) -> SyscallResult {
-    done(setxattr(name, attribute, b"value", XattrFlags::empty()))
+    calls::set_xattr(name, attribute, b"value")
 }
 
 fn get(name: &str, attribute: &str) -> SyscallResult {
-    getxattr(name, attribute, &mut [0; 64][..]).map(|length| length as u64)
+    get_xattr(name, attribute).map(|value| value.len() as u64)
 }
 
 /// The file has an attribute.
 fn there(s: &TestCase) -> Outcome {
-    lsetxattr(s.on_disk("file"), NAME, b"value", XattrFlags::empty()).doing("setting it")
+    set_xattr(s.on_disk("file"), NAME, b"value").context("setting it")
 }
 
 /// Who has all capabilities in the initial namespace.
@@ -39,15 +40,16 @@ fn privileged(s: &TestCase) -> SyscallResult {
 }
 
 pub(crate) fn ops() -> Vec<Op> {
-    let xattr = |name, call| op(name, call).needs(Can::Xattr);
+    let xattr = |name, call| op(name, call).needs(Feature::Xattr);
     vec![
         xattr("xattr.set", |_| set("file", NAME))
             .each(WRITERS)
             .then(|s| {
-                let mut value = [0; 64];
-                let length =
-                    lgetxattr(s.on_disk("file"), NAME, &mut value[..]).doing("reading it")?;
-                same("value", &value[..length], &b"value"[..])
+                check_eq(
+                    "value",
+                    get_xattr(s.on_disk("file"), NAME),
+                    Ok(b"value".to_vec()),
+                )
             }),
         xattr("xattr.set_who_may_write", |_| set("file", NAME))
             .with(|s| s.give("file", DISK, 0o666)),
@@ -58,15 +60,12 @@ pub(crate) fn ops() -> Vec<Op> {
             .with(there)
             .with(|s| s.give("file", DISK, 0o640))
             .each([Ok(5), Ok(5), EACCES, EACCES, Ok(5)]),
-        xattr("xattr.list", |_| {
-            listxattr("file", &mut [0; 256][..]).map(|_| 0)
-        })
-        .with(there),
-        xattr("xattr.remove", |_| done(removexattr("file", NAME)))
+        xattr("xattr.list", |_| calls::done(list_xattr("file"))).with(there),
+        xattr("xattr.remove", |_| calls::remove_xattr("file", NAME))
             .with(there)
             .each(WRITERS),
         xattr("xattr.remove_of_unmapped_owner", |_| {
-            done(removexattr("file", NAME))
+            calls::remove_xattr("file", NAME)
         })
         .with(there)
         .with(|s| s.give("file", FOREIGN, 0o666))
@@ -79,18 +78,16 @@ pub(crate) fn ops() -> Vec<Op> {
         xattr("xattr.security", |_| set("file", "security.test")).by(privileged),
         xattr("xattr.not_on_pipes", |_| set("pipe", NAME))
             .with(|s| {
-                use rustix::fs::{mknodat, FileType, Mode, CWD};
-                mknodat(CWD, s.on_disk("pipe"), FileType::Fifo, Mode::empty(), 0)
-                    .doing("making a pipe")?;
+                mknod(s.on_disk("pipe"), FileType::Fifo, 0, 0).context("making a FIFO")?;
                 s.give("pipe", DISK, 0o666)
             })
             .each([EPERM; 5]),
-        xattr("xattr.kept_by_chmod", |_| syscalls::chmod("file", 0o600))
+        xattr("xattr.kept_by_chmod", |_| calls::chmod("file", 0o600))
             .with(there)
             .each(OWNERS)
             .then(|s| {
-                let length = lgetxattr(s.on_disk("file"), NAME, &mut [0; 64][..]);
-                same("length", length, Ok(5))
+                let value = get_xattr(s.on_disk("file"), NAME);
+                check_eq("length", value.map(|value| value.len()), Ok(5))
             }),
     ]
 }

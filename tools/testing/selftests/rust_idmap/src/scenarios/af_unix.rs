@@ -4,6 +4,7 @@
 
 use std::os::unix::net::{UnixDatagram, UnixListener};
 
+use kselftest::ktap::{check_eq, Context, Failure, Outcome};
 use rustix::net::{
     bind, connect, sendto, socket, AddressFamily, SendFlags, SocketAddrUnix, SocketType,
 };
@@ -11,8 +12,7 @@ use rustix::net::{
 use super::{note, nothing, scenario, Scenario, WITH_OWNERS};
 use crate::caller::{everybody, CallerNamespaces, CallerNs, SyscallResult, Who, DISK};
 use crate::fixture::Fixture;
-use crate::ktap::{Doing, Failure, Outcome};
-use crate::op::{same, EACCES, EOVERFLOW, OK};
+use crate::op::{EACCES, EOVERFLOW, OK};
 
 pub(super) const ALL: &[Scenario] = &[
     scenario("af_unix.connect", WITH_OWNERS, connecting),
@@ -36,9 +36,9 @@ fn expected(who: Who) -> SyscallResult {
 fn connecting(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
     let mut wrong = String::new();
     let case = fixture.case(Who::Owner, CallerNs::Initial)?;
-    let _listener = UnixListener::bind(case.on_disk("sock")).doing("listening")?;
+    let _listener = UnixListener::bind(case.on_disk("sock")).context("listening")?;
     case.give("sock", DISK, 0o700)?;
-    let address = SocketAddrUnix::new(case.seen.join("sock")).doing("the address")?;
+    let address = SocketAddrUnix::new(case.seen.join("sock")).context("the address")?;
     for (who, ns) in everybody() {
         let answer = namespaces.run_as(who, ns, || {
             connect(&client(SocketType::STREAM)?, &address).map(|()| 0)
@@ -51,9 +51,9 @@ fn connecting(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
 fn sending(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
     let mut wrong = String::new();
     let case = fixture.case(Who::Owner, CallerNs::Initial)?;
-    let server = UnixDatagram::bind(case.on_disk("sock")).doing("listening")?;
+    let server = UnixDatagram::bind(case.on_disk("sock")).context("listening")?;
     case.give("sock", DISK, 0o200)?;
-    let address = SocketAddrUnix::new(case.seen.join("sock")).doing("the address")?;
+    let address = SocketAddrUnix::new(case.seen.join("sock")).context("the address")?;
     for (who, ns) in everybody() {
         let answer = namespaces.run_as(who, ns, || {
             sendto(
@@ -66,7 +66,7 @@ fn sending(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
         });
         note(&mut wrong, (who, ns), answer, expected(who));
         if answer.is_ok() {
-            server.recv(&mut [0; 8]).doing("receiving")?;
+            server.recv(&mut [0; 8]).context("receiving")?;
         }
     }
     nothing(wrong)
@@ -77,7 +77,7 @@ fn binding(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
     for (who, ns) in everybody() {
         let case = fixture.case(who, ns)?;
         case.give(".", DISK, 0o777)?;
-        let address = SocketAddrUnix::new(case.seen.join("sock")).doing("the address")?;
+        let address = SocketAddrUnix::new(case.seen.join("sock")).context("the address")?;
         let answer = namespaces.run_as(who, ns, || {
             bind(&client(SocketType::STREAM)?, &address).map(|()| 0)
         });
@@ -89,7 +89,7 @@ fn binding(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
             if owner.is_some() { OK } else { EOVERFLOW },
         );
         if let (Some(id), Ok(_)) = (owner, answer) {
-            if let Err(Failure::Wrong(what)) = same("owner", case.owner("sock")?, (id, id)) {
+            if let Err(Failure::Failed(what)) = check_eq("owner", case.owner("sock")?, (id, id)) {
                 wrong += &format!("{}: {what}\n", who.name());
             }
         }

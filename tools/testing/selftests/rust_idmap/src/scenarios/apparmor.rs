@@ -11,18 +11,18 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use kselftest::errno::from_io;
+use kselftest::ktap::{failed, skipped, Context, Failure, Outcome};
+use kselftest::raw;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::net::{connect, socket, AddressFamily, SocketAddrUnix, SocketType};
 
 use super::{note, nothing, scenario, Scenario, WITH_OWNERS};
 use crate::caller::{everybody, CallerNamespaces, CallerNs, SyscallResult, Who, DISK, SEEN};
+use crate::calls;
 use crate::fixture::{Fixture, TestCase};
-use crate::ktap::{skip, wrong, Doing, Failure, Outcome};
 use crate::op::{EACCES, OK};
-use crate::sys;
-use crate::syscalls;
-use crate::userns::number;
 
 pub(super) const ALL: &[Scenario] = &[
     scenario("apparmor.open", WITH_OWNERS, opening),
@@ -56,11 +56,11 @@ struct Profiles {
 impl Profiles {
     fn load(case: &TestCase) -> Result<Self, Failure> {
         if !Path::new(IN_USE).is_dir() {
-            return Err(skip("AppArmor is not in use; lsm= at boot asks for it"));
+            return Err(skipped("AppArmor is not in use; lsm= at boot asks for it"));
         }
         // Two filesystems are tested at the same time.
-        let owners = format!("rust_idmap_owners_{}", case.kind.name());
-        let none = format!("rust_idmap_none_{}", case.kind.name());
+        let owners = format!("rust_idmap_owners_{}", case.kind.name);
+        let none = format!("rust_idmap_none_{}", case.kind.name);
         let (disk, seen) = (case.disk.display(), case.seen.display());
         let text = format!(
             "profile {owners} {{\n\
@@ -72,8 +72,8 @@ impl Profiles {
              network,\n\
              }}\n"
         );
-        let features = Path::new(crate::ROOT).join(format!("features-{}", case.kind.name()));
-        fs::write(&features, FEATURES).doing("writing what profiles are compiled to")?;
+        let features = Path::new(crate::ROOT).join(format!("features-{}", case.kind.name));
+        fs::write(&features, FEATURES).context("writing what profiles are compiled to")?;
         parser("--replace", &features, &text)?;
         Ok(Self {
             owners,
@@ -87,7 +87,7 @@ impl Profiles {
 impl Drop for Profiles {
     fn drop(&mut self) {
         let removed = parser("--remove", &self.features, &self.text);
-        if let Err(Failure::Wrong(why) | Failure::Skip(why)) = removed {
+        if let Err(Failure::Failed(why) | Failure::Skipped(why)) = removed {
             eprintln!("profiles are left in the kernel: {why}");
         }
     }
@@ -103,18 +103,20 @@ fn parser(action: &str, features: &Path, text: &str) -> Outcome {
         .stderr(Stdio::piped())
         .spawn();
     let mut child = child.map_err(|error| match error.kind() {
-        ErrorKind::NotFound => skip("there is no apparmor_parser to load a profile"),
-        _ => wrong(format_args!("apparmor_parser: {error}")),
+        ErrorKind::NotFound => skipped("there is no apparmor_parser to load a profile"),
+        _ => failed(format_args!("apparmor_parser: {error}")),
     })?;
     if let Some(mut input) = child.stdin.take() {
-        input.write_all(text.as_bytes()).doing("apparmor_parser")?;
+        input
+            .write_all(text.as_bytes())
+            .context("apparmor_parser")?;
     }
-    let output = child.wait_with_output().doing("apparmor_parser")?;
+    let output = child.wait_with_output().context("apparmor_parser")?;
     match output.status.success() {
         true => Ok(()),
         false => {
             let said = String::from_utf8_lossy(&output.stderr);
-            Err(wrong(format_args!("apparmor_parser: {said}")))
+            Err(failed(format_args!("apparmor_parser: {said}")))
         }
     }
 }
@@ -125,7 +127,7 @@ fn confine(profile: &str) -> Result<(), Errno> {
         "/proc/thread-self/attr/current",
         format!("changeprofile {profile}"),
     )
-    .map_err(number)
+    .map_err(from_io)
 }
 
 /// Whom a rule for owners is for.
@@ -152,9 +154,9 @@ fn opening(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
         let path = path.to_string_lossy();
         namespaces.run_as(who, ns, || {
             // Without the profile it can be opened.
-            syscalls::open(&path, OFlags::RDWR)?;
+            calls::open(&path, OFlags::RDWR)?;
             confine(&profiles.owners)?;
-            syscalls::open(&path, OFlags::RDWR)
+            calls::open(&path, OFlags::RDWR)
         })
     };
     for (who, ns) in everybody() {
@@ -179,7 +181,7 @@ fn linking(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
         let (from, to) = (from.to_string_lossy(), to.to_string_lossy());
         let answer = namespaces.run_as(who, ns, || {
             confine(&profiles.owners)?;
-            syscalls::link(&from, &to)
+            calls::link(&from, &to)
         });
         note(&mut wrong, (who, ns), answer, expected(who));
     }
@@ -190,12 +192,12 @@ fn linking(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
 /// listens that its owner is asked for.
 fn listen(case: &TestCase) -> Result<(UnixListener, SocketAddrUnix), Failure> {
     let path = case.seen.join("sock");
-    sys::set_fs_ids(SEEN, SEEN);
+    raw::set_fs_ids(SEEN, SEEN);
     let listener = UnixListener::bind(&path);
-    sys::set_fs_ids(0, 0);
-    let listener = listener.doing("listening through the map")?;
+    raw::set_fs_ids(0, 0);
+    let listener = listener.context("listening through the map")?;
     case.give("sock", DISK, 0o777)?;
-    Ok((listener, SocketAddrUnix::new(path).doing("the address")?))
+    Ok((listener, SocketAddrUnix::new(path).context("the address")?))
 }
 
 fn connecting(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
@@ -212,7 +214,7 @@ fn connecting(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
     };
     // Before 5.0 its profiles leave connecting to names to everybody.
     if attempt(&profiles.none, Who::Owner, CallerNs::Initial) == OK {
-        return Err(skip("this apparmor_parser has no rules for connecting"));
+        return Err(skipped("this apparmor_parser has no rules for connecting"));
     }
     for (who, ns) in everybody() {
         let answer = attempt(&profiles.owners, who, ns);

@@ -4,19 +4,20 @@
 
 use std::path::Path;
 
-use rustix::fs::{lsetxattr, XattrFlags};
+use kselftest::filesystem::TMPFS;
+use kselftest::fscaps;
+use kselftest::ktap::{check_eq, failed, skipped, Context, Failure, Outcome};
+use kselftest::syscalls::set_xattr;
 
 use super::{nothing, scenario, Scenario};
 use crate::caller::{CallerNamespaces, CallerNs, SyscallResult, Who, DISK, NESTED_ROOT, SEEN};
-use crate::filesystem::Kind;
+use crate::calls;
 use crate::fixture::{Fixture, TestCase};
-use crate::ktap::{skip, wrong, Doing, Failure, Outcome};
 use crate::netlink::{Recorded, PATH};
-use crate::op::{same, OK};
-use crate::syscalls;
+use crate::op::OK;
 
 pub(super) const ALL: &[Scenario] = &[
-    scenario("audit.path", &[Kind::Tmpfs], path),
+    scenario("audit.path", &[TMPFS], path),
     without_map("audit.capabilities_of_program", capabilities),
     without_map("audit.capabilities_of_path", of_path),
     without_map("audit.capabilities_of_removed_path", of_removed),
@@ -30,7 +31,7 @@ const fn without_map(
 ) -> Scenario {
     Scenario {
         known: Some("the file's capabilities are recorded without the map of its mount"),
-        ..scenario(name, &[Kind::Tmpfs], run)
+        ..scenario(name, &[TMPFS], run)
     }
 }
 
@@ -44,16 +45,18 @@ const NET_RAW: &str = "0000000000002000";
 
 /// Gives a file the capability, for a root of a namespace.
 fn set(case: &TestCase, name: &str, root: u32) -> Outcome {
-    let numbers = [0x0300_0001u32, 1 << 13, 0, 0, 0, root];
-    let value: Vec<u8> = numbers.into_iter().flat_map(u32::to_le_bytes).collect();
     let file = case.on_disk(name);
-    lsetxattr(file, "security.capability", &value, XattrFlags::empty())
-        .doing("setting capabilities")
+    set_xattr(
+        file,
+        fscaps::NAME,
+        &fscaps::encode(fscaps::NET_RAW, Some(root)),
+    )
+    .context("setting capabilities")
 }
 
 fn recorded(call: i64, file: &Path) -> Result<Recorded, Failure> {
-    let call = usize::try_from(call).doing("the number of the call")?;
-    Recorded::new(call, SEEN, file).map_err(|error| skip(format_args!("audit: {error}")))
+    let call = usize::try_from(call).context("the number of the call")?;
+    Recorded::new(call, SEEN, file).map_err(|error| skipped(format_args!("audit: {error}")))
 }
 
 /// A number in a record.
@@ -62,7 +65,7 @@ fn field(record: &str, name: &str) -> Result<String, Failure> {
     let found = words.find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
     found
         .map(str::to_owned)
-        .ok_or_else(|| wrong(format_args!("no {name} in: {record}")))
+        .ok_or_else(|| failed(format_args!("no {name} in: {record}")))
 }
 
 fn path(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
@@ -70,13 +73,13 @@ fn path(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
     let file = case.seen.join("file");
     let recorded = recorded(libc::SYS_openat, &file)?;
     let answer = namespaces.run_as(Who::Owner, CallerNs::Initial, || {
-        syscalls::read(&file.to_string_lossy())
+        calls::read(&file.to_string_lossy())
     });
-    same("reading", answer, OK)?;
-    let record = recorded.of_file(&file, PATH).doing("the record")?;
+    check_eq("reading", answer, OK)?;
+    let record = recorded.of_file(&file, PATH).context("the record")?;
     // The owner as the disk has it: a record is about the file, not about a mount.
-    same("owner", field(&record, "ouid")?, DISK.to_string())?;
-    same("group", field(&record, "ogid")?, DISK.to_string())
+    check_eq("owner", field(&record, "ouid")?, DISK.to_string())?;
+    check_eq("group", field(&record, "ogid")?, DISK.to_string())
 }
 
 fn capabilities(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
@@ -89,17 +92,19 @@ fn capabilities(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
         let status = std::process::Command::new(&program)
             .arg("--net-raw")
             .output();
-        let said = status.map_err(crate::userns::number)?.stdout;
+        let said = status.map_err(kselftest::errno::from_io)?.stdout;
         Ok(u64::from(said == b"1\n"))
     });
-    same("having the capability", answer, Ok(1))?;
-    let record = recorded.of_file(&program, BPRM_FCAPS).doing("the record")?;
-    same(
+    check_eq("having the capability", answer, Ok(1))?;
+    let record = recorded
+        .of_file(&program, BPRM_FCAPS)
+        .context("the record")?;
+    check_eq(
         "capabilities of the file",
         field(&record, "fp")?,
         NET_RAW.to_owned(),
     )?;
-    same(
+    check_eq(
         "root that they are for",
         field(&record, "frootid")?,
         NESTED_ROOT.to_string(),
@@ -126,9 +131,9 @@ fn of(
         let recorded = recorded(syscall, &file)?;
         let name = file.to_string_lossy();
         let answer = namespaces.run_as(Who::Owner, CallerNs::Nested, || call(&name));
-        same("doing it", answer, OK)?;
+        check_eq("doing it", answer, OK)?;
         let path = case.seen.join(named);
-        let record = recorded.of_file(&path, PATH).doing("the record")?;
+        let record = recorded.of_file(&path, PATH).context("the record")?;
         let (set, root_recorded) = (field(&record, "cap_fp")?, field(&record, "cap_frootid")?);
         let found = format!("{set} for {root_recorded}");
         if found != expected {
@@ -139,25 +144,20 @@ fn of(
 }
 
 fn of_path(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
-    of(
-        fixture,
-        namespaces,
-        (libc::SYS_openat, syscalls::read),
-        "file",
-    )
+    of(fixture, namespaces, (libc::SYS_openat, calls::read), "file")
 }
 
 fn of_removed(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
     of(
         fixture,
         namespaces,
-        (libc::SYS_unlinkat, syscalls::unlink),
+        (libc::SYS_unlinkat, calls::unlink),
         "file",
     )
 }
 
 fn of_renamed(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
-    let rename = |name: &str| syscalls::rename(name, &format!("{name}.new"));
+    let rename = |name: &str| calls::rename(name, &format!("{name}.new"));
     of(
         fixture,
         namespaces,

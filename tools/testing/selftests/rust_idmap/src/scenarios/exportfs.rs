@@ -2,11 +2,14 @@
 
 //! Opening by handle, with the entry in memory and after it was forgotten.
 
-use std::ffi::CString;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
 
+use kselftest::filesystem::{Filesystem, BTRFS, EXT4, RUST_IDMAPFS, TMPFS, XFS};
+use kselftest::handle::{self, Handle};
+use kselftest::ktap::{check_eq, failed, Context, Failure, Outcome};
+use kselftest::process;
 use rustix::fs::{fstat, openat, Mode, OFlags, CWD};
 use rustix::io::Errno;
 use rustix::thread::UnshareFlags;
@@ -15,19 +18,10 @@ use super::{note, nothing, scenario, Scenario, ON_DISKS};
 use crate::caller::{
     everybody, CallerNamespaces, CallerNs, SyscallResult, Who, DISK, FOREIGN, SEEN,
 };
-use crate::filesystem::Kind;
 use crate::fixture::{Fixture, TestCase};
-use crate::ktap::{wrong, Doing, Failure, Outcome};
-use crate::op::{same, EPERM};
-use crate::sys::{self, Handle};
+use crate::op::EPERM;
 
-const WITH_HANDLES: &[Kind] = &[
-    Kind::Tmpfs,
-    Kind::Ext4,
-    Kind::Xfs,
-    Kind::Btrfs,
-    Kind::RustIdmapfs,
-];
+const WITH_HANDLES: &[Filesystem] = &[TMPFS, EXT4, XFS, BTRFS, RUST_IDMAPFS];
 
 pub(super) const ALL: &[Scenario] = &[
     scenario("exportfs.file", WITH_HANDLES, |s, p| files(s, p, false)),
@@ -65,16 +59,15 @@ fn case(fixture: &Fixture) -> Result<TestCase, Failure> {
 }
 
 fn handle(path: &Path) -> Result<Handle, Failure> {
-    let path = CString::new(path.to_string_lossy().as_bytes()).doing("the path")?;
-    sys::name_to_handle(&path, 0).doing("name_to_handle_at()")
+    handle::of(path, 0).context("name_to_handle_at()")
 }
 
 /// The path that the kernel knows for what a handle is of: if it has forgotten the entry there is
 /// none, until somebody goes there by its path.
 fn known_path(root: &File, handle: &Handle) -> Result<PathBuf, Failure> {
-    let file = sys::open_by_handle(root.as_fd(), handle, libc::O_PATH).doing("opening as root")?;
+    let file = handle::open(root, handle, libc::O_PATH).context("opening as root")?;
     let link = format!("/proc/self/fd/{}", file.as_raw_fd());
-    std::fs::read_link(link).doing("looking for the path")
+    std::fs::read_link(link).context("looking for the path")
 }
 
 /// Lets the kernel forget all entries that nobody uses, `a/b/c/file` as well: that must be seen.
@@ -82,7 +75,7 @@ fn forget(root: &File, case: &TestCase) -> Outcome {
     let path = case.seen.join(FILE);
     // What is open is not forgotten, whoever drops caches: another filesystem's test may.
     let held = openat(CWD, &path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
-    let held = held.doing("opening the path")?;
+    let held = held.context("opening the path")?;
     let handle = handle(&path)?;
     let mut known = known_path(root, &handle)?;
     for attempt in 0..TRIES {
@@ -94,7 +87,7 @@ fn forget(root: &File, case: &TestCase) -> Outcome {
         drop_caches(case, attempt)?;
         known = known_path(root, &handle)?;
     }
-    same("path before", known, path)?;
+    check_eq("path before", known, path)?;
     drop(held);
     for attempt in 0..TRIES {
         drop_caches(case, attempt)?;
@@ -103,22 +96,22 @@ fn forget(root: &File, case: &TestCase) -> Outcome {
             return drop_caches(case, attempt);
         }
     }
-    Err(wrong("the entry is remembered"))
+    Err(failed("the entry is remembered"))
 }
 
 /// Drops what nobody uses, with new names that there are not, for this attempt.
 fn drop_caches(case: &TestCase, attempt: usize) -> Outcome {
     for other in 0..OTHERS {
         let name = case.seen.join(format!("none-{attempt}-{other}"));
-        same("what there is not", name.exists(), false)?;
+        check_eq("what there is not", name.exists(), false)?;
     }
     rustix::fs::sync();
-    std::fs::write("/proc/sys/vm/drop_caches", "2").doing("dropping caches")
+    std::fs::write("/proc/sys/vm/drop_caches", "2").context("dropping caches")
 }
 
 /// Opens by handle, for the owner of what is opened.
 fn open(root: impl AsFd, handle: &Handle, flags: OFlags) -> SyscallResult {
-    let file = sys::open_by_handle(root.as_fd(), handle, flags.bits() as i32)?;
+    let file = handle::open(root, handle, flags.bits() as i32)?;
     fstat(&file).map(|status| u64::from(status.st_uid))
 }
 
@@ -126,7 +119,7 @@ fn files(fixture: &Fixture, namespaces: &CallerNamespaces, forgotten: bool) -> O
     let mut wrong = String::new();
     let case = case(fixture)?;
     let handle = handle(&case.seen.join(FILE))?;
-    let root = File::open(&fixture.seen).doing("opening the mount")?;
+    let root = File::open(&fixture.seen).context("opening the mount")?;
     for (who, ns) in everybody() {
         if forgotten {
             forget(&root, &case)?;
@@ -145,7 +138,7 @@ fn files(fixture: &Fixture, namespaces: &CallerNamespaces, forgotten: bool) -> O
 /// Opens a directory of the mount by handle, in a mount namespace of one's own, if one may have
 /// that.
 fn open_in_own_mounts(seen: &Path, handle: &Handle) -> SyscallResult {
-    sys::unshare(UnshareFlags::NEWNS)?;
+    process::unshare(UnshareFlags::NEWNS)?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = openat(CWD, seen, flags, Mode::empty())?;
     open(&root, handle, OFlags::RDONLY | OFlags::DIRECTORY)
@@ -155,7 +148,7 @@ fn directories(fixture: &Fixture, namespaces: &CallerNamespaces, forgotten: bool
     let mut wrong = String::new();
     let case = case(fixture)?;
     let handle = handle(&case.seen.join("a/b/c"))?;
-    let root = File::open(&fixture.seen).doing("opening the mount")?;
+    let root = File::open(&fixture.seen).context("opening the mount")?;
     for (who, ns) in everybody() {
         if forgotten {
             forget(&root, &case)?;

@@ -7,6 +7,8 @@
 use std::fs::{self, File};
 use std::os::fd::AsFd;
 
+use kselftest::filesystem::{program, EXT4};
+use kselftest::ktap::{Context, Outcome};
 use rustix::fs::{fallocate, FallocateFlags, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{unmount, UnmountFlags};
@@ -14,19 +16,17 @@ use rustix::mount::{unmount, UnmountFlags};
 use super::{note, nothing, scenario, Scenario};
 use crate::attr;
 use crate::caller::{CallerNamespaces, CallerNs, SyscallResult, Who, DISK, SEEN};
-use crate::filesystem::{program, Kind};
+use crate::calls;
 use crate::fixture::Fixture;
-use crate::ktap::{Doing, Outcome};
 use crate::op::OK;
-use crate::syscalls;
 
-pub(super) const ALL: &[Scenario] = &[scenario("ext4.blocks_kept_for_a_user", &[Kind::Ext4], kept)];
+pub(super) const ALL: &[Scenario] = &[scenario("ext4.blocks_kept_for_a_user", &[EXT4], kept)];
 
 const KIB: u64 = 1 << 10;
 
 /// Makes a file of the working directory longer by this much, with blocks.
 fn longer(name: &str, length: u64) -> SyscallResult {
-    let file = syscalls::file(name, OFlags::WRONLY)?;
+    let file = calls::file(name, OFlags::WRONLY)?;
     let end = rustix::fs::fstat(&file)?.st_size as u64;
     fallocate(&file, FallocateFlags::empty(), end, length).map(|()| 0)
 }
@@ -50,26 +50,26 @@ fn kept(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
     let root = fixture.disk.with_file_name("kept");
     let (disk, seen) = (root.join("disk"), root.join("seen"));
     for path in [&disk, &seen] {
-        fs::create_dir_all(path).doing("making directories")?;
+        fs::create_dir_all(path).context("making directories")?;
     }
     let run = |user: u32, wrong: &mut String| -> Outcome {
         let image = root.join(format!("image-{user}"));
         File::create(&image)
             .and_then(|file| file.set_len(16 << 20))
-            .doing("making an image")?;
+            .context("making an image")?;
         let (file, directory) = (image.to_string_lossy(), disk.to_string_lossy());
         program(&["mkfs.ext4", "-q", "-F", "-m", "20", "-b", "4096", &file])?;
         let options = format!("loop,resuid={user}");
         program(&["mount", "-t", "ext4", "-o", &options, &file, &directory])?;
         for name in ["full", "file"] {
-            fs::write(disk.join(name), "").doing("making a file")?;
+            fs::write(disk.join(name), "").context("making a file")?;
             use std::os::unix::fs::PermissionsExt;
             let all = fs::Permissions::from_mode(0o666);
-            fs::set_permissions(disk.join(name), all).doing("opening it to all")?;
+            fs::set_permissions(disk.join(name), all).context("opening it to all")?;
             std::os::unix::fs::chown(disk.join(name), Some(DISK), Some(DISK))
-                .doing("giving it away")?;
+                .context("giving it away")?;
         }
-        attr::idmap(&disk, &seen, namespaces.mounts.as_fd()).doing("mounting with a map")?;
+        attr::idmap(&disk, &seen, namespaces.mounts.as_fd()).context("mounting with a map")?;
         let call = |who, call: fn() -> SyscallResult| {
             namespaces.run_as(who, CallerNs::Initial, || {
                 rustix::process::chdir(&seen)?;

@@ -7,14 +7,13 @@ use std::fs;
 
 use super::{scenario, Scenario};
 use crate::caller::{CallerNamespaces, CallerNs, Who, DISK, SEEN};
-use crate::filesystem::Kind;
 use crate::fixture::Fixture;
-use crate::ktap::{skip, Doing, Failure, Outcome};
-use crate::op::same;
+use kselftest::filesystem::EXT4;
+use kselftest::ktap::{check_eq, skipped, Context, Failure, Outcome};
 
 pub(super) const ALL: &[Scenario] = &[
-    scenario("ima.rule_about_owner", &[Kind::Ext4], owner),
-    scenario("ima.owner_in_the_list", &[Kind::Ext4], list),
+    scenario("ima.rule_about_owner", &[EXT4], owner),
+    scenario("ima.owner_in_the_list", &[EXT4], list),
 ];
 
 const POLICY: &str = "/sys/kernel/security/ima/policy";
@@ -23,7 +22,7 @@ const MEASURED: &str = "/sys/kernel/security/ima/ascii_runtime_measurements";
 /// Has files measured that are read.
 fn add_rule(which: &str) -> Outcome {
     let rule = format!("measure func=FILE_CHECK mask=MAY_READ {which}\n");
-    fs::write(POLICY, rule).map_err(|error| skip(format_args!("no policy for IMA: {error}")))
+    fs::write(POLICY, rule).map_err(|error| skipped(format_args!("no policy for IMA: {error}")))
 }
 
 fn owner(fixture: &Fixture, _: &CallerNamespaces) -> Outcome {
@@ -33,10 +32,10 @@ fn owner(fixture: &Fixture, _: &CallerNamespaces) -> Outcome {
     add_rule(&format!("fowner={seen}"))?;
     let case = fixture.case(Who::Owner, CallerNs::Initial)?;
     let measured = |path: std::path::PathBuf| -> Result<bool, Failure> {
-        fs::read(&path).doing("reading")?;
+        fs::read(&path).context("reading")?;
         let name = path.to_string_lossy().into_owned();
         Ok(fs::read_to_string(MEASURED)
-            .doing(MEASURED)?
+            .context(MEASURED)?
             .lines()
             .any(|line| line.ends_with(&name)))
     };
@@ -48,24 +47,24 @@ fn owner(fixture: &Fixture, _: &CallerNamespaces) -> Outcome {
     ] {
         case.file(name, id, 0o644)?;
         // Each has contents of its own: the same are measured once.
-        fs::write(case.on_disk(name), name).doing("writing")?;
+        fs::write(case.on_disk(name), name).context("writing")?;
     }
-    same(
+    check_eq(
         "the owner's, through the map",
         measured(case.seen.join("owners"))?,
         true,
     )?;
-    same(
+    check_eq(
         "the owner's, without it",
         measured(case.on_disk("others"))?,
         false,
     )?;
-    same(
+    check_eq(
         "of the number, without the map",
         measured(case.on_disk("number"))?,
         true,
     )?;
-    same(
+    check_eq(
         "of the number, through it",
         measured(case.seen.join("unmapped"))?,
         false,
@@ -80,18 +79,18 @@ fn list(fixture: &Fixture, _: &CallerNamespaces) -> Outcome {
     add_rule(&format!("fowner={seen} template=evm-sig"))?;
     let case = fixture.case(Who::Owner, CallerNs::Initial)?;
     case.file("listed", disk, 0o644)?;
-    fs::write(case.on_disk("listed"), "listed").doing("writing")?;
+    fs::write(case.on_disk("listed"), "listed").context("writing")?;
     case.give_to("listed", disk, DISK + 4, 0o644)?;
     let path = case.seen.join("listed");
-    fs::read(&path).doing("reading")?;
+    fs::read(&path).context("reading")?;
     let name = format!(" {} ", path.display());
-    let all = fs::read_to_string(MEASURED).doing(MEASURED)?;
+    let all = fs::read_to_string(MEASURED).context(MEASURED)?;
     let line = all.lines().rfind(|line| line.contains(&name));
     let words = line.unwrap_or_default().split(' ').rev();
     let last: Vec<&str> = words.filter(|word| !word.is_empty()).take(3).collect();
     // The numbers come in the order owner, group, mode; the last one is that of the type as well.
     let mode = (libc::S_IFREG | 0o644).to_string();
-    same(
+    check_eq(
         "mode, group and owner",
         last,
         vec![&*mode, &*(DISK + 4).to_string(), &*disk.to_string()],

@@ -5,21 +5,21 @@
 use std::fs;
 use std::os::fd::AsFd;
 
+use kselftest::filesystem::TMPFS;
+use kselftest::ktap::{Context, Outcome};
 use rustix::fs::CWD;
 use rustix::mount::{move_mount, open_tree, unmount, MoveMountFlags, OpenTreeFlags, UnmountFlags};
 
 use super::{note, nothing, scenario, Scenario};
 use crate::attr::Attr;
 use crate::caller::{everybody, CallerNamespaces, CallerNs, Who, DISK};
-use crate::filesystem::Kind;
+use crate::calls;
 use crate::fixture::Fixture;
-use crate::ktap::{Doing, Outcome};
 use crate::op::{EACCES, OK};
-use crate::syscalls;
 
 pub(super) const ALL: &[Scenario] = &[Scenario {
     known: Some("the owner of the link is asked for with the map of the directory's mount"),
-    ..scenario("may_follow_link.mounted_link", &[Kind::Tmpfs], mounted_link)
+    ..scenario("may_follow_link.mounted_link", &[TMPFS], mounted_link)
 }];
 
 fn mounted_link(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
@@ -27,29 +27,29 @@ fn mounted_link(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
     let case = fixture.case(Who::Owner, CallerNs::Initial)?;
     for name in ["link", "place"] {
         std::os::unix::fs::symlink(case.on_disk("file"), case.on_disk(name))
-            .doing("making a link")?;
+            .context("making a link")?;
         case.give(name, DISK, 0)?;
     }
     case.give(".", DISK + 7, 0o1777)?;
     let flags = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_SYMLINK_NOFOLLOW;
-    let tree = open_tree(CWD, case.on_disk("link"), flags).doing("copying")?;
+    let tree = open_tree(CWD, case.on_disk("link"), flags).context("copying")?;
     Attr::map(namespaces.mounts.as_fd())
         .apply(&tree)
-        .doing("giving it a map")?;
+        .context("giving it a map")?;
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
     let place = case.on_disk("place");
-    move_mount(&tree, "", CWD, &place, flags).doing("mounting on a link")?;
+    move_mount(&tree, "", CWD, &place, flags).context("mounting on a link")?;
     // The directory itself is seen without a map.
     let path = place.to_string_lossy().into_owned();
     for (who, ns) in everybody() {
-        let answer = namespaces.run_as(who, ns, || syscalls::read(&path));
+        let answer = namespaces.run_as(who, ns, || calls::read(&path));
         // The link is the owner's as it is seen, whatever the directory's mount would show.
         let expected = if who == Who::Owner { OK } else { EACCES };
         note(&mut wrong, (who, ns), answer, expected);
     }
-    unmount(&place, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW).doing("unmounting")?;
-    fs::remove_file(&place).doing("removing the link")?;
+    unmount(&place, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW).context("unmounting")?;
+    fs::remove_file(&place).context("removing the link")?;
     nothing(wrong)
 }

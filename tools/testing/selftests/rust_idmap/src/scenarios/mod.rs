@@ -13,16 +13,17 @@ mod overlayfs;
 mod quota;
 
 use crate::caller::{CallerNamespaces, CallerNs, Who};
-use crate::filesystem::Kind;
 use crate::fixture::Fixture;
-use crate::ktap::{Outcome, Test};
 use crate::op::show;
+use crate::runner::Test;
+use kselftest::filesystem::{Filesystem, BTRFS, EXT4, OVERLAY, RUST_IDMAPFS, TMPFS, XFS};
+use kselftest::ktap::Outcome;
 
 /// Something that is gone through on some filesystems.
 struct Scenario {
     /// Its part of the series, and what it is about.
     name: &'static str,
-    on: &'static [Kind],
+    on: &'static [Filesystem],
     run: fn(&Fixture, &CallerNamespaces) -> Outcome,
     /// Why it is known to fail on kernels of today.
     known: Option<&'static str>,
@@ -31,7 +32,7 @@ struct Scenario {
 /// A scenario that passes.
 const fn scenario(
     name: &'static str,
-    on: &'static [Kind],
+    on: &'static [Filesystem],
     run: fn(&Fixture, &CallerNamespaces) -> Outcome,
 ) -> Scenario {
     Scenario {
@@ -55,23 +56,16 @@ const ALL: &[&[Scenario]] = &[
 ];
 
 /// Filesystems that store owners and are made on an image.
-const ON_DISKS: &[Kind] = &[Kind::Ext4, Kind::Xfs, Kind::Btrfs];
+const ON_DISKS: &[Filesystem] = &[EXT4, XFS, BTRFS];
 /// Filesystems that store owners.
-const WITH_OWNERS: &[Kind] = &[
-    Kind::Tmpfs,
-    Kind::Ext4,
-    Kind::Xfs,
-    Kind::Btrfs,
-    Kind::Overlay,
-    Kind::RustIdmapfs,
-];
+const WITH_OWNERS: &[Filesystem] = &[TMPFS, EXT4, XFS, BTRFS, OVERLAY, RUST_IDMAPFS];
 
 /// The tests on one filesystem.
 pub(crate) fn tests<'a>(fixture: &'a Fixture, namespaces: &'a CallerNamespaces) -> Vec<Test<'a>> {
     let all = ALL.iter().flat_map(|part| part.iter());
     all.filter(|scenario| scenario.on.contains(&fixture.kind))
         .map(|scenario| {
-            let name = format!("{}.{}", scenario.name, fixture.kind.name());
+            let name = format!("{}.{}", scenario.name, fixture.kind.name);
             Test::new(name, move || (scenario.run)(fixture, namespaces)).known(scenario.known)
         })
         .collect()
@@ -94,6 +88,6 @@ fn note(
 fn nothing(wrong: String) -> Outcome {
     match wrong.is_empty() {
         true => Ok(()),
-        false => Err(crate::ktap::Failure::Wrong(wrong)),
+        false => Err(kselftest::ktap::Failure::Failed(wrong)),
     }
 }

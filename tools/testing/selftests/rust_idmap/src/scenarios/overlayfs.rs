@@ -6,6 +6,11 @@ use std::fs;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
+use kselftest::errno::from_io;
+use kselftest::filesystem::{program, Filesystem, BTRFS, EXT4, TMPFS, XFS};
+use kselftest::ktap::{check_eq, Context, Failure, Outcome};
+use kselftest::process;
+use kselftest::userns::UserNs;
 use rustix::fs::lstat;
 use rustix::io::Errno;
 use rustix::mount::{mount, unmount, MountFlags, UnmountFlags};
@@ -14,15 +19,11 @@ use rustix::thread::UnshareFlags;
 use super::{note, nothing, scenario, Scenario};
 use crate::attr;
 use crate::caller::{CallerNamespaces, CallerNs, SyscallResult, Who, COUNT, DISK, FOREIGN, SEEN};
-use crate::filesystem::{program, Kind};
+use crate::calls;
 use crate::fixture::{Fixture, TestCase};
-use crate::ktap::{Doing, Failure, Outcome};
-use crate::op::{same, show, EACCES, EOVERFLOW, OK};
-use crate::sys;
-use crate::syscalls;
-use crate::userns::{number, UserNs};
+use crate::op::{show, EACCES, EOVERFLOW, OK};
 
-const ON: &[Kind] = &[Kind::Tmpfs, Kind::Ext4, Kind::Xfs, Kind::Btrfs];
+const ON: &[Filesystem] = &[TMPFS, EXT4, XFS, BTRFS];
 
 pub(super) const ALL: &[Scenario] = &[
     scenario("overlayfs.lower_layer", ON, lower),
@@ -53,10 +54,10 @@ impl Layers {
         case.file("lower/dir/file", DISK, 0o600)?;
         // Root, by whom overlayfs does what it does itself, and everybody else of the map.
         let map = format!("0 0 1\n{DISK} {SEEN} {COUNT}\n");
-        let userns = UserNs::with(&map).doing("making a user namespace")?;
+        let userns = UserNs::with(&map).context("making a user namespace")?;
         let mapped = case.on_disk("mapped");
         let path = |name| case.on_disk(name);
-        attr::idmap(&case.disk, &mapped, userns.as_fd()).doing("mounting with a map")?;
+        attr::idmap(&case.disk, &mapped, userns.as_fd()).context("mounting with a map")?;
         let (merged, seen) = (path("merged"), path("seen"));
         Ok(Self {
             mapped,
@@ -118,7 +119,7 @@ fn call_as(
 fn owner(path: &Path) -> Result<u32, Failure> {
     lstat(path)
         .map(|status| status.st_uid)
-        .doing(path.display())
+        .context(path.display())
 }
 
 /// The owner may read it, and who has capabilities.
@@ -127,11 +128,11 @@ const READERS: [SyscallResult; 5] = [OK, EACCES, EACCES, EACCES, OK];
 fn lower(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
     let layers = Layers::new(fixture)?;
     layers.mount(&layers.case.disk)?;
-    same("seen", owner(&layers.merged.join("dir/file"))?, SEEN)?;
-    layers.each(namespaces, || syscalls::read("dir/file"), READERS)?;
+    check_eq("seen", owner(&layers.merged.join("dir/file"))?, SEEN)?;
+    layers.each(namespaces, || calls::read("dir/file"), READERS)?;
     layers.each(
         namespaces,
-        || syscalls::owner("dir/file"),
+        || calls::owner("dir/file"),
         [Ok(u64::from(SEEN)); 5],
     )
 }
@@ -139,41 +140,41 @@ fn lower(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
 fn copied_up(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
     let layers = Layers::new(fixture)?;
     layers.mount(&layers.case.disk)?;
-    layers.each(namespaces, || syscalls::append("dir/file"), READERS)?;
+    layers.each(namespaces, || calls::append("dir/file"), READERS)?;
     // The upper layer has no map, so there the owner is who it is in the merged directory.
-    same(
+    check_eq(
         "in the upper layer",
         owner(&layers.case.on_disk("upper/dir/file"))?,
         SEEN,
     )?;
-    same(
+    check_eq(
         "in the lower layer",
         owner(&layers.case.on_disk("lower/dir/file"))?,
         DISK,
     )?;
-    same("seen", owner(&layers.merged.join("dir/file"))?, SEEN)
+    check_eq("seen", owner(&layers.merged.join("dir/file"))?, SEEN)
 }
 
 fn upper(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
     let layers = Layers::new(fixture)?;
     layers.mount(&layers.mapped)?;
-    layers.each(namespaces, || syscalls::append("dir/file"), READERS)?;
-    same(
+    layers.each(namespaces, || calls::append("dir/file"), READERS)?;
+    check_eq(
         "copied up",
         owner(&layers.case.on_disk("upper/dir/file"))?,
         DISK,
     )?;
     let made = call_as(namespaces, &layers.merged, Who::Owner, || {
-        syscalls::create("dir/new", 0o644)
+        calls::create("dir/new", 0o644)
     });
-    same("making a file", made, OK)?;
-    same("made", owner(&layers.case.on_disk("upper/dir/new"))?, DISK)?;
-    same("seen", owner(&layers.merged.join("dir/new"))?, SEEN)?;
+    check_eq("making a file", made, OK)?;
+    check_eq("made", owner(&layers.case.on_disk("upper/dir/new"))?, DISK)?;
+    check_eq("seen", owner(&layers.merged.join("dir/new"))?, SEEN)?;
     let given = call_as(namespaces, &layers.merged, Who::Admin, || {
-        syscalls::chown("dir/new", Some(SEEN + 4), Some(SEEN + 4))
+        calls::chown("dir/new", Some(SEEN + 4), Some(SEEN + 4))
     });
-    same("giving it away", given, OK)?;
-    same(
+    check_eq("giving it away", given, OK)?;
+    check_eq(
         "given away",
         owner(&layers.case.on_disk("upper/dir/new"))?,
         DISK + 4,
@@ -183,43 +184,43 @@ fn upper(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
 fn merged(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
     let layers = Layers::new(fixture)?;
     layers.mount(&layers.mapped)?;
-    fs::create_dir_all(&layers.seen).doing("making a directory")?;
+    fs::create_dir_all(&layers.seen).context("making a directory")?;
     // What is 2000's in the merged directory is 3000's through this mount.
-    let userns = UserNs::with(&format!("0 0 1\n{SEEN} 3000 {COUNT}\n")).doing("a namespace")?;
-    attr::idmap(&layers.merged, &layers.seen, userns.as_fd()).doing("mounting the overlay")?;
-    same("seen", owner(&layers.seen.join("dir/file"))?, 3000)?;
-    let made = crate::caller::apart(|| {
+    let userns = UserNs::with(&format!("0 0 1\n{SEEN} 3000 {COUNT}\n")).context("a namespace")?;
+    attr::idmap(&layers.merged, &layers.seen, userns.as_fd()).context("mounting the overlay")?;
+    check_eq("seen", owner(&layers.seen.join("dir/file"))?, 3000)?;
+    let made = process::isolated(|| {
         use rustix::process::{Gid, Uid};
         rustix::process::chdir(&layers.seen)?;
         rustix::thread::set_thread_groups(&[])?;
         let (user, group) = (Uid::from_raw(3000), Gid::from_raw(3000));
         rustix::thread::set_thread_res_gid(group, group, group)?;
         rustix::thread::set_thread_res_uid(user, user, user)?;
-        syscalls::append("dir/file")?;
-        syscalls::create("dir/new", 0o644)
+        calls::append("dir/file")?;
+        calls::create("dir/new", 0o644)
     });
-    same("by the owner that is seen", made, OK)?;
-    same(
+    check_eq("by the owner that is seen", made, OK)?;
+    check_eq(
         "copied up",
         owner(&layers.case.on_disk("upper/dir/file"))?,
         DISK,
     )?;
-    same("made", owner(&layers.case.on_disk("upper/dir/new"))?, DISK)?;
+    check_eq("made", owner(&layers.case.on_disk("upper/dir/new"))?, DISK)?;
     // The owner that is seen without this map is nobody here.
     let other = call_as(namespaces, &layers.seen, Who::Owner, || {
-        syscalls::read("dir/file")
+        calls::read("dir/file")
     });
-    same("by the owner that is seen without the map", other, EACCES)
+    check_eq("by the owner that is seen without the map", other, EACCES)
 }
 
 /// Mounts an overlay of a lower directory and a tmpfs, in a mount namespace of the caller's, and
 /// writes to `file` there; says by which number the caller knows the owner in the upper directory.
 fn write_to_own(lower: &Path, upper: &Path) -> SyscallResult {
-    sys::unshare(UnshareFlags::NEWNS)?;
+    process::unshare(UnshareFlags::NEWNS)?;
     mount("upper", upper, "tmpfs", MountFlags::empty(), None)?;
     let directory = |name: &str| -> Result<PathBuf, Errno> {
         let path = upper.join(name);
-        fs::create_dir(&path).map_err(number)?;
+        fs::create_dir(&path).map_err(from_io)?;
         Ok(path)
     };
     let [layer, work, merged] = [
@@ -242,7 +243,7 @@ fn write_to_own(lower: &Path, upper: &Path) -> SyscallResult {
         options.as_c_str(),
     )?;
     rustix::process::chdir(&merged)?;
-    syscalls::append("file")?;
+    calls::append("file")?;
     lstat(layer.join("file")).map(|status| u64::from(status.st_uid))
 }
 

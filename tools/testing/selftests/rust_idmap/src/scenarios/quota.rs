@@ -8,18 +8,18 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use kselftest::filesystem::{program, Filesystem, EXT4, XFS};
+use kselftest::ktap::{check_eq, skipped, Context, Failure, Outcome};
+use kselftest::raw;
 use rustix::io::Errno;
 use rustix::mount::{unmount, UnmountFlags};
 
 use super::{note, nothing, scenario, Scenario};
 use crate::attr;
 use crate::caller::{everybody, CallerNamespaces, CallerNs, SyscallResult, Who, DISK, SEEN};
-use crate::filesystem::{program, Kind};
+use crate::calls;
 use crate::fixture::Fixture;
-use crate::ktap::{skip, Doing, Failure, Outcome};
-use crate::op::{same, EPERM, OK};
-use crate::sys;
-use crate::syscalls;
+use crate::op::{EPERM, OK};
 
 pub(super) const ALL: &[Scenario] = &[
     scenario("quota.count_of_files", ON, count_of_files),
@@ -27,7 +27,7 @@ pub(super) const ALL: &[Scenario] = &[
     scenario("quota.limit", ON, limit),
     scenario("quota.who_may_ask", ON, who_may_ask),
 ];
-const ON: &[Kind] = &[Kind::Ext4, Kind::Xfs];
+const ON: &[Filesystem] = &[EXT4, XFS];
 
 // `linux/quota.h`
 const GETQUOTA: u32 = 0x80_0007 << 8;
@@ -60,10 +60,10 @@ impl Counted {
             seen: root.join("seen"),
         };
         for path in [&counted.disk, &counted.seen] {
-            std::fs::create_dir_all(path).doing("making directories")?;
+            std::fs::create_dir_all(path).context("making directories")?;
         }
         let (maker, size, options): (&[&str], u64, &str) = match fixture.kind {
-            Kind::Xfs => (&["mkfs.xfs", "-q", "-f"], 300 << 20, "loop,uquota,gquota"),
+            XFS => (&["mkfs.xfs", "-q", "-f"], 300 << 20, "loop,uquota,gquota"),
             _ => (
                 &["mkfs.ext4", "-q", "-F", "-O", "quota"],
                 16 << 20,
@@ -72,7 +72,7 @@ impl Counted {
         };
         File::create(&counted.image)
             .and_then(|file| file.set_len(size))
-            .doing("making an image")?;
+            .context("making an image")?;
         let (image, disk) = (
             counted.image.to_string_lossy(),
             counted.disk.to_string_lossy(),
@@ -82,32 +82,32 @@ impl Counted {
         let mounted = program(&[
             "mount",
             "-t",
-            fixture.kind.name(),
+            fixture.kind.name,
             "-o",
             options,
             &image,
             &disk,
         ]);
-        mounted.map_err(|(Failure::Wrong(why) | Failure::Skip(why))| {
+        mounted.map_err(|(Failure::Failed(why) | Failure::Skipped(why))| {
             // In one line, as a reason to skip has to be.
             let why: Vec<&str> = why.split_whitespace().collect();
-            skip(format_args!("does this kernel count? {}", why.join(" ")))
+            skipped(format_args!("does this kernel count? {}", why.join(" ")))
         })?;
         attr::idmap(&counted.disk, &counted.seen, namespaces.mounts.as_fd())
-            .doing("mounting with a map")?;
-        std::fs::create_dir(counted.disk.join("t")).doing("making a directory")?;
+            .context("mounting with a map")?;
+        std::fs::create_dir(counted.disk.join("t")).context("making a directory")?;
         std::os::unix::fs::chown(counted.disk.join("t"), Some(DISK + 9), Some(DISK + 9))
-            .doing("giving it away")?;
+            .context("giving it away")?;
         use std::os::unix::fs::PermissionsExt;
         let open_to_all = std::fs::Permissions::from_mode(0o777);
-        std::fs::set_permissions(counted.disk.join("t"), open_to_all).doing("opening it")?;
+        std::fs::set_permissions(counted.disk.join("t"), open_to_all).context("opening it")?;
         Ok(counted)
     }
 
     /// How many files are a user's or a group's on disk.
     fn files(&self, kind: u32, id: u32) -> Result<u64, Failure> {
-        let root = File::open(&self.disk).doing("opening")?;
-        asked(&root, kind, id).doing("Q_GETQUOTA")
+        let root = File::open(&self.disk).context("opening")?;
+        asked(&root, kind, id).context("Q_GETQUOTA")
     }
 
     /// Does something in the directory as a caller in the initial namespace.
@@ -144,18 +144,18 @@ fn number(data: &[u8], at: usize) -> u64 {
 fn count_of_files(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
     let counted = Counted::new(fixture, namespaces)?;
     let make = || {
-        syscalls::create("a", 0o644)?;
-        syscalls::mkdir("b", 0o755)?;
-        syscalls::symlink("a", "c")
+        calls::create("a", 0o644)?;
+        calls::mkdir("b", 0o755)?;
+        calls::symlink("a", "c")
     };
-    same(
+    check_eq(
         "making three",
         counted.call(namespaces, Who::Stranger, make),
         OK,
     )?;
     for kind in [USERS, GROUPS] {
-        same("the maker's on disk", counted.files(kind, DISK + 1)?, 3)?;
-        same(
+        check_eq("the maker's on disk", counted.files(kind, DISK + 1)?, 3)?;
+        check_eq(
             "of the number that is seen",
             counted.files(kind, SEEN + 1)?,
             0,
@@ -167,14 +167,14 @@ fn count_of_files(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
 fn given_away(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
     let counted = Counted::new(fixture, namespaces)?;
     let made = counted.call(namespaces, Who::Admin, || {
-        syscalls::create("a", 0o644)?;
-        syscalls::chown("a", Some(SEEN + 4), Some(SEEN + 3))
+        calls::create("a", 0o644)?;
+        calls::chown("a", Some(SEEN + 4), Some(SEEN + 3))
     });
-    same("making one and giving it away", made, OK)?;
-    same("the maker's", counted.files(USERS, DISK + 5)?, 0)?;
-    same("the new owner's", counted.files(USERS, DISK + 4)?, 1)?;
-    same("the new group's", counted.files(GROUPS, DISK + 3)?, 1)?;
-    same(
+    check_eq("making one and giving it away", made, OK)?;
+    check_eq("the maker's", counted.files(USERS, DISK + 5)?, 0)?;
+    check_eq("the new owner's", counted.files(USERS, DISK + 4)?, 1)?;
+    check_eq("the new group's", counted.files(GROUPS, DISK + 3)?, 1)?;
+    check_eq(
         "of the number that is seen",
         counted.files(USERS, SEEN + 4)?,
         0,
@@ -183,17 +183,17 @@ fn given_away(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
 
 fn limit(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
     let counted = Counted::new(fixture, namespaces)?;
-    let root = File::open(&counted.disk).doing("opening")?;
+    let root = File::open(&counted.disk).context("opening")?;
     let mut data = [0; 256];
     data[FILES_LIMIT..FILES_LIMIT + 8].copy_from_slice(&2u64.to_ne_bytes());
     data[VALID..VALID + 4].copy_from_slice(&VALID_FILES_LIMIT.to_ne_bytes());
-    sys::quotactl(root.as_fd(), SETQUOTA | USERS, DISK + 1, &mut data).doing("Q_SETQUOTA")?;
+    raw::quotactl(root.as_fd(), SETQUOTA | USERS, DISK + 1, &mut data).context("Q_SETQUOTA")?;
     let make = || {
-        syscalls::create("a", 0o644)?;
-        syscalls::create("b", 0o644)?;
-        Ok(u64::from(syscalls::create("c", 0o644) == Err(Errno::DQUOT)))
+        calls::create("a", 0o644)?;
+        calls::create("b", 0o644)?;
+        Ok(u64::from(calls::create("c", 0o644) == Err(Errno::DQUOT)))
     };
-    same(
+    check_eq(
         "two, and the third refused",
         counted.call(namespaces, Who::Stranger, make),
         Ok(1),
@@ -202,10 +202,10 @@ fn limit(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
     let more = || {
         ["x", "y", "z"]
             .iter()
-            .try_for_each(|name| syscalls::create(name, 0o644).map(drop))
+            .try_for_each(|name| calls::create(name, 0o644).map(drop))
             .map(|()| 0)
     };
-    same(
+    check_eq(
         "three of another",
         counted.call(namespaces, Who::Owner, more),
         OK,
@@ -215,9 +215,9 @@ fn limit(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
 fn who_may_ask(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
     let counted = Counted::new(fixture, namespaces)?;
     let mut wrong = String::new();
-    let made = counted.call(namespaces, Who::Owner, || syscalls::create("a", 0o644));
-    same("making one", made, OK)?;
-    let root = File::open(&counted.seen).doing("opening")?;
+    let made = counted.call(namespaces, Who::Owner, || calls::create("a", 0o644));
+    check_eq("making one", made, OK)?;
+    let root = File::open(&counted.seen).context("opening")?;
     // Quotas are of the disk: an id is not that of a mount, through whichever it is asked for. So
     // everybody may ask for the own number, which is that of the file's owner for one only.
     for (who, ns) in everybody() {
@@ -243,7 +243,7 @@ fn who_may_ask(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
 /// How many files a user or a group has, as the caller is told.
 fn asked(root: &File, kind: u32, id: u32) -> SyscallResult {
     let mut data = [0; 256];
-    match sys::quotactl(root.as_fd(), GETQUOTA | kind, id, &mut data) {
+    match raw::quotactl(root.as_fd(), GETQUOTA | kind, id, &mut data) {
         // Nothing was ever counted for it.
         Err(Errno::SRCH | Errno::NOENT) => Ok(0),
         answer => answer.map(|_| number(&data, FILES)),

@@ -7,15 +7,14 @@ use std::os::unix::fs::{symlink, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 
+use kselftest::errno::from_io;
+use kselftest::ktap::{check_eq, Context, Failure, Outcome};
 use rustix::fs::{chownat, mknodat, stat, AtFlags, FileType, Mode, CWD};
 use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
 
 use super::{attributes, setattr, About, Entry};
 use crate::attr::{self, Attr};
-use crate::ktap::{Doing, Failure, Outcome};
-use crate::op::same;
-use crate::userns::number;
 
 pub(super) const TESTS: &[Entry] = &[
     ("rdonly", rdonly),
@@ -34,22 +33,22 @@ pub(super) const TESTS: &[Entry] = &[
 /// Sets, looks, clears, looks.
 fn set_and_clear(dir: &Path, flag: u64, with: &dyn Fn(bool) -> Outcome) -> Outcome {
     with(false)?;
-    same("setting", setattr(dir, Attr::set(flag)), Ok(0))?;
-    same("after setting", attributes(dir)?, flag)?;
+    check_eq("setting", setattr(dir, Attr::set(flag)), Ok(0))?;
+    check_eq("after setting", attributes(dir)?, flag)?;
     with(true)?;
-    same("clearing", setattr(dir, Attr::clear(flag)), Ok(0))?;
-    same("after clearing", attributes(dir)?, 0)?;
+    check_eq("clearing", setattr(dir, Attr::clear(flag)), Ok(0))?;
+    check_eq("after clearing", attributes(dir)?, 0)?;
     with(false)
 }
 
 fn errno<T>(result: std::io::Result<T>) -> Result<(), Errno> {
-    result.map(drop).map_err(number)
+    result.map(drop).map_err(from_io)
 }
 
 fn rdonly(dir: &Path) -> Outcome {
     set_and_clear(dir, attr::RDONLY, &|set| {
         let made = errno(fs::write(dir.join("file"), "x"));
-        same(
+        check_eq(
             "making a file",
             made,
             if set { Err(Errno::ROFS) } else { Ok(()) },
@@ -60,23 +59,23 @@ fn rdonly(dir: &Path) -> Outcome {
 /// This program, in a directory.
 fn program(dir: &Path) -> Result<std::path::PathBuf, Failure> {
     let copy = dir.join("program");
-    let own = std::env::current_exe().doing("finding this program")?;
-    fs::copy(own, &copy).doing("copying this program")?;
+    let own = std::env::current_exe().context("finding this program")?;
+    fs::copy(own, &copy).context("copying this program")?;
     Ok(copy)
 }
 
 fn nosuid(dir: &Path) -> Outcome {
     let copy = program(dir)?;
     let (user, group) = (Uid::from_raw(1234), Gid::from_raw(1235));
-    chownat(CWD, &copy, Some(user), Some(group), AtFlags::empty()).doing("giving it away")?;
-    fs::set_permissions(&copy, fs::Permissions::from_mode(0o6755)).doing("setting its bits")?;
+    chownat(CWD, &copy, Some(user), Some(group), AtFlags::empty()).context("giving it away")?;
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o6755)).context("setting its bits")?;
     set_and_clear(dir, attr::NOSUID, &|set| {
         let output = Command::new(&copy)
             .arg("--ids")
             .output()
-            .doing("running it")?;
+            .context("running it")?;
         let ids = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        same("ids", ids.as_str(), if set { "0 0" } else { "1234 1235" })
+        check_eq("ids", ids.as_str(), if set { "0 0" } else { "1234 1235" })
     })
 }
 
@@ -90,10 +89,10 @@ fn nodev(dir: &Path) -> Outcome {
         Mode::from_raw_mode(0o666),
         device,
     )
-    .doing("making a device file")?;
+    .context("making a device file")?;
     set_and_clear(dir, attr::NODEV, &|set| {
         let opened = errno(File::open(&null));
-        same(
+        check_eq(
             "opening it",
             opened,
             if set { Err(Errno::ACCESS) } else { Ok(()) },
@@ -105,7 +104,7 @@ fn noexec(dir: &Path) -> Outcome {
     let copy = program(dir)?;
     set_and_clear(dir, attr::NOEXEC, &|set| {
         let ran = errno(Command::new(&copy).arg("--ids").output());
-        same(
+        check_eq(
             "running it",
             ran,
             if set { Err(Errno::ACCESS) } else { Ok(()) },
@@ -114,17 +113,17 @@ fn noexec(dir: &Path) -> Outcome {
 }
 
 fn nosymfollow(dir: &Path) -> Outcome {
-    fs::write(dir.join("file"), "").doing("making a file")?;
-    symlink("file", dir.join("link")).doing("making a link")?;
+    fs::write(dir.join("file"), "").context("making a file")?;
+    symlink("file", dir.join("link")).context("making a link")?;
     set_and_clear(dir, attr::NOSYMFOLLOW, &|set| {
         let read = errno(fs::read(dir.join("link")));
-        same(
+        check_eq(
             "following it",
             read,
             if set { Err(Errno::LOOP) } else { Ok(()) },
         )?;
         let look = errno(fs::read_link(dir.join("link")));
-        same("reading it", look, Ok(()))
+        check_eq("reading it", look, Ok(()))
     })
 }
 
@@ -139,13 +138,13 @@ fn is_noted(path: &Path) -> Result<bool, Failure> {
         last_access: at(2000),
         last_modification: at(1000),
     };
-    utimensat(CWD, path, &times, AtFlags::empty()).doing("setting times")?;
+    utimensat(CWD, path, &times, AtFlags::empty()).context("setting times")?;
     if path.is_dir() {
-        fs::read_dir(path).doing("listing")?.count();
+        fs::read_dir(path).context("listing")?.count();
     } else {
-        fs::read(path).doing("reading")?;
+        fs::read(path).context("reading")?;
     }
-    Ok(stat(path).doing("looking")?.st_atime != 2000)
+    Ok(stat(path).context("looking")?.st_atime != 2000)
 }
 
 fn set_atime(value: u64) -> Attr {
@@ -157,46 +156,46 @@ fn set_atime(value: u64) -> Attr {
 
 fn noatime(dir: &Path) -> Outcome {
     let file = dir.join("file");
-    fs::write(&file, "x").doing("making a file")?;
-    same(
+    fs::write(&file, "x").context("making a file")?;
+    check_eq(
         "strictly",
         setattr(dir, set_atime(attr::STRICTATIME)),
         Ok(0),
     )?;
-    same("noted", is_noted(&file)?, true)?;
-    same("never", setattr(dir, set_atime(attr::NOATIME)), Ok(0))?;
-    same("attributes", attributes(dir)?, attr::NOATIME)?;
-    same("noted", is_noted(&file)?, false)
+    check_eq("noted", is_noted(&file)?, true)?;
+    check_eq("never", setattr(dir, set_atime(attr::NOATIME)), Ok(0))?;
+    check_eq("attributes", attributes(dir)?, attr::NOATIME)?;
+    check_eq("noted", is_noted(&file)?, false)
 }
 
 fn nodiratime(dir: &Path) -> Outcome {
     let (file, directory) = (dir.join("file"), dir.join("dir"));
-    fs::write(&file, "x").doing("making a file")?;
-    fs::create_dir(&directory).doing("making a directory")?;
-    same(
+    fs::write(&file, "x").context("making a file")?;
+    fs::create_dir(&directory).context("making a directory")?;
+    check_eq(
         "strictly",
         setattr(dir, set_atime(attr::STRICTATIME)),
         Ok(0),
     )?;
-    same("directory", is_noted(&directory)?, true)?;
-    same(
+    check_eq("directory", is_noted(&directory)?, true)?;
+    check_eq(
         "not of directories",
         setattr(dir, Attr::set(attr::NODIRATIME)),
         Ok(0),
     )?;
     let attributes = attributes(dir)?;
-    same(
+    check_eq(
         "attributes",
         attributes,
         attr::NODIRATIME | attr::STRICTATIME,
     )?;
-    same("directory", is_noted(&directory)?, false)?;
-    same("file", is_noted(&file)?, true)
+    check_eq("directory", is_noted(&directory)?, false)?;
+    check_eq("file", is_noted(&file)?, true)
 }
 
 fn strictatime(dir: &Path) -> Outcome {
     let file = dir.join("file");
-    fs::write(&file, "x").doing("making a file")?;
+    fs::write(&file, "x").context("making a file")?;
     for value in [
         attr::STRICTATIME,
         0,
@@ -205,16 +204,16 @@ fn strictatime(dir: &Path) -> Outcome {
         attr::NOATIME,
         0,
     ] {
-        same("setting", setattr(dir, set_atime(value)), Ok(0))?;
-        same("attributes", attributes(dir)?, value)?;
+        check_eq("setting", setattr(dir, set_atime(value)), Ok(0))?;
+        check_eq("attributes", attributes(dir)?, value)?;
     }
     // The file was read after it was written, and not long ago: not noted again.
-    same("setting", setattr(dir, set_atime(attr::STRICTATIME)), Ok(0))?;
-    same("noted", is_noted(&file)?, true)
+    check_eq("setting", setattr(dir, set_atime(attr::STRICTATIME)), Ok(0))?;
+    check_eq("noted", is_noted(&file)?, true)
 }
 
 fn set_and_clear_at_once(dir: &Path) -> Outcome {
-    same(
+    check_eq(
         "setting",
         setattr(dir, Attr::set(attr::NOEXEC | attr::NODEV)),
         Ok(0),
@@ -223,15 +222,15 @@ fn set_and_clear_at_once(dir: &Path) -> Outcome {
         set: attr::NOSUID,
         ..Attr::clear(attr::NOEXEC)
     };
-    same("both", setattr(dir, both), Ok(0))?;
-    same("after", attributes(dir)?, attr::NOSUID | attr::NODEV)?;
+    check_eq("both", setattr(dir, both), Ok(0))?;
+    check_eq("after", attributes(dir)?, attr::NOSUID | attr::NODEV)?;
     // What is cleared and set is set.
     let same_one = Attr {
         set: attr::NODEV,
         ..Attr::clear(attr::NODEV)
     };
-    same("the same one", setattr(dir, same_one), Ok(0))?;
-    same("after", attributes(dir)?, attr::NOSUID | attr::NODEV)
+    check_eq("the same one", setattr(dir, same_one), Ok(0))?;
+    check_eq("after", attributes(dir)?, attr::NOSUID | attr::NODEV)
 }
 
 fn several_at_once(dir: &Path) -> Outcome {
@@ -241,10 +240,10 @@ fn several_at_once(dir: &Path) -> Outcome {
         | attr::NOEXEC
         | attr::NODIRATIME
         | attr::NOSYMFOLLOW;
-    same("setting", setattr(dir, Attr::set(all)), Ok(0))?;
-    same("after setting", attributes(dir)?, all)?;
-    same("clearing", setattr(dir, Attr::clear(all)), Ok(0))?;
-    same("after clearing", attributes(dir)?, 0)
+    check_eq("setting", setattr(dir, Attr::set(all)), Ok(0))?;
+    check_eq("after setting", attributes(dir)?, all)?;
+    check_eq("clearing", setattr(dir, Attr::clear(all)), Ok(0))?;
+    check_eq("after clearing", attributes(dir)?, 0)
 }
 
 fn each_propagation(dir: &Path) -> Outcome {
@@ -258,10 +257,10 @@ fn each_propagation(dir: &Path) -> Outcome {
         (unbindable, unbindable),
         (private, private),
     ] {
-        same("setting", setattr(dir, Attr::propagation(set)), Ok(0))?;
-        same("propagation", About::mount(dir)?.propagation(), seen)?;
+        check_eq("setting", setattr(dir, Attr::propagation(set)), Ok(0))?;
+        check_eq("propagation", About::mount(dir)?.propagation(), seen)?;
         let copied = attr::copy(dir).map(drop);
-        same(
+        check_eq(
             "copying",
             copied,
             if set == unbindable {

@@ -9,6 +9,8 @@ use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
 
+use kselftest::ktap::{check_eq, skipped, Context, Failure, Outcome};
+use kselftest::process;
 use rustix::fs::lstat;
 use rustix::io::Errno;
 use rustix::mount::{mount, MountFlags};
@@ -18,10 +20,8 @@ use rustix::thread::UnshareFlags;
 use super::Entry;
 use crate::attr;
 use crate::caller::{everybody, CallerNamespaces, Who, DISK, SEEN};
-use crate::ktap::{skip, Doing, Failure, Outcome};
-use crate::op::{same, EACCES, EOVERFLOW};
-use crate::sys;
-use crate::syscalls;
+use crate::calls;
+use crate::op::{EACCES, EOVERFLOW};
 
 pub(super) const TESTS: &[Entry] = &[
     ("server_that_allows_maps", allowed),
@@ -148,17 +148,17 @@ impl Server {
 /// Has a server started, and mounts its filesystem.
 fn mounted(dir: &Path, allows: bool, options: &str) -> Result<PathBuf, Failure> {
     let device = File::options().read(true).write(true).open("/dev/fuse");
-    let device = device.map_err(|error| skip(format_args!("/dev/fuse: {error}")))?;
+    let device = device.map_err(|error| skipped(format_args!("/dev/fuse: {error}")))?;
     let target = dir.join("plain");
-    std::fs::create_dir(&target).doing("making a directory")?;
-    let (ready, say_ready) = pipe_with(PipeFlags::CLOEXEC).doing("making a pipe")?;
-    let (begin, say_begin) = pipe_with(PipeFlags::CLOEXEC).doing("making a pipe")?;
+    std::fs::create_dir(&target).context("making a directory")?;
+    let (ready, say_ready) = pipe_with(PipeFlags::CLOEXEC).context("making a pipe")?;
+    let (begin, say_begin) = pipe_with(PipeFlags::CLOEXEC).context("making a pipe")?;
     let [mut ready, mut say_ready, mut begin, mut say_begin] =
         [ready, say_ready, begin, say_begin].map(File::from);
-    sys::fork(|| {
+    process::fork(|| {
         let mut serve = || -> std::io::Result<()> {
             // Its own mounts, so that it does not keep those of the test, of which this is one.
-            sys::unshare(UnshareFlags::NEWNS)?;
+            process::unshare(UnshareFlags::NEWNS)?;
             say_ready.write_all(b"1")?;
             begin.read_exact(&mut [0])?;
             let owners = vec![(DISK, DISK)];
@@ -166,16 +166,18 @@ fn mounted(dir: &Path, allows: bool, options: &str) -> Result<PathBuf, Failure> 
         };
         i32::from(serve().is_err())
     })
-    .doing("starting the server")?;
+    .context("starting the server")?;
     drop(say_ready);
-    ready.read_exact(&mut [0]).doing("waiting for the server")?;
+    ready
+        .read_exact(&mut [0])
+        .context("waiting for the server")?;
     let options = format!(
         "fd={},rootmode=40000,user_id=0,group_id=0,allow_other{options}",
         device.as_raw_fd()
     );
-    let options = CString::new(options).doing("the options")?;
-    mount("test", &target, "fuse", MountFlags::empty(), &*options).doing("mounting")?;
-    say_begin.write_all(b"1").doing("starting the server")?;
+    let options = CString::new(options).context("the options")?;
+    mount("test", &target, "fuse", MountFlags::empty(), &*options).context("mounting")?;
+    say_begin.write_all(b"1").context("starting the server")?;
     // What the server allows is known once it has answered, for which this waits; by whom it is
     // asked this time was settled before.
     let _ = lstat(&target);
@@ -188,13 +190,13 @@ fn seen(path: &Path) -> Result<(u32, i64), Errno> {
 }
 
 fn allowed(dir: &Path) -> Outcome {
-    let namespaces = CallerNamespaces::new().doing("making user namespaces")?;
+    let namespaces = CallerNamespaces::new().context("making user namespaces")?;
     let plain = mounted(dir, true, ",default_permissions")?;
-    same("plain", seen(&plain), Ok((DISK, NOBODY)))?;
+    check_eq("plain", seen(&plain), Ok((DISK, NOBODY)))?;
     let target = dir.join("mapped");
-    std::fs::create_dir(&target).doing("making a directory")?;
-    attr::idmap(&plain, &target, namespaces.mounts.as_fd()).doing("mounting with a map")?;
-    same("through the map", seen(&target), Ok((SEEN, NOBODY)))?;
+    std::fs::create_dir(&target).context("making a directory")?;
+    attr::idmap(&plain, &target, namespaces.mounts.as_fd()).context("mounting with a map")?;
+    check_eq("through the map", seen(&target), Ok((SEEN, NOBODY)))?;
     for (who, ns) in everybody() {
         let expected = match who {
             Who::Owner | Who::Admin => Ok(u64::from(ns.shown(who.id()))),
@@ -204,32 +206,32 @@ fn allowed(dir: &Path) -> Outcome {
         let name = format!("{who:?}-{ns:?}");
         let answer = namespaces.run_as(who, ns, || {
             rustix::process::chdir(&target)?;
-            syscalls::mkdir(&name, 0o755)?;
-            syscalls::owner(&name)
+            calls::mkdir(&name, 0o755)?;
+            calls::owner(&name)
         });
-        same(&format!("a directory of {name}"), answer, expected)?;
+        check_eq(&format!("a directory of {name}"), answer, expected)?;
         if answer.is_ok() {
             let owner = who.on_disk().map(|owner| (owner, NOBODY));
-            same("for the server", seen(&plain.join(&name)).ok(), owner)?;
+            check_eq("for the server", seen(&plain.join(&name)).ok(), owner)?;
         }
     }
     Ok(())
 }
 
 fn not_allowed(dir: &Path) -> Outcome {
-    let namespaces = CallerNamespaces::new().doing("making user namespaces")?;
+    let namespaces = CallerNamespaces::new().context("making user namespaces")?;
     let plain = mounted(dir, false, ",default_permissions")?;
     // Such a one is told who calls.
-    same("plain", seen(&plain), Ok((DISK, 0)))?;
+    check_eq("plain", seen(&plain), Ok((DISK, 0)))?;
     let answer = attr::idmap(&plain, dir, namespaces.mounts.as_fd());
-    same("mounting with a map", answer, Err(Errno::INVAL))
+    check_eq("mounting with a map", answer, Err(Errno::INVAL))
 }
 
 fn decides_itself(dir: &Path) -> Outcome {
-    let namespaces = CallerNamespaces::new().doing("making user namespaces")?;
+    let namespaces = CallerNamespaces::new().context("making user namespaces")?;
     let plain = mounted(dir, true, "")?;
     // It could not tell who may, not being told who calls.
-    same("plain", seen(&plain), Err(Errno::CONNREFUSED))?;
+    check_eq("plain", seen(&plain), Err(Errno::CONNREFUSED))?;
     let answer = attr::idmap(&plain, dir, namespaces.mounts.as_fd());
-    same("mounting with a map", answer, Err(Errno::INVAL))
+    check_eq("mounting with a map", answer, Err(Errno::INVAL))
 }

@@ -6,6 +6,9 @@ use std::fs;
 use std::os::fd::AsFd;
 use std::path::Path;
 
+use kselftest::ktap::{check_eq, Context, Failure, Outcome};
+use kselftest::process;
+use kselftest::userns::UserNs;
 use rustix::fs::{chownat, lstat, AtFlags, CWD};
 use rustix::io::Errno;
 use rustix::mount::{mount, MountFlags};
@@ -14,11 +17,7 @@ use rustix::thread::{move_into_link_name_space, LinkNameSpaceType, UnshareFlags}
 
 use super::{setattr, Entry};
 use crate::attr::{self, Attr};
-use crate::caller::{apart, OVERFLOW};
-use crate::ktap::{Doing, Failure, Outcome};
-use crate::op::same;
-use crate::sys;
-use crate::userns::UserNs;
+use crate::caller::OVERFLOW;
 
 pub(super) const TESTS: &[Entry] = &[
     ("attached_mount", attached_mount),
@@ -41,12 +40,12 @@ pub(super) const TESTS: &[Entry] = &[
 ];
 
 fn userns(map: &str) -> Result<UserNs, Failure> {
-    UserNs::with(map).doing("making a user namespace")
+    UserNs::with(map).context("making a user namespace")
 }
 
 fn attached_mount(dir: &Path) -> Outcome {
     let userns = userns("0 1000 1")?;
-    same(
+    check_eq(
         "attached",
         setattr(dir, Attr::map(&userns)),
         Err(Errno::INVAL),
@@ -55,10 +54,10 @@ fn attached_mount(dir: &Path) -> Outcome {
     let (from, to) = (dir.join("from"), dir.join("to"));
     fs::create_dir(&from)
         .and_then(|()| fs::create_dir(&to))
-        .doing("making directories")?;
-    let tree = attr::copy(dir).doing("copying")?;
-    attr::attach(&tree, &to).doing("attaching")?;
-    same(
+        .context("making directories")?;
+    let tree = attr::copy(dir).context("copying")?;
+    attr::attach(&tree, &to).context("attaching")?;
+    check_eq(
         "after attaching",
         Attr::map(&userns).apply(&tree),
         Err(Errno::INVAL),
@@ -67,14 +66,14 @@ fn attached_mount(dir: &Path) -> Outcome {
 
 fn mount_with_a_map(dir: &Path) -> Outcome {
     let (one, other) = (userns("0 1000 1")?, userns("0 2000 1")?);
-    let tree = attr::copy(dir).doing("copying")?;
-    same("first", Attr::map(&one).apply(&tree), Ok(0))?;
-    same("again", Attr::map(&one).apply(&tree), Err(Errno::PERM))?;
-    same("another", Attr::map(&other).apply(&tree), Err(Errno::PERM))?;
+    let tree = attr::copy(dir).context("copying")?;
+    check_eq("first", Attr::map(&one).apply(&tree), Ok(0))?;
+    check_eq("again", Attr::map(&one).apply(&tree), Err(Errno::PERM))?;
+    check_eq("another", Attr::map(&other).apply(&tree), Err(Errno::PERM))?;
     let target = dir.join("target");
-    fs::create_dir(&target).doing("making a directory")?;
-    attr::attach(&tree, &target).doing("attaching")?;
-    same(
+    fs::create_dir(&target).context("making a directory")?;
+    attr::attach(&tree, &target).context("attaching")?;
+    check_eq(
         "attached",
         setattr(&target, Attr::map(&other)),
         Err(Errno::PERM),
@@ -84,36 +83,36 @@ fn mount_with_a_map(dir: &Path) -> Outcome {
 fn copy_of_a_mount_with_a_map(dir: &Path) -> Outcome {
     let (one, other) = (userns("0 1000 1")?, userns("0 2000 1")?);
     let target = dir.join("target");
-    fs::create_dir(&target).doing("making a directory")?;
-    attr::idmap(dir, &target, one.as_fd()).doing("mounting with a map")?;
-    same("seen", owner(&target)?, (1000, 1000))?;
-    let copy = attr::copy(&target).doing("copying")?;
-    same(
+    fs::create_dir(&target).context("making a directory")?;
+    attr::idmap(dir, &target, one.as_fd()).context("mounting with a map")?;
+    check_eq("seen", owner(&target)?, (1000, 1000))?;
+    let copy = attr::copy(&target).context("copying")?;
+    check_eq(
         "another map",
         Attr::map(&other).apply(&copy),
         Err(Errno::PERM),
     )?;
     let second = dir.join("second");
-    fs::create_dir(&second).doing("making a directory")?;
-    attr::attach(&copy, &second).doing("attaching")?;
-    same("seen through the copy", owner(&second)?, (1000, 1000))
+    fs::create_dir(&second).context("making a directory")?;
+    attr::attach(&copy, &second).context("attaching")?;
+    check_eq("seen through the copy", owner(&second)?, (1000, 1000))
 }
 
 fn filesystem_without_maps(dir: &Path) -> Outcome {
     let userns = userns("0 1000 1")?;
     for kind in ["proc", "sysfs", "ramfs", "devpts"] {
         let target = dir.join(kind);
-        fs::create_dir(&target).doing("making a directory")?;
-        mount(kind, &target, kind, MountFlags::empty(), None).doing(kind)?;
-        let tree = attr::copy(&target).doing("copying")?;
-        same(kind, Attr::map(&userns).apply(&tree), Err(Errno::INVAL))?;
+        fs::create_dir(&target).context("making a directory")?;
+        mount(kind, &target, kind, MountFlags::empty(), None).context(kind)?;
+        let tree = attr::copy(&target).context("copying")?;
+        check_eq(kind, Attr::map(&userns).apply(&tree), Err(Errno::INVAL))?;
     }
     Ok(())
 }
 
 /// Becomes root of a new user namespace, with a mount namespace and a tmpfs of it.
 fn become_container(target: &Path) -> Result<(), Errno> {
-    sys::unshare(UnshareFlags::NEWNS)?;
+    process::unshare(UnshareFlags::NEWNS)?;
     mount(
         "container",
         target,
@@ -129,12 +128,12 @@ fn enter(userns: &UserNs) -> Result<(), Errno> {
     rustix::thread::set_thread_res_gid(group, group, group)?;
     rustix::thread::set_thread_res_uid(user, user, user)?;
     // Otherwise the files of its children in /proc are the initial root's.
-    sys::prctl(libc::PR_SET_DUMPABLE, 1).map(drop)
+    process::set_dumpable()
 }
 
 fn namespace_of_the_filesystem(dir: &Path) -> Outcome {
     let (own, other) = (userns("0 100000 65536")?, userns("0 100000 65536")?);
-    let answer = apart(|| {
+    let answer = process::isolated(|| {
         enter(&own)?;
         become_container(dir)?;
         let tree = attr::copy(dir)?;
@@ -145,35 +144,35 @@ fn namespace_of_the_filesystem(dir: &Path) -> Outcome {
             [itself, foreign] == [Err(Errno::INVAL), Err(Errno::PERM)],
         ))
     });
-    same("own namespace, another namespace", answer, Ok(1))
+    check_eq("own namespace, another namespace", answer, Ok(1))
 }
 
 fn filesystem_of_a_namespace(dir: &Path) -> Outcome {
     let own = userns("0 100000 65536")?;
-    let answer = apart(|| {
+    let answer = process::isolated(|| {
         enter(&own)?;
         become_container(dir)?;
         // A namespace below, that shows root's files as user 5's.
         let below = UserNs::with("0 5 1")?;
         let target = dir.join("target");
-        fs::create_dir(&target).map_err(crate::userns::number)?;
+        fs::create_dir(&target).map_err(kselftest::errno::from_io)?;
         attr::idmap(dir, &target, below.as_fd())?;
         lstat(&target).map(|status| u64::from(status.st_uid))
     });
-    same("seen by the owner of the filesystem", answer, Ok(5))
+    check_eq("seen by the owner of the filesystem", answer, Ok(5))
 }
 
 fn filesystem_of_others(dir: &Path) -> Outcome {
     let own = userns("0 100000 65536")?;
-    let answer = apart(|| {
+    let answer = process::isolated(|| {
         enter(&own)?;
-        sys::unshare(UnshareFlags::NEWNS)?;
+        process::unshare(UnshareFlags::NEWNS)?;
         let below = UserNs::with("0 5 1")?;
         // This tmpfs is of the initial namespace.
         let tree = attr::copy(dir)?;
         Attr::map(&below).apply(&tree)
     });
-    same(
+    check_eq(
         "in a namespace that does not control the filesystem",
         answer,
         Err(Errno::PERM),
@@ -183,35 +182,35 @@ fn filesystem_of_others(dir: &Path) -> Outcome {
 fn namespace_of_others(dir: &Path) -> Outcome {
     // One that root in another namespace beside it made.
     let (own, other) = (userns("0 100000 65536")?, userns("0 200000 65536")?);
-    let answer = apart(|| {
+    let answer = process::isolated(|| {
         enter(&own)?;
         become_container(dir)?;
         Attr::map(&other).apply(attr::copy(dir)?)
     });
-    same("a namespace beside the caller's", answer, Err(Errno::PERM))
+    check_eq("a namespace beside the caller's", answer, Err(Errno::PERM))
 }
 
 /// Owner and group as they are seen.
 fn owner(path: &Path) -> Result<(u32, u32), Failure> {
-    let status = lstat(path).doing(format_args!("looking at {}", path.display()))?;
+    let status = lstat(path).context(format_args!("looking at {}", path.display()))?;
     Ok((status.st_uid, status.st_gid))
 }
 
 fn give(path: &Path, user: u32, group: u32) -> Outcome {
     let (user, group) = (Some(Uid::from_raw(user)), Some(Gid::from_raw(group)));
-    chownat(CWD, path, user, group, AtFlags::SYMLINK_NOFOLLOW).doing("changing the owner")
+    chownat(CWD, path, user, group, AtFlags::SYMLINK_NOFOLLOW).context("changing the owner")
 }
 
 fn of_a_file(dir: &Path) -> Outcome {
     let (file, target) = (dir.join("file"), dir.join("target"));
     fs::write(&file, "x")
         .and_then(|()| fs::write(&target, ""))
-        .doing("making files")?;
+        .context("making files")?;
     give(&file, 7, 8)?;
-    let userns = UserNs::new("7 1007 1", "8 1008 1").doing("making a user namespace")?;
-    attr::idmap(&file, &target, userns.as_fd()).doing("mounting a file")?;
-    same("the file", owner(&file)?, (7, 8))?;
-    same("through the mount", owner(&target)?, (1007, 1008))
+    let userns = UserNs::new("7 1007 1", "8 1008 1").context("making a user namespace")?;
+    attr::idmap(&file, &target, userns.as_fd()).context("mounting a file")?;
+    check_eq("the file", owner(&file)?, (7, 8))?;
+    check_eq("through the mount", owner(&target)?, (1007, 1008))
 }
 
 /// Tries pairs of an id on disk and what must be seen of it.
@@ -219,12 +218,12 @@ fn shows(dir: &Path, users: &str, groups: &str, pairs: &[(u32, u32)]) -> Outcome
     let (file, target) = (dir.join("file"), dir.join("target"));
     fs::write(&file, "x")
         .and_then(|()| fs::create_dir_all(&target))
-        .doing("making a file")?;
-    let userns = UserNs::new(users, groups).doing("making a user namespace")?;
-    attr::idmap(dir, &target, userns.as_fd()).doing("mounting with a map")?;
+        .context("making a file")?;
+    let userns = UserNs::new(users, groups).context("making a user namespace")?;
+    attr::idmap(dir, &target, userns.as_fd()).context("mounting with a map")?;
     for &(disk, seen) in pairs {
         give(&file, disk, disk)?;
-        same(
+        check_eq(
             &format!("{disk} on disk"),
             owner(&target.join("file"))?,
             (seen, seen),
@@ -233,7 +232,7 @@ fn shows(dir: &Path, users: &str, groups: &str, pairs: &[(u32, u32)]) -> Outcome
             // And back, from another owner who is known.
             give(&file, pairs[0].0, pairs[0].0)?;
             give(&target.join("file"), seen, seen)?;
-            same(&format!("{seen} stored"), owner(&file)?, (disk, disk))?;
+            check_eq(&format!("{seen} stored"), owner(&file)?, (disk, disk))?;
         }
     }
     Ok(())
@@ -253,9 +252,9 @@ fn users_and_groups_apart(dir: &Path) -> Outcome {
     let (file, target) = (dir.join("file"), dir.join("target"));
     fs::write(&file, "x")
         .and_then(|()| fs::create_dir(&target))
-        .doing("making a file")?;
-    let userns = UserNs::new("5 100 1", "6 200 1").doing("making a user namespace")?;
-    attr::idmap(dir, &target, userns.as_fd()).doing("mounting with a map")?;
+        .context("making a file")?;
+    let userns = UserNs::new("5 100 1", "6 200 1").context("making a user namespace")?;
+    attr::idmap(dir, &target, userns.as_fd()).context("mounting with a map")?;
     for ((user, group), seen) in [
         ((5, 6), (100, 200)),
         ((6, 5), (OVERFLOW, OVERFLOW)),
@@ -263,7 +262,7 @@ fn users_and_groups_apart(dir: &Path) -> Outcome {
         ((6, 6), (OVERFLOW, 200)),
     ] {
         give(&file, user, group)?;
-        same(
+        check_eq(
             &format!("{user} and {group}"),
             owner(&target.join("file"))?,
             seen,
@@ -303,7 +302,7 @@ fn ranges(count: u32) -> (String, Vec<(u32, u32)>) {
 fn five_and_six_ranges(dir: &Path) -> Outcome {
     for (name, count) in [("five", 5), ("six", 6)] {
         let directory = dir.join(name);
-        fs::create_dir(&directory).doing("making a directory")?;
+        fs::create_dir(&directory).context("making a directory")?;
         let (map, pairs) = ranges(count);
         shows(&directory, &map, &map, &pairs)?;
     }
@@ -322,43 +321,43 @@ fn most_ranges(dir: &Path) -> Outcome {
 
 fn with_other_attributes(dir: &Path) -> Outcome {
     let userns = userns("0 1000 1")?;
-    let tree = attr::copy(dir).doing("copying")?;
+    let tree = attr::copy(dir).context("copying")?;
     let mut all = Attr::map(&userns);
     all.set |= attr::NODEV | attr::RDONLY;
     all.propagation = 1 << 20;
-    same("all at once", all.apply(&tree), Ok(0))?;
+    check_eq("all at once", all.apply(&tree), Ok(0))?;
     let target = dir.join("target");
-    fs::create_dir(&target).doing("making a directory")?;
-    attr::attach(&tree, &target).doing("attaching")?;
+    fs::create_dir(&target).context("making a directory")?;
+    attr::attach(&tree, &target).context("attaching")?;
     let expected = attr::IDMAP | attr::NODEV | attr::RDONLY;
-    same("attributes", super::attributes(&target)?, expected)?;
-    same("owner", owner(&target)?, (1000, 1000))
+    check_eq("attributes", super::attributes(&target)?, expected)?;
+    check_eq("owner", owner(&target)?, (1000, 1000))
 }
 
 fn failing_changes_nothing(dir: &Path) -> Outcome {
     let userns = userns("0 1000 1")?;
-    fs::create_dir(dir.join("below")).doing("making a directory")?;
+    fs::create_dir(dir.join("below")).context("making a directory")?;
     super::mount_on(&dir.join("below"), "proc")?;
-    let tree = attr::copy_all(dir).doing("copying the tree")?;
+    let tree = attr::copy_all(dir).context("copying the tree")?;
     let mut all = Attr::map(&userns);
     all.set |= attr::NODEV;
-    same(
+    check_eq(
         "with a mount that cannot have one",
         all.apply_to_all(&tree),
         Err(Errno::INVAL),
     )?;
     let target = dir.join("target");
-    fs::create_dir(&target).doing("making a directory")?;
-    attr::attach(&tree, &target).doing("attaching")?;
-    same("attributes", super::attributes(&target)?, 0)?;
-    same("owner", owner(&target)?, (0, 0))
+    fs::create_dir(&target).context("making a directory")?;
+    attr::attach(&tree, &target).context("attaching")?;
+    check_eq("attributes", super::attributes(&target)?, 0)?;
+    check_eq("owner", owner(&target)?, (0, 0))
 }
 
 fn namespace_may_end(dir: &Path) -> Outcome {
     let userns = userns("0 1000 1")?;
     let target = dir.join("target");
-    fs::create_dir(&target).doing("making a directory")?;
-    attr::idmap(dir, &target, userns.as_fd()).doing("mounting with a map")?;
+    fs::create_dir(&target).context("making a directory")?;
+    attr::idmap(dir, &target, userns.as_fd()).context("mounting with a map")?;
     drop(userns);
-    same("owner", owner(&target)?, (1000, 1000))
+    check_eq("owner", owner(&target)?, (1000, 1000))
 }

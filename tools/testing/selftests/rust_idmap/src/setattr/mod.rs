@@ -14,14 +14,15 @@ mod user_namespace;
 use std::ffi::CString;
 use std::path::Path;
 
+use kselftest::ktap::{Context, Failure, Outcome};
+use kselftest::{mounts, process, raw};
 use rustix::fs::{statx, AtFlags, StatxFlags, CWD};
 use rustix::io::Errno;
-use rustix::mount::{mount, mount_change, MountFlags, MountPropagationFlags};
-use rustix::thread::UnshareFlags;
+use rustix::mount::{mount, MountFlags};
 
+use crate::attr;
 use crate::attr::Attr;
-use crate::ktap::{Doing, Failure, Outcome, Test};
-use crate::{attr, sys};
+use crate::runner::Test;
 
 /// The tests.
 pub(crate) fn tests() -> Vec<Test<'static>> {
@@ -48,26 +49,23 @@ type Entry = (&'static str, fn(&Path) -> Outcome);
 
 /// Runs a test in a process and a mount namespace of its own, on a tmpfs.
 pub(crate) fn alone(run: impl FnOnce(&Path) -> Outcome) -> Outcome {
-    sys::in_child(|| {
-        sys::unshare(UnshareFlags::NEWNS).doing("making a mount namespace")?;
-        let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-        mount_change("/", private).doing("making all mounts private")?;
+    process::isolated_test(|| {
+        mounts::new_namespace().context("creating a mount namespace")?;
         let directory = Path::new("/mnt");
         tmpfs(directory)?;
         run(directory)
     })
-    .unwrap_or_else(|| Err(Failure::Wrong("the test died".to_owned())))
 }
 
 /// Mounts a tmpfs on a new directory.
 fn tmpfs(directory: &Path) -> Outcome {
-    std::fs::create_dir_all(directory).doing(format_args!("making {}", directory.display()))?;
-    mount("test", directory, "tmpfs", MountFlags::empty(), c"mode=755").doing("mounting a tmpfs")
+    std::fs::create_dir_all(directory).context(format_args!("making {}", directory.display()))?;
+    mount("test", directory, "tmpfs", MountFlags::empty(), c"mode=755").context("mounting a tmpfs")
 }
 
 /// Mounts a filesystem that needs no device.
 fn mount_on(directory: &Path, kind: &str) -> Outcome {
-    mount("test", directory, kind, MountFlags::empty(), None).doing(kind)
+    mount("test", directory, kind, MountFlags::empty(), None).context(kind)
 }
 
 /// The call on the mount at a path.
@@ -88,7 +86,7 @@ fn with_flags(path: &Path, flags: i32, attr: Attr) -> Result<u64, Errno> {
 /// The call with a struct of any length.
 fn with_bytes(path: &Path, flags: i32, bytes: &[u8], size: usize) -> Result<u64, Errno> {
     let path = CString::new(path.to_string_lossy().as_bytes()).map_err(|_| Errno::INVAL)?;
-    sys::mount_setattr(libc::AT_FDCWD, &path, flags, Some(bytes), size)
+    raw::mount_setattr(libc::AT_FDCWD, &path, flags, Some(bytes), size)
 }
 
 /// What `statmount()` says of the mount at a path.
@@ -99,9 +97,9 @@ impl About {
     const EVERYTHING: u64 = 0x2 | 0x4 | 0x2000 | 0x4000;
 
     fn mount(path: &Path) -> Result<Self, Failure> {
-        sys::statmount(unique_id(path)?, Self::EVERYTHING)
+        raw::statmount(unique_id(path)?, Self::EVERYTHING)
             .map(Self)
-            .doing("statmount()")
+            .context("statmount()")
     }
 
     fn u32(&self, at: usize) -> usize {
@@ -151,7 +149,7 @@ fn unique_id(path: &Path) -> Result<u64, Failure> {
     /// `STATX_MNT_ID_UNIQUE`.
     const UNIQUE: u32 = 0x4000;
     let wanted = StatxFlags::from_bits_retain(UNIQUE);
-    let status = statx(CWD, path, AtFlags::empty(), wanted).doing("statx()")?;
+    let status = statx(CWD, path, AtFlags::empty(), wanted).context("statx()")?;
     Ok(status.stx_mnt_id)
 }
 

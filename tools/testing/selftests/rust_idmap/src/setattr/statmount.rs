@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use super::{About, Entry};
 use crate::attr;
 use crate::caller::{CallerNamespaces, CallerNs, Who, COUNT, DISK};
-use crate::ktap::{Doing, Failure, Outcome};
-use crate::op::same;
-use crate::userns::UserNs;
+use kselftest::ktap::{check_eq, Context, Failure, Outcome};
+use kselftest::process;
+use kselftest::userns::UserNs;
 
 pub(super) const TESTS: &[Entry] = &[
     ("plain_mount", plain_mount),
@@ -35,8 +35,8 @@ const GID_MAP: u64 = 0x4000;
 
 fn mapped(dir: &Path, userns: &UserNs) -> Result<PathBuf, Failure> {
     let target = dir.join("mapped");
-    fs::create_dir(&target).doing("making a directory")?;
-    attr::idmap(dir, &target, userns.as_fd()).doing("mounting with a map")?;
+    fs::create_dir(&target).context("making a directory")?;
+    attr::idmap(dir, &target, userns.as_fd()).context("mounting with a map")?;
     Ok(target)
 }
 
@@ -48,12 +48,12 @@ fn told(about: &About) -> String {
 
 fn plain_mount(dir: &Path) -> Outcome {
     // That there is no map is told by the parts not being there.
-    same("told", told(&About::mount(dir)?).as_str(), "0||")
+    check_eq("told", told(&About::mount(dir)?).as_str(), "0||")
 }
 
 /// The map of all tests, to a caller in a namespace.
 fn told_to(dir: &Path, ns: CallerNs, lower: Option<u32>) -> Outcome {
-    let namespaces = CallerNamespaces::new().doing("making user namespaces")?;
+    let namespaces = CallerNamespaces::new().context("making user namespaces")?;
     let target = mapped(dir, &namespaces.mounts)?;
     let range = lower.map_or(String::new(), |lower| format!("{DISK} {lower} {COUNT}"));
     let expected = format!("{}|{range}|{range}", UID_MAP | GID_MAP);
@@ -63,7 +63,7 @@ fn told_to(dir: &Path, ns: CallerNs, lower: Option<u32>) -> Outcome {
             let about = About::mount(&target).map_err(|_| rustix::io::Errno::IO)?;
             Ok(u64::from(told(&about) == expected))
         });
-        same(&format!("{}: told {expected}", who.name()), answer, Ok(1))?;
+        check_eq(&format!("{}: told {expected}", who.name()), answer, Ok(1))?;
     }
     Ok(())
 }
@@ -71,10 +71,10 @@ fn told_to(dir: &Path, ns: CallerNs, lower: Option<u32>) -> Outcome {
 fn namespace_that_knows_part(dir: &Path) -> Outcome {
     let target = mapped(
         dir,
-        &UserNs::with("0 1000 1\n1 2000 10\n").doing("a user namespace")?,
+        &UserNs::with("0 1000 1\n1 2000 10\n").context("a user namespace")?,
     )?;
-    let own = UserNs::with("0 1000 1\n1 2000 5\n").doing("a user namespace")?;
-    let answer = crate::caller::apart(|| {
+    let own = UserNs::with("0 1000 1\n1 2000 5\n").context("a user namespace")?;
+    let answer = process::isolated(|| {
         use rustix::thread::{move_into_link_name_space, LinkNameSpaceType};
         move_into_link_name_space(own.as_fd(), Some(LinkNameSpaceType::User))?;
         let about = About::mount(&target).map_err(|_| rustix::io::Errno::IO)?;
@@ -84,14 +84,14 @@ fn namespace_that_knows_part(dir: &Path) -> Outcome {
             told(&about) == format!("{}|{range}|{range}", UID_MAP | GID_MAP),
         ))
     });
-    same("told the range that is known as a whole", answer, Ok(1))
+    check_eq("told the range that is known as a whole", answer, Ok(1))
 }
 
 fn users_and_groups_apart(dir: &Path) -> Outcome {
-    let userns = UserNs::new("5 100 1\n9 10 3\n", "6 200 7\n").doing("a user namespace")?;
+    let userns = UserNs::new("5 100 1\n9 10 3\n", "6 200 7\n").context("a user namespace")?;
     let target = mapped(dir, &userns)?;
     let expected = format!("{}|5 100 1,9 10 3|6 200 7", UID_MAP | GID_MAP);
-    same("told", told(&About::mount(&target)?), expected)
+    check_eq("told", told(&About::mount(&target)?), expected)
 }
 
 fn many_ranges(dir: &Path) -> Outcome {
@@ -100,15 +100,16 @@ fn many_ranges(dir: &Path) -> Outcome {
         .map(|i| format!("{} {} 1", 5 * i, 1000 + 7 * i))
         .collect();
     let reversed: Vec<&str> = lines.iter().rev().map(String::as_str).collect();
-    let userns = UserNs::with(&(reversed.join("\n") + "\n")).doing("a user namespace")?;
+    let userns = UserNs::with(&(reversed.join("\n") + "\n")).context("a user namespace")?;
     let target = mapped(dir, &userns)?;
     let expected = format!("{}|{1}|{1}", UID_MAP | GID_MAP, lines.join(","));
-    same("told", told(&About::mount(&target)?), expected)
+    check_eq("told", told(&About::mount(&target)?), expected)
 }
 
 fn idmapped_in_mountinfo(dir: &Path) -> Outcome {
-    let target = mapped(dir, &UserNs::with("0 1000 1").doing("a user namespace")?)?;
-    let table = fs::read_to_string("/proc/self/mountinfo").doing("reading the table of mounts")?;
+    let target = mapped(dir, &UserNs::with("0 1000 1").context("a user namespace")?)?;
+    let table =
+        fs::read_to_string("/proc/self/mountinfo").context("reading the table of mounts")?;
     let options = |path: &Path| {
         let line = table
             .lines()
@@ -118,7 +119,7 @@ fn idmapped_in_mountinfo(dir: &Path) -> Outcome {
             .to_owned()
     };
     let is = |path| options(path).split(',').any(|option| option == "idmapped");
-    same(
+    check_eq(
         "with and without a map",
         (is(&target), is(dir)),
         (true, false),

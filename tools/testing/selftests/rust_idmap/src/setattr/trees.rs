@@ -6,6 +6,9 @@ use std::fs;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
+use kselftest::ktap::{check_eq, failed, Context, Failure, Outcome};
+use kselftest::process;
+use kselftest::userns::UserNs;
 use rustix::fs::lstat;
 use rustix::io::Errno;
 use rustix::mount::{unmount, UnmountFlags};
@@ -15,11 +18,6 @@ use rustix::thread::{
 
 use super::{attributes, setattr, setattr_all, tmpfs, unique_id, About, Entry};
 use crate::attr::{self, Attr};
-use crate::caller::apart;
-use crate::ktap::{wrong, Doing, Failure, Outcome};
-use crate::op::same;
-use crate::sys;
-use crate::userns::UserNs;
 
 pub(super) const TESTS: &[Entry] = &[
     ("tree_of_three", tree_of_three),
@@ -53,28 +51,28 @@ fn all_attributes(paths: &[PathBuf]) -> Result<Vec<u64>, Failure> {
 
 fn tree_of_three(dir: &Path) -> Outcome {
     let all = three(dir)?;
-    same(
+    check_eq(
         "only the first",
         setattr(&all[0], Attr::set(attr::NODEV)),
         Ok(0),
     )?;
-    same("after", all_attributes(&all)?, vec![attr::NODEV, 0, 0])?;
-    same("all", setattr_all(&all[0], Attr::set(attr::NOEXEC)), Ok(0))?;
+    check_eq("after", all_attributes(&all)?, vec![attr::NODEV, 0, 0])?;
+    check_eq("all", setattr_all(&all[0], Attr::set(attr::NOEXEC)), Ok(0))?;
     let expected = vec![attr::NODEV | attr::NOEXEC, attr::NOEXEC, attr::NOEXEC];
-    same("after", all_attributes(&all)?, expected)?;
+    check_eq("after", all_attributes(&all)?, expected)?;
     let clear = Attr::clear(attr::NODEV | attr::NOEXEC);
-    same("none", setattr_all(&all[0], clear), Ok(0))?;
-    same("after", all_attributes(&all)?, vec![0; 3])
+    check_eq("none", setattr_all(&all[0], clear), Ok(0))?;
+    check_eq("after", all_attributes(&all)?, vec![0; 3])
 }
 
 fn tree_from_its_middle(dir: &Path) -> Outcome {
     let all = three(dir)?;
-    same(
+    check_eq(
         "from the second",
         setattr_all(&all[1], Attr::set(attr::RDONLY)),
         Ok(0),
     )?;
-    same(
+    check_eq(
         "after",
         all_attributes(&all)?,
         vec![0, attr::RDONLY, attr::RDONLY],
@@ -84,17 +82,17 @@ fn tree_from_its_middle(dir: &Path) -> Outcome {
 fn tree_with_a_writer(dir: &Path) -> Outcome {
     let all = three(dir)?;
     for path in &all {
-        let writer = fs::File::create(path.join("file")).doing("making a file")?;
+        let writer = fs::File::create(path.join("file")).context("making a file")?;
         let answer = setattr_all(&all[0], Attr::set(attr::RDONLY));
-        same("with a writer", answer, Err(Errno::BUSY))?;
-        same("after", all_attributes(&all)?, vec![0; 3])?;
+        check_eq("with a writer", answer, Err(Errno::BUSY))?;
+        check_eq("after", all_attributes(&all)?, vec![0; 3])?;
         drop(writer);
         // None is held against writers any more.
         for path in &all {
-            fs::write(path.join("other"), "").doing("writing")?;
+            fs::write(path.join("other"), "").context("writing")?;
         }
     }
-    same(
+    check_eq(
         "without",
         setattr_all(&all[0], Attr::set(attr::RDONLY)),
         Ok(0),
@@ -102,11 +100,11 @@ fn tree_with_a_writer(dir: &Path) -> Outcome {
 }
 
 fn userns(map: &str) -> Result<UserNs, Failure> {
-    UserNs::with(map).doing("making a user namespace")
+    UserNs::with(map).context("making a user namespace")
 }
 
 fn owners(paths: &[PathBuf]) -> Result<Vec<u32>, Failure> {
-    let owner = |path: &PathBuf| lstat(path).map(|status| status.st_uid).doing("looking");
+    let owner = |path: &PathBuf| lstat(path).map(|status| status.st_uid).context("looking");
     paths.iter().map(owner).collect()
 }
 
@@ -122,38 +120,38 @@ fn seen(all: &[PathBuf], dir: &Path, target: &Path) -> Vec<PathBuf> {
 fn tree_with_a_map(dir: &Path) -> Outcome {
     let all = three(dir)?;
     let userns = userns("0 1000 1")?;
-    let tree = attr::copy_all(&all[0]).doing("copying the tree")?;
-    same("all", Attr::map(&userns).apply_to_all(&tree), Ok(0))?;
+    let tree = attr::copy_all(&all[0]).context("copying the tree")?;
+    check_eq("all", Attr::map(&userns).apply_to_all(&tree), Ok(0))?;
     let target = dir.join("target");
-    fs::create_dir(&target).doing("making a directory")?;
-    attr::attach(&tree, &target).doing("attaching")?;
-    same("seen", owners(&seen(&all, dir, &target))?, vec![1000; 3])?;
-    same("the first ones", owners(&all)?, vec![0; 3])
+    fs::create_dir(&target).context("making a directory")?;
+    attr::attach(&tree, &target).context("attaching")?;
+    check_eq("seen", owners(&seen(&all, dir, &target))?, vec![1000; 3])?;
+    check_eq("the first ones", owners(&all)?, vec![0; 3])
 }
 
 fn tree_of_which_one_has_a_map(dir: &Path) -> Outcome {
     let all = three(dir)?;
     let (one, other) = (userns("0 1000 1")?, userns("0 2000 1")?);
     let below = dir.join("a/d");
-    fs::create_dir(&below).doing("making a directory")?;
-    attr::idmap(&all[1], &below, one.as_fd()).doing("mounting with a map")?;
-    let tree = attr::copy_all(&all[0]).doing("copying the tree")?;
-    same(
+    fs::create_dir(&below).context("making a directory")?;
+    attr::idmap(&all[1], &below, one.as_fd()).context("mounting with a map")?;
+    let tree = attr::copy_all(&all[0]).context("copying the tree")?;
+    check_eq(
         "all",
         Attr::map(&other).apply_to_all(&tree),
         Err(Errno::PERM),
     )?;
-    same("only the first", Attr::map(&other).apply(&tree), Ok(0))?;
+    check_eq("only the first", Attr::map(&other).apply(&tree), Ok(0))?;
     let target = dir.join("target");
-    fs::create_dir(&target).doing("making a directory")?;
-    attr::attach(&tree, &target).doing("attaching")?;
+    fs::create_dir(&target).context("making a directory")?;
+    attr::attach(&tree, &target).context("attaching")?;
     let paths = [
         target.clone(),
         target.join("b"),
         target.join("b/c"),
         target.join("d"),
     ];
-    same("seen", owners(&paths)?, vec![2000, 0, 0, 1000])
+    check_eq("seen", owners(&paths)?, vec![2000, 0, 0, 1000])
 }
 
 fn tree_propagation(dir: &Path) -> Outcome {
@@ -164,35 +162,35 @@ fn tree_propagation(dir: &Path) -> Outcome {
             .collect()
     };
     let (private, shared) = (1 << 18, 1 << 20);
-    same("one", setattr(&all[1], Attr::propagation(shared)), Ok(0))?;
-    same("after", propagations()?, vec![private, shared, private])?;
-    same(
+    check_eq("one", setattr(&all[1], Attr::propagation(shared)), Ok(0))?;
+    check_eq("after", propagations()?, vec![private, shared, private])?;
+    check_eq(
         "all",
         setattr_all(&all[0], Attr::propagation(shared)),
         Ok(0),
     )?;
-    same("after", propagations()?, vec![shared; 3])?;
-    same(
+    check_eq("after", propagations()?, vec![shared; 3])?;
+    check_eq(
         "all back",
         setattr_all(&all[0], Attr::propagation(private)),
         Ok(0),
     )?;
-    same("after", propagations()?, vec![private; 3])
+    check_eq("after", propagations()?, vec![private; 3])
 }
 
 fn mounts_below_are_not_mapped(dir: &Path) -> Outcome {
     let userns = userns("0 1000 1")?;
     let target = dir.join("target");
-    fs::create_dir(&target).doing("making a directory")?;
-    attr::idmap(dir, &target, userns.as_fd()).doing("mounting with a map")?;
-    fs::create_dir(dir.join("below")).doing("making a directory")?;
+    fs::create_dir(&target).context("making a directory")?;
+    attr::idmap(dir, &target, userns.as_fd()).context("mounting with a map")?;
+    fs::create_dir(dir.join("below")).context("making a directory")?;
     super::mount_on(&target.join("below"), "tmpfs")?;
-    same(
+    check_eq(
         "the directory",
         owners(std::slice::from_ref(&target))?,
         vec![1000],
     )?;
-    same(
+    check_eq(
         "what is mounted below",
         owners(&[target.join("below")])?,
         vec![0],
@@ -205,36 +203,36 @@ fn shared_mount_with_a_map(dir: &Path) -> Outcome {
     tmpfs(&from)?;
     fs::create_dir(&to)
         .and_then(|()| fs::create_dir(from.join("below")))
-        .doing("making directories")?;
-    same("sharing", setattr(&from, Attr::propagation(1 << 20)), Ok(0))?;
-    attr::idmap(&from, &to, userns.as_fd()).doing("mounting with a map")?;
+        .context("making directories")?;
+    check_eq("sharing", setattr(&from, Attr::propagation(1 << 20)), Ok(0))?;
+    attr::idmap(&from, &to, userns.as_fd()).context("mounting with a map")?;
     // What is mounted below the one comes to lie below the other, as it is.
     tmpfs(&from.join("below"))?;
-    same("with a map", owners(std::slice::from_ref(&to))?, vec![1000])?;
-    same("what came", owners(&[to.join("below")])?, vec![0])?;
+    check_eq("with a map", owners(std::slice::from_ref(&to))?, vec![1000])?;
+    check_eq("what came", owners(&[to.join("below")])?, vec![0])?;
     let flags = UnmountFlags::empty();
-    unmount(from.join("below"), flags).doing("unmounting")?;
-    same("what went", owners(&[to.join("below")])?, vec![1000])
+    unmount(from.join("below"), flags).context("unmounting")?;
+    check_eq("what went", owners(&[to.join("below")])?, vec![1000])
 }
 
 /// In a user and mount namespace of others, which got its mounts from here.
 fn in_container(run: impl FnOnce() -> Result<u64, Errno>) -> Result<u64, Errno> {
     let userns = UserNs::with("0 0 65536")?;
-    apart(|| {
+    process::isolated(|| {
         move_into_link_name_space(userns.as_fd(), Some(LinkNameSpaceType::User))?;
-        sys::unshare(UnshareFlags::NEWNS)?;
+        process::unshare(UnshareFlags::NEWNS)?;
         run()
     })
 }
 
 fn locked_attributes(dir: &Path) -> Outcome {
     let all = attr::RDONLY | attr::NOSUID | attr::NODEV | attr::NOEXEC;
-    same("setting", setattr(dir, Attr::set(all)), Ok(0))?;
+    check_eq("setting", setattr(dir, Attr::set(all)), Ok(0))?;
     for flag in [attr::RDONLY, attr::NOSUID, attr::NODEV, attr::NOEXEC] {
         let answer = in_container(|| setattr(dir, Attr::clear(flag)));
-        same(&format!("clearing {flag:#x}"), answer, Err(Errno::PERM))?;
+        check_eq(&format!("clearing {flag:#x}"), answer, Err(Errno::PERM))?;
         let answer = in_container(|| setattr_all(dir, Attr::clear(flag)));
-        same(
+        check_eq(
             &format!("clearing {flag:#x} of a tree"),
             answer,
             Err(Errno::PERM),
@@ -244,9 +242,9 @@ fn locked_attributes(dir: &Path) -> Outcome {
             ..Attr::clear(flag)
         };
         let answer = in_container(|| setattr(dir, both));
-        same(&format!("setting {flag:#x} again"), answer, Ok(0))?;
+        check_eq(&format!("setting {flag:#x} again"), answer, Ok(0))?;
     }
-    same("after", attributes(dir)?, all)
+    check_eq("after", attributes(dir)?, all)
 }
 
 fn locked_access_time(dir: &Path) -> Outcome {
@@ -254,13 +252,13 @@ fn locked_access_time(dir: &Path) -> Outcome {
         set: value,
         ..Attr::clear(attr::ATIME)
     };
-    same("setting", setattr(dir, atime(attr::NOATIME)), Ok(0))?;
+    check_eq("setting", setattr(dir, atime(attr::NOATIME)), Ok(0))?;
     let answer = in_container(|| setattr(dir, atime(0)));
-    same("another one", answer, Err(Errno::PERM))?;
+    check_eq("another one", answer, Err(Errno::PERM))?;
     let answer = in_container(|| setattr(dir, Attr::set(attr::NODIRATIME)));
-    same("not of directories", answer, Err(Errno::PERM))?;
+    check_eq("not of directories", answer, Err(Errno::PERM))?;
     let answer = in_container(|| setattr(dir, atime(attr::NOATIME)));
-    same("the same one", answer, Ok(0))
+    check_eq("the same one", answer, Ok(0))
 }
 
 fn unlocked_attributes(dir: &Path) -> Outcome {
@@ -270,8 +268,8 @@ fn unlocked_attributes(dir: &Path) -> Outcome {
         // What it has set itself it may clear as well.
         setattr(dir, Attr::clear(flags))
     });
-    same("setting and clearing", answer, Ok(0))?;
-    same("here", attributes(dir)?, 0)
+    check_eq("setting and clearing", answer, Ok(0))?;
+    check_eq("here", attributes(dir)?, 0)
 }
 
 /// `MS_SHARED`.
@@ -280,31 +278,32 @@ const SHARED: u64 = 1 << 20;
 const MOST_ROOTS: usize = 8;
 
 fn first_mount_of_a_namespace(_: &Path) -> Outcome {
-    let namespace = fs::File::open("/proc/self/ns/mnt").doing("opening the namespace")?;
+    let namespace = fs::File::open("/proc/self/ns/mnt").context("opening the namespace")?;
     let root = Path::new("/");
     // What the system was started from is below all that has been mounted over it.
     for _ in 0..MOST_ROOTS {
         if About::mount(root)?.parent() == unique_id(root)? {
-            same("setting", setattr(root, Attr::set(attr::NOEXEC)), Ok(0))?;
-            same("set", attributes(root)? & attr::NOEXEC, attr::NOEXEC)?;
-            same("clearing", setattr(root, Attr::clear(attr::NOEXEC)), Ok(0))?;
-            same("cleared", attributes(root)? & attr::NOEXEC, 0)?;
-            same("shared", setattr(root, Attr::propagation(SHARED)), Ok(0))?;
-            return same("propagation", About::mount(root)?.propagation(), SHARED);
+            check_eq("setting", setattr(root, Attr::set(attr::NOEXEC)), Ok(0))?;
+            check_eq("set", attributes(root)? & attr::NOEXEC, attr::NOEXEC)?;
+            check_eq("clearing", setattr(root, Attr::clear(attr::NOEXEC)), Ok(0))?;
+            check_eq("cleared", attributes(root)? & attr::NOEXEC, 0)?;
+            check_eq("shared", setattr(root, Attr::propagation(SHARED)), Ok(0))?;
+            return check_eq("propagation", About::mount(root)?.propagation(), SHARED);
         }
-        unmount(root, UnmountFlags::DETACH).doing("unmounting the root")?;
+        unmount(root, UnmountFlags::DETACH).context("unmounting the root")?;
         let kind = Some(LinkNameSpaceType::Mount);
-        move_into_link_name_space(namespace.as_fd(), kind).doing("entering the namespace")?;
+        move_into_link_name_space(namespace.as_fd(), kind).context("entering the namespace")?;
     }
-    Err(wrong("no mount is the first one"))
+    Err(failed("no mount is the first one"))
 }
 
 /// The number of the group of a mount that was just shared, which is the lowest that is free.
 fn next_group(dir: &Path) -> Result<usize, Failure> {
     let path = dir.join("group");
     tmpfs(&path)?;
-    setattr(&path, Attr::propagation(SHARED)).doing("sharing")?;
-    let table = fs::read_to_string("/proc/self/mountinfo").doing("reading the table of mounts")?;
+    setattr(&path, Attr::propagation(SHARED)).context("sharing")?;
+    let table =
+        fs::read_to_string("/proc/self/mountinfo").context("reading the table of mounts")?;
     let line = table
         .lines()
         .rfind(|line| line.split(' ').nth(4) == path.to_str());
@@ -312,17 +311,17 @@ fn next_group(dir: &Path) -> Result<usize, Failure> {
     let group = words
         .filter_map(|word| word.strip_prefix("shared:")?.parse().ok())
         .next();
-    unmount(&path, UnmountFlags::empty()).doing("unmounting")?;
-    group.ok_or_else(|| wrong("the mount is not shared"))
+    unmount(&path, UnmountFlags::empty()).context("unmounting")?;
+    group.ok_or_else(|| failed("the mount is not shared"))
 }
 
 fn tree_that_is_unmounted(dir: &Path) -> Outcome {
     let [top, ..] = three(dir)?;
-    let tree = fs::File::open(&top).doing("opening it")?;
-    unmount(&top, UnmountFlags::DETACH).doing("unmounting")?;
+    let tree = fs::File::open(&top).context("opening it")?;
+    unmount(&top, UnmountFlags::DETACH).context("unmounting")?;
     for attr in [Attr::set(attr::NODEV), Attr::propagation(SHARED)] {
-        same("one", attr.apply(&tree), Err(Errno::INVAL))?;
-        same("all", attr.apply_to_all(&tree), Err(Errno::INVAL))?;
+        check_eq("one", attr.apply(&tree), Err(Errno::INVAL))?;
+        check_eq("all", attr.apply_to_all(&tree), Err(Errno::INVAL))?;
     }
     Ok(())
 }
@@ -334,22 +333,23 @@ fn tree_while_it_is_unmounted(dir: &Path) -> Outcome {
     let before = next_group(dir)?;
     for _ in 0..ROUNDS {
         let [top, ..] = three(dir)?;
-        let tree = fs::File::open(&top).doing("opening it")?;
-        let other = sys::fork(|| {
+        let tree = fs::File::open(&top).context("opening it")?;
+        let other = process::fork(|| {
             // On any processor, so that both run at once where there are two.
             let _ = sched_setaffinity(None, &every_processor());
             i32::from(unmount(&top, UnmountFlags::DETACH).is_err())
         })
-        .doing("making a process")?;
+        .context("making a process")?;
         // The first that is refused finds it unmounted.
         let mut calls = 0..MOST_CALLS;
         let refused = calls.find_map(|_| Attr::propagation(SHARED).apply_to_all(&tree).err());
-        same("unmounting", sys::wait(other).doing("waiting")?, 0)?;
-        same("once it is unmounted", refused, Some(Errno::INVAL))?;
+        let unmounted = process::wait(other).context("waiting")?;
+        check_eq("unmounting", unmounted.exit_status(), Some(0))?;
+        check_eq("once it is unmounted", refused, Some(Errno::INVAL))?;
     }
     // Others may share mounts meanwhile, but hardly as many.
     let lost = next_group(dir)?.saturating_sub(before);
-    same("groups that are lost", lost >= ROUNDS, false)
+    check_eq("groups that are lost", lost >= ROUNDS, false)
 }
 
 fn every_processor() -> CpuSet {

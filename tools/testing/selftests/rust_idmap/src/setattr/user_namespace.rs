@@ -6,6 +6,10 @@
 use std::fs;
 use std::path::Path;
 
+use kselftest::errno::from_io;
+use kselftest::ktap::{check_eq, Outcome};
+use kselftest::process;
+use kselftest::userns::UserNs;
 use rustix::io::Errno;
 use rustix::process::Uid;
 use rustix::thread::{
@@ -13,11 +17,8 @@ use rustix::thread::{
 };
 
 use super::Entry;
-use crate::caller::{apart, SyscallResult};
-use crate::ktap::Outcome;
-use crate::op::{same, EPERM, OK};
-use crate::sys;
-use crate::userns::{number, UserNs};
+use crate::caller::SyscallResult;
+use crate::op::{EPERM, OK};
 
 pub(super) const TESTS: &[Entry] = &[
     ("root_by_who_is_in_it", root_by_who_is_in_it),
@@ -45,35 +46,35 @@ fn give_up() -> Result<(), Errno> {
 
 /// Makes a namespace and writes its map from within, for a single id, which is the writer's.
 fn within(user: u32, map: &str, prepare: fn() -> Result<(), Errno>) -> SyscallResult {
-    apart(|| {
+    process::isolated(|| {
         prepare()?;
         let user = Uid::from_raw(user);
         set_thread_res_uid(user, user, user)?;
-        sys::unshare(UnshareFlags::NEWUSER)?;
+        process::unshare(UnshareFlags::NEWUSER)?;
         // Otherwise its own files in /proc are root's.
-        sys::prctl(libc::PR_SET_DUMPABLE, 1)?;
-        fs::write("/proc/self/uid_map", map).map_err(number)?;
+        process::set_dumpable()?;
+        fs::write("/proc/self/uid_map", map).map_err(from_io)?;
         Ok(0)
     })
 }
 
 fn root_by_who_is_in_it(_: &Path) -> Outcome {
-    same("with it", within(0, ROOT, || Ok(())), OK)?;
-    same("without it", within(0, ROOT, give_up), EPERM)?;
-    same("another user", within(1000, ANOTHER, give_up), OK)
+    check_eq("with it", within(0, ROOT, || Ok(())), OK)?;
+    check_eq("without it", within(0, ROOT, give_up), EPERM)?;
+    check_eq("another user", within(1000, ANOTHER, give_up), OK)
 }
 
 fn root_by_another(_: &Path) -> Outcome {
     let write = |map, prepare: fn() -> Result<(), Errno>| {
-        apart(|| {
+        process::isolated(|| {
             prepare()?;
             UserNs::with(map).map(|_| 0)
         })
     };
     for (with_root, without) in [(ROOT, ANOTHER), (SIX, SIX_OTHERS)] {
-        same("with it", write(with_root, || Ok(())), OK)?;
-        same("without it", write(with_root, give_up), EPERM)?;
-        same("others without it", write(without, give_up), OK)?;
+        check_eq("with it", write(with_root, || Ok(())), OK)?;
+        check_eq("without it", write(with_root, give_up), EPERM)?;
+        check_eq("others without it", write(without, give_up), OK)?;
     }
     Ok(())
 }
