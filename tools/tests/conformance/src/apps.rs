@@ -8,6 +8,7 @@ use std::{
 };
 
 use crate::test::{Case, Test};
+use kselftest::syscalls;
 
 /// A script, by name. It runs with `set -eu` in an empty directory; `$1` is another one on the
 /// guest's disk. What it needs is said by the image that `make apps` makes.
@@ -23,7 +24,7 @@ pub(crate) const SCRIPTS: &[(&str, &str)] = &[
 pub(crate) fn run(t: &Test, name: &str, script: &str) -> Case {
     let other = std::path::Path::new("/root").join(name);
     let _ = std::fs::remove_dir_all(&other);
-    t.done("directory on disk", crate::syscalls::mkdir(&other, 0o755))?;
+    t.done("directory on disk", syscalls::mkdir(&other, 0o755))?;
     let mut command = Command::new("/bin/bash");
     command
         .args(["-euo", "pipefail", "-c", script, name])

@@ -20,6 +20,7 @@ mod watch;
 mod xattr;
 
 use crate::test::Named;
+use kselftest::errno::SyscallResult;
 
 /// A user who owns what most tests make.
 pub(crate) const OWNER: u32 = 1000;
@@ -54,11 +55,11 @@ pub(crate) fn tests() -> impl Iterator<Item = &'static Named> {
 }
 
 /// Sets an access list that names a user and a group.
-pub(crate) fn set_acl(path: &std::path::Path) -> crate::syscalls::SyscallResult<()> {
+pub(crate) fn set_acl(path: &std::path::Path) -> SyscallResult<()> {
     acl::set_some(path)
 }
 
 /// Sets a default list on a directory.
-pub(crate) fn set_default_acl(path: &std::path::Path) -> crate::syscalls::SyscallResult<()> {
+pub(crate) fn set_default_acl(path: &std::path::Path) -> SyscallResult<()> {
     acl::set_some_default(path)
 }

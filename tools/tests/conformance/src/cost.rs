@@ -6,11 +6,13 @@
 //! Prints a line for each type of filesystem and task, `KIND TASK INSTRUCTIONS`, the least of some
 //! rounds, since the first ones also fill the allocator's caches.
 
-use std::{collections::BTreeMap, error::Error, os::fd::AsFd};
+use std::{collections::BTreeMap, error::Error};
 
+use kselftest::raw;
+use kselftest::syscalls;
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::{small::Small, sys, syscalls};
+use crate::small::Small;
 
 const FILES: usize = 10_000;
 const CHUNK: usize = 64 << 10;
@@ -68,7 +70,7 @@ fn round(kind: &str) -> Result<Costs, Box<dyn Error>> {
     let dir = syscalls::open_ro(small.root())?;
     let mut seen = 0;
     loop {
-        match sys::getdents(dir.as_fd(), 32 << 10)?.len() {
+        match raw::getdents(&dir, 32 << 10)?.len() {
             0 => break,
             count => seen += count,
         }

@@ -7,6 +7,10 @@ use std::{
     process::{Command, Stdio},
 };
 
+use kselftest::errno;
+use kselftest::errno::SyscallResult;
+use kselftest::filesystem;
+use kselftest::syscalls;
 use rustix::{
     fs::FileType,
     io::Errno,
@@ -16,7 +20,6 @@ use rustix::{
 use crate::{
     leaks,
     small::Small,
-    syscalls::{self, SyscallResult},
     test::{Case, Test},
 };
 
@@ -59,7 +62,10 @@ pub(crate) fn module(t: &Test, file: &Path, count: usize) -> Case {
     let stays = |when: &str| {
         let unloaded = run("rmmod", kind.as_ref());
         t.same(&format!("unload {when}"), unloaded, Ok(false));
-        t.holds("still known to the kernel", crate::run::known(&kind));
+        t.holds(
+            "still known to the kernel",
+            filesystem::is_registered(&kind),
+        );
     };
     stays("while mounted");
     // The place of this test is one that is mounted; a file in it outlives the mount.
@@ -75,10 +81,10 @@ pub(crate) fn module(t: &Test, file: &Path, count: usize) -> Case {
     stays("while a mount is being made");
     drop(context);
     let end = repeat(t, count, || {
-        if run("rmmod", kind.as_ref()) != Ok(true) || crate::run::known(&kind) {
+        if run("rmmod", kind.as_ref()) != Ok(true) || filesystem::is_registered(&kind) {
             return Err(Errno::BUSY);
         }
-        if run("insmod", file) != Ok(true) || !crate::run::known(&kind) {
+        if run("insmod", file) != Ok(true) || !filesystem::is_registered(&kind) {
             return Err(Errno::NODEV);
         }
         cycle(&kind, true)
@@ -99,7 +105,7 @@ fn run(program: &str, argument: &Path) -> SyscallResult<bool> {
         .stderr(Stdio::null())
         .status();
     let success = status.map(|status| status.success());
-    success.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+    success.map_err(errno::from_io)
 }
 
 /// Does it `count` times to fill the allocator's caches, and again to look for leaks.

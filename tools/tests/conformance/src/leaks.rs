@@ -4,8 +4,8 @@
 
 use std::{thread, time::Duration};
 
+use kselftest::errno;
 use kselftest::slab;
-use rustix::io::Errno;
 
 use crate::test::{Case, Stop, Test};
 
@@ -16,7 +16,7 @@ const TRIES: usize = 3;
 /// Runs a `pass` that does something `times` times, or more; nothing may be left behind by it.
 pub(crate) fn none(t: &Test, times: usize, mut pass: impl FnMut() -> Case) -> Case {
     let freed_too = slab::counts_what_is_freed();
-    let freed_too = freed_too.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO));
+    let freed_too = freed_too.map_err(errno::from_io);
     if t.done("the kernel's symbols", freed_too)? {
         return pass();
     }

@@ -4,6 +4,9 @@
 
 use std::os::fd::AsFd;
 
+use kselftest::errno::SyscallResult;
+use kselftest::mapping::Mapping;
+use kselftest::syscalls;
 use rustix::{
     fs::{FallocateFlags, FileType, OFlags as O, RenameFlags},
     io::Errno,
@@ -11,8 +14,6 @@ use rustix::{
 
 use crate::{
     small::{Small, Space},
-    sys::Mapping,
-    syscalls::{self, SyscallResult},
     test::{Case, Named, Test},
 };
 
@@ -78,7 +79,7 @@ fn size_freed(t: &Test) -> Case {
         t.same("full", free(), Ok(0));
         match round % 5 {
             0 => t.done("unlink", syscalls::unlink(small.at("file")))?,
-            1 => t.done("truncate", crate::sys::truncate(&small.at("file"), 0))?,
+            1 => t.done("truncate", syscalls::truncate(small.at("file"), 0))?,
             2 => t.done("O_TRUNC", syscalls::write_file(small.at("file"), b""))?,
             3 => {
                 t.done("creat", syscalls::create(small.at("empty"), 0o644))?;
@@ -88,7 +89,7 @@ fn size_freed(t: &Test) -> Case {
                 )?;
             }
             _ => {
-                t.done("truncate", crate::sys::truncate(&small.at("file"), 5000))?;
+                t.done("truncate", syscalls::truncate(small.at("file"), 5000))?;
                 t.same("all but two pages", free(), Ok(14));
                 t.done("unlink", syscalls::unlink(small.at("file")))?;
             }
@@ -238,8 +239,10 @@ fn migration(t: &Test) -> Case {
         let seen = |map: &Mapping| [0, 7, 8, 11].map(|page| map.get(page * PAGE));
         t.same("before", seen(&map), *b"xx\0\0");
         match t.mount.manner.in_userns() {
-            true => t.refused("migrate", map.migrate(), Errno::PERM),
-            false => t.done("migrate", map.migrate())?,
+            true => t.refused("migrate", map.advise(libc::MADV_SOFT_OFFLINE), Errno::PERM),
+            false => t
+                .done("migrate", map.advise(libc::MADV_SOFT_OFFLINE))
+                .map(drop)?,
         }
         t.same("after", seen(&map), *b"xx\0\0");
     }

@@ -10,7 +10,6 @@ mod apps;
 mod cases;
 mod cost;
 mod cycles;
-mod ktap;
 mod leaks;
 mod limits;
 mod memory;
@@ -18,14 +17,13 @@ mod mix;
 mod options;
 mod run;
 mod small;
-mod sys;
-mod syscalls;
 mod test;
 mod test_mount;
 
 use std::{error::Error, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+use kselftest::mounts;
 
 use run::{Effort, Part};
 
@@ -77,7 +75,7 @@ fn call() -> Result<bool, Box<dyn Error>> {
             effort,
         } => run::all(&kinds, &parts, &effort),
         Task::Cost { kinds } => {
-            sys::unshare_mounts()?;
+            mounts::new_namespace()?;
             cost::measure(&kinds)?;
             Ok(true)
         }

@@ -12,14 +12,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use kselftest::errno;
+use kselftest::errno::SyscallResult;
 use kselftest::failslab::Injection;
+use kselftest::syscalls;
 use rustix::{fs::FileType, io::Errno};
 
 use crate::{
     leaks,
     small::{Small, Space},
-    syscalls::{self, SyscallResult},
-    test::{Case, Stop, Test, name},
+    test::{Case, Stop, Test},
 };
 
 use operations::Call;
@@ -264,7 +266,7 @@ fn nth_fails(
             Err(errno) => {
                 t.same(
                     &format!("allocation {nth}"),
-                    name(errno),
+                    errno::name(errno),
                     "ENOMEM".to_owned(),
                 );
                 return Err(Stop);

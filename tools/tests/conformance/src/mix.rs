@@ -10,17 +10,21 @@ use std::{
     time::{Duration, Instant},
 };
 
+use kselftest::credentials::become_user;
+use kselftest::errno;
+use kselftest::errno::SyscallResult;
+use kselftest::mapping::Mapping;
+use kselftest::raw;
+use kselftest::rng::Rng;
+use kselftest::syscalls;
 use rustix::{
     fs::{FallocateFlags, FileType, OFlags as O, RenameFlags},
     io::Errno,
-    thread::{set_thread_res_gid, set_thread_res_uid},
 };
 
 use crate::{
     small::{Small, Space},
-    sys::{self, Mapping},
-    syscalls::{self, SyscallResult},
-    test::{Case, Stop, Test, name},
+    test::{Case, Stop, Test},
 };
 
 /// Enough to run into both limits now and then.
@@ -58,18 +62,6 @@ const EXPECTED: &[Errno] = &[
     Errno::FAULT,
 ];
 
-/// Numbers that look random (xorshift, Marsaglia 2003).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % bound
-    }
-}
-
 /// What came of the operations of all threads.
 #[derive(Default)]
 struct Tally {
@@ -88,7 +80,7 @@ impl Tally {
             Ok(()) => *done += 1,
             Err(errno) if EXPECTED.contains(&errno) => (),
             Err(errno) => {
-                let text = format!("{what}: {}", name(errno));
+                let text = format!("{what}: {}", errno::name(errno));
                 *self.odd.entry(text).or_default() += 1;
             }
         }
@@ -116,15 +108,13 @@ pub(crate) fn run(t: &Test, seconds: u64) -> Case {
     let small = t.done("mount", Small::new(&t.mount.kind, "mix", OPTIONS))?;
     let begin = t.done("statfs", small.space())?;
     let end = Instant::now() + Duration::from_secs(seconds);
-    let mut randoms: Vec<Random> = (1..=THREADS)
-        .map(|number| Random(0x9e37_79b9_7f4a_7c15 ^ number))
-        .collect();
+    let mut rngs: Vec<Rng> = (1..=THREADS).map(Rng::new).collect();
     let mut tally = Tally::default();
     let (mut rounds, mut most) = (0, 0);
     while Instant::now() < end
         || (most < ENOUGH || !tally.seldom().is_empty()) && Instant::now() < end + PATIENCE
     {
-        let all = t.done("threads", round(small.root(), &mut randoms))?;
+        let all = t.done("threads", round(small.root(), &mut rngs))?;
         tally.add(all);
         rounds += 1;
         most = most.max(consistent(t, &small, begin)?);
@@ -151,24 +141,24 @@ pub(crate) fn run(t: &Test, seconds: u64) -> Case {
 }
 
 /// All threads, until the round is over for each.
-fn round(root: &Path, randoms: &mut [Random]) -> SyscallResult<Tally> {
+fn round(root: &Path, rngs: &mut [Rng]) -> SyscallResult<Tally> {
     let end = Instant::now() + ROUND;
     thread::scope(|scope| {
-        let work = |number: usize, random: &mut Random| -> SyscallResult<Tally> {
+        let work = |number: usize, rng: &mut Rng| -> SyscallResult<Tally> {
             if number % 2 == 1 {
-                become_user()?;
+                become_user(USER)?;
             }
             let mut tally = Tally::default();
             while Instant::now() < end || tally.calls < CALLS {
-                let (what, answer) = one(root, random);
+                let (what, answer) = one(root, rng);
                 tally.count(what, answer);
             }
             Ok(tally)
         };
-        let threads: Vec<_> = randoms
+        let threads: Vec<_> = rngs
             .iter_mut()
             .enumerate()
-            .map(|(number, random)| scope.spawn(move || work(number, random)))
+            .map(|(number, rng)| scope.spawn(move || work(number, rng)))
             .collect();
         let mut all = Tally::default();
         for thread in threads {
@@ -179,34 +169,27 @@ fn round(root: &Path, randoms: &mut [Random]) -> SyscallResult<Tally> {
     })
 }
 
-fn become_user() -> SyscallResult<()> {
-    let group = rustix::process::Gid::from_raw(USER);
-    set_thread_res_gid(group, group, group)?;
-    let user = rustix::process::Uid::from_raw(USER);
-    set_thread_res_uid(user, user, user)
-}
-
 /// A path of few that there can be, up to three deep.
-fn path(root: &Path, random: &mut Random) -> PathBuf {
+fn path(root: &Path, rng: &mut Rng) -> PathBuf {
     let mut path = root.to_owned();
-    for _ in 0..random.below(6).saturating_sub(3) {
-        path.push(format!("d{}", random.below(2)));
+    for _ in 0..rng.below(6).saturating_sub(3) {
+        path.push(format!("d{}", rng.below(2)));
     }
-    match random.below(4) {
-        0 => path.push(format!("d{}", random.below(2))),
-        _ => path.push(format!("f{}", random.below(8))),
+    match rng.below(4) {
+        0 => path.push(format!("d{}", rng.below(2))),
+        _ => path.push(format!("f{}", rng.below(8))),
     }
     path
 }
 
 /// One operation, and how it went.
-fn one(root: &Path, random: &mut Random) -> (&'static str, SyscallResult<()>) {
-    let path = |random: &mut Random| path(root, random);
-    let at = path(random);
-    let other = path(random);
-    let length = random.below(40_000);
-    let bytes = |random: &mut Random| vec![random.below(256) as u8; length as usize];
-    match random.below(34) {
+fn one(root: &Path, rng: &mut Rng) -> (&'static str, SyscallResult<()>) {
+    let path = |rng: &mut Rng| path(root, rng);
+    let at = path(rng);
+    let other = path(rng);
+    let length = rng.below(40_000) as u64;
+    let bytes = |rng: &mut Rng| vec![rng.below(256) as u8; length as usize];
+    match rng.below(34) {
         0..=2 => ("creat", syscalls::create(&at, 0o666).map(drop)),
         3 | 4 => ("mkdir", syscalls::mkdir(&at, 0o777)),
         5 => ("mkfifo", syscalls::mknod(&at, FileType::Fifo, 0o644, 0)),
@@ -215,7 +198,7 @@ fn one(root: &Path, random: &mut Random) -> (&'static str, SyscallResult<()>) {
         7 | 32 | 33 => ("link", syscalls::link(&other, &at)),
         8 | 28..=30 => ("unlink", syscalls::unlink(&at)),
         9 => ("rmdir", syscalls::rmdir(&at)),
-        31 => ("remove all", remove_all(&at, random)),
+        31 => ("remove all", remove_all(&at, rng)),
         10 | 11 => ("rename", syscalls::rename(&at, &other)),
         12 => (
             "noreplace",
@@ -229,22 +212,16 @@ fn one(root: &Path, random: &mut Random) -> (&'static str, SyscallResult<()>) {
             "whiteout",
             syscalls::rename_with(&at, &other, RenameFlags::WHITEOUT),
         ),
-        15 => ("tmpfile", tmpfile(root, &other, &bytes(random))),
-        16 | 17 => ("write", write_somewhere(&at, &bytes(random), length)),
-        18 => ("truncate", sys::truncate(&at, length as i64)),
+        15 => ("tmpfile", tmpfile(root, &other, &bytes(rng))),
+        16 | 17 => ("write", write_somewhere(&at, &bytes(rng), length)),
+        18 => ("truncate", syscalls::truncate(&at, length as i64)),
         19 => ("read", read(&at)),
         20 => ("map", map(&at)),
-        21 => (
-            "chmod",
-            syscalls::chmod(&at, 0o770 | random.below(8) as u32),
-        ),
-        22 => (
-            "chown",
-            syscalls::give(&at, [0, USER][random.below(2) as usize]),
-        ),
+        21 => ("chmod", syscalls::chmod(&at, 0o770 | rng.below(8) as u32)),
+        22 => ("chown", syscalls::give(&at, [0, USER][rng.below(2)])),
         23 => (
             "set xattr",
-            syscalls::set_xattr(&at, "user.a", &bytes(random)[..length as usize / 100]),
+            syscalls::set_xattr(&at, "user.a", &bytes(rng)[..length as usize / 100]),
         ),
         24 => ("remove xattr", syscalls::remove_xattr(&at, "user.a")),
         25 => ("ACL", crate::cases::set_acl(&at)),
@@ -257,11 +234,11 @@ fn one(root: &Path, random: &mut Random) -> (&'static str, SyscallResult<()>) {
 }
 
 /// Removes a whole tree, seldom: what was moved to where no path of ours leads must go as well.
-fn remove_all(path: &Path, random: &mut Random) -> SyscallResult<()> {
-    if random.below(20) > 0 {
+fn remove_all(path: &Path, rng: &mut Rng) -> SyscallResult<()> {
+    if rng.below(20) > 0 {
         return syscalls::rmdir(path);
     }
-    std::fs::remove_dir_all(path).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+    std::fs::remove_dir_all(path).map_err(errno::from_io)
 }
 
 fn nonblocking(path: &Path) -> SyscallResult<std::os::fd::OwnedFd> {
@@ -328,7 +305,7 @@ fn consistent(t: &Test, small: &Small, begin: Space) -> Result<usize, Stop> {
         let fd = t.done("open", syscalls::open_ro(&directory))?;
         let mut below = 0;
         loop {
-            let some = t.done("getdents", sys::getdents(fd.as_fd(), 4096))?;
+            let some = t.done("getdents", raw::getdents(&fd, 4096))?;
             if some.is_empty() {
                 break;
             }

@@ -4,6 +4,8 @@
 
 use std::os::fd::AsFd;
 
+use kselftest::errno::SyscallResult;
+use kselftest::syscalls;
 use rustix::{
     io::Errno,
     mount::{
@@ -12,10 +14,7 @@ use rustix::{
     },
 };
 
-use crate::{
-    syscalls::{self, SyscallResult},
-    test::{Case, Named, Stop, Test},
-};
+use crate::test::{Case, Named, Stop, Test};
 
 pub(crate) const TESTS: &[Named] = &[
     ("context.right", right),

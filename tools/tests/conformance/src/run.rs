@@ -3,19 +3,16 @@
 //! Runs parts, each in a process of its own, some of them in a user namespace.
 
 use std::{
-    cell::Cell,
-    error::Error,
-    ffi::OsString,
-    io::{Write, stdout},
-    path::PathBuf,
-    process::Command,
-    rc::Rc,
+    cell::Cell, error::Error, ffi::OsString, io::stdout, path::PathBuf, process::Command, rc::Rc,
 };
 
 use clap::ValueEnum;
+use kselftest::ktap::{self, Printer};
+use kselftest::mounts;
+use kselftest::syscalls;
 
 use crate::{
-    apps, cases, cycles, ktap, limits, memory, mix, options, syscalls,
+    apps, cases, cycles, limits, memory, mix, options,
     test::{Case, Named, Test},
     test_mount::{self, Manner, TestMount},
 };
@@ -94,7 +91,7 @@ impl Part {
 
     /// Runs it in this process, which is where it belongs; the answer is whether all is well.
     pub(crate) fn run(self, kind: &str, effort: &Effort) -> Result<bool, Box<dyn Error>> {
-        crate::sys::unshare_mounts()?;
+        mounts::new_namespace()?;
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
         let manner = match self {
             Self::Idmapped | Self::AppsIdmapped => Manner::Idmapped,
@@ -105,7 +102,7 @@ impl Part {
         let test_mount = TestMount::new(kind, manner, "mode=755")?;
         let mut tests = self.tests(effort);
         tests.retain(|(name, _)| name.starts_with(&effort.only));
-        let mut part = ktap::Part::begin(&self.name(), tests.len());
+        let mut printer = Printer::subtest(stdout(), &self.name(), tests.len());
         let mut all = 0;
         for (name, call) in tests {
             let dir = test_mount.root().join(&name);
@@ -114,16 +111,20 @@ impl Part {
             let end = call(&test);
             let (checks, wrong) = test.close(end);
             all += checks;
-            part.result(&name, &wrong);
+            let outcome = match wrong.is_empty() {
+                true => Ok(()),
+                false => Err(ktap::failed(wrong.join("\n"))),
+            };
+            printer.result(&name, &outcome);
             std::fs::remove_dir_all(&dir)?;
         }
-        part.say(&format!("{all} checks on {kind}"));
+        printer.comment(format_args!("{all} checks on {kind}"));
         let ended = test_mount.end();
         if let Err(error) = &ended {
             // Outside of the tests, as the reason for the part's own result.
             println!("# the filesystem cannot be unmounted: {error}");
         }
-        Ok(part.end() && ended.is_ok())
+        Ok(printer.is_good() && ended.is_ok())
     }
 
     /// Its tests.
@@ -208,14 +209,6 @@ impl Part {
 /// What a test does.
 type Call = Box<dyn Fn(&Test) -> Case>;
 
-/// Whether the kernel has a type of filesystem.
-pub(crate) fn known(kind: &str) -> bool {
-    std::fs::read_to_string("/proc/filesystems").is_ok_and(|text| {
-        text.lines()
-            .any(|line| line.rsplit('\t').next() == Some(kind))
-    })
-}
-
 /// Runs parts on each type of filesystem; the answer is whether all is well.
 pub(crate) fn all(
     kinds: &[String],
@@ -231,28 +224,27 @@ pub(crate) fn all(
             .collect(),
         some => some.to_vec(),
     };
-    println!("KTAP version 1\n1..{}", kinds.len() * parts.len());
+    let mut printer = Printer::new(stdout(), kinds.len() * parts.len());
     let userns = test_mount::userns()?;
-    let mut good = true;
-    let mut number = 0;
     for kind in kinds {
         for part in &parts {
-            number += 1;
             let program = "/proc/self/exe";
             let mut command = match part.in_userns() {
                 true => userns.command(program)?,
                 false => Command::new(program),
             };
-            stdout().flush()?;
             let name = part.name();
             let status = command
                 .args(["part", kind, &name])
                 .args(effort.arguments())
                 .status()?
                 .success();
-            good &= status;
-            println!("{} {number} {kind}.{name}", ktap::verdict(status));
+            let outcome = match status {
+                true => Ok(()),
+                false => Err(ktap::failed("the part failed")),
+            };
+            printer.result(&format!("{kind}.{name}"), &outcome);
         }
     }
-    Ok(good)
+    Ok(printer.is_good())
 }

@@ -7,13 +7,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use kselftest::errno::SyscallResult;
+use kselftest::mounts;
 use mount_idmapped::unmount;
 use rustix::{
     io::Errno,
     mount::{MountFlags, mount, mount_remount},
 };
 
-use crate::{syscalls::SyscallResult, test_mount};
+use crate::test_mount;
 
 /// A filesystem that is mounted until this is dropped.
 pub(crate) struct Small {
@@ -64,14 +66,7 @@ impl Small {
 
     /// Its options, as `/proc/self/mountinfo` shows them.
     pub(crate) fn options(&self) -> SyscallResult<Vec<String>> {
-        let text = crate::syscalls::read_file("/proc/self/mountinfo")?;
-        let text = String::from_utf8_lossy(&text).into_owned();
-        let root = self.root.to_string_lossy().into_owned();
-        let line = text
-            .lines()
-            .rfind(|line| line.split(' ').nth(4) == Some(&root[..]))
-            .ok_or(Errno::NOENT)?;
-        let options = line.rsplit(' ').next().unwrap_or_default();
+        let options = mounts::at(&self.root)?.super_options;
         Ok(options.split(',').map(str::to_owned).collect())
     }
 

@@ -8,9 +8,11 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use kselftest::errno;
+use kselftest::errno::SyscallResult;
 use rustix::io::Errno;
 
-use crate::{syscalls::SyscallResult, test_mount::TestMount};
+use crate::test_mount::TestMount;
 
 /// The end of a test that cannot go on; what was wrong has been noted.
 pub(crate) struct Stop;
@@ -69,7 +71,7 @@ impl<'a> Test<'a> {
 
     /// The call must succeed; the test cannot go on without its answer.
     pub(crate) fn done<T>(&self, what: &str, answer: SyscallResult<T>) -> Result<T, Stop> {
-        let refusal = |errno: &Errno| format!("{what}: refused with {}", name(*errno));
+        let refusal = |errno: &Errno| format!("{what}: refused with {}", errno::name(*errno));
         self.note(answer.as_ref().err().map(refusal));
         answer.map_err(|_| Stop)
     }
@@ -88,7 +90,7 @@ impl<'a> Test<'a> {
     ) {
         let show = |answer: SyscallResult<()>| match answer {
             Ok(()) => "done".to_owned(),
-            Err(errno) => name(errno),
+            Err(errno) => errno::name(errno),
         };
         let answer = answer.map(drop);
         let wrong = || format!("{what}: {}, expected {}", show(answer), show(expected));
@@ -117,43 +119,4 @@ impl<'a> Test<'a> {
         }
         (checks, wrong)
     }
-}
-
-/// An error number by the name that manuals know it by.
-pub(crate) fn name(errno: Errno) -> String {
-    let known = match errno {
-        Errno::ACCESS => "EACCES",
-        Errno::AGAIN => "EAGAIN",
-        Errno::BADF => "EBADF",
-        Errno::BUSY => "EBUSY",
-        Errno::EXIST => "EEXIST",
-        Errno::FAULT => "EFAULT",
-        Errno::FBIG => "EFBIG",
-        Errno::INVAL => "EINVAL",
-        Errno::IO => "EIO",
-        Errno::ISDIR => "EISDIR",
-        Errno::LOOP => "ELOOP",
-        Errno::MLINK => "EMLINK",
-        Errno::NAMETOOLONG => "ENAMETOOLONG",
-        Errno::NODATA => "ENODATA",
-        Errno::NODEV => "ENODEV",
-        Errno::NOENT => "ENOENT",
-        Errno::NOMEM => "ENOMEM",
-        Errno::NOSPC => "ENOSPC",
-        Errno::NOTDIR => "ENOTDIR",
-        Errno::NOTEMPTY => "ENOTEMPTY",
-        Errno::NXIO => "ENXIO",
-        Errno::OPNOTSUPP => "EOPNOTSUPP",
-        Errno::OVERFLOW => "EOVERFLOW",
-        Errno::PERM => "EPERM",
-        Errno::RANGE => "ERANGE",
-        Errno::ROFS => "EROFS",
-        Errno::SPIPE => "ESPIPE",
-        Errno::STALE => "ESTALE",
-        Errno::TOOBIG => "E2BIG",
-        Errno::TXTBSY => "ETXTBSY",
-        Errno::XDEV => "EXDEV",
-        other => return other.to_string(),
-    };
-    known.to_owned()
 }

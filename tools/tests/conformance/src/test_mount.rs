@@ -11,13 +11,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use kselftest::errno;
+use kselftest::syscalls;
 use mount_idmapped::{Attribute, Detached, IdMaps, IdmappedMount, UserNs, unmount};
-use rustix::{
-    io::Errno,
-    mount::{MountFlags, mount},
-};
-
-use crate::syscalls;
+use rustix::mount::{MountFlags, mount};
 
 /// Where everything is mounted.
 pub(crate) const HERE: &str = "/run/conformance";
@@ -164,9 +161,9 @@ pub(crate) fn in_mount(test_mount: &TestMount, mount: &Detached, path: &Path) ->
 }
 
 /// A directory outside of every place.
-pub(crate) fn spare(name: &str) -> syscalls::SyscallResult<PathBuf> {
+pub(crate) fn spare(name: &str) -> kselftest::errno::SyscallResult<PathBuf> {
     let path = Path::new(HERE).join(name);
     let made = fs::create_dir_all(&path);
-    made.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+    made.map_err(errno::from_io)?;
     Ok(path)
 }

@@ -3,9 +3,12 @@
 //! The calls that are measured.
 
 use std::ffi::CString;
-use std::io::Error;
+use std::io::{Error, Write};
 use std::thread;
 use std::time::Duration;
+
+use kselftest::credentials::become_user;
+use kselftest::process::Child;
 
 /// Their names, in the order of [`measure`]'s result.
 pub(crate) const CALLS: [&str; 7] = [
@@ -34,58 +37,26 @@ pub(crate) fn measure(root: &str, owner: u32) -> Result<[u64; CALLS.len()], Stri
         new: path("g")?,
         owner,
     };
-    let mut pipe = [0; 2];
-    // SAFETY: `pipe` has room for the two descriptors.
-    if unsafe { libc::pipe2(pipe.as_mut_ptr(), libc::O_CLOEXEC) } != 0 {
-        return Err(format!("pipe: {}", Error::last_os_error()));
-    }
-    // SAFETY: This program has one thread, so the child may go on like any other process.
-    let pid = unsafe { libc::fork() };
-    if pid == 0 {
-        let costs = become_user(owner).and_then(|()| all(&paths));
-        let status = match costs {
+    let child = Child::start(|output| {
+        let costs = become_user(owner).map_err(|errno| errno.to_string());
+        match costs.and_then(|()| all(&paths)) {
             Ok(costs) => {
-                // SAFETY: `costs` is as long as is said here.
-                let written =
-                    unsafe { libc::write(pipe[1], costs.as_ptr().cast(), size_of_val(&costs)) };
-                i32::from(written != size_of_val(&costs) as isize)
+                let bytes: Vec<u8> = costs.iter().flat_map(|cost| cost.to_ne_bytes()).collect();
+                // The parent detects a missing result by its length.
+                let _ = output.write_all(&bytes);
             }
-            Err(error) => {
-                eprintln!("cost: as uid {owner}: {error}");
-                1
-            }
-        };
-        // SAFETY: Ends the child without running what the parent registered.
-        unsafe { libc::_exit(status) };
-    }
-    let mut costs = [0u64; CALLS.len()];
-    let mut status = 0;
-    // SAFETY: `costs` has the room that is said here, `status` is an integer, and the descriptors
-    // are ours to close.
-    let read = unsafe {
-        libc::close(pipe[1]);
-        let read = libc::read(pipe[0], costs.as_mut_ptr().cast(), size_of_val(&costs));
-        libc::close(pipe[0]);
-        libc::waitpid(pid, &mut status, 0);
-        read
-    };
-    if pid < 0 || status != 0 || read != size_of_val(&costs) as isize {
-        return Err(format!("measuring as uid {owner} failed"));
-    }
-    Ok(costs)
-}
-
-fn become_user(id: u32) -> Result<(), String> {
-    // SAFETY: These change the credentials of this process only.
-    let done = unsafe {
-        libc::setgroups(0, std::ptr::null()) == 0
-            && libc::setresgid(id, id, id) == 0
-            && libc::setresuid(id, id, id) == 0
-    };
-    if done {
-        Ok(())
-    } else {
-        Err(format!("setresuid: {}", Error::last_os_error()))
+            Err(error) => eprintln!("cost: as uid {owner}: {error}"),
+        }
+    });
+    let output = child.and_then(Child::output);
+    let output = output.map_err(|errno| format!("measuring as uid {owner}: {errno}"))?;
+    let mut costs = output
+        .chunks_exact(8)
+        .filter_map(|bytes| bytes.first_chunk().copied().map(u64::from_ne_bytes));
+    let costs: [u64; CALLS.len()] = std::array::from_fn(|_| costs.next().unwrap_or_default());
+    match output.len() == size_of_val(&costs) {
+        true => Ok(costs),
+        false => Err(format!("measuring as uid {owner} failed")),
     }
 }
 

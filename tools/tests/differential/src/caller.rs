@@ -4,19 +4,15 @@
 
 use std::fmt;
 
+use kselftest::credentials::{set_capabilities, set_ids};
+use kselftest::errno::SyscallResult;
+use kselftest::rng::Rng;
 use rustix::{
-    io::Errno,
-    process::{Gid, Uid, umask},
-    thread::{
-        CapabilitySet, CapabilitySets, set_capabilities as capset, set_keep_capabilities,
-        set_thread_groups, set_thread_res_gid, set_thread_res_uid,
-    },
+    process::umask,
+    thread::{CapabilitySet, set_keep_capabilities},
 };
 
-use crate::{
-    rng::Rng,
-    shape::{Namespace, names},
-};
+use crate::shape::{Namespace, names};
 
 /// A set of capabilities.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -66,26 +62,6 @@ impl fmt::Display for Caps {
     }
 }
 
-/// Lets this thread have exactly these capabilities, if it may.
-pub(crate) fn set_capabilities(caps: Caps) -> Result<(), Errno> {
-    let sets = CapabilitySets {
-        effective: caps.0,
-        permitted: caps.0,
-        inheritable: CapabilitySet::empty(),
-    };
-    capset(None, sets)
-}
-
-/// Lets this thread be these users and groups: real, effective, saved.
-pub(crate) fn set_ids(users: [u32; 3], groups: [u32; 3], others: &[u32]) -> Result<(), Errno> {
-    let others: Vec<Gid> = others.iter().map(|&group| Gid::from_raw(group)).collect();
-    set_thread_groups(&others)?;
-    let [real, effective, saved] = groups.map(Gid::from_raw);
-    set_thread_res_gid(real, effective, saved)?;
-    let [real, effective, saved] = users.map(Uid::from_raw);
-    set_thread_res_uid(real, effective, saved)
-}
-
 /// A caller.
 #[derive(Clone)]
 pub(crate) struct Caller {
@@ -120,13 +96,13 @@ impl Caller {
     }
 
     /// Makes this process the caller; it is in the user namespace already.
-    pub(crate) fn become_it(&self) -> Result<(), Errno> {
+    pub(crate) fn become_it(&self) -> SyscallResult {
         umask(rustix::fs::Mode::from_raw_mode(self.umask));
         set_keep_capabilities(true)?;
         let users = [self.real.0, self.effective.0, self.effective.0];
         let groups = [self.real.1, self.effective.1, self.effective.1];
         set_ids(users, groups, &self.groups)?;
-        set_capabilities(self.caps)
+        set_capabilities(self.caps.0)
     }
 }
 

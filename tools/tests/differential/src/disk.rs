@@ -18,8 +18,8 @@ use rustix::{
 };
 
 use crate::{
-    acl,
     syscalls::{SyscallResult, attribute_names, result_name},
+    xattr,
 };
 
 /// Where to look, and what was seen there before.
@@ -150,7 +150,7 @@ fn attributes(path: &Path, text: &mut String) -> Result<(), Errno> {
         let mut value = [0u8; 1024];
         match lgetxattr(path, name.as_str(), &mut value) {
             Ok(length) => {
-                let value = acl::show_attribute(&name, &value[..length]);
+                let value = xattr::show_attribute(&name, &value[..length]);
                 let _ = write!(text, " {name}={value}");
             }
             Err(errno) => {

@@ -2,12 +2,11 @@
 
 //! A world: a filesystem, mounts of it, callers, and what happens there.
 
-use std::{
-    fs, io,
-    io::Write,
-    os::fd::{AsRawFd, OwnedFd},
-};
+use std::{fs, io, io::Write};
 
+use kselftest::filesystem::{Filesystem, TMPFS};
+use kselftest::rng::Rng;
+use kselftest::syscalls;
 use mount_idmapped::{Attribute, IdmappedMount, UserNs};
 
 use crate::{
@@ -15,10 +14,9 @@ use crate::{
     disk::Disk,
     mutate::Mutator,
     op::{Step, shown},
-    rng::Rng,
     shape::{ROOTED, Shape},
     syscalls::{mount_path, result_name},
-    test_mount::{Disks, Filesystem, Layers, TestMount},
+    test_mount::{Disks, Layers, TestMount},
     userns,
     worker::Worker,
 };
@@ -53,13 +51,11 @@ impl Fixture {
         trace: &mut impl Write,
     ) -> io::Result<()> {
         let mut rng = Rng::of(self.seed, u64::MAX);
-        let shape = Shape::random(&mut rng, self.on == Filesystem::Tmpfs);
-        writeln!(trace, "world {} on {:?}", self.number, self.on)?;
+        let shape = Shape::random(&mut rng, self.on == TMPFS);
+        writeln!(trace, "world {} on {}", self.number, self.on.name)?;
         self.describe(&shape, trace)?;
         let namespaces = self.namespaces(&shape)?;
-        let userns = |number: usize| {
-            UserNs::open(format!("/proc/self/fd/{}", namespaces[number].as_raw_fd()))
-        };
+        let userns = |number: usize| UserNs::open(syscalls::through(&namespaces[number]));
         let layer = userns(ROOTED - 1).map_err(io::Error::other)?;
         let layers = Layers {
             lower: rng.chance(50).then_some(&layer),
@@ -116,14 +112,14 @@ impl Fixture {
         let workers = workers.collect::<io::Result<Vec<_>>>()?;
         let mut directories = vec![test_mount.files.clone()];
         directories.extend(test_mount.upper.clone());
-        let mut stage = Run {
+        let mut run = Run {
             shape: &shape,
             disk: Disk::new(directories),
             mutator,
             workers,
         };
-        let happened = stage.execute(self, counts, trace);
-        drop(stage);
+        let happened = run.execute(self, counts, trace);
+        drop(run);
         test_mount.remove()?;
         happened
     }
@@ -143,8 +139,8 @@ impl Fixture {
     }
 
     /// Makes the user namespaces but for the initial one.
-    fn namespaces(&self, shape: &Shape) -> io::Result<Vec<OwnedFd>> {
-        let mut made: Vec<OwnedFd> = Vec::new();
+    fn namespaces(&self, shape: &Shape) -> io::Result<Vec<kselftest::userns::UserNs>> {
+        let mut made: Vec<kselftest::userns::UserNs> = Vec::new();
         for namespace in &shape.namespaces {
             let Some(parent) = namespace.parent else {
                 continue;

@@ -6,7 +6,6 @@
 //! What is printed is the same in every run with the same arguments on kernels that decide alike:
 //! so it compares two kernels.
 
-mod acl;
 mod caller;
 mod count;
 mod disk;
@@ -15,13 +14,12 @@ mod map;
 mod mutate;
 mod op;
 mod program;
-mod rng;
 mod shape;
-mod sys;
 mod syscalls;
 mod test_mount;
 mod userns;
 mod worker;
+mod xattr;
 
 use std::{
     io,
@@ -31,19 +29,17 @@ use std::{
 };
 
 use clap::Parser;
+use kselftest::filesystem::{self, Filesystem};
+use kselftest::mounts;
+use kselftest::rng::Rng;
 use rustix::{
     fs::Mode,
-    mount::{MountPropagationFlags, UnmountFlags, mount_change, unmount},
+    mount::{UnmountFlags, unmount},
     process::umask,
-    thread::{CpuSet, UnshareFlags, sched_setaffinity, unshare_unsafe},
+    thread::{CpuSet, sched_setaffinity},
 };
 
-use crate::{
-    count::Counts,
-    fixture::Fixture,
-    rng::Rng,
-    test_mount::{Disks, Filesystem},
-};
+use crate::{count::Counts, fixture::Fixture, test_mount::Disks};
 
 /// How many operations there are in a world.
 const OPS_OF_A_WORLD: u64 = 500;
@@ -62,7 +58,7 @@ struct Arguments {
     #[arg(long)]
     world: Option<u64>,
     /// The filesystems, which take turns
-    #[arg(long, value_delimiter = ',', default_value = "tmpfs")]
+    #[arg(long, value_delimiter = ',', default_value = "tmpfs", value_parser = filesystem::find)]
     on: Vec<Filesystem>,
     /// Where an ext4 filesystem is mounted, on which a directory is made
     #[arg(long, value_name = "DIRECTORY")]
@@ -91,12 +87,7 @@ fn run(arguments: &Arguments) -> io::Result<()> {
     if let Some(device) = &arguments.vfat {
         leave_alone(device)?;
     }
-    // SAFETY: Leaves neither the descriptors nor the directories that are shared with others.
-    unsafe { unshare_unsafe(UnshareFlags::NEWNS) }?;
-    mount_change(
-        "/",
-        MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
-    )?;
+    mounts::new_namespace()?;
     let disks = Disks {
         ext4: arguments.ext4.clone(),
         vfat: arguments.vfat.clone(),

@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use crate::rng::Rng;
+use kselftest::rng::Rng;
 
 /// The ids that everything here revolves around, so that owners and callers meet often.
 pub(crate) const IDS: [u32; 9] = [0, 1, 1000, 1001, 1002, 2000, 65534, 100_000, 101_000];

@@ -10,6 +10,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use kselftest::acl;
+use kselftest::fscaps;
+use kselftest::rng::Rng;
 use rustix::{
     fs::{
         AtFlags, CWD, FileType, Gid, IFlags, Mode, OFlags, Uid, XattrFlags, chmodat, chownat,
@@ -19,12 +22,11 @@ use rustix::{
 };
 
 use crate::{
-    acl,
     map::IDS,
     op::{MODES, TARGETS, directory, path},
     program,
-    rng::Rng,
     shape::Shape,
+    xattr,
 };
 
 /// Who mutates a world, and what must stay as long as the world.
@@ -106,7 +108,7 @@ impl Mutator {
         for (name, percent) in [
             (acl::ACCESS, 30),
             (acl::DEFAULT, 20),
-            (acl::CAPABILITY, 15),
+            (fscaps::NAME, 15),
             ("user.a", 15),
             ("trusted.a", 10),
         ] {
@@ -114,9 +116,9 @@ impl Mutator {
                 continue;
             }
             let value = match name {
-                acl::ACCESS | acl::DEFAULT if is_directory => acl::wide(rng, &IDS, &IDS),
-                acl::ACCESS | acl::DEFAULT => acl::random(rng, &IDS, &IDS),
-                acl::CAPABILITY => acl::capability(rng, &IDS),
+                acl::ACCESS | acl::DEFAULT if is_directory => xattr::wide(rng, &IDS, &IDS),
+                acl::ACCESS | acl::DEFAULT => xattr::random(rng, &IDS, &IDS),
+                fscaps::NAME => xattr::capability(rng, &IDS),
                 _ => vec![rng.below(4) as u8],
             };
             let _ = lsetxattr(&target, name, &value, XattrFlags::empty());

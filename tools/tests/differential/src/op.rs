@@ -4,13 +4,15 @@
 
 use std::fmt;
 
+use kselftest::acl;
+use kselftest::fscaps;
+use kselftest::rng::Rng;
 use rustix::fs::{Access, OFlags, RenameFlags};
 
 use crate::{
-    acl,
     map::IDS,
-    rng::Rng,
     shape::{Namespace, Shape, names},
+    xattr,
 };
 
 /// The directories of a world; the first is its root.
@@ -126,8 +128,8 @@ const ATTRIBUTES: [&str; 8] = [
     "user.b",
     "trusted.a",
     "security.a",
-    acl::CAPABILITY,
-    acl::CAPABILITY,
+    fscaps::NAME,
+    fscaps::NAME,
     acl::ACCESS,
     acl::DEFAULT,
 ];
@@ -210,8 +212,8 @@ impl Op {
                 let mut named = |there| id(rng, there).unwrap_or(7);
                 let (users, groups) = ([named(users); 1], [named(groups); 1]);
                 let value = match name {
-                    acl::ACCESS | acl::DEFAULT => acl::random(rng, &users, &groups),
-                    acl::CAPABILITY => acl::capability(rng, &users),
+                    acl::ACCESS | acl::DEFAULT => xattr::random(rng, &users, &groups),
+                    fscaps::NAME => xattr::capability(rng, &users),
                     _ => vec![rng.below(4) as u8],
                 };
                 Self::Setxattr(at, name, value)
@@ -257,11 +259,11 @@ impl Op {
             Self::Chmod(..) => "chmod",
             Self::Flags(..) => "chattr",
             Self::Setxattr(_, acl::ACCESS | acl::DEFAULT, _) => "setfacl",
-            Self::Setxattr(_, acl::CAPABILITY, _) => "setcap",
+            Self::Setxattr(_, fscaps::NAME, _) => "setcap",
             Self::Setxattr(..) => "setxattr",
             Self::Removexattr(..) => "removexattr",
             Self::Getxattr(_, acl::ACCESS | acl::DEFAULT) => "getfacl",
-            Self::Getxattr(_, acl::CAPABILITY) => "getcap",
+            Self::Getxattr(_, fscaps::NAME) => "getcap",
             Self::Getxattr(..) => "getxattr",
             Self::Listxattr(_) => "listxattr",
             Self::Stat(_, true) => "stat",
@@ -354,7 +356,7 @@ impl fmt::Display for Op {
                     f,
                     " {} {name}={}",
                     shown(at),
-                    acl::show_attribute(name, value)
+                    xattr::show_attribute(name, value)
                 )
             }
             Self::Removexattr(at, name) | Self::Getxattr(at, name) => {

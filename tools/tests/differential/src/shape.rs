@@ -4,7 +4,8 @@
 
 use std::fmt;
 
-use crate::{caller::Caller, map::Map, rng::Rng};
+use crate::{caller::Caller, map::Map};
+use kselftest::rng::Rng;
 
 /// A user namespace.
 #[derive(Clone)]

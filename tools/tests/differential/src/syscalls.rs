@@ -3,14 +3,14 @@
 //! Does what an [`Op`] says, as whoever this process is.
 
 use std::{
-    ffi::CString,
     os::{
-        fd::{AsFd, AsRawFd},
+        fd::AsRawFd,
         unix::{net::UnixDatagram, process::ExitStatusExt},
     },
     process::{Command, Stdio},
 };
 
+use kselftest::{errno, raw};
 use rustix::{
     fs::{
         AtFlags, CWD, Dir, FileType, Gid, IFlags, Mode, OFlags, Statx, StatxFlags, Timespec,
@@ -22,9 +22,8 @@ use rustix::{
 };
 
 use crate::{
-    acl,
     op::{Node, Op, Times},
-    program, sys,
+    program, xattr,
 };
 
 /// What came of it: what was seen, if anything, or why it was refused.
@@ -40,10 +39,6 @@ pub(crate) fn mount_path(number: usize) -> String {
 
 fn nothing(done: Result<(), Errno>) -> SyscallResult {
     done.map(|()| String::new())
-}
-
-fn errno(error: &std::io::Error) -> Errno {
-    Errno::from_io_error(error).unwrap_or(Errno::IO)
 }
 
 fn ids_and_mode(seen: &Statx) -> String {
@@ -93,7 +88,7 @@ pub(crate) fn call(op: &Op, mount: usize, to_mount: usize) -> SyscallResult {
         Op::Bind(path) => nothing(
             UnixDatagram::bind(at(path))
                 .map(drop)
-                .map_err(|error| errno(&error)),
+                .map_err(errno::from_io),
         ),
         Op::Symlink(target, path) => nothing(symlinkat(*target, CWD, at(path))),
         Op::Link(from, to, follow) => {
@@ -134,7 +129,7 @@ pub(crate) fn call(op: &Op, mount: usize, to_mount: usize) -> SyscallResult {
         Op::Getxattr(path, name) => {
             let mut room = [0; 512];
             let length = getxattr(at(path), *name, &mut room)?;
-            Ok(acl::show_attribute(name, &room[..length]))
+            Ok(xattr::show_attribute(name, &room[..length]))
         }
         Op::Listxattr(path) => {
             let mut room = [0u8; 1024];
@@ -163,8 +158,7 @@ pub(crate) fn call(op: &Op, mount: usize, to_mount: usize) -> SyscallResult {
             nothing(accessat(CWD, at(path), *access, flags))
         }
         Op::Truncate(path, size) => {
-            let path = CString::new(at(path)).map_err(|_| Errno::INVAL)?;
-            nothing(sys::truncate(&path, *size))
+            nothing(kselftest::syscalls::truncate(at(path), i64::from(*size)))
         }
         Op::Write(path, append) => {
             let how = if *append {
@@ -193,11 +187,11 @@ pub(crate) fn call(op: &Op, mount: usize, to_mount: usize) -> SyscallResult {
         Op::Exec(path) => exec(&at(path)),
         Op::Connect(path) => {
             let connected = UnixDatagram::unbound().and_then(|socket| socket.connect(at(path)));
-            nothing(connected.map_err(|error| errno(&error)))
+            nothing(connected.map_err(errno::from_io))
         }
         Op::Lease(path) => {
             let file = openat(CWD, at(path), OFlags::RDONLY | ALWAYS, Mode::empty())?;
-            nothing(sys::lease(file.as_fd()))
+            nothing(raw::set_lease(file, libc::F_RDLCK))
         }
         Op::Readdir(path) => {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | ALWAYS;
@@ -223,7 +217,7 @@ fn exec(path: &str) -> SyscallResult {
         .env_clear()
         .stdin(Stdio::null())
         .stderr(Stdio::null());
-    let output = command.output().map_err(|error| errno(&error))?;
+    let output = command.output().map_err(errno::from_io)?;
     Ok(match (output.status.code(), output.status.signal()) {
         (Some(0), _) => program::read(&output.stdout).unwrap_or_default(),
         (Some(code), _) => format!("exit status {code}"),
@@ -243,50 +237,10 @@ pub(crate) fn attribute_names(list: &[u8]) -> Vec<String> {
     names
 }
 
-/// The names of the errors that are seen here.
-const ERRORS: [(Errno, &str); 33] = [
-    (Errno::PERM, "EPERM"),
-    (Errno::NOENT, "ENOENT"),
-    (Errno::IO, "EIO"),
-    (Errno::NXIO, "ENXIO"),
-    (Errno::TOOBIG, "E2BIG"),
-    (Errno::NOEXEC, "ENOEXEC"),
-    (Errno::BADF, "EBADF"),
-    (Errno::AGAIN, "EAGAIN"),
-    (Errno::NOMEM, "ENOMEM"),
-    (Errno::ACCESS, "EACCES"),
-    (Errno::FAULT, "EFAULT"),
-    (Errno::BUSY, "EBUSY"),
-    (Errno::EXIST, "EEXIST"),
-    (Errno::XDEV, "EXDEV"),
-    (Errno::NODEV, "ENODEV"),
-    (Errno::NOTDIR, "ENOTDIR"),
-    (Errno::ISDIR, "EISDIR"),
-    (Errno::INVAL, "EINVAL"),
-    (Errno::NOTTY, "ENOTTY"),
-    (Errno::TXTBSY, "ETXTBSY"),
-    (Errno::NOSPC, "ENOSPC"),
-    (Errno::ROFS, "EROFS"),
-    (Errno::MLINK, "EMLINK"),
-    (Errno::RANGE, "ERANGE"),
-    (Errno::LOOP, "ELOOP"),
-    (Errno::NODATA, "ENODATA"),
-    (Errno::OVERFLOW, "EOVERFLOW"),
-    (Errno::NOTEMPTY, "ENOTEMPTY"),
-    (Errno::OPNOTSUPP, "EOPNOTSUPP"),
-    (Errno::PROTOTYPE, "EPROTOTYPE"),
-    (Errno::ADDRINUSE, "EADDRINUSE"),
-    (Errno::CONNREFUSED, "ECONNREFUSED"),
-    (Errno::STALE, "ESTALE"),
-];
-
-/// What an answer is called: `ok` or the name of the error.
+/// Formats a result: `ok` or the name of the error.
 pub(crate) fn result_name(answer: &SyscallResult) -> String {
     match answer {
         Ok(_) => "ok".to_owned(),
-        Err(errno) => match ERRORS.iter().find(|(it, _)| it == errno) {
-            Some((_, name)) => (*name).to_owned(),
-            None => format!("error {}", errno.raw_os_error()),
-        },
+        Err(errno) => errno::name(*errno),
     }
 }

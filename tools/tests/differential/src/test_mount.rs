@@ -5,28 +5,19 @@
 use std::{
     ffi::CString,
     fs, io,
-    os::{fd::OwnedFd, unix::fs::chown},
+    os::unix::fs::chown,
     path::{Path, PathBuf},
 };
 
-use clap::ValueEnum;
+use kselftest::filesystem::{EXT4, Filesystem, OVERLAY, TMPFS, VFAT};
+use kselftest::rng::Rng;
 use mount_idmapped::{IdmappedMount, UserNs};
 use rustix::{
     fs::CWD,
     mount::{MountFlags, MoveMountFlags, UnmountFlags, mount, move_mount, unmount},
 };
 
-use crate::{map::IDS, mutate::remove, rng::Rng, shape::Namespace, syscalls::ROOT, userns};
-
-/// A filesystem.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Filesystem {
-    Tmpfs,
-    Ext4,
-    Vfat,
-    /// The layers are on ext4 if there is one, or else on tmpfs.
-    Overlay,
-}
+use crate::{map::IDS, mutate::remove, shape::Namespace, syscalls::ROOT, userns};
 
 /// What the machine has.
 pub(crate) struct Disks {
@@ -77,7 +68,7 @@ impl TestMount {
         on: Filesystem,
         disks: &Disks,
         layers: &Layers<'_>,
-        inside: Option<(&OwnedFd, &Namespace)>,
+        inside: Option<(&kselftest::userns::UserNs, &Namespace)>,
         rng: &mut Rng,
         fill: impl FnOnce(&Path, &mut Rng) -> io::Result<()>,
     ) -> io::Result<Self> {
@@ -90,7 +81,7 @@ impl TestMount {
             made: None,
         };
         match on {
-            Filesystem::Tmpfs => match inside {
+            TMPFS => match inside {
                 None => mount_new("tmpfs", Path::new("files"), &files, "mode=755")?,
                 Some((namespace, shape)) => {
                     fs::create_dir(&files)?;
@@ -99,11 +90,11 @@ impl TestMount {
                     move_mount(made, "", CWD, &files, flags)?;
                 }
             },
-            Filesystem::Ext4 => {
+            EXT4 => {
                 let ext4 = disks.ext4.as_ref().ok_or_else(|| no_disk("ext4"))?;
                 test_mount.files = test_mount.directory(ext4)?;
             }
-            Filesystem::Vfat => {
+            VFAT => {
                 let device = disks.vfat.as_ref().ok_or_else(|| no_disk("vfat"))?;
                 let options = format!(
                     "uid={},gid={},umask={:03o},quiet",
@@ -117,7 +108,7 @@ impl TestMount {
                     remove(&entry?.path())?;
                 }
             }
-            Filesystem::Overlay => {
+            OVERLAY => {
                 let base = match &disks.ext4 {
                     Some(ext4) => test_mount.directory(ext4)?,
                     None => {
@@ -146,6 +137,7 @@ impl TestMount {
                 );
                 mount_new("overlay", Path::new("overlay"), &files, &options)?;
             }
+            other => return Err(io::Error::other(format!("no tests on {}", other.name))),
         }
         Ok(test_mount)
     }

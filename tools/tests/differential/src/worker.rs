@@ -6,12 +6,11 @@
 use std::{
     io,
     io::{Read, Write},
-    os::{
-        fd::{AsFd, OwnedFd},
-        unix::net::UnixStream,
-    },
+    os::{fd::AsFd, unix::net::UnixStream},
 };
 
+use kselftest::rng::Rng;
+use kselftest::{process::fork, userns::UserNs};
 use rustix::{
     io::Errno,
     process::{Pid, Signal, WaitOptions, kill_process, set_parent_process_death_signal, waitpid},
@@ -20,9 +19,7 @@ use rustix::{
 
 use crate::{
     op::Step,
-    rng::Rng,
     shape::Shape,
-    sys,
     syscalls::{SyscallResult, call},
 };
 
@@ -38,10 +35,10 @@ impl Worker {
         shape: &Shape,
         seed: u64,
         number: usize,
-        namespace: Option<&OwnedFd>,
+        namespace: Option<&UserNs>,
     ) -> io::Result<Self> {
         let (socket, mut theirs) = UnixStream::pair()?;
-        let pid = sys::fork(
+        let pid = fork(
             || match serve(shape, seed, number, namespace, &mut theirs) {
                 Ok(()) => 0,
                 Err(error) => {
@@ -81,7 +78,7 @@ fn serve(
     shape: &Shape,
     seed: u64,
     number: usize,
-    namespace: Option<&OwnedFd>,
+    namespace: Option<&UserNs>,
     socket: &mut UnixStream,
 ) -> io::Result<()> {
     if let Some(namespace) = namespace {

@@ -15,14 +15,9 @@ mod rootfs;
 
 use std::path::Path;
 
-use crate::{
-    filesystem::Filesystem::{Btrfs, Ext4, Tmpfs, Vfat, Xfs},
-    fixture::Fixture,
-    inspect,
-    report::Failure,
-    scene::Scene,
-    show::Owner,
-};
+use kselftest::filesystem::{BTRFS, EXT4, TMPFS, VFAT, XFS};
+
+use crate::{fixture::Fixture, inspect, report::Failure, scene::Scene, show::Owner};
 
 /// All of them.
 pub(crate) const CLIENTS: [Scene; 7] = [
@@ -30,7 +25,7 @@ pub(crate) const CLIENTS: [Scene; 7] = [
         name: "mount",
         alias: "",
         title: "mount(8), X-mount.idmap=",
-        filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Vfat],
+        filesystems: &[EXT4, XFS, BTRFS, TMPFS, VFAT],
         tour: &[],
         run: mount::run,
     },
@@ -38,7 +33,7 @@ pub(crate) const CLIENTS: [Scene; 7] = [
         name: "overlay",
         alias: "",
         title: "Overlayfs on layers that mount(8) has idmapped",
-        filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Vfat],
+        filesystems: &[EXT4, XFS, BTRFS, TMPFS, VFAT],
         tour: &[],
         run: overlay::run,
     },
@@ -46,7 +41,7 @@ pub(crate) const CLIENTS: [Scene; 7] = [
         name: "crun",
         alias: "",
         title: "crun, idmapped mounts of a container",
-        filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Vfat],
+        filesystems: &[EXT4, XFS, BTRFS, TMPFS, VFAT],
         tour: &[],
         run: crun::run,
     },
@@ -54,7 +49,7 @@ pub(crate) const CLIENTS: [Scene; 7] = [
         name: "podman",
         alias: "",
         title: "podman, idmapped volumes and user namespaces",
-        filesystems: &[Ext4, Xfs, Btrfs, Tmpfs],
+        filesystems: &[EXT4, XFS, BTRFS, TMPFS],
         tour: &[],
         run: podman::run,
     },
@@ -62,7 +57,7 @@ pub(crate) const CLIENTS: [Scene; 7] = [
         name: "nspawn",
         alias: "",
         title: "systemd-nspawn --private-users-ownership=map",
-        filesystems: &[Ext4, Xfs, Btrfs, Tmpfs],
+        filesystems: &[EXT4, XFS, BTRFS, TMPFS],
         tour: &[],
         run: nspawn::run,
     },
@@ -70,7 +65,7 @@ pub(crate) const CLIENTS: [Scene; 7] = [
         name: "homed",
         alias: "",
         title: "systemd-homed, a home directory",
-        filesystems: &[Ext4, Xfs, Btrfs],
+        filesystems: &[EXT4, XFS, BTRFS],
         tour: &[],
         run: homed::run,
     },
@@ -78,7 +73,7 @@ pub(crate) const CLIENTS: [Scene; 7] = [
         name: "copies",
         alias: "",
         title: "rsync, tar and cp -a through mounts",
-        filesystems: &[Ext4, Xfs, Btrfs, Tmpfs],
+        filesystems: &[EXT4, XFS, BTRFS, TMPFS],
         tour: &[],
         run: copies::run,
     },

@@ -15,7 +15,7 @@ use mount_idmapped::{IdMaps, UserNs};
 use crate::{
     fixture::{Fixture, Ran},
     inspect,
-    report::{Doing, Failure},
+    report::{Context, Failure},
     show::{Show, SyscallResult},
     syscalls,
 };
@@ -33,14 +33,14 @@ impl Container {
     pub(crate) fn start(first: u32, count: u32) -> Result<Self, Failure> {
         let maps: IdMaps = format!("b:0:{first}:{count}")
             .parse()
-            .doing("a container's map")?;
-        let userns = UserNs::new(&maps).doing("making a container's user namespace")?;
-        let mut command = userns.command("sleep").doing("entering a container")?;
+            .context("a container's map")?;
+        let userns = UserNs::new(&maps).context("making a container's user namespace")?;
+        let mut command = userns.command("sleep").context("entering a container")?;
         let process = command
             .arg("600")
             .stdin(Stdio::null())
             .spawn()
-            .doing("starting sleep")?;
+            .context("starting sleep")?;
         Ok(Self {
             first,
             userns,
@@ -60,7 +60,7 @@ impl Container {
 
     /// A program that will run as its root.
     fn command(&self, program: &str) -> Result<Command, Failure> {
-        self.userns.command(program).doing("entering a container")
+        self.userns.command(program).context("entering a container")
     }
 
     /// Has its root do something of [`answer`] and tell what came of it.
@@ -72,7 +72,7 @@ impl Container {
     pub(crate) fn ask_as(&self, user: u32, what: &str, path: &Path) -> Result<String, Failure> {
         let mut command = self.command("/proc/self/exe")?;
         command.args(["answer", &user.to_string(), what]).arg(path);
-        let output = command.output().doing("asking a container")?;
+        let output = command.output().context("asking a container")?;
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 

@@ -3,85 +3,35 @@
 //! The filesystems that scenes are run on.
 
 use std::{
-    env, fs,
+    fs,
     fs::File,
     path::{Path, PathBuf},
 };
 
-use clap::ValueEnum;
+use kselftest::filesystem::{self, Filesystem, OVERLAY, TMPFS};
 
 use crate::{
     fixture::Fixture,
-    report::{Doing, Failure},
+    report::{Context, Failure},
 };
 
-/// A filesystem.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Filesystem {
-    Ext4,
-    Xfs,
-    Btrfs,
-    Tmpfs,
-    /// The sample among the kernel's that is written in Rust.
-    #[value(name = "rust_idmapfs")]
-    Idmapfs,
-    /// Both layers are on ext4, and the scene's files in the lower one.
-    Overlay,
-    Vfat,
-    Msdos,
-    /// The root of the machine, whatever it is.
-    Root,
+/// The root filesystem of the machine, whatever its type is.
+pub(crate) const ROOT: Filesystem = Filesystem {
+    name: "root",
+    ..TMPFS
+};
+
+/// Looks a filesystem up by its name.
+pub(crate) fn find(name: &str) -> Result<Filesystem, String> {
+    if name == ROOT.name {
+        return Ok(ROOT);
+    }
+    filesystem::find(name)
 }
 
-const MIB: u64 = 1 << 20;
-
-impl Filesystem {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Ext4 => "ext4",
-            Self::Xfs => "xfs",
-            Self::Btrfs => "btrfs",
-            Self::Tmpfs => "tmpfs",
-            Self::Idmapfs => "rust_idmapfs",
-            Self::Overlay => "overlay",
-            Self::Vfat => "vfat",
-            Self::Msdos => "msdos",
-            Self::Root => "root",
-        }
-    }
-
-    /// The program that makes one in an image, with its options, and the least size of an image.
-    fn maker(self) -> Option<(&'static str, u64)> {
-        match self {
-            Self::Ext4 | Self::Overlay => Some(("mkfs.ext4 -q -F", 64 * MIB)),
-            Self::Xfs => Some(("mkfs.xfs -q -f", 300 * MIB)),
-            Self::Btrfs => Some(("mkfs.btrfs -q -f", 128 * MIB)),
-            Self::Vfat | Self::Msdos => Some(("mkfs.vfat", 16 * MIB)),
-            Self::Tmpfs | Self::Idmapfs | Self::Root => None,
-        }
-    }
-
-    /// Why this machine cannot have one, if so.
-    pub(crate) fn missing(self) -> Option<String> {
-        let needed = match self {
-            Self::Root => return None,
-            Self::Overlay => &[Self::Ext4, Self::Overlay][..],
-            _ => &[self],
-        };
-        let known = fs::read_to_string("/proc/filesystems").unwrap_or_default();
-        let known: Vec<&str> = known
-            .lines()
-            .filter_map(|line| line.split('\t').nth(1))
-            .collect();
-        if let Some(other) = needed.iter().find(|it| !known.contains(&it.name())) {
-            return Some(format!("this kernel has no {}", other.name()));
-        }
-        let program = self.maker()?.0.split(' ').next()?;
-        let directories = env::var_os("PATH").unwrap_or_default();
-        let found =
-            env::split_paths(&directories).any(|directory| directory.join(program).is_file());
-        (!found).then(|| format!("{program} is not there"))
-    }
+/// Returns the reason why this machine cannot mount one, if there is one.
+pub(crate) fn missing(kind: Filesystem) -> Option<String> {
+    (kind != ROOT).then(|| kind.missing())?
 }
 
 impl Fixture {
@@ -94,12 +44,12 @@ impl Fixture {
         fill: impl FnOnce(&Path) -> Result<(), Failure>,
     ) -> Result<PathBuf, Failure> {
         match self.filesystem {
-            Filesystem::Root => Ok(PathBuf::from("/")),
-            Filesystem::Overlay => {
+            ROOT => Ok(PathBuf::from("/")),
+            OVERLAY => {
                 let base = self.plain("layers")?;
                 let [lower, upper, work] = ["lower", "upper", "work"].map(|name| base.join(name));
                 for directory in [&lower, &upper, &work] {
-                    fs::create_dir(directory).doing("making the layers")?;
+                    fs::create_dir(directory).context("making the layers")?;
                 }
                 fill(&lower)?;
                 let disk = self.directory("disk")?;
@@ -140,22 +90,20 @@ impl Fixture {
     /// Likewise, with options each of which ends in a comma.
     pub(crate) fn plain_with(&mut self, name: &str, options: &str) -> Result<PathBuf, Failure> {
         let target = self.directory(name)?;
-        let kind = match self.filesystem {
-            Filesystem::Overlay => "ext4",
-            other => other.name(),
-        };
-        let Some((maker, size)) = self.filesystem.maker() else {
-            self.prepare(&format!("mount -t {kind} {kind} {}", target.display()))?;
+        let kind = self.filesystem.base();
+        let name = kind.name;
+        let Some((mkfs, size)) = kind.mkfs else {
+            self.prepare(&format!("mount -t {name} {name} {}", target.display()))?;
             return Ok(target);
         };
         let image = self.path("image");
         File::create(&image)
             .and_then(|file| file.set_len(size))
-            .doing("making the image of a disk")?;
+            .context("making the image of a disk")?;
         let image = image.display();
-        self.prepare(&format!("{maker} {image}"))?;
+        self.prepare(&format!("{mkfs} {image}"))?;
         self.prepare(&format!(
-            "mount -t {kind} -o {options}loop {image} {}",
+            "mount -t {name} -o {options}loop {image} {}",
             target.display()
         ))?;
         Ok(target)
@@ -164,7 +112,7 @@ impl Fixture {
     /// Makes a directory on the fixture.
     pub(crate) fn directory(&self, name: &str) -> Result<PathBuf, Failure> {
         let path = self.path(name);
-        fs::create_dir_all(&path).doing(format_args!("making {}", path.display()))?;
+        fs::create_dir_all(&path).context(format_args!("making {}", path.display()))?;
         Ok(path)
     }
 }

@@ -9,16 +9,16 @@ use std::{
     process::{Command, Stdio},
 };
 
+use kselftest::filesystem::Filesystem;
+use kselftest::mounts;
 use rustix::{
     io::Errno,
-    mount::{MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount},
-    thread::{UnshareFlags, unshare_unsafe},
+    mount::{MountFlags, UnmountFlags, mount, unmount},
 };
 
 use crate::{
-    filesystem::Filesystem,
     inspect,
-    report::{Doing, Failure, Report},
+    report::{Context, Failure, Report},
     show::{Show, SyscallResult},
 };
 
@@ -27,19 +27,7 @@ pub(crate) const DIRECTORY: &str = "/mnt";
 
 /// Leaves the mounts of the machine to themselves.
 pub(crate) fn leave_machine() -> Result<(), Failure> {
-    new_mount_namespace()
-        .and_then(|()| {
-            let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-            mount_change("/", private)
-        })
-        .doing("making a mount namespace (this needs root)")
-}
-
-/// Moves this thread, of a program that has no other yet, into a copy of its mount namespace.
-pub(crate) fn new_mount_namespace() -> SyscallResult<()> {
-    // SAFETY: What must not be undone behind the back of others is the sharing of file
-    // descriptors, and only that of mounts is undone.
-    unsafe { unshare_unsafe(UnshareFlags::NEWNS) }
+    mounts::new_namespace().context("creating a mount namespace (this needs root)")
 }
 
 /// What a program that was run left behind.
@@ -74,7 +62,7 @@ impl Fixture {
             MountFlags::empty(),
             c"mode=755",
         )
-        .doing(format_args!("mounting a tmpfs on {DIRECTORY}"))?;
+        .context(format_args!("mounting a tmpfs on {DIRECTORY}"))?;
         Ok(Self {
             filesystem,
             report,
@@ -136,7 +124,7 @@ impl Fixture {
             .env("LC_ALL", "C")
             .current_dir("/")
             .stdin(Stdio::null());
-        let output = command.output().doing(format_args!("running {line}"))?;
+        let output = command.output().context(format_args!("running {line}"))?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
         let ran = Ran {
             status: output.status.code().unwrap_or(-1),
@@ -192,7 +180,7 @@ impl Fixture {
         let ran = self.run(0, line)?;
         match ran.status {
             0 => Ok(()),
-            status => Err(Failure(format!(
+            status => Err(Failure::Failed(format!(
                 "{line}: exit status {status}: {}",
                 ran.errors
             ))),
@@ -207,7 +195,7 @@ impl Fixture {
         name: &str,
     ) -> Result<PathBuf, Failure> {
         let target = self.path(name);
-        fs::create_dir_all(&target).doing(format_args!("making {}", target.display()))?;
+        fs::create_dir_all(&target).context(format_args!("making {}", target.display()))?;
         let (from, to) = (source.display(), target.display());
         let maps: String = map
             .split(' ')
@@ -256,16 +244,16 @@ impl Fixture {
             };
             match removed {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    Err(error).doing(format_args!("removing {}", path.display()))?;
+                    Err(error).context(format_args!("removing {}", path.display()))?;
                 }
                 _ => {}
             }
         }
-        let mounts = inspect::mounts_below(DIRECTORY).doing("reading the table of mounts")?;
+        let mounts = inspect::mounts_below(DIRECTORY).context("reading the table of mounts")?;
         let mut failed = Ok(());
         for point in mounts {
             if let Err(errno) = unmount(&*point, UnmountFlags::empty()) {
-                failed = Err(errno).doing(format_args!("unmounting {point}"));
+                failed = Err(errno).context(format_args!("unmounting {point}"));
                 // The next scene needs the place all the same.
                 let _: Result<(), Errno> = unmount(&*point, UnmountFlags::DETACH);
             }

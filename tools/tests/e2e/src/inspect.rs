@@ -4,13 +4,15 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
+use kselftest::syscalls::{self, get_xattr};
+use kselftest::{acl, fscaps, mounts};
 use rustix::{
-    fs::{Dir, FileType, Mode as OpenMode, OFlags, lgetxattr, lstat, major, minor, openat},
+    fs::{FileType, lstat, major, minor},
     io::Errno,
 };
 
 use crate::{
-    report::{Doing, Failure},
+    report::{Context, Failure},
     show::{Census, Mode, Owner, Show, SyscallResult},
 };
 
@@ -42,23 +44,9 @@ pub(crate) fn tree(root: &Path) -> SyscallResult<Vec<std::path::PathBuf>> {
     Ok(paths)
 }
 
-/// The names in a directory, in order.
+/// The names in a directory.
 pub(crate) fn names(directory: impl AsRef<Path>) -> SyscallResult<BTreeSet<String>> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let directory = openat(
-        rustix::fs::CWD,
-        directory.as_ref(),
-        flags,
-        OpenMode::empty(),
-    )?;
-    let mut names = BTreeSet::new();
-    for entry in Dir::read_from(directory)? {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        if name != "." && name != ".." {
-            names.insert(name);
-        }
-    }
-    Ok(names)
+    Ok(syscalls::names(directory)?.into_iter().collect())
 }
 
 /// The owners in a tree.
@@ -72,25 +60,11 @@ pub(crate) fn census(root: impl AsRef<Path>) -> SyscallResult<Census> {
 
 /// The users with an entry of their own in a file's access ACL, and their permissions.
 pub(crate) fn acl_users(path: impl AsRef<Path>) -> SyscallResult<Vec<AclUser>> {
-    /// `ACL_USER` of `linux/posix_acl.h`.
-    const ACL_USER: u16 = 0x02;
-    let value = xattr(path.as_ref(), "system.posix_acl_access")?;
-    let Some((_version, entries)) = value.split_first_chunk::<4>() else {
-        return Err(Errno::INVAL);
-    };
-    let mut users = Vec::new();
-    for entry in entries.chunks_exact(8) {
-        let &[t0, t1, p0, p1, i0, i1, i2, i3] = entry else {
-            return Err(Errno::INVAL);
-        };
-        if u16::from_le_bytes([t0, t1]) == ACL_USER {
-            users.push(AclUser {
-                user: u32::from_le_bytes([i0, i1, i2, i3]),
-                permissions: u16::from_le_bytes([p0, p1]),
-            });
-        }
-    }
-    Ok(users)
+    let entries = acl::decode(&get_xattr(path, acl::ACCESS)?)?.into_iter();
+    let users = entries.filter(|(tag, ..)| *tag == acl::USER);
+    Ok(users
+        .map(|(_, permissions, user)| AclUser { user, permissions })
+        .collect())
 }
 
 /// An entry of an ACL.
@@ -121,76 +95,48 @@ impl crate::show::Show for AclUser {
 
 /// The user whose namespaces a file's capabilities are for.
 pub(crate) fn capability_root(path: impl AsRef<Path>) -> SyscallResult<u32> {
-    /// `VFS_CAP_REVISION_3` of `linux/capability.h`, in the top byte of the first number.
-    const REVISION_3: u8 = 3;
-    let value = xattr(path.as_ref(), "security.capability")?;
-    match (
-        value.get(3),
-        value.get(20..24).and_then(<[u8]>::first_chunk),
-    ) {
-        (Some(&REVISION_3), Some(root)) => Ok(u32::from_le_bytes(*root)),
-        // Of an older revision: for the first user namespace.
-        _ => Ok(0),
-    }
+    // Without a root id the capabilities are for the initial user namespace.
+    Ok(fscaps::root_id(&get_xattr(path, fscaps::NAME)?)?.unwrap_or(0))
 }
 
 /// Whether an entry has this attribute.
 pub(crate) fn has_xattr(path: impl AsRef<Path>, name: &str) -> SyscallResult<bool> {
-    match xattr(path.as_ref(), name) {
+    match get_xattr(path, name) {
         Ok(_) => Ok(true),
         Err(Errno::NODATA) => Ok(false),
         Err(errno) => Err(errno),
     }
 }
 
-fn xattr(path: &Path, name: &str) -> SyscallResult<Vec<u8>> {
-    let mut value = vec![0; 4096];
-    let length = lgetxattr(path, name, &mut value[..])?;
-    value.truncate(length);
-    Ok(value)
-}
-
 /// The effective capabilities of this process, as the kernel prints them.
 pub(crate) fn capabilities() -> Result<String, Failure> {
-    let status = fs::read_to_string("/proc/self/status").doing("reading /proc/self/status")?;
+    let status = fs::read_to_string("/proc/self/status").context("reading /proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
     line.map(|set| set.trim().to_owned())
-        .ok_or_else(|| Failure("/proc/self/status has no CapEff".to_owned()))
+        .ok_or_else(|| Failure::Failed("/proc/self/status has no CapEff".to_owned()))
 }
 
 /// Whether the mount at `target` has a map, by the kernel's table of mounts.
 pub(crate) fn is_idmapped(target: impl AsRef<Path>) -> SyscallResult<bool> {
-    Ok(mount_options(target)?
-        .split(',')
-        .any(|option| option == "idmapped"))
+    Ok(mounts::at(target)?.has_option("idmapped"))
 }
 
 /// The options of the mount at `target`, without those of its filesystem.
 pub(crate) fn mount_options(target: impl AsRef<Path>) -> SyscallResult<String> {
-    let table = fs::read_to_string("/proc/self/mountinfo")
-        .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
-    let target = target.as_ref().to_str().ok_or(Errno::INVAL)?;
-    // The last of several is on top.
-    let line = table
-        .lines()
-        .rfind(|line| line.split(' ').nth(4) == Some(target));
-    line.and_then(|line| line.split(' ').nth(5))
-        .map(str::to_owned)
-        .ok_or(Errno::NOENT)
+    Ok(mounts::at(target)?.options)
 }
 
 /// What is mounted at or below a directory, the last mounted first.
-pub(crate) fn mounts_below(directory: &str) -> std::io::Result<Vec<String>> {
-    let table = fs::read_to_string("/proc/self/mountinfo")?;
-    let points = table.lines().filter_map(|line| line.split(' ').nth(4));
-    let below = |point: &&str| {
-        point
+pub(crate) fn mounts_below(directory: &str) -> SyscallResult<Vec<String>> {
+    let targets = mounts::all()?.into_iter().map(|mount| mount.target);
+    let below = |target: &String| {
+        target
             .strip_prefix(directory)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    let mut points: Vec<String> = points.filter(below).map(str::to_owned).collect();
-    points.reverse();
-    Ok(points)
+    let mut targets: Vec<String> = targets.filter(below).collect();
+    targets.reverse();
+    Ok(targets)
 }
 
 /// The number that stands for users who have none in a map.

@@ -19,9 +19,9 @@ mod tree;
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+use kselftest::filesystem::Filesystem;
 
 use crate::{
-    filesystem::Filesystem,
     run::{Form, Round},
     scene::Scene,
 };
@@ -53,7 +53,7 @@ enum Task {
         #[arg(required = true, value_name = "NAME", value_parser = scene::find)]
         scenes: Vec<&'static Scene>,
         /// Only on this filesystem
-        #[arg(long, value_name = "FILESYSTEM")]
+        #[arg(long, value_name = "FILESYSTEM", value_parser = filesystem::find)]
         on: Option<Filesystem>,
         /// Prints KTAP
         #[arg(long)]
@@ -78,9 +78,6 @@ enum Task {
     /// Makes a user namespace and prints what is found in it
     #[command(hide = true)]
     InNamespace { map: String },
-    /// Makes a tmpfs for the one who started this
-    #[command(hide = true)]
-    GiveTmpfs,
     /// Runs a program without the system calls of Linux 6.8 and later
     #[command(hide = true)]
     OnOldKernel {
@@ -117,7 +114,6 @@ fn main() -> ExitCode {
         Task::InNamespace { map } => {
             return told(scene::in_namespace(&map).map(|found| println!("{found}")));
         }
-        Task::GiveTmpfs => return told(scene::give_tmpfs()),
         Task::OnOldKernel { words } => return seccomp::run(&words),
         Task::Ids => {
             let (real, effective) = (rustix::process::getuid(), rustix::process::geteuid());

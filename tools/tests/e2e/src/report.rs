@@ -2,28 +2,11 @@
 
 //! What happened in a scene, and its two printed forms.
 
-use std::{fmt, io, io::Write};
+use std::{io, io::Write};
 
-/// Why a scene could not be run to its end.
-#[derive(Debug)]
-pub(crate) struct Failure(pub(crate) String);
+use kselftest::ktap::{self, Printer};
 
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// Says what was being done when an error came.
-pub(crate) trait Doing<T> {
-    fn doing(self, what: impl fmt::Display) -> Result<T, Failure>;
-}
-
-impl<T, E: fmt::Display> Doing<T> for Result<T, E> {
-    fn doing(self, what: impl fmt::Display) -> Result<T, Failure> {
-        self.map_err(|error| Failure(format!("{what}: {error}")))
-    }
-}
+pub(crate) use kselftest::ktap::{Context, Failure};
 
 enum Line {
     /// A step or what a program printed.
@@ -143,37 +126,32 @@ impl Report {
             .try_for_each(|check| check.print(out))
     }
 
-    /// Prints it as a subtest in KTAP and its result, as test `number`.
-    pub(crate) fn print_ktap(&self, number: usize, out: &mut impl Write) -> io::Result<()> {
+    /// Prints it as a subtest in KTAP, and its result as a test of `all`.
+    pub(crate) fn print_ktap<W: Write>(&self, all: &mut Printer<W>, out: impl Write) {
         let name = format!("{}.{}", self.name, self.filesystem);
         if let Some(reason) = &self.skipped {
-            return writeln!(out, "ok {number} {name} # SKIP {reason}");
+            return all.result(&name, &Err(ktap::skipped(reason)));
         }
-        writeln!(
-            out,
-            "    KTAP version 1\n    # Subtest: {name}\n    1..{}",
-            self.counts().0
-        )?;
-        for (index, check) in self.checks().enumerate() {
-            let Check {
-                what,
-                expected,
-                seen,
-                good,
-            } = check;
-            // A hash would begin a directive.
-            let what = what.replace('#', "no.");
-            if !good {
-                writeln!(out, "    # expected {expected}, seen {seen}")?;
-            }
-            writeln!(out, "    {} {} {what}", verdict(*good), index + 1)?;
+        let mut printer = Printer::subtest(out, &name, self.counts().0);
+        for check in self.checks() {
+            let outcome = match check.good {
+                true => Ok(()),
+                false => Err(ktap::failed(format_args!(
+                    "expected {}, seen {}",
+                    check.expected, check.seen
+                ))),
+            };
+            printer.result(&check.what, &outcome);
         }
-        writeln!(out, "{} {number} {name}", verdict(self.is_good()))
+        let (all_checks, good) = self.counts();
+        let outcome = match self.is_good() {
+            true => Ok(()),
+            false => Err(ktap::failed(format_args!(
+                "{good} of {all_checks} checks passed"
+            ))),
+        };
+        all.result(&name, &outcome);
     }
-}
-
-fn verdict(good: bool) -> &'static str {
-    if good { "ok" } else { "not ok" }
 }
 
 impl Check {
@@ -229,17 +207,23 @@ mod tests {
     }
 
     #[test]
-    fn ktap_has_a_plan_and_a_verdict_for_each() {
-        assert_eq!(
-            printed(|out| report(false).print_ktap(7, out)),
-            "    KTAP version 1\n    # Subtest: A.ext4\n    1..2\n    ok 1 first\n\
-             \x20   # expected 3, seen 2\n    not ok 2 second no.\nnot ok 7 A.ext4\n"
-        );
+    fn ktap_has_a_subtest_for_each_check() {
+        let (mut all, mut own) = (Vec::new(), Vec::new());
+        let mut printer = Printer::new(&mut all, 2);
+        report(false).print_ktap(&mut printer, &mut own);
         let mut skipped = report(true);
         skipped.skip("no disk".to_owned());
+        skipped.print_ktap(&mut printer, &mut own);
+        let text = |bytes| String::from_utf8(bytes).unwrap();
         assert_eq!(
-            printed(|out| skipped.print_ktap(1, out)),
-            "ok 1 A.ext4 # SKIP no disk\n"
+            text(own),
+            "    KTAP version 1\n    # Subtest: A.ext4\n    1..2\n    ok 1 first\n\
+             \x20   # expected 3, seen 2\n    not ok 2 second no.\n"
+        );
+        assert_eq!(
+            text(all),
+            "KTAP version 1\n1..2\n# 1 of 2 checks passed\nnot ok 1 A.ext4\n\
+             ok 2 A.ext4 # SKIP no disk\n"
         );
     }
 }

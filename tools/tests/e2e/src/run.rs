@@ -4,10 +4,12 @@
 
 use std::io::{Write, stdout};
 
+use kselftest::filesystem::Filesystem;
+use kselftest::ktap::Printer;
+
 use crate::{
-    filesystem::Filesystem,
     fixture,
-    report::{Doing, Failure, Report},
+    report::{Context, Failure, Report},
     scene::{SCENES, Scene},
 };
 
@@ -70,38 +72,41 @@ impl Round {
     /// Runs them; whether all was as expected, and anything was run at all.
     pub(crate) fn run(&self) -> Result<bool, Failure> {
         if self.parts.is_empty() {
-            return Err(Failure(
+            return Err(Failure::Failed(
                 "no such scene is run on that filesystem".to_owned(),
             ));
         }
         fixture::leave_machine()?;
         let ktap = self.parts.iter().any(|(.., form)| *form == Form::Ktap);
-        let mut out = stdout().lock();
+        let mut out = stdout();
         let wrote = "writing the report";
-        if ktap {
-            writeln!(out, "KTAP version 1\n1..{}", self.parts.len()).doing(wrote)?;
-        }
+        let mut printer = ktap.then(|| Printer::new(stdout(), self.parts.len()));
         let mut reports = Vec::new();
         let mut before = None;
-        for (index, (scene, filesystem, form)) in self.parts.iter().enumerate() {
-            let report = scene.run(*filesystem);
+        for &(scene, filesystem, form) in &self.parts {
+            let report = scene.run(filesystem);
             match form {
                 Form::Whole => {
                     if before == Some(Form::Short) {
-                        writeln!(out).doing(wrote)?;
+                        writeln!(out).context(wrote)?;
                     }
                     report.print_whole(&mut out)
                 }
                 Form::Short => report.print_short(&mut out),
-                Form::Ktap => report.print_ktap(index + 1, &mut out),
+                Form::Ktap => {
+                    if let Some(printer) = &mut printer {
+                        report.print_ktap(printer, stdout());
+                    }
+                    Ok(())
+                }
             }
             .and_then(|()| out.flush())
-            .doing(wrote)?;
-            before = Some(*form);
+            .context(wrote)?;
+            before = Some(form);
             reports.push(report);
         }
         if !ktap {
-            out.write_all(summary(&reports).as_bytes()).doing(wrote)?;
+            out.write_all(summary(&reports).as_bytes()).context(wrote)?;
         }
         let run = reports.iter().any(|report| !report.is_skipped());
         Ok(run && reports.iter().all(|report| self.is_good(report)))
@@ -145,7 +150,7 @@ fn summary(reports: &[Report]) -> String {
 /// Prints the scenes, their letters, and the filesystems that each runs on.
 pub(crate) fn list() {
     for scene in &SCENES {
-        let filesystems: Vec<&str> = scene.filesystems.iter().map(|it| it.name()).collect();
+        let filesystems: Vec<&str> = scene.filesystems.iter().map(|it| it.name).collect();
         let Scene {
             name, alias, title, ..
         } = scene;

@@ -10,7 +10,6 @@ mod layers;
 mod maps;
 mod matrix;
 mod portable;
-mod random;
 mod reports;
 mod rootfs;
 mod service;
@@ -19,12 +18,15 @@ mod stick;
 mod tool;
 
 pub(crate) use container::inside as inside_container;
-pub(crate) use explain::give_tmpfs;
 pub(crate) use tool::in_namespace;
+
+use kselftest::filesystem::{
+    BTRFS, EXT4, Filesystem, MSDOS, OVERLAY, RUST_IDMAPFS, TMPFS, VFAT, XFS,
+};
 
 use crate::{
     client::CLIENTS,
-    filesystem::Filesystem::{self, Btrfs, Ext4, Idmapfs, Msdos, Overlay, Root, Tmpfs, Vfat, Xfs},
+    filesystem::{ROOT, missing},
     fixture::Fixture,
     report::{Failure, Report},
 };
@@ -48,47 +50,47 @@ pub(crate) const SCENES: [Scene; 17] = [
         name: "home-dir",
         alias: "A",
         title: "The home directory of another user",
-        filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Idmapfs, Overlay],
-        tour: &[Ext4, Tmpfs, Overlay],
+        filesystems: &[EXT4, XFS, BTRFS, TMPFS, RUST_IDMAPFS, OVERLAY],
+        tour: &[EXT4, TMPFS, OVERLAY],
         run: home::run,
     },
     Scene {
         name: "rootfs-without-root",
         alias: "B",
         title: "A root filesystem in which nothing can be made as root",
-        filesystems: &[Root, Ext4, Xfs, Btrfs, Tmpfs, Idmapfs, Overlay],
-        tour: &[Root, Ext4, Tmpfs, Overlay],
+        filesystems: &[ROOT, EXT4, XFS, BTRFS, TMPFS, RUST_IDMAPFS, OVERLAY],
+        tour: &[ROOT, EXT4, TMPFS, OVERLAY],
         run: rootfs::run,
     },
     Scene {
         name: "usb-stick",
         alias: "C",
         title: "A USB stick for two users at once",
-        filesystems: &[Vfat, Msdos],
-        tour: &[Vfat, Msdos],
+        filesystems: &[VFAT, MSDOS],
+        tour: &[VFAT, MSDOS],
         run: stick::run,
     },
     Scene {
         name: "container-rootfs",
         alias: "D",
         title: "The root filesystem of a container",
-        filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Idmapfs, Overlay],
-        tour: &[Ext4, Tmpfs, Overlay],
+        filesystems: &[EXT4, XFS, BTRFS, TMPFS, RUST_IDMAPFS, OVERLAY],
+        tour: &[EXT4, TMPFS, OVERLAY],
         run: container::run,
     },
     Scene {
         name: "idmapped-layers",
         alias: "E",
         title: "Overlayfs on idmapped layers",
-        filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Idmapfs],
-        tour: &[Ext4, Tmpfs],
+        filesystems: &[EXT4, XFS, BTRFS, TMPFS, RUST_IDMAPFS],
+        tour: &[EXT4, TMPFS],
         run: layers::run,
     },
     Scene {
         name: "shared-image",
         alias: "F",
         title: "One image for many containers",
-        filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Idmapfs, Overlay],
+        filesystems: &[EXT4, XFS, BTRFS, TMPFS, RUST_IDMAPFS, OVERLAY],
         tour: &[],
         run: images::run,
     },
@@ -96,7 +98,7 @@ pub(crate) const SCENES: [Scene; 17] = [
         name: "writable-image",
         alias: "G",
         title: "An image that fake root may write to",
-        filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Idmapfs, Overlay],
+        filesystems: &[EXT4, XFS, BTRFS, TMPFS, RUST_IDMAPFS, OVERLAY],
         tour: &[],
         run: shifting::run,
     },
@@ -104,7 +106,7 @@ pub(crate) const SCENES: [Scene; 17] = [
         name: "overlay-matrix",
         alias: "H",
         title: "Overlayfs with and without metacopy and maps",
-        filesystems: &[Ext4, Xfs, Btrfs],
+        filesystems: &[EXT4, XFS, BTRFS],
         tour: &[],
         run: matrix::run,
     },
@@ -112,7 +114,7 @@ pub(crate) const SCENES: [Scene; 17] = [
         name: "portable-home",
         alias: "I",
         title: "A home directory that belongs to whoever logs in",
-        filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Idmapfs, Overlay],
+        filesystems: &[EXT4, XFS, BTRFS, TMPFS, RUST_IDMAPFS, OVERLAY],
         tour: &[],
         run: portable::run,
     },
@@ -120,7 +122,7 @@ pub(crate) const SCENES: [Scene; 17] = [
         name: "service-files",
         alias: "J",
         title: "The files of a service, without root or without the service",
-        filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Idmapfs, Overlay],
+        filesystems: &[EXT4, XFS, BTRFS, TMPFS, RUST_IDMAPFS, OVERLAY],
         tour: &[],
         run: service::run,
     },
@@ -128,7 +130,7 @@ pub(crate) const SCENES: [Scene; 17] = [
         name: "overlay-acl",
         alias: "K",
         title: "An ACL of a lower layer, seen by a container",
-        filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Idmapfs],
+        filesystems: &[EXT4, XFS, BTRFS, TMPFS, RUST_IDMAPFS],
         tour: &[],
         run: reports::acl::run,
     },
@@ -136,7 +138,7 @@ pub(crate) const SCENES: [Scene; 17] = [
         name: "submount",
         alias: "L",
         title: "A map for a part of what has a map",
-        filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Idmapfs],
+        filesystems: &[EXT4, XFS, BTRFS, TMPFS, RUST_IDMAPFS],
         tour: &[],
         run: reports::nested::run,
     },
@@ -144,7 +146,7 @@ pub(crate) const SCENES: [Scene; 17] = [
         name: "unmapped-mountpoint",
         alias: "M",
         title: "A place to mount on, made by those whom the map leaves out",
-        filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Idmapfs, Overlay],
+        filesystems: &[EXT4, XFS, BTRFS, TMPFS, RUST_IDMAPFS, OVERLAY],
         tour: &[],
         run: reports::target::run,
     },
@@ -152,7 +154,7 @@ pub(crate) const SCENES: [Scene; 17] = [
         name: "foreign-capabilities",
         alias: "N",
         title: "Capabilities of a file that are for unknown namespaces",
-        filesystems: &[Ext4, Xfs, Btrfs, Tmpfs, Idmapfs, Overlay],
+        filesystems: &[EXT4, XFS, BTRFS, TMPFS, RUST_IDMAPFS, OVERLAY],
         tour: &[],
         run: reports::capability::run,
     },
@@ -160,7 +162,7 @@ pub(crate) const SCENES: [Scene; 17] = [
         name: "random-maps",
         alias: "R",
         title: "Random maps",
-        filesystems: &[Tmpfs, Idmapfs],
+        filesystems: &[TMPFS, RUST_IDMAPFS],
         tour: &[],
         run: maps::run,
     },
@@ -168,7 +170,7 @@ pub(crate) const SCENES: [Scene; 17] = [
         name: "tool",
         alias: "T",
         title: "The tool: what it refuses, and its options",
-        filesystems: &[Ext4, Tmpfs, Idmapfs],
+        filesystems: &[EXT4, TMPFS, RUST_IDMAPFS],
         tour: &[],
         run: tool::run,
     },
@@ -176,7 +178,7 @@ pub(crate) const SCENES: [Scene; 17] = [
         name: "explain",
         alias: "X",
         title: "Explanations against reality, at random",
-        filesystems: &[Ext4, Tmpfs, Idmapfs],
+        filesystems: &[EXT4, TMPFS, RUST_IDMAPFS],
         tour: &[],
         run: explain::run,
     },
@@ -207,8 +209,8 @@ impl Scene {
 
     /// Runs it and tells what happened.
     pub(crate) fn run(&self, filesystem: Filesystem) -> Report {
-        let mut report = Report::new(self.name, self.title, filesystem.name());
-        if let Some(reason) = filesystem.missing() {
+        let mut report = Report::new(self.name, self.title, filesystem.name);
+        if let Some(reason) = missing(filesystem) {
             report.skip(reason);
             return report;
         }
@@ -218,7 +220,7 @@ impl Scene {
                 fixture.close(run)
             }
             Err(failure) => {
-                let mut report = Report::new(self.name, self.title, filesystem.name());
+                let mut report = Report::new(self.name, self.title, filesystem.name);
                 report.check("set-up", false, failure.to_string(), "a fixture".to_owned());
                 report
             }

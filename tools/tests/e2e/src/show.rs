@@ -4,10 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use rustix::io::Errno;
-
-/// What a system call answered.
-pub(crate) type SyscallResult<T> = Result<T, Errno>;
+use kselftest::errno;
+pub(crate) use kselftest::errno::SyscallResult;
 
 /// A user and a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,25 +79,7 @@ impl<T: Show> Show for SyscallResult<T> {
     fn show(&self) -> String {
         match self {
             Ok(value) => value.show(),
-            Err(errno) => name(*errno),
+            Err(errno) => errno::name(*errno),
         }
-    }
-}
-
-/// An error number by the name that manuals know it by.
-pub(crate) fn name(errno: Errno) -> String {
-    match errno {
-        Errno::ACCESS => "EACCES".to_owned(),
-        Errno::BUSY => "EBUSY".to_owned(),
-        Errno::EXIST => "EEXIST".to_owned(),
-        Errno::INVAL => "EINVAL".to_owned(),
-        Errno::NODATA => "ENODATA".to_owned(),
-        Errno::NOTEMPTY => "ENOTEMPTY".to_owned(),
-        Errno::NOENT => "ENOENT".to_owned(),
-        Errno::OPNOTSUPP => "EOPNOTSUPP".to_owned(),
-        Errno::OVERFLOW => "EOVERFLOW".to_owned(),
-        Errno::PERM => "EPERM".to_owned(),
-        Errno::ROFS => "EROFS".to_owned(),
-        other => other.to_string(),
     }
 }

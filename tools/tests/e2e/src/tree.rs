@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
 
 use crate::{
-    report::{Doing, Failure},
+    report::{Context, Failure},
     syscalls,
 };
 
@@ -42,13 +42,13 @@ pub(crate) fn make(
             special(FileType::CharacterDevice, makedev(*major, *minor)).map_err(Into::into)
         }
     }
-    .doing(format_args!("making {}", path.display()))?;
-    syscalls::chown(&path, owner).doing(format_args!("giving {} to {owner}", path.display()))?;
+    .context(format_args!("making {}", path.display()))?;
+    syscalls::chown(&path, owner).context(format_args!("giving {} to {owner}", path.display()))?;
     match entry {
         // A link has no permissions of its own.
         Entry::Link(_) => Ok(()),
         // After the owner, the change of which takes set-user-id away.
         _ => syscalls::chmod(&path, mode)
-            .doing(format_args!("changing the mode of {}", path.display())),
+            .context(format_args!("changing the mode of {}", path.display())),
     }
 }

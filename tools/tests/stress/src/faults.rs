@@ -10,14 +10,20 @@
 mod operations;
 mod sharing;
 
-use kselftest::{failslab::Injection, slab};
+use kselftest::{
+    failslab::Injection,
+    filesystem,
+    ktap::{self, Failure, failed, skipped},
+    slab,
+};
 use mount_idmapped::{IdMaps, IdmappedMount, UserNs, unmount};
 use rustix::{
     io::Errno,
     mount::{MountFlags, mount},
 };
-use std::{error::Error, fs, process::ExitCode};
+use std::{error::Error, fs};
 
+use crate::Found;
 use operations::Outcome;
 
 const DIR: &str = "/run/faults";
@@ -32,77 +38,35 @@ const REPEAT: usize = 200;
 const TRIES: usize = 3;
 
 /// Runs all of them.
-pub(crate) fn faults() -> ExitCode {
-    println!("KTAP version 1\n1..4");
-    let mut status = ExitCode::SUCCESS;
-    for (number, ranges) in [(1, 1), (2, 340)] {
-        let name = format!("each_allocation_of_{ranges}_ranges");
-        match run(ranges) {
-            Ok(outcome) => {
-                println!(
-                    "# {} allocations failed, {} calls refused",
-                    outcome.injected, outcome.refused
-                );
-                println!("ok {number} {name}");
-            }
-            Err(error) => {
-                println!("# {error}\nnot ok {number} {name}");
-                status = ExitCode::FAILURE;
-            }
-        }
+pub(crate) fn faults() -> Result<Found, Failure> {
+    let mut found = Found::new();
+    for (name, extents) in [
+        ("each_allocation_of_1_ranges", 1),
+        ("each_allocation_of_340_ranges", 340),
+    ] {
+        // The object; with many extents also an array for each kind of id and each direction.
+        let least = if extents > 5 { 5 } else { 1 };
+        found.push((name, enough(name, run(extents), least)));
     }
-    for part in [filesystem(), shared()] {
-        if part == ExitCode::FAILURE {
-            status = part;
-        }
-    }
-    status
+    let operations = match filesystem::is_registered(FILESYSTEM) {
+        true => enough("operations", operations::run(FILESYSTEM, DIR), 51),
+        false => Err(skipped(format_args!("no {FILESYSTEM} in this kernel"))),
+    };
+    found.push(("each_allocation_of_operations", operations));
+    let shared = enough("sharing", sharing::run(DIR), 1);
+    found.push(("allocations_of_sharing_a_tree", shared));
+    Ok(found)
 }
 
-/// The operations of the filesystem that the kernel's samples have, if this kernel has it.
-fn filesystem() -> ExitCode {
-    let name = "3 each_allocation_of_operations";
-    let known = fs::read_to_string("/proc/filesystems").unwrap_or_default();
-    if !known
-        .lines()
-        .any(|line| line.ends_with(&format!("\t{FILESYSTEM}")))
-    {
-        println!("ok {name} # SKIP no {FILESYSTEM} in this kernel");
-        return ExitCode::SUCCESS;
-    }
-    let outcome = fs::create_dir_all(DIR).map_err(Into::into);
-    match outcome.and_then(|()| operations::run(FILESYSTEM, DIR)) {
-        Ok(Outcome { injected, refused }) if refused > 50 => {
-            println!("# {injected} allocations failed, {refused} calls refused\nok {name}");
-            ExitCode::SUCCESS
-        }
-        Ok(Outcome { refused, .. }) => {
-            println!("# only {refused} failed allocations were felt\nnot ok {name}");
-            ExitCode::FAILURE
-        }
-        Err(error) => {
-            println!("# {error}\nnot ok {name}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// The groups of shared mounts.
-fn shared() -> ExitCode {
-    let name = "4 allocations_of_sharing_a_tree";
-    match sharing::run(DIR) {
-        Ok(Outcome { injected, refused }) if refused > 0 => {
-            println!("# from {injected} points on, sharing was refused {refused} times\nok {name}");
-            ExitCode::SUCCESS
-        }
-        Ok(_) => {
-            println!("# sharing was never refused\nnot ok {name}");
-            ExitCode::FAILURE
-        }
-        Err(error) => {
-            println!("# {error}\nnot ok {name}");
-            ExitCode::FAILURE
-        }
+/// Requires at least so many system calls to fail: without failures nothing was tested.
+fn enough(what: &str, result: Result<Outcome, Box<dyn Error>>, least: u32) -> ktap::Outcome {
+    let Outcome { injected, refused } = result.map_err(failed)?;
+    println!("# {what}: {injected} allocations failed, {refused} calls failed with ENOMEM");
+    match refused >= least {
+        true => Ok(()),
+        false => Err(failed(format_args!(
+            "only {refused} calls failed with ENOMEM, at least {least} must"
+        ))),
     }
 }
 
@@ -141,7 +105,7 @@ fn inject(ranges: u32) -> Result<Outcome, Box<dyn Error>> {
         };
         // The first pass fills the allocator's own caches, which count as objects in use.
         let Some(refused) = pass()? else {
-            return check(ranges, outcome);
+            return Ok(outcome);
         };
         outcome.injected += 1;
         outcome.refused += u32::from(refused > 0);
@@ -157,15 +121,4 @@ fn inject(ranges: u32) -> Result<Outcome, Box<dyn Error>> {
         leak.map_err(|leak| format!("after failing allocation {nth} {REPEAT} times: {leak}"))?;
     }
     Err("there is always one more allocation".into())
-}
-
-/// Failing nothing, or fewer than the map itself needs, would be a test of nothing.
-fn check(ranges: u32, outcome: Outcome) -> Result<Outcome, Box<dyn Error>> {
-    // The object; with many ranges an array for each kind of id and direction too.
-    let least = if ranges > 5 { 5 } else { 1 };
-    if outcome.refused < least {
-        let few = format!("only {} failed allocations were felt", outcome.refused);
-        return Err(few.into());
-    }
-    Ok(outcome)
 }

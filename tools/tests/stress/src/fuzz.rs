@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Calls `mount_setattr()` and `open_tree_attr()` with random arguments, some nearly right.
+//! Calls `mount_setattr()` and `open_tree_attr()` with rng arguments, some nearly right.
 //!
 //! The kernel must refuse what is wrong with an error that the manual page knows, must not change
 //! the map of a mount that is attached, and must lose nothing.
@@ -14,19 +14,21 @@ use std::{
     },
 };
 
+use kselftest::errno;
+use kselftest::ktap::{Failure, failed};
+use kselftest::mounts;
+use kselftest::raw::MountAttrCall;
+use kselftest::rng::Rng;
 use mount_idmapped::{Detached, IdmappedMount, UserNs, unmount};
 use rustix::{
     fs::{Mode, OFlags, open},
     io::Errno,
-    mount::{MountFlags, MountPropagationFlags, mount, mount_change},
-    thread::{UnshareFlags, unshare_unsafe},
+    mount::{MountFlags, mount},
 };
 
 use crate::{
-    Failure, Found,
+    Found,
     leak_check::{self, LeakCheck, MEMORY, maps},
-    random::Random,
-    sys::{self, Call, MOUNT_SETATTR, OPEN_TREE_ATTR},
 };
 
 const DIR: &str = "/run/fuzz";
@@ -35,20 +37,20 @@ const ARENA: u64 = 2000;
 const DISK: u32 = 1000;
 const SEEN: u32 = 2000;
 
-/// What the manual pages know, and what any call with a path or an address may answer.
-const ERRORS: [(Errno, &str); 12] = [
-    (Errno::BADF, "EBADF"),
-    (Errno::BUSY, "EBUSY"),
-    (Errno::FAULT, "EFAULT"),
-    (Errno::INVAL, "EINVAL"),
-    (Errno::LOOP, "ELOOP"),
-    (Errno::NAMETOOLONG, "ENAMETOOLONG"),
-    (Errno::NOENT, "ENOENT"),
-    (Errno::NOMEM, "ENOMEM"),
-    (Errno::NOTDIR, "ENOTDIR"),
-    (Errno::OPNOTSUPP, "EOPNOTSUPP"),
-    (Errno::PERM, "EPERM"),
-    (Errno::TOOBIG, "E2BIG"),
+/// The errors in the manual pages, and those of any call with a path or an address.
+const ERRORS: [Errno; 12] = [
+    Errno::BADF,
+    Errno::BUSY,
+    Errno::FAULT,
+    Errno::INVAL,
+    Errno::LOOP,
+    Errno::NAMETOOLONG,
+    Errno::NOENT,
+    Errno::NOMEM,
+    Errno::NOTDIR,
+    Errno::OPNOTSUPP,
+    Errno::PERM,
+    Errno::TOOBIG,
 ];
 
 /// Attributes and flags, by the numbers of `linux/mount.h` and `linux/fcntl.h`.
@@ -58,8 +60,8 @@ const PROPAGATION: [u64; 6] = [0, 0, 1 << 17, 1 << 18, 1 << 19, 1 << 20];
 const FLAGS: [u32; 8] = [0x1, 0x100, 0x200, 0x800, 0x1000, 0x8000, 0x8_0000, 0x1000];
 const SIZES: [usize; 12] = [0, 1, 8, 31, 32, 32, 32, 33, 40, 64, 4096, 4097];
 
-/// How often each answer came, by the number of the call.
-type Answers = BTreeMap<(i64, &'static str), u64>;
+/// The number of calls with each result, by the name of the call.
+type Answers = BTreeMap<(&'static str, String), u64>;
 /// Answers beside errors.
 const DONE: &str = "done";
 const MAPPED: &str = "done, with a map";
@@ -67,20 +69,16 @@ const UNKNOWN: &str = "an error that it may not answer";
 
 /// Makes the calls.
 pub(crate) fn fuzz(calls: u64, seed: u64) -> Result<Found, Failure> {
-    // SAFETY: What must not be undone behind the back of others is the sharing of file
-    // descriptors, and only that of mounts is undone.
-    unsafe { unshare_unsafe(UnshareFlags::NEWNS) }?;
-    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-    mount_change("/", private)?;
+    mounts::new_namespace()?;
     fs::create_dir_all(DIR)?;
     // Once for the caches.
-    run(ARENA.min(calls), &mut Random::new(seed))?.1?;
+    run(ARENA.min(calls), &mut Rng::new(seed))?.1?;
     let mut answers = Answers::new();
     let found = leak_check::look(|| {
         let leak_check = LeakCheck::new()?;
         let kept;
         // The same calls each time, so that the answers tell of no chance.
-        (answers, kept) = run(calls, &mut Random::new(seed))?;
+        (answers, kept) = run(calls, &mut Rng::new(seed))?;
         Ok(vec![
             ("answers", known(&answers)),
             ("maps_of_attached_mounts", kept),
@@ -90,28 +88,22 @@ pub(crate) fn fuzz(calls: u64, seed: u64) -> Result<Found, Failure> {
         ])
     })?;
     println!("# {calls} calls, seed {seed}");
-    for ((number, answer), count) in &answers {
-        println!("# {}: {answer}: {count}", name(*number));
+    for ((call, answer), count) in &answers {
+        println!("# {call}: {answer}: {count}");
     }
     Ok(found)
 }
 
-fn name(number: i64) -> &'static str {
-    match number {
-        MOUNT_SETATTR => "mount_setattr",
-        _ => "open_tree_attr",
-    }
-}
-
 /// Whether all answers are known ones, and each call could do what it is for.
 fn known(answers: &Answers) -> Result<(), Failure> {
-    for number in [MOUNT_SETATTR, OPEN_TREE_ATTR] {
-        if answers.contains_key(&(number, UNKNOWN)) {
-            return Err(Failure(format!("{}: {UNKNOWN}", name(number))));
+    for call in ["mount_setattr", "open_tree_attr"] {
+        let has = |result: &str| answers.contains_key(&(call, result.to_owned()));
+        if has(UNKNOWN) {
+            return Err(failed(format_args!("{call}: {UNKNOWN}")));
         }
         for wanted in [DONE, MAPPED] {
-            if !answers.contains_key(&(number, wanted)) {
-                return Err(Failure(format!("{}: never {wanted}", name(number))));
+            if !has(wanted) {
+                return Err(failed(format_args!("{call}: never {wanted}")));
             }
         }
     }
@@ -120,7 +112,7 @@ fn known(answers: &Answers) -> Result<(), Failure> {
 
 type Ran = (Answers, Result<(), Failure>);
 
-fn run(calls: u64, random: &mut Random) -> Result<Ran, Failure> {
+fn run(calls: u64, rng: &mut Rng) -> Result<Ran, Failure> {
     let mut answers = Answers::new();
     let mut kept = Ok(());
     let mut done = 0;
@@ -128,8 +120,7 @@ fn run(calls: u64, random: &mut Random) -> Result<Ran, Failure> {
         let mut arena = Arena::new()?;
         let round = ARENA.min(calls - done);
         for _ in 0..round {
-            let (number, answer) = arena.call(random);
-            *answers.entry((number, answer)).or_default() += 1;
+            *answers.entry(arena.call(rng)).or_default() += 1;
         }
         kept = kept.and_then(|()| arena.check());
         arena.close()?;
@@ -205,59 +196,54 @@ impl Arena {
         })
     }
 
-    fn call(&mut self, random: &mut Random) -> (i64, &'static str) {
+    fn call(&mut self, rng: &mut Rng) -> (&'static str, String) {
         // A copy that has got its map is no more of interest.
-        if random.once_in(20) {
+        if rng.once_in(20) {
             if let Ok(copy) = IdmappedMount::of(format!("{DIR}/disk")).detached() {
                 self.detached = copy;
             }
         }
-        self.fill_attr(random);
-        let number = random.one(&[MOUNT_SETATTR, OPEN_TREE_ATTR]);
-        let call = Call {
-            number,
-            directory: self.directory(random),
-            path: match random.below(16) {
-                0 => random.next() as usize,
+        self.fill_attr(rng);
+        let open = rng.once_in(2);
+        let call = MountAttrCall {
+            open,
+            dir: self.directory(rng),
+            path: match rng.below(16) {
+                0 => rng.next() as usize,
                 1 => 0,
-                _ => random.one(&self.paths).as_ptr() as usize,
+                _ => rng.pick(&self.paths).as_ptr() as usize,
             },
-            flags: flags(random),
-            attr: match random.below(32) {
-                0 => random.next() as usize,
+            flags: flags(rng),
+            attr: match rng.below(32) {
+                0 => rng.next() as usize,
                 1 => 0,
                 _ => self.attr.as_ptr() as usize,
             },
-            size: match random.below(16) {
-                0 => random.next() as usize,
-                _ => random.one(&SIZES),
+            size: match rng.below(16) {
+                0 => rng.next() as usize,
+                _ => rng.pick(&SIZES),
             },
         };
         let answer = match call.make() {
-            Ok(fd) => {
-                if number == OPEN_TREE_ATTR {
-                    sys::close(fd);
-                }
-                // Without attributes the call is a plain open_tree().
-                if call.size > 0 && self.attr[0] & MAP != 0 {
-                    MAPPED
-                } else {
-                    DONE
-                }
-            }
-            Err(errno) => {
-                let known = ERRORS.iter().find(|(error, _)| *error == errno);
-                known.map_or(UNKNOWN, |(_, name)| name)
-            }
+            // Without attributes the call is a plain open_tree().
+            Ok(()) if call.size > 0 && self.attr[0] & MAP != 0 => MAPPED.to_owned(),
+            Ok(()) => DONE.to_owned(),
+            Err(errno) if ERRORS.contains(&errno) => errno::name(errno),
+            Err(_) => UNKNOWN.to_owned(),
         };
-        (number, answer)
+        let name = if open {
+            "open_tree_attr"
+        } else {
+            "mount_setattr"
+        };
+        (name, answer)
     }
 
-    fn directory(&self, random: &mut Random) -> i32 {
-        match random.below(12) {
-            0 => random.next() as i32,
+    fn directory(&self, rng: &mut Rng) -> i32 {
+        match rng.below(12) {
+            0 => rng.next() as i32,
             1 => self.file.as_raw_fd(),
-            2 => random.one(&[-1, libc::AT_FDCWD]),
+            2 => rng.pick(&[-1, libc::AT_FDCWD]),
             3 | 4 => self.control.as_raw_fd(),
             5 | 6 => self.plain.as_raw_fd(),
             _ => self.detached.as_fd().as_raw_fd(),
@@ -265,39 +251,35 @@ impl Arena {
     }
 
     /// Bytes of any kind, or attributes that are nearly right.
-    fn fill_attr(&mut self, random: &mut Random) {
-        let words = if random.once_in(4) {
-            self.attr.len()
-        } else {
-            4
-        };
-        if random.once_in(4) {
-            self.attr[..words].fill_with(|| random.next());
+    fn fill_attr(&mut self, rng: &mut Rng) {
+        let words = if rng.once_in(4) { self.attr.len() } else { 4 };
+        if rng.once_in(4) {
+            self.attr[..words].fill_with(|| rng.next());
             return;
         }
         self.attr.fill(0);
-        if random.once_in(4) {
+        if rng.once_in(4) {
             self.attr[0] |= MAP;
         }
         // Most of what is cleared is not what may be cleared.
-        for word in 0..1 + random.below(2) {
-            for _ in 0..random.below(3) {
-                self.attr[word] |= random.one(&ATTRS);
+        for word in 0..1 + rng.below(2) {
+            for _ in 0..rng.below(3) {
+                self.attr[word] |= rng.pick(&ATTRS);
             }
         }
-        self.attr[2] = random.one(&PROPAGATION);
-        self.attr[3] = match random.below(8) {
-            0 => random.next(),
+        self.attr[2] = rng.pick(&PROPAGATION);
+        self.attr[3] = match rng.below(8) {
+            0 => rng.next(),
             1 => u64::MAX,
             2 => self.file.as_raw_fd() as u64,
             _ => {
-                let namespace = random.below(self.namespaces.len());
+                let namespace = rng.below(self.namespaces.len());
                 self.namespaces[namespace].as_raw_fd() as u64
             }
         };
-        if random.once_in(8) {
+        if rng.once_in(8) {
             // Beyond what the kernel knows of.
-            self.attr[4 + random.below(8)] = random.one(&[0, 1]);
+            self.attr[4 + rng.below(8)] = rng.pick(&[0, 1]);
         }
     }
 
@@ -306,7 +288,7 @@ impl Arena {
         let status = rustix::fs::statat(&self.control, "file", rustix::fs::AtFlags::empty())?;
         match (status.st_uid, status.st_gid) {
             (SEEN, SEEN) => Ok(()),
-            (user, group) => Err(Failure(format!("the control shows {user}:{group}"))),
+            (user, group) => Err(Failure::Failed(format!("the control shows {user}:{group}"))),
         }
     }
 
@@ -325,13 +307,13 @@ static LONG: [u8; 300] = {
     name
 };
 
-fn flags(random: &mut Random) -> u32 {
-    match random.below(8) {
-        0 => random.next() as u32,
+fn flags(rng: &mut Rng) -> u32 {
+    match rng.below(8) {
+        0 => rng.next() as u32,
         1 => 0,
         // By the descriptor alone; open_tree_attr() copies.
         2 | 3 => 0x1000,
         4 => 0x1001,
-        _ => (0..random.below(4)).fold(0, |flags, _| flags | random.one(&FLAGS)),
+        _ => (0..rng.below(4)).fold(0, |flags, _| flags | rng.pick(&FLAGS)),
     }
 }

@@ -3,15 +3,17 @@
 //! Whether all is given back: user namespaces to the last one, mounts and memory.
 
 use std::{
-    fs, io, thread,
+    fs, thread,
     time::{Duration, Instant},
 };
 
+use kselftest::ktap::{Failure, failed};
+use kselftest::mounts;
 use kselftest::slab::{self, Objects};
 use mount_idmapped::{IdMaps, UserNs};
 use rustix::io::Errno;
 
-use crate::{Failure, Found};
+use crate::Found;
 
 /// How many user namespaces root may have made that are still there.
 const LIMIT: &str = "/proc/sys/user/max_user_namespaces";
@@ -53,7 +55,7 @@ impl LeakCheck {
         let limit = fs::read_to_string(LIMIT)?;
         let mut leak_check = Self {
             limit,
-            mounts: mounts()?,
+            mounts: mounts::all()?.len(),
             objects: Objects::new(),
         };
         leak_check.namespaces()?;
@@ -71,7 +73,11 @@ impl LeakCheck {
             match self.make_the_only_one()? {
                 Ok(_) => return Ok(()),
                 Err(_) if since.elapsed() < PATIENCE => thread::sleep(Duration::from_millis(100)),
-                Err(error) => return Err(Failure(format!("a user namespace is left: {error}"))),
+                Err(error) => {
+                    return Err(Failure::Failed(format!(
+                        "a user namespace is left: {error}"
+                    )));
+                }
             }
         }
     }
@@ -82,7 +88,7 @@ impl LeakCheck {
         match self.make_the_only_one()? {
             Err(error) if error.errno == Errno::NOSPC => Ok(()),
             Err(error) => Err(error.into()),
-            Ok(_) => Err(Failure(format!("{LIMIT} does not limit them"))),
+            Ok(_) => Err(Failure::Failed(format!("{LIMIT} does not limit them"))),
         }
     }
 
@@ -96,20 +102,19 @@ impl LeakCheck {
 
     /// Whether there are as many mounts as before.
     pub(crate) fn mounts(&self) -> Result<(), Failure> {
-        match mounts()? {
+        match mounts::all()?.len() {
             now if now == self.mounts => Ok(()),
-            now => Err(Failure(format!("{now} mounts, {} before", self.mounts))),
+            now => Err(Failure::Failed(format!(
+                "{now} mounts, {} before",
+                self.mounts
+            ))),
         }
     }
 
     /// Whether the kernel's memory for them is.
     pub(crate) fn memory(&self) -> Result<(), Failure> {
-        slab::settled(&self.objects, OBJECTS).map_err(Failure)
+        slab::settled(&self.objects, OBJECTS).map_err(failed)
     }
-}
-
-fn mounts() -> io::Result<usize> {
-    Ok(fs::read_to_string("/proc/self/mountinfo")?.lines().count())
 }
 
 /// Maps with this many ranges, the first of which shows `disk` as `seen`.
@@ -119,7 +124,7 @@ pub(crate) fn maps(ranges: u32, disk: u32, seen: u32) -> Result<IdMaps, Failure>
         // In few digits: the kernel takes less than a page of text.
         text += &format!("{} {} 2\n", 3000 + 3 * index, 7000 + 3 * index);
     }
-    IdMaps::from_proc(&text, &text).map_err(|error| Failure(error.to_string()))
+    IdMaps::from_proc(&text, &text).map_err(|error| Failure::Failed(error.to_string()))
 }
 
 #[cfg(test)]
@@ -133,7 +138,7 @@ mod tests {
             times += 1;
             let result = |good| match good {
                 true => Ok(()),
-                false => Err(Failure(String::new())),
+                false => Err(Failure::Failed(String::new())),
             };
             Ok(results
                 .iter()

@@ -9,13 +9,12 @@ mod faults;
 mod fuzz;
 mod leak_check;
 mod mounts;
-mod random;
 mod readers;
-mod sys;
 
-use std::{fmt, process::ExitCode, time::Duration};
+use std::{io::stdout, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
+use kselftest::ktap::{Outcome, Printer};
 
 /// Puts idmapped mounts under stress; as root, in the guest.
 #[derive(Parser)]
@@ -46,43 +45,19 @@ enum Task {
     Faults,
 }
 
-/// What is wrong.
-#[derive(Debug)]
-struct Failure(String);
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl<E: std::error::Error> From<E> for Failure {
-    fn from(error: E) -> Self {
-        Self(error.to_string())
-    }
-}
-
 /// What was found, by the name of the check.
-type Found = Vec<(&'static str, Result<(), Failure>)>;
+type Found = Vec<(&'static str, Outcome)>;
 
 fn main() -> ExitCode {
     let found = match Arguments::parse().task {
         Task::Mounts { seconds } => mounts::mounts(Duration::from_secs(seconds)),
         Task::Fuzz { calls, seed } => fuzz::fuzz(calls, seed),
-        Task::Faults => return faults::faults(),
+        Task::Faults => faults::faults(),
     };
     let found = found.unwrap_or_else(|failure| vec![("set_up", Err(failure))]);
-    println!("KTAP version 1\n1..{}", found.len());
-    let mut status = ExitCode::SUCCESS;
-    for (index, (name, result)) in found.iter().enumerate() {
-        let number = index + 1;
-        match result {
-            Ok(()) => println!("ok {number} {name}"),
-            Err(failure) => {
-                println!("# {failure}\nnot ok {number} {name}");
-                status = ExitCode::FAILURE;
-            }
-        }
+    let mut printer = Printer::new(stdout(), found.len());
+    for (name, outcome) in &found {
+        printer.result(name, outcome);
     }
-    status
+    ExitCode::from(u8::from(!printer.is_good()))
 }

@@ -14,18 +14,21 @@ use std::{
     time::{Duration, Instant},
 };
 
+use kselftest::ktap::Failure;
+use kselftest::mounts;
+use kselftest::process::unshare;
+use kselftest::rng::Rng;
 use mount_idmapped::{IdmappedMount, UserNs, unmount};
 use rustix::{
     fs::{Mode, OFlags, fstat, openat},
-    mount::{MountFlags, MountPropagationFlags, mount, mount_change},
+    mount::{MountFlags, mount},
     process::{Gid, Uid},
-    thread::{UnshareFlags, unshare_unsafe},
+    thread::UnshareFlags,
 };
 
 use crate::{
-    Failure, Found,
+    Found,
     leak_check::{self, LeakCheck, MEMORY, OBJECTS, maps},
-    random::Random,
     readers,
 };
 
@@ -123,10 +126,12 @@ fn watched(workers: u32, duration: Duration) -> Result<Found, Failure> {
     let wrong = shared.wrong.into_inner().unwrap_or_default();
     let owners = match wrong.is_empty() {
         true => enough(&shared.looks).and_then(|()| enough(&shared.made)),
-        false => Err(Failure(wrong.join("\n# "))),
+        false => Err(Failure::Failed(wrong.join("\n# "))),
     };
     let told = match shared.rounds.load(Ordering::Relaxed) {
-        0..ROUNDS => Err(Failure(format!("less than {ROUNDS} mounts tell no leak"))),
+        0..ROUNDS => Err(Failure::Failed(format!(
+            "less than {ROUNDS} mounts tell no leak"
+        ))),
         _ => Ok(()),
     };
     Ok(vec![
@@ -142,17 +147,15 @@ fn watched(workers: u32, duration: Duration) -> Result<Found, Failure> {
 /// Nothing done would be a test of nothing.
 fn enough(count: &AtomicU64) -> Result<(), Failure> {
     match count.load(Ordering::Relaxed) {
-        0 => Err(Failure("nothing was looked at, or nothing made".to_owned())),
+        0 => Err(Failure::Failed(
+            "nothing was looked at, or nothing made".to_owned(),
+        )),
         _ => Ok(()),
     }
 }
 
 fn set_up(workers: u32) -> Result<(), Failure> {
-    // SAFETY: What must not be undone behind the back of others is the sharing of file
-    // descriptors, and only that of mounts is undone.
-    unsafe { unshare_unsafe(UnshareFlags::NEWNS) }?;
-    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-    mount_change("/", private)?;
+    mounts::new_namespace()?;
     fs::create_dir_all(DIR)?;
     mount("stress", DIR, "tmpfs", MountFlags::empty(), None)?;
     fs::create_dir_all(format!("{DIR}/disk"))?;
@@ -220,7 +223,7 @@ fn run_workers(workers: u32, duration: Duration, rounds: u64) -> Result<Shared, 
 struct Worker<'a> {
     shared: &'a Shared,
     place: &'a MountPoints,
-    random: Random,
+    rng: Rng,
     disk: PathBuf,
     namespaces: Vec<UserNs>,
 }
@@ -230,7 +233,7 @@ impl<'a> Worker<'a> {
         Self {
             shared,
             place,
-            random: Random::new(seed),
+            rng: Rng::new(seed),
             disk: format!("{DIR}/disk").into(),
             namespaces: Vec::new(),
         }
@@ -238,7 +241,7 @@ impl<'a> Worker<'a> {
 
     /// One way, chosen by chance.
     fn round(&mut self) -> Result<(), Failure> {
-        if self.namespaces.len() < 2 || self.random.once_in(8) {
+        if self.namespaces.len() < 2 || self.rng.once_in(8) {
             self.renew()?;
         }
         let ways = [
@@ -249,7 +252,7 @@ impl<'a> Worker<'a> {
             Self::copied,
             Self::with_namespace,
         ];
-        self.random.one(&ways)(self)?;
+        self.rng.pick(&ways)(self)?;
         self.shared.rounds.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
@@ -258,7 +261,7 @@ impl<'a> Worker<'a> {
     fn renew(&mut self) -> Result<(), Failure> {
         self.namespaces.clear();
         for seen in [self.place.seen, self.place.seen_again()] {
-            let maps = maps(self.random.one(&RANGES), DISK, seen)?;
+            let maps = maps(self.rng.pick(&RANGES), DISK, seen)?;
             self.namespaces.push(UserNs::new(&maps)?);
         }
         Ok(())
@@ -313,7 +316,7 @@ impl<'a> Worker<'a> {
         let again = IdmappedMount::of(first).map(&self.namespaces[1]);
         again.replace(true).attach(second)?;
         self.look(second, self.place.seen_again())?;
-        let (a, b) = if self.random.once_in(2) {
+        let (a, b) = if self.rng.once_in(2) {
             (first, second)
         } else {
             (second, first)
@@ -337,12 +340,11 @@ impl<'a> Worker<'a> {
         self.mount().attach(&self.place.first)?;
         let looked = thread::scope(|scope| {
             let look = || {
-                // SAFETY: As for `set_up()`; the thread that does it ends after this.
-                unsafe { unshare_unsafe(UnshareFlags::NEWNS) }?;
+                unshare(UnshareFlags::NEWNS)?;
                 self.look(&self.place.first, self.place.seen)
             };
             let thread = scope.spawn(look);
-            let gone = || Err(Failure("a thread panicked".to_owned()));
+            let gone = || Err(Failure::Failed("a thread panicked".to_owned()));
             thread.join().unwrap_or_else(|_| gone())
         });
         self.unmount(&self.place.first)?;
@@ -364,7 +366,10 @@ fn on_disk() -> Result<(), Failure> {
         let status = rustix::fs::stat(&path)?;
         if (status.st_uid, status.st_gid) != (DISK, DISK) {
             let (user, group) = (status.st_uid, status.st_gid);
-            return Err(Failure(format!("{}: {user}:{group}", path.display())));
+            return Err(Failure::Failed(format!(
+                "{}: {user}:{group}",
+                path.display()
+            )));
         }
     }
     Ok(())

@@ -4,11 +4,11 @@
 
 use std::{fs, path::Path, sync::atomic::Ordering};
 
+use kselftest::credentials::become_user;
 use rustix::{
     fs::{AtFlags, CWD, Mode, OFlags, fstat, openat, stat, unlinkat},
     io::Errno,
     process::{Gid, Uid},
-    thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid},
 };
 
 use crate::mounts::{MountPoints, Shared};
@@ -36,14 +36,6 @@ pub(crate) fn read(shared: &Shared, number: usize) {
         }
         round += 1;
     }
-}
-
-fn become_user(user: u32) -> rustix::io::Result<()> {
-    set_thread_groups(&[])?;
-    let group = Gid::from_raw(user);
-    set_thread_res_gid(group, group, group)?;
-    let user = Uid::from_raw(user);
-    set_thread_res_uid(user, user, user)
 }
 
 /// Only one owner can be seen at the first place, and one of two at the second.

@@ -6,6 +6,10 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use rustix::mount::{
+    fsconfig_create, fsconfig_set_string, fsmount, fsopen, FsMountFlags, FsOpenFlags,
+    MountAttrFlags,
+};
 use rustix::pipe::{pipe_with, PipeFlags};
 use rustix::thread::{
     move_into_link_name_space, set_keep_capabilities, CapabilitySet, LinkNameSpaceType,
@@ -78,6 +82,28 @@ impl UserNs {
         set_ids([user; 3], [group; 3], &[])?;
         set_capabilities(CapabilitySet::all())?;
         set_dumpable()
+    }
+
+    /// Mounts a tmpfs that belongs to the user namespace, with these ids and this mode of its root.
+    /// The mount is not attached.
+    pub fn mount_tmpfs(&self, (user, group): (u32, u32), mode: &str) -> SyscallResult<OwnedFd> {
+        fd_from_child(|| {
+            self.enter(user, group)?;
+            // A mount namespace of the user namespace is needed to mount in it.
+            unshare(UnshareFlags::NEWNS)?;
+            let context = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
+            fsconfig_set_string(context.as_fd(), "mode", mode)?;
+            fsconfig_create(context.as_fd())?;
+            let flags = FsMountFlags::FSMOUNT_CLOEXEC;
+            fsmount(context.as_fd(), flags, MountAttrFlags::empty())
+        })
+    }
+}
+
+impl From<OwnedFd> for UserNs {
+    /// Takes a file descriptor of a user namespace, such as of `/proc/PID/ns/user`.
+    fn from(fd: OwnedFd) -> Self {
+        Self(fd)
     }
 }
 

@@ -4,18 +4,23 @@
 
 use std::path::Path;
 
+use kselftest::acl::{self, ACCESS, DEFAULT, GROUP_OBJ, MASK, NO_ID, USER_OBJ};
+use kselftest::credentials::as_member;
+use kselftest::credentials::as_user;
+use kselftest::errno::SyscallResult;
+use kselftest::syscalls;
+use kselftest::syscalls::chmod;
+use kselftest::syscalls::get_xattr;
+use kselftest::syscalls::give;
+use kselftest::syscalls::remove_xattr;
+use kselftest::syscalls::set_xattr;
 use rustix::{
     fs::{FileType, OFlags as O},
     io::Errno,
 };
 
 use super::{GROUP, OTHER, OWNER};
-use crate::{
-    syscalls::{
-        self, SyscallResult, as_member, as_user, chmod, get_xattr, give, remove_xattr, set_xattr,
-    },
-    test::{Case, Named, Test},
-};
+use crate::test::{Case, Named, Test};
 
 pub(super) const TESTS: &[Named] = &[
     ("acl.access", access),
@@ -28,41 +33,15 @@ pub(super) const TESTS: &[Named] = &[
     ("acl.refused", refused),
 ];
 
-const ACCESS: &str = "system.posix_acl_access";
-const DEFAULT: &str = "system.posix_acl_default";
-
-/// An entry: tag, rights, id.
-type Entry = (u16, u16, u32);
-
-const USER_OBJ: u16 = 0x01;
-const USER: u16 = 0x02;
-const GROUP_OBJ: u16 = 0x04;
-const NAMED_GROUP: u16 = 0x08;
-const MASK: u16 = 0x10;
-const OTHERS: u16 = 0x20;
-/// For entries without an id.
-const NO_ID: u32 = u32::MAX;
-
-/// The form of `linux/posix_acl_xattr.h`.
-fn acl(entries: &[Entry]) -> Vec<u8> {
-    let mut value = 2u32.to_le_bytes().to_vec();
-    for (tag, rights, id) in entries {
-        value.extend(tag.to_le_bytes());
-        value.extend(rights.to_le_bytes());
-        value.extend(id.to_le_bytes());
-    }
-    value
-}
-
 /// `rwx` for the owner, these for user `OTHER` and group `GROUP`, `mask`, none for others.
 fn with_names(user: u16, group: u16, mask: u16) -> Vec<u8> {
-    acl(&[
+    acl::encode(&[
         (USER_OBJ, 7, NO_ID),
-        (USER, user, OTHER),
+        (acl::USER, user, OTHER),
         (GROUP_OBJ, 0, NO_ID),
-        (NAMED_GROUP, group, GROUP),
+        (acl::GROUP, group, GROUP),
         (MASK, mask, NO_ID),
-        (OTHERS, 0, NO_ID),
+        (acl::OTHER, 0, NO_ID),
     ])
 }
 
@@ -92,11 +71,11 @@ fn access(t: &Test) -> Case {
     let least = [
         (USER_OBJ, 6, NO_ID),
         (GROUP_OBJ, 4, NO_ID),
-        (OTHERS, 4, NO_ID),
+        (acl::OTHER, 4, NO_ID),
     ];
     t.done(
         "no more than a mode",
-        set_xattr(&file, ACCESS, &acl(&least)),
+        set_xattr(&file, ACCESS, &acl::encode(&least)),
     )?;
     t.same("becomes the mode", syscalls::mode(&file), Ok(0o644));
     t.refused("and is no list", get_xattr(&file, ACCESS), Errno::NODATA);
@@ -145,13 +124,13 @@ fn and_mode(t: &Test) -> Case {
     t.done("creat", syscalls::create(&file, 0o644))?;
     t.done("set", set_xattr(&file, ACCESS, &with_names(6, 4, 6)))?;
     t.done("chmod", chmod(&file, 0o517))?;
-    let expected = acl(&[
+    let expected = acl::encode(&[
         (USER_OBJ, 5, NO_ID),
-        (USER, 6, OTHER),
+        (acl::USER, 6, OTHER),
         (GROUP_OBJ, 0, NO_ID),
-        (NAMED_GROUP, 4, GROUP),
+        (acl::GROUP, 4, GROUP),
         (MASK, 1, NO_ID),
-        (OTHERS, 7, NO_ID),
+        (acl::OTHER, 7, NO_ID),
     ]);
     t.same(
         "changes the mask",
@@ -180,13 +159,13 @@ fn inherited(t: &Test) -> Case {
     let fd = syscalls::open(t.dir(), O::TMPFILE | O::RDWR, 0o666);
     let fd = t.done("O_TMPFILE", fd)?;
     t.done("linkat", syscalls::link_open(&fd, t.at("tmpfile")))?;
-    let expected = acl(&[
+    let expected = acl::encode(&[
         (USER_OBJ, 6, NO_ID),
-        (USER, 7, OTHER),
+        (acl::USER, 7, OTHER),
         (GROUP_OBJ, 0, NO_ID),
-        (NAMED_GROUP, 5, GROUP),
+        (acl::GROUP, 5, GROUP),
         (MASK, 6, NO_ID),
-        (OTHERS, 0, NO_ID),
+        (acl::OTHER, 0, NO_ID),
     ]);
     for name in ["file", "pipe", "tmpfile"] {
         t.same(name, get_xattr(t.at(name), ACCESS), Ok(expected.clone()));
@@ -199,9 +178,9 @@ fn inherited(t: &Test) -> Case {
     let least = [
         (USER_OBJ, 6, NO_ID),
         (GROUP_OBJ, 4, NO_ID),
-        (OTHERS, 0, NO_ID),
+        (acl::OTHER, 0, NO_ID),
     ];
-    t.done("set", set_xattr(t.dir(), DEFAULT, &acl(&least)))?;
+    t.done("set", set_xattr(t.dir(), DEFAULT, &acl::encode(&least)))?;
     t.done("creat", syscalls::create(t.at("plain"), 0o666))?;
     t.same("as a mode", syscalls::mode(t.at("plain")), Ok(0o640));
     t.refused("no list", get_xattr(t.at("plain"), ACCESS), Errno::NODATA);
@@ -216,13 +195,13 @@ fn inherited_by_directories(t: &Test) -> Case {
     t.done("set", set_xattr(t.dir(), DEFAULT, &list))?;
     t.done("mkdir", syscalls::mkdir(t.at("dir"), 0o750))?;
     t.same("default", get_xattr(t.at("dir"), DEFAULT), Ok(list.clone()));
-    let expected = acl(&[
+    let expected = acl::encode(&[
         (USER_OBJ, 7, NO_ID),
-        (USER, 7, OTHER),
+        (acl::USER, 7, OTHER),
         (GROUP_OBJ, 0, NO_ID),
-        (NAMED_GROUP, 5, GROUP),
+        (acl::GROUP, 5, GROUP),
         (MASK, 5, NO_ID),
-        (OTHERS, 0, NO_ID),
+        (acl::OTHER, 0, NO_ID),
     ]);
     t.same("access", get_xattr(t.at("dir"), ACCESS), Ok(expected));
     t.same("mode", syscalls::mode(t.at("dir")), Ok(0o750));
@@ -257,13 +236,13 @@ fn stored(t: &Test) -> Case {
     t.done("creat", syscalls::create(&file, 0o644))?;
     t.done("set", set_xattr(&file, ACCESS, &with_names(6, 4, 6)))?;
     let (user, group) = (t.mount.stored_id(OTHER), t.mount.stored_id(GROUP));
-    let expected = acl(&[
+    let expected = acl::encode(&[
         (USER_OBJ, 7, NO_ID),
-        (USER, 6, user),
+        (acl::USER, 6, user),
         (GROUP_OBJ, 0, NO_ID),
-        (NAMED_GROUP, 4, group),
+        (acl::GROUP, 4, group),
         (MASK, 6, NO_ID),
-        (OTHERS, 0, NO_ID),
+        (acl::OTHER, 0, NO_ID),
     ]);
     let seen = get_xattr(t.mount.stored(&file), ACCESS);
     t.same("as stored", seen, Ok(expected));
@@ -299,9 +278,12 @@ fn refused(t: &Test) -> Case {
     );
     let user_obj = (USER_OBJ, 6, NO_ID);
     let group_obj = (GROUP_OBJ, 4, NO_ID);
-    let others = (OTHERS, 4, NO_ID);
-    let wrong: [(&str, &[Entry]); 6] = [
-        ("no mask", &[user_obj, (USER, 6, OTHER), group_obj, others]),
+    let others = (acl::OTHER, 4, NO_ID);
+    let wrong: [(&str, &[acl::Entry]); 6] = [
+        (
+            "no mask",
+            &[user_obj, (acl::USER, 6, OTHER), group_obj, others],
+        ),
         ("no others", &[user_obj, group_obj]),
         ("out of order", &[group_obj, user_obj, others]),
         ("two owners", &[user_obj, user_obj, group_obj, others]),
@@ -312,7 +294,11 @@ fn refused(t: &Test) -> Case {
         ("unknown right", &[user_obj, (GROUP_OBJ, 8, NO_ID), others]),
     ];
     for (what, entries) in wrong {
-        t.refused(what, set_xattr(&file, ACCESS, &acl(entries)), Errno::INVAL);
+        t.refused(
+            what,
+            set_xattr(&file, ACCESS, &acl::encode(entries)),
+            Errno::INVAL,
+        );
     }
     t.same("as before", syscalls::mode(&file), Ok(0o644));
     t.refused("nothing set", get_xattr(&file, ACCESS), Errno::NODATA);

@@ -2,6 +2,10 @@
 
 //! `stat()`, `statx()`, `statfs()`, `access()` and `chmod()`.
 
+use kselftest::credentials::as_member;
+use kselftest::credentials::as_user;
+use kselftest::syscalls;
+use kselftest::syscalls::chmod;
 use rustix::{
     fs::{Access, AtFlags, CWD, FileType, StatxFlags},
     io::Errno,
@@ -9,10 +13,7 @@ use rustix::{
 };
 
 use super::{GROUP, OTHER, OWNER};
-use crate::{
-    syscalls::{self, as_member, as_user, chmod},
-    test::{Case, Named, Test},
-};
+use crate::test::{Case, Named, Test};
 
 pub(super) const TESTS: &[Named] = &[
     ("stat.fields", fields),
@@ -146,7 +147,7 @@ fn statx_fields(t: &Test) -> Case {
 
 fn statx_refused(t: &Test) -> Case {
     t.done("creat", syscalls::create(t.at("file"), 0o644))?;
-    let look = |path, at| rustix::fs::statx(CWD, path, at, syscalls::EVERYTHING);
+    let look = |path, at| rustix::fs::statx(CWD, path, at, syscalls::STATX_ALL);
     t.refused("nothing", look(t.at("no"), AtFlags::empty()), Errno::NOENT);
     t.refused(
         "below a file",

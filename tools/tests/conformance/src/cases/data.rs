@@ -7,16 +7,14 @@ use std::{
     os::fd::AsFd,
 };
 
+use kselftest::mapping::Mapping;
+use kselftest::syscalls;
 use rustix::{
     fs::{FileType, SeekFrom, seek},
     io::Errno,
 };
 
-use crate::{
-    sys::Mapping,
-    syscalls,
-    test::{Case, Named, Test},
-};
+use crate::test::{Case, Named, Test};
 
 pub(super) const TESTS: &[Named] = &[
     ("data.read_and_write", read_and_write),

@@ -2,21 +2,18 @@
 
 //! `getdents()`, also while the directory changes.
 
-use std::{
-    collections::BTreeSet,
-    os::fd::{AsFd, OwnedFd},
-};
+use std::{collections::BTreeSet, os::fd::OwnedFd};
 
+use kselftest::errno::SyscallResult;
+use kselftest::raw;
+use kselftest::raw::Entry;
+use kselftest::syscalls;
 use rustix::{
     fs::{FileType, SeekFrom, seek},
     io::Errno,
 };
 
-use crate::{
-    sys::{self, Entry},
-    syscalls::{self, SyscallResult},
-    test::{Case, Named, Test},
-};
+use crate::test::{Case, Named, Test};
 
 pub(super) const TESTS: &[Named] = &[
     ("getdents.entries", entries),
@@ -32,7 +29,7 @@ pub(super) const TESTS: &[Named] = &[
 fn rest(fd: &OwnedFd, size: usize) -> SyscallResult<Vec<Entry>> {
     let mut all = Vec::new();
     loop {
-        let some = sys::getdents(fd.as_fd(), size)?;
+        let some = raw::getdents(fd, size)?;
         if some.is_empty() {
             return Ok(all);
         }
@@ -110,7 +107,7 @@ fn begun(t: &Test, count: usize) -> Result<(OwnedFd, Vec<Entry>), crate::test::S
         )?;
     }
     let fd = t.done("open", syscalls::open_ro(t.dir()))?;
-    let first = t.done("getdents", sys::getdents(fd.as_fd(), 512))?;
+    let first = t.done("getdents", raw::getdents(&fd, 512))?;
     t.holds("some are read", first.len() > 4);
     t.holds("not all are", first.len() < count);
     Ok((fd, first))
@@ -147,7 +144,7 @@ fn while_adding(t: &Test) -> Case {
     let mut seen = names(&first);
     let mut added = 0;
     loop {
-        let some = t.done("getdents", sys::getdents(fd.as_fd(), 512))?;
+        let some = t.done("getdents", raw::getdents(&fd, 512))?;
         if some.is_empty() {
             break;
         }
@@ -235,16 +232,16 @@ fn positions(t: &Test) -> Case {
 fn refused(t: &Test) -> Case {
     t.done("creat", syscalls::create(t.at("file"), 0o644))?;
     let fd = t.done("open", syscalls::open_ro(t.dir()))?;
-    t.refused("no room", sys::getdents(fd.as_fd(), 10), Errno::INVAL);
+    t.refused("no room", raw::getdents(&fd, 10), Errno::INVAL);
     t.same("nothing lost", rest(&fd, 4096).map(|all| all.len()), Ok(3));
     let file = t.done("open", syscalls::open_ro(t.at("file")))?;
-    t.refused("a file", sys::getdents(file.as_fd(), 4096), Errno::NOTDIR);
+    t.refused("a file", raw::getdents(&file, 4096), Errno::NOTDIR);
     t.done("mkdir", syscalls::mkdir(t.at("dir"), 0o755))?;
     let fd = t.done("open", syscalls::open_ro(t.at("dir")))?;
     t.done("rmdir", syscalls::rmdir(t.at("dir")))?;
     t.refused(
         "a removed directory",
-        sys::getdents(fd.as_fd(), 4096),
+        raw::getdents(&fd, 4096),
         Errno::NOENT,
     );
     Ok(())

@@ -4,17 +4,16 @@
 
 use std::path::{Path, PathBuf};
 
+use kselftest::credentials::as_user;
+use kselftest::errno::SyscallResult;
+use kselftest::syscalls;
 use rustix::{
     fs::{IFlags, OFlags, StatxAttributes, ioctl_getflags, ioctl_setflags},
     io::Errno,
 };
 
 use super::{OTHER, OWNER};
-use crate::{
-    sys,
-    syscalls::{self, SyscallResult, as_user},
-    test::{Case, Named, Stop, Test},
-};
+use crate::test::{Case, Named, Stop, Test};
 
 pub(super) const TESTS: &[Named] = &[
     ("flags.kept", kept),
@@ -86,7 +85,7 @@ fn immutable(t: &Test) -> Case {
     t.holds("known", shown.stx_attributes_mask.contains(attribute));
     let p = Errno::PERM;
     t.refused("open", syscalls::open_rw(&file), p);
-    t.refused("truncate", sys::truncate(&file, 1), p);
+    t.refused("truncate", syscalls::truncate(&file, 1), p);
     t.refused("chmod", syscalls::chmod(&file, 0o600), p);
     t.refused("chown", syscalls::give(&file, OTHER), p);
     t.refused("link", syscalls::link(&file, t.at("link")), p);
@@ -112,7 +111,7 @@ fn append(t: &Test) -> Case {
     let attribute = StatxAttributes::APPEND;
     t.holds("shown", shown.stx_attributes.contains(attribute));
     t.refused("open", syscalls::open_rw(&file), Errno::PERM);
-    t.refused("truncate", sys::truncate(&file, 1), Errno::PERM);
+    t.refused("truncate", syscalls::truncate(&file, 1), Errno::PERM);
     t.refused("unlink", syscalls::unlink(&file), Errno::PERM);
     let flags = OFlags::WRONLY | OFlags::APPEND;
     let fd = t.done("open to append", syscalls::open(&file, flags, 0))?;

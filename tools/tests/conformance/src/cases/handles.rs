@@ -2,19 +2,17 @@
 
 //! `name_to_handle_at()` and `open_by_handle_at()`.
 
-use std::{
-    os::fd::{AsFd, OwnedFd},
-    path::Path,
-};
+use std::{os::fd::OwnedFd, path::Path};
 
+use kselftest::credentials::as_user;
+use kselftest::errno::SyscallResult;
+use kselftest::handle::Handle;
+use kselftest::handle::{self, name_to_handle};
+use kselftest::syscalls;
 use rustix::{fs::FileType, io::Errno};
 
 use super::OTHER;
-use crate::{
-    sys::{Handle, name_to_handle, open_by_handle},
-    syscalls::{self, SyscallResult, as_user},
-    test::{Case, Named, Stop, Test},
-};
+use crate::test::{Case, Named, Stop, Test};
 
 pub(super) const TESTS: &[Named] = &[
     ("handle.files", files),
@@ -34,7 +32,7 @@ fn handle_of(t: &Test, path: &Path) -> Result<Handle, Stop> {
 fn open_again(t: &Test, handle: &Handle, directory: bool) -> SyscallResult<OwnedFd> {
     let mount = syscalls::open_ro(t.dir())?;
     let flags = libc::O_RDONLY | libc::O_NONBLOCK | if directory { libc::O_DIRECTORY } else { 0 };
-    open_by_handle(mount.as_fd(), handle, flags)
+    handle::open(&mount, handle, flags)
 }
 
 fn files(t: &Test) -> Case {
@@ -74,7 +72,7 @@ fn files(t: &Test) -> Case {
     let path = t.at("file");
     let handle = handle_of(t, &path)?;
     let mount = t.done("open", syscalls::open_ro(t.dir()))?;
-    let fd = open_by_handle(mount.as_fd(), &handle, libc::O_RDWR);
+    let fd = handle::open(&mount, &handle, libc::O_RDWR);
     let fd = t.done("to write", fd)?;
     t.same(
         "its contents",
@@ -151,12 +149,12 @@ fn refused(t: &Test) -> Case {
     t.same("as long as said", exact.bytes, handle.bytes);
     let (_, answer) = name_to_handle(&file, 129, 0);
     t.refused("too much room", answer, Errno::INVAL);
-    let (_, answer) = name_to_handle(&t.at("no"), 128, 0);
+    let (_, answer) = name_to_handle(t.at("no"), 128, 0);
     t.refused("nothing", answer, Errno::NOENT);
     let (_, answer) = name_to_handle(&file, 128, 1 << 20);
     t.refused("an unknown flag", answer, Errno::INVAL);
     let mount = t.done("open", syscalls::open_ro(t.dir()))?;
-    let open = |handle: &Handle| open_by_handle(mount.as_fd(), handle, libc::O_RDONLY);
+    let open = |handle: &Handle| handle::open(&mount, handle, libc::O_RDONLY);
     let answer = as_user(OTHER, || open(&exact));
     t.refused("by a user", answer, Errno::PERM);
     let mut odd = exact.clone();

@@ -2,6 +2,10 @@
 
 //! `link()` and `unlink()`.
 
+use kselftest::credentials::as_user;
+use kselftest::syscalls;
+use kselftest::syscalls::link;
+use kselftest::syscalls::unlink;
 use rustix::{
     fs::{AtFlags, CWD, FileType},
     io::Errno,
@@ -9,7 +13,6 @@ use rustix::{
 
 use super::{OTHER, OWNER};
 use crate::{
-    syscalls::{self, as_user, link, unlink},
     test::{Case, Named, Test},
     test_mount::in_mount,
 };

@@ -4,6 +4,9 @@
 
 use std::path::PathBuf;
 
+use kselftest::credentials::as_user;
+use kselftest::errno;
+use kselftest::syscalls;
 use mount_idmapped::{Attribute, Detached};
 use rustix::{
     fs::{Access, AtFlags, CWD, FileType, OFlags as O, RenameFlags},
@@ -13,7 +16,6 @@ use rustix::{
 
 use super::{GROUP, OTHER, OWNER};
 use crate::{
-    syscalls::{self, as_user},
     test::{Case, Named, Stop, Test},
     test_mount::in_mount,
 };
@@ -53,7 +55,7 @@ fn all_refused(t: &Test, dir: PathBuf, errno: Errno) -> Case {
             syscalls::open(&dir, O::TMPFILE | O::RDWR, 0o600).map(drop),
         ),
         ("write", syscalls::open(&file, O::WRONLY, 0).map(drop)),
-        ("truncate", crate::sys::truncate(&file, 0)),
+        ("truncate", syscalls::truncate(&file, 0)),
         ("mkdir", syscalls::mkdir(&new, 0o755)),
         ("mknod", syscalls::mknod(&new, FileType::Fifo, 0o644, 0)),
         ("symlink", syscalls::symlink("x", &new)),
@@ -154,13 +156,11 @@ fn no_programs(t: &Test) -> Case {
     let path = in_mount(t.mount, &mount, &t.at("p"));
     let run = |path: PathBuf| {
         let status = std::process::Command::new(path).status();
-        status
-            .map(drop)
-            .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+        status.map(drop).map_err(errno::from_io)
     };
     t.refused("run", run(path.clone()), Errno::ACCESS);
     t.done("run elsewhere", run(t.at("p")))?;
-    let map = crate::sys::Mapping::new;
+    let map = kselftest::mapping::Mapping::new;
     let fd = t.done("open", syscalls::open_ro(&path))?;
     let mapped = map(
         std::os::fd::AsFd::as_fd(&fd),
@@ -177,7 +177,7 @@ fn no_symlinks(t: &Test) -> Case {
     let mount = mounted(t, mount)?;
     let path = in_mount(t.mount, &mount, &t.at("link"));
     t.refused("open", syscalls::open_ro(&path), Errno::LOOP);
-    let target = crate::sys::readlink(&path, 99);
+    let target = syscalls::readlink(&path, 99);
     t.same("readlink", target, Ok(b"file".to_vec()));
     Ok(())
 }
@@ -253,7 +253,7 @@ fn unmapped_files(t: &Test) -> Case {
     );
     t.done("read", syscalls::read_file(&file))?;
     t.refused("write", syscalls::open(&file, O::WRONLY, 0), Errno::ACCESS);
-    t.refused("truncate", crate::sys::truncate(&file, 0), Errno::ACCESS);
+    t.refused("truncate", syscalls::truncate(&file, 0), Errno::ACCESS);
     let new = file.with_file_name("new");
     t.refused(
         "xattr",

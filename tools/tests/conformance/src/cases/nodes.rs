@@ -2,17 +2,19 @@
 
 //! `mkdir()`, `rmdir()`, `mknod()`, `symlink()` and `readlink()`.
 
+use kselftest::credentials::as_user;
+use kselftest::syscalls;
+use kselftest::syscalls::mkdir;
+use kselftest::syscalls::mknod;
+use kselftest::syscalls::rmdir;
+use kselftest::syscalls::symlink;
 use rustix::{
     fs::{FileType, makedev},
     io::Errno,
 };
 
 use super::{OTHER, OWNER};
-use crate::{
-    sys,
-    syscalls::{self, as_user, mkdir, mknod, rmdir, symlink},
-    test::{Case, Named, Test},
-};
+use crate::test::{Case, Named, Test};
 
 pub(super) const TESTS: &[Named] = &[
     ("mkdir.makes", makes_directory),
@@ -210,7 +212,7 @@ fn symlink_lengths(t: &Test) -> Case {
         let target = "t".repeat(length);
         let link = t.at(&format!("l{length}"));
         t.done("symlink", symlink(&target, &link))?;
-        let read = sys::readlink(&link, 4096);
+        let read = syscalls::readlink(&link, 4096);
         t.same("target", read, Ok(target.into_bytes()));
         let stat = t.done("stat", syscalls::stat(&link))?;
         t.same("size", stat.st_size, length as i64);
@@ -250,7 +252,7 @@ fn symlink_refused(t: &Test) -> Case {
     t.refused("in another's directory", answer, Errno::ACCESS);
     t.refused(
         "chmod of a symlink",
-        sys::lchmod(&t.at("link"), 0o600),
+        syscalls::lchmod(t.at("link"), 0o600),
         Errno::OPNOTSUPP,
     );
     Ok(())
@@ -259,19 +261,19 @@ fn symlink_refused(t: &Test) -> Case {
 fn readlink_buffers(t: &Test) -> Case {
     let link = t.at("link");
     t.done("symlink", symlink("target", &link))?;
-    t.same("cut", sys::readlink(&link, 3), Ok(b"tar".to_vec()));
-    t.refused("no room", sys::readlink(&link, 0), Errno::INVAL);
+    t.same("cut", syscalls::readlink(&link, 3), Ok(b"tar".to_vec()));
+    t.refused("no room", syscalls::readlink(&link, 0), Errno::INVAL);
     t.done("creat", syscalls::create(t.at("file"), 0o644))?;
-    t.refused("a file", sys::readlink(&t.at("file"), 9), Errno::INVAL);
-    t.refused("a directory", sys::readlink(t.dir(), 9), Errno::INVAL);
-    t.refused("nothing", sys::readlink(&t.at("no"), 9), Errno::NOENT);
+    t.refused("a file", syscalls::readlink(t.at("file"), 9), Errno::INVAL);
+    t.refused("a directory", syscalls::readlink(t.dir(), 9), Errno::INVAL);
+    t.refused("nothing", syscalls::readlink(t.at("no"), 9), Errno::NOENT);
     t.refused(
         "in a file",
-        sys::readlink(&t.at("file/l"), 9),
+        syscalls::readlink(t.at("file/l"), 9),
         Errno::NOTDIR,
     );
     t.done("close the directory", syscalls::chmod(t.dir(), 0o700))?;
-    let answer = as_user(OWNER, || sys::readlink(&link, 9));
+    let answer = as_user(OWNER, || syscalls::readlink(&link, 9));
     t.refused("no search", answer, Errno::ACCESS);
     Ok(())
 }

@@ -2,6 +2,10 @@
 
 //! `open()` and `creat()`, with `O_TMPFILE`.
 
+use kselftest::credentials::as_user;
+use kselftest::errno;
+use kselftest::syscalls;
+use kselftest::syscalls::open;
 use rustix::{
     fs::{FileType, OFlags as O},
     io::Errno,
@@ -9,10 +13,7 @@ use rustix::{
 use std::os::fd::AsFd;
 
 use super::{OTHER, OWNER};
-use crate::{
-    syscalls::{self, as_user, open},
-    test::{Case, Named, Test},
-};
+use crate::test::{Case, Named, Test};
 
 pub(super) const TESTS: &[Named] = &[
     ("open.create", create),
@@ -333,13 +334,13 @@ fn running_program(t: &Test) -> Case {
         command.arg("wait").stdin(std::process::Stdio::piped());
         command.stdout(std::process::Stdio::piped());
         let started = command.spawn();
-        started.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+        started.map_err(errno::from_io)
     };
     t.refused("run without right", start(&program), Errno::ACCESS);
     t.done("chmod", syscalls::chmod(&program, 0o755))?;
     let mut child = t.done("run", start(&program))?;
     t.refused("write", open(&program, O::WRONLY, 0), Errno::TXTBSY);
-    let answer = crate::sys::truncate(&program, 0);
+    let answer = syscalls::truncate(&program, 0);
     t.refused("truncate", answer, Errno::TXTBSY);
     t.done("read", syscalls::open_ro(&program))?;
     // Its input ends, so it does.

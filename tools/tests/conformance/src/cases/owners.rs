@@ -2,6 +2,13 @@
 
 //! `chown()`, and what goes by owners: setgid and sticky directories, the bits that a change drops.
 
+use kselftest::credentials::as_member;
+use kselftest::credentials::as_user;
+use kselftest::errno::SyscallResult;
+use kselftest::syscalls;
+use kselftest::syscalls::chmod;
+use kselftest::syscalls::chown;
+use kselftest::syscalls::give;
 use rustix::{
     fs::{AtFlags, CWD, FileType, OFlags as O},
     io::Errno,
@@ -9,10 +16,7 @@ use rustix::{
 };
 
 use super::{GROUP, OTHER, OWNER};
-use crate::{
-    syscalls::{self, as_member, as_user, chmod, chown, give},
-    test::{Case, Named, Test},
-};
+use crate::test::{Case, Named, Test};
 
 pub(super) const TESTS: &[Named] = &[
     ("chown.by_root", by_root),
@@ -146,7 +150,7 @@ fn write_drops_bits(t: &Test) -> Case {
     t.done("creat", syscalls::create(&file, 0o644))?;
     t.done("give", give(&file, OWNER))?;
     let write = || syscalls::write_all(syscalls::open(&file, O::WRONLY, 0)?, b"x");
-    let cut = || crate::sys::truncate(&file, 0);
+    let cut = || syscalls::truncate(&file, 0);
     for (before, after) in [(0o6777, 0o777), (0o4766, 0o766), (0o2677, 0o677)] {
         t.done("chmod", chmod(&file, before))?;
         t.done("write", as_user(OTHER, write))?;
@@ -177,9 +181,7 @@ fn write_drops_bits(t: &Test) -> Case {
 fn setgid_directory(t: &Test) -> Case {
     t.done("chown", chown(t.dir(), Some(OWNER), Some(GROUP)))?;
     t.done("chmod", chmod(t.dir(), 0o2777))?;
-    let member = |call: &(dyn Fn() -> crate::syscalls::SyscallResult<()> + Sync)| {
-        as_member(OTHER, &[GROUP], call)
-    };
+    let member = |call: &(dyn Fn() -> SyscallResult<()> + Sync)| as_member(OTHER, &[GROUP], call);
     let file = || syscalls::create(t.at("file"), 0o644).map(drop);
     let dir = || syscalls::mkdir(t.at("dir"), 0o755);
     let pipe = || syscalls::mknod(t.at("pipe"), FileType::Fifo, 0o644, 0);

@@ -2,6 +2,12 @@
 
 //! `rename()` with all its flags.
 
+use kselftest::credentials::as_user;
+use kselftest::syscalls;
+use kselftest::syscalls::mkdir;
+use kselftest::syscalls::rename;
+use kselftest::syscalls::rename_with;
+use kselftest::syscalls::write_file;
 use rustix::{
     fs::{FileType, RenameFlags as R},
     io::Errno,
@@ -9,7 +15,6 @@ use rustix::{
 
 use super::{OTHER, OWNER};
 use crate::{
-    syscalls::{self, as_user, mkdir, rename, rename_with, write_file},
     test::{Case, Named, Test},
     test_mount::in_mount,
 };

@@ -2,17 +2,17 @@
 
 //! `truncate()`, `ftruncate()` and `fallocate()`.
 
+use kselftest::credentials::as_user;
+use kselftest::errno::SyscallResult;
+use kselftest::syscalls;
+use kselftest::syscalls::truncate;
 use rustix::{
     fs::{FallocateFlags as F, FileType, fallocate, ftruncate},
     io::Errno,
 };
 
 use super::{OTHER, OWNER};
-use crate::{
-    sys::truncate,
-    syscalls::{self, SyscallResult, as_user},
-    test::{Case, Named, Test},
-};
+use crate::test::{Case, Named, Test};
 
 pub(super) const TESTS: &[Named] = &[
     ("truncate.sizes", sizes),
@@ -68,14 +68,14 @@ fn truncate_refused(t: &Test) -> Case {
     let file = t.at("file");
     t.done("write", syscalls::write_file(&file, b"text"))?;
     t.refused("-1", truncate(&file, -1), Errno::INVAL);
-    t.refused("nothing", truncate(&t.at("no"), 0), Errno::NOENT);
-    t.refused("below a file", truncate(&t.at("file/f"), 0), Errno::NOTDIR);
+    t.refused("nothing", truncate(t.at("no"), 0), Errno::NOENT);
+    t.refused("below a file", truncate(t.at("file/f"), 0), Errno::NOTDIR);
     t.refused("a directory", truncate(t.dir(), 0), Errno::ISDIR);
     t.done(
         "mkfifo",
         syscalls::mknod(t.at("pipe"), FileType::Fifo, 0o644, 0),
     )?;
-    t.refused("a pipe", truncate(&t.at("pipe"), 0), Errno::INVAL);
+    t.refused("a pipe", truncate(t.at("pipe"), 0), Errno::INVAL);
     let answer = as_user(OTHER, || truncate(&file, 0));
     t.refused("without right", answer, Errno::ACCESS);
     let fd = t.done("open", syscalls::open_ro(&file))?;

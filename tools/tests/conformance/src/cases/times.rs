@@ -4,6 +4,10 @@
 
 use std::{path::Path, time::Duration};
 
+use kselftest::credentials::as_user;
+use kselftest::errno::SyscallResult;
+use kselftest::syscalls;
+use kselftest::syscalls::set_times;
 use rustix::{
     fs::{Timespec, UTIME_NOW, UTIME_OMIT},
     io::Errno,
@@ -11,10 +15,7 @@ use rustix::{
 };
 
 use super::{OTHER, OWNER};
-use crate::{
-    syscalls::{self, SyscallResult, as_user, set_times},
-    test::{Case, Named, Test},
-};
+use crate::test::{Case, Named, Test};
 
 pub(super) const TESTS: &[Named] = &[
     ("utimensat.values", values),
@@ -149,7 +150,7 @@ fn of_files(t: &Test) -> Case {
     moves(t, "write of nothing", path, NONE, || {
         syscalls::write_all(&fd, b"")
     })?;
-    moves(t, "truncate", path, BOTH, || crate::sys::truncate(path, 1))?;
+    moves(t, "truncate", path, BOTH, || syscalls::truncate(path, 1))?;
     // Whether truncate() to the same size is a change POSIX leaves open; this one is.
     moves(t, "ftruncate", path, BOTH, || rustix::fs::ftruncate(&fd, 1))?;
     moves(t, "chmod", path, CHANGE, || syscalls::chmod(path, 0o600))?;

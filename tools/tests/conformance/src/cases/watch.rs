@@ -4,16 +4,15 @@
 
 use std::{mem::MaybeUninit, os::fd::AsFd};
 
+use kselftest::raw::lock_first_byte;
+use kselftest::raw::set_lease;
+use kselftest::syscalls;
 use rustix::{
     fs::{FlockOperation, flock, inotify},
     io::Errno,
 };
 
-use crate::{
-    sys::{lock_first_byte, set_lease},
-    syscalls,
-    test::{Case, Named, Test},
-};
+use crate::test::{Case, Named, Test};
 
 pub(super) const TESTS: &[Named] = &[
     ("flock.files", locks),

@@ -2,18 +2,22 @@
 
 //! Extended attributes of users, of the trusted, and of security modules.
 
+use kselftest::credentials::as_user;
+use kselftest::syscalls;
+use kselftest::syscalls::chmod;
+use kselftest::syscalls::get_xattr;
+use kselftest::syscalls::give;
+use kselftest::syscalls::list_xattr;
+use kselftest::syscalls::remove_xattr;
+use kselftest::syscalls::set_xattr;
+use kselftest::syscalls::set_xattr_with;
 use rustix::{
     fs::{FileType, XattrFlags},
     io::Errno,
 };
 
 use super::{OTHER, OWNER};
-use crate::{
-    syscalls::{
-        self, as_user, chmod, get_xattr, give, list_xattr, remove_xattr, set_xattr, set_xattr_with,
-    },
-    test::{Case, Named, Test},
-};
+use crate::test::{Case, Named, Test};
 
 pub(super) const TESTS: &[Named] = &[
     ("xattr.kinds", kinds),
@@ -324,7 +328,7 @@ fn capability(t: &Test) -> Case {
     t.done("chown", give(&file, OWNER))?;
     t.refused("dropped by chown", get_xattr(&file, name), Errno::NODATA);
     t.done("set", set())?;
-    t.done("truncate", crate::sys::truncate(&file, 1))?;
+    t.done("truncate", syscalls::truncate(&file, 1))?;
     t.refused("dropped by truncate", get_xattr(&file, name), Errno::NODATA);
     t.done("set", set())?;
     t.done("chmod", chmod(&file, 0o700))?;

@@ -9,17 +9,17 @@ use std::{
     rc::Rc,
 };
 
+use kselftest::errno::SyscallResult;
+use kselftest::handle;
+use kselftest::mapping::Mapping;
+use kselftest::syscalls;
 use rustix::{
     fs::{FallocateFlags, FileType, OFlags as O, RenameFlags, Timespec},
     io::Errno,
 };
 
 use super::OPTIONS;
-use crate::{
-    small,
-    sys::{self, Mapping},
-    syscalls::{self, SyscallResult},
-};
+use crate::small;
 
 pub(super) type Call = Box<dyn Fn() -> SyscallResult<()>>;
 
@@ -73,7 +73,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     ("readlink", |dir| {
         let link = dir.join("link");
         syscalls::symlink("t".repeat(3000), &link)?;
-        call(move || sys::readlink(&link, 4096).map(drop), || Ok(()))
+        call(move || syscalls::readlink(&link, 4096).map(drop), || Ok(()))
     }),
     ("follow", |dir| {
         let link = dir.join("link");
@@ -220,8 +220,8 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     ("truncate", |dir| {
         let (file, back) = (dir.join("file"), dir.join("file"));
         call(
-            move || sys::truncate(&file, 9000),
-            move || sys::truncate(&back, 4),
+            move || syscalls::truncate(&file, 9000),
+            move || syscalls::truncate(&back, 4),
         )
     }),
     ("setxattr", |dir| {
@@ -341,14 +341,14 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     ("handle", |dir| {
         let file = dir.join("file");
         let mount = syscalls::open_ro(dir)?;
-        let (handle, answer) = sys::name_to_handle(&file, 128, 0);
+        let (handle, answer) = handle::name_to_handle(&file, 128, 0);
         answer?;
-        let open = move || sys::open_by_handle(mount.as_fd(), &handle, libc::O_RDONLY).map(drop);
+        let open = move || handle::open(&mount, &handle, libc::O_RDONLY).map(drop);
         call(open, || Ok(()))
     }),
     ("handle_of", |dir| {
         let file = dir.join("file");
-        call(move || sys::name_to_handle(&file, 128, 0).1, || Ok(()))
+        call(move || handle::name_to_handle(&file, 128, 0).1, || Ok(()))
     }),
     ("statfs", |dir| {
         let dir = dir.to_owned();

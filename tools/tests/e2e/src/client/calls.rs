@@ -6,7 +6,7 @@ use std::fs;
 
 use crate::{
     fixture::Fixture,
-    report::{Doing, Failure},
+    report::{Context, Failure},
 };
 
 /// How a program makes a copy of a mount and gives it a map: what is in a line of the trace.
@@ -23,7 +23,7 @@ pub(super) fn made(fixture: &mut Fixture, line: &str, calls: &[&str]) -> Result<
          -o {} {line}",
         file.display()
     ))?;
-    let trace = fs::read_to_string(file).doing("reading what strace wrote")?;
+    let trace = fs::read_to_string(file).context("reading what strace wrote")?;
     for line in trace.lines() {
         fixture.say(line);
     }

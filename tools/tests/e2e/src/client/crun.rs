@@ -13,14 +13,14 @@ use super::{
     rootfs::{make_data, make_rootfs},
 };
 use crate::{
-    filesystem::Filesystem,
     fixture::{Fixture, Ran},
     inspect,
-    report::{Doing, Failure},
+    report::{Context, Failure},
     show::Census,
     syscalls,
     tree::{Entry, make},
 };
+use kselftest::filesystem::{EXT4, VFAT};
 
 const FIRST: u32 = 100_000;
 const SHIFT: &str = r#"[{"containerID":0,"hostID":100000,"size":65536}]"#;
@@ -104,7 +104,7 @@ const CASES: &[Case] = &[
 ];
 
 pub(super) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
-    if fixture.filesystem == Filesystem::Vfat {
+    if fixture.filesystem == VFAT {
         return vfat(fixture);
     }
     let disk = fixture.disk(|_| Ok(()))?;
@@ -155,9 +155,9 @@ pub(super) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
         fixture.check("owners on the host", whole, Ok(expected));
     }
     let data = disk.join("data");
-    syscalls::chown(&data, 0).doing("giving the directory back")?;
+    syscalls::chown(&data, 0).context("giving the directory back")?;
     let bundle = bundle(fixture, CASES.len())?;
-    if fixture.filesystem == Filesystem::Ext4 {
+    if fixture.filesystem == EXT4 {
         called(fixture, &data, &bundle)?;
         recursive(fixture, &disk, &bundle)?;
     }
@@ -180,7 +180,7 @@ fn vfat(fixture: &mut Fixture) -> Result<(), Failure> {
     for (index, (maps, prints, words)) in ON_VFAT.iter().enumerate() {
         fixture.say(&format!("mappings {maps}:"));
         for name in ["f0", "f1000"] {
-            fs::write(data.join(name), "x\n").doing("writing to the disk")?;
+            fs::write(data.join(name), "x\n").context("writing to the disk")?;
         }
         let bundle = bundle(fixture, index)?;
         configure(&bundle, &data, true, "bind", "", Some(maps), SCRIPT)?;
@@ -191,8 +191,8 @@ fn vfat(fixture: &mut Fixture) -> Result<(), Failure> {
         let what = format!("chown is refused, '{words}'");
         fixture.check(&what, Ok(refused as u32), Ok(1));
         owners(fixture, &data, &[("new", 1000), ("directory", 1000)]);
-        fs::remove_file(data.join("new")).doing("removing a file")?;
-        fs::remove_dir(data.join("directory")).doing("removing a directory")?;
+        fs::remove_file(data.join("new")).context("removing a file")?;
+        fs::remove_dir(data.join("directory")).context("removing a directory")?;
     }
     Ok(())
 }
@@ -225,7 +225,7 @@ fn called(fixture: &mut Fixture, data: &Path, bundle: &Path) -> Result<(), Failu
 fn recursive(fixture: &mut Fixture, disk: &Path, bundle: &Path) -> Result<(), Failure> {
     let data = disk.join("data");
     let below = data.join("below");
-    fs::create_dir(&below).doing("making a directory")?;
+    fs::create_dir(&below).context("making a directory")?;
     fixture.prepare(&format!("mount -t tmpfs below {}", below.display()))?;
     for (option, seen) in [("ridmap", "0:0 0:0"), ("idmap", "0:0 65534:65534")] {
         fixture.say(&format!("rbind and {option}, with a mount below:"));
@@ -309,5 +309,5 @@ fn configure(
 "#,
         source.display()
     );
-    fs::write(bundle.join("config.json"), text).doing("writing config.json")
+    fs::write(bundle.join("config.json"), text).context("writing config.json")
 }

@@ -16,7 +16,7 @@ use super::owners;
 use crate::{
     fixture::{Fixture, Ran},
     inspect,
-    report::{Doing, Failure},
+    report::{Context, Failure},
     show::Owner,
     syscalls::{self, as_user},
 };
@@ -39,7 +39,7 @@ pub(super) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
         "/var/lib/systemd/home",
         "/var/cache/systemd/home",
     ] {
-        fs::create_dir_all(directory).doing(directory)?;
+        fs::create_dir_all(directory).context(directory)?;
     }
     fixture
         .say("Its workers have mount namespaces of their own, from which the home has to spread:");
@@ -111,11 +111,11 @@ fn wait_for(name: &str) -> Result<(), Failure> {
     let there = || {
         let mut command = Command::new("busctl");
         command.args(["--system", "status", name]);
-        command.output().doing("busctl")
+        command.output().context("busctl")
     };
     while !there()?.status.success() {
         if since.elapsed() > PATIENCE {
-            return Err(Failure(format!("{name} did not appear")));
+            return Err(Failure::Failed(format!("{name} did not appear")));
         }
         thread::sleep(Duration::from_millis(50));
     }
@@ -132,7 +132,7 @@ impl Service {
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let child = command
             .spawn()
-            .doing(format_args!("starting {}", words[0]))?;
+            .context(format_args!("starting {}", words[0]))?;
         Ok(Self(child))
     }
 }

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use kselftest::filesystem::{EXT4, VFAT};
 use rustix::io::Errno;
 
 use super::{
@@ -12,7 +13,6 @@ use super::{
 };
 use crate::{
     container::Container,
-    filesystem::Filesystem,
     fixture::Fixture,
     inspect,
     report::Failure,
@@ -27,7 +27,7 @@ const INVALID: &str = "Invalid argument";
 const NONE: u32 = 65534;
 
 pub(super) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
-    if fixture.filesystem == Filesystem::Vfat {
+    if fixture.filesystem == VFAT {
         return vfat(fixture);
     }
     let disk = fixture.disk(fill)?;
@@ -53,7 +53,7 @@ pub(super) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
     permitted(fixture, &from, &to)?;
     extended(fixture, &from, &to)?;
     again(fixture, &from, &to)?;
-    if fixture.filesystem == Filesystem::Ext4 {
+    if fixture.filesystem == EXT4 {
         called(fixture, &from)?;
         forms(fixture, &disk)?;
         unsupported(fixture)?;
@@ -403,6 +403,6 @@ fn vfat(fixture: &mut Fixture) -> Result<(), Failure> {
 }
 
 fn make_plain(root: &Path) -> Result<(), Failure> {
-    use crate::report::Doing;
-    std::fs::write(root.join("file"), "x\n").doing("writing to the disk")
+    use crate::report::Context;
+    std::fs::write(root.join("file"), "x\n").context("writing to the disk")
 }

@@ -6,6 +6,7 @@ mod variants;
 
 use std::path::{Path, PathBuf};
 
+use kselftest::filesystem::VFAT;
 use rustix::io::Errno;
 
 use super::{
@@ -13,7 +14,6 @@ use super::{
     owners, run_lines,
 };
 use crate::{
-    filesystem::Filesystem,
     fixture::Fixture,
     inspect::{self, AclUser},
     report::Failure,
@@ -41,7 +41,7 @@ const LOWER: &[(&str, Entry<'static>, u32, u32)] = &[
 ];
 
 pub(super) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
-    if fixture.filesystem == Filesystem::Vfat {
+    if fixture.filesystem == VFAT {
         return vfat(fixture);
     }
     let disk = fixture.disk(|root| {

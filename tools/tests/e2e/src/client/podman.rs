@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     fixture::{Fixture, Ran},
-    report::{Doing, Failure},
+    report::{Context, Failure},
     tree::{Entry, make},
 };
 
@@ -75,7 +75,7 @@ pub(super) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
 fn monitors_end() -> Result<(), Failure> {
     for _ in 0..200 {
         let mut left = false;
-        for entry in fs::read_dir("/proc").doing("listing processes")? {
+        for entry in fs::read_dir("/proc").context("listing processes")? {
             let name = entry.map(|entry| fs::read_to_string(entry.path().join("comm")));
             left |= matches!(name, Ok(Ok(name)) if name.trim() == "conmon");
         }
@@ -84,7 +84,7 @@ fn monitors_end() -> Result<(), Failure> {
         }
         thread::sleep(Duration::from_millis(50));
     }
-    Err(Failure("conmon does not end".to_owned()))
+    Err(Failure::Failed("conmon does not end".to_owned()))
 }
 
 fn podman(

@@ -5,13 +5,13 @@
 use std::{fs, path::Path};
 
 use crate::{
-    report::{Doing, Failure},
+    report::{Context, Failure},
     tree::{Entry, make},
 };
 
 /// Makes one; all of it belongs to a user.
 pub(super) fn make_rootfs(root: &Path, owner: u32) -> Result<(), Failure> {
-    let program = fs::read("/bin/busybox").doing("reading /bin/busybox")?;
+    let program = fs::read("/bin/busybox").context("reading /bin/busybox")?;
     for name in [
         ".", "bin", "dev", "etc", "proc", "run", "sys", "tmp", "usr", "data",
     ] {

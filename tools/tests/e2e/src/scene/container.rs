@@ -10,17 +10,19 @@ use std::{
     process::Command,
 };
 
+use kselftest::process::unshare;
 use mount_idmapped::{IdMaps, UserNs};
 use rustix::{
     io::Errno,
     mount::{MountPropagationFlags, UnmountFlags, mount_bind_recursive, mount_change, unmount},
     process::{chdir, pivot_root},
+    thread::UnshareFlags,
 };
 
 use crate::{
-    fixture::{Fixture, new_mount_namespace},
+    fixture::Fixture,
     inspect,
-    report::{Doing, Failure},
+    report::{Context, Failure},
     show::{Owner, Show, SyscallResult},
     syscalls::{self, as_user},
     tree::{Entry, make},
@@ -126,7 +128,7 @@ fn fill(root: &Path) -> Result<(), Failure> {
     }
     let program = env::current_exe()
         .and_then(fs::read)
-        .doing("reading this program")?;
+        .context("reading this program")?;
     make(root, PROGRAM, &Entry::File(&program), DISK, 0o4755)
 }
 
@@ -138,19 +140,19 @@ struct Seen {
 
 /// Runs [`inside`] in a container with this root.
 fn enter(rootfs: &Path) -> Result<Seen, Failure> {
-    let maps: IdMaps = "b:0:10000:10000".parse().doing("the container's map")?;
-    let userns = UserNs::new(&maps).doing("making the container's user namespace")?;
+    let maps: IdMaps = "b:0:10000:10000".parse().context("the container's map")?;
+    let userns = UserNs::new(&maps).context("making the container's user namespace")?;
     let mut command = userns
         .command("/proc/self/exe")
-        .doing("entering the container")?;
+        .context("entering the container")?;
     let output = command
         .arg("in-container")
         .arg(rootfs)
         .output()
-        .doing("starting the container")?;
+        .context("starting the container")?;
     if !output.status.success() {
         let words = String::from_utf8_lossy(&output.stderr);
-        return Err(Failure(format!(
+        return Err(Failure::Failed(format!(
             "in the container: {}: {words}",
             output.status
         )));
@@ -170,7 +172,7 @@ fn enter(rootfs: &Path) -> Result<Seen, Failure> {
                 seen.answers.insert(name, value);
             }
             _ => {
-                return Err(Failure(format!(
+                return Err(Failure::Failed(format!(
                     "in the container: '{line}' is no line of it"
                 )));
             }
@@ -249,8 +251,8 @@ fn inside_checks(fixture: &mut Fixture, disk: &Path, seen: &Seen) -> Result<(), 
 
 /// What the process in the container does: it prints what it sees, for [`inside_checks`].
 pub(crate) fn inside(rootfs: &Path) -> Result<(), Failure> {
-    become_root(rootfs).doing("making it the root")?;
-    for path in inspect::tree(Path::new("/")).doing("listing the container")? {
+    become_root(rootfs).context("making it the root")?;
+    for path in inspect::tree(Path::new("/")).context("listing the container")? {
         let owner = inspect::owner(&path).show();
         let kind = inspect::kind(&path).show();
         println!("entry\t{}\t{kind}\t{owner}", path.display());
@@ -259,7 +261,7 @@ pub(crate) fn inside(rootfs: &Path) -> Result<(), Failure> {
     answer("create", syscalls::create("/my-file"));
     answer("created", inspect::owner("/my-file"));
     answer("mkdir", syscalls::mkdir("/my-directory"));
-    syscalls::create("/given").doing("making /given")?;
+    syscalls::create("/given").context("making /given")?;
     answer("chown", syscalls::chown("/given", USER));
     answer("given", inspect::owner("/given"));
     answer("chown-unmapped", syscalls::chown("/my-file", 12000));
@@ -280,7 +282,7 @@ pub(crate) fn inside(rootfs: &Path) -> Result<(), Failure> {
         .uid(USER)
         .gid(USER)
         .output();
-    let ran = ran.doing("running the program")?;
+    let ran = ran.context("running the program")?;
     answer(
         "setuid",
         Ok(String::from_utf8_lossy(&ran.stdout).trim().to_owned()),
@@ -294,7 +296,7 @@ fn answer<T: Show>(name: &str, answer: SyscallResult<T>) {
 
 /// As container managers do it, in a mount namespace of our own.
 fn become_root(rootfs: &Path) -> SyscallResult<()> {
-    new_mount_namespace()?;
+    unshare(UnshareFlags::NEWNS)?;
     let downstream = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
     mount_change("/", downstream)?;
     // The mounts that came along may not be moved; a copy of one may.

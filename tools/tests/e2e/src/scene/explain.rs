@@ -6,10 +6,9 @@
 mod foreign;
 mod world;
 
-pub(crate) use foreign::give_tmpfs;
-
 use std::{collections::BTreeMap, fs, path::Path};
 
+use kselftest::filesystem::TMPFS;
 use mount_idmapped::{
     IdMaps, Step, UserNs, errno_name,
     explain::{Caller, Explainer, Request, Stand, Told, UserNsView},
@@ -17,12 +16,11 @@ use mount_idmapped::{
 };
 
 use self::world::World;
-use super::random::Random;
 use crate::{
-    filesystem::Filesystem,
     fixture::Fixture,
-    report::{Doing, Failure},
+    report::{Context, Failure},
 };
+use kselftest::rng::Rng;
 
 const WORLDS: u32 = 54;
 /// Of a filesystem that has a map itself.
@@ -59,30 +57,30 @@ pub(crate) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
         .iter()
         .map(fs::read_to_string)
         .collect::<Result<_, _>>()
-        .doing("reading /proc/sys/fs")?;
+        .context("reading /proc/sys/fs")?;
     let disk = fixture.disk(|_| Ok(()))?;
     let target = fixture.directory("seen")?;
     let mut tally = Tally::default();
     // Others on each filesystem.
-    let letters = fixture.filesystem.name().bytes();
+    let letters = fixture.filesystem.name.bytes();
     let seed = letters.fold(1, |seed, letter| seed * 31 + u64::from(letter));
-    let mut random = Random::new(seed);
+    let mut rng = Rng::new(seed);
     let mut asked = ask_all(
-        &mut random,
+        &mut rng,
         &Told::default(),
         &disk,
         &target,
         &mut tally,
         WORLDS,
     );
-    if fixture.filesystem == Filesystem::Tmpfs {
+    if fixture.filesystem == TMPFS {
         let foreign = fixture.directory("foreign")?;
-        let told = foreign::mount(&mut random, &foreign)?;
+        let told = foreign::mount(&mut rng, &foreign)?;
         fixture
             .say("and a tmpfs that was mounted in a user namespace, so that it has a map itself");
         asked = asked.and_then(|()| {
             ask_all(
-                &mut random,
+                &mut rng,
                 &told,
                 &foreign,
                 &target,
@@ -92,7 +90,7 @@ pub(crate) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
         });
     }
     for (file, value) in SETTINGS.iter().zip(before) {
-        fs::write(file, value).doing(file)?;
+        fs::write(file, value).context(file)?;
     }
     asked?;
 
@@ -136,7 +134,7 @@ pub(crate) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
 }
 
 fn ask_all(
-    random: &mut Random,
+    rng: &mut Rng,
     told: &Told,
     disk: &Path,
     target: &Path,
@@ -145,29 +143,29 @@ fn ask_all(
 ) -> Result<(), Failure> {
     for number in 0..worlds {
         for file in &SETTINGS[..2] {
-            fs::write(file, random.below(3).to_string()).doing(file)?;
+            fs::write(file, rng.below(3).to_string()).context(file)?;
         }
         for file in &SETTINGS[2..] {
-            fs::write(file, random.below(2).to_string()).doing(file)?;
+            fs::write(file, rng.below(2).to_string()).context(file)?;
         }
-        let world = World::new(random, &disk.join(number.to_string()))?;
+        let world = World::new(rng, &disk.join(number.to_string()))?;
         world.mount(target)?;
         let explainer = Explainer::new(told.clone());
         for _ in 0..CALLERS {
-            let caller = caller(random)?;
-            let stand = Stand::new(&caller).doing(format_args!("becoming {caller:?}"))?;
+            let caller = caller(rng)?;
+            let stand = Stand::new(&caller).context(format_args!("becoming {caller:?}"))?;
             for _ in 0..QUESTIONS {
-                let (name, operation) = world::question(random, target);
+                let (name, operation) = world::question(rng, target);
                 let place = format!("world {number}: {operation} of {name}");
                 let request = Request {
                     caller: &caller,
                     operation,
                     path: target.join(name),
                 };
-                ask(&explainer, &request, &stand, &place, &world, tally).doing(place)?;
+                ask(&explainer, &request, &stand, &place, &world, tally).context(place)?;
             }
         }
-        unmount(target, false).doing("unmounting")?;
+        unmount(target, false).context("unmounting")?;
     }
     Ok(())
 }
@@ -216,34 +214,35 @@ fn ask(
 }
 
 /// Somebody, here or in a user namespace.
-fn caller(random: &mut Random) -> Result<Caller, Failure> {
-    let userns = if random.once_in(2) {
-        UserNsView::ours().doing("looking at the own user namespace")?
+fn caller(rng: &mut Rng) -> Result<Caller, Failure> {
+    let userns = if rng.once_in(2) {
+        UserNsView::ours().context("looking at the own user namespace")?
     } else {
-        let maps = world::maps(random, true);
+        let maps = world::maps(rng, true);
         let text = maps.clone();
-        let maps: IdMaps = maps.parse().doing(&text)?;
-        let userns = UserNs::new(&maps).doing(&text)?;
-        UserNsView::new(userns, maps).doing(&text)?
+        let maps: IdMaps = maps.parse().context(&text)?;
+        let userns = UserNs::new(&maps).context(&text)?;
+        UserNsView::new(userns, maps).context(&text)?
     };
     // Only some of the ids have a name there.
     let caller = (0..100).find_map(|_| {
-        let user = match random.below(3) {
+        let user = match rng.below(3) {
             0 => 0,
-            _ => random.pick(&IDS),
+            _ => rng.pick(&IDS),
         };
-        let group = random.pick(&IDS);
-        let count = random.below(3);
-        let groups: Vec<u32> = (0..count).map(|_| random.pick(&IDS)).collect();
+        let group = rng.pick(&IDS);
+        let count = rng.below(3);
+        let groups: Vec<u32> = (0..count).map(|_| rng.pick(&IDS)).collect();
         Caller::in_namespace(userns.clone(), user, group, &groups).ok()
     });
-    let caller = caller.ok_or_else(|| Failure("nobody can be in the user namespace".to_owned()))?;
-    Ok(match random.below(3) {
+    let caller =
+        caller.ok_or_else(|| Failure::Failed("nobody can be in the user namespace".to_owned()))?;
+    Ok(match rng.below(3) {
         // CAP_CHOWN to CAP_FSETID, CAP_SYS_ADMIN, CAP_SETFCAP.
         // Others keep what comes with being 0 or not.
         0 => {
             let some = [1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 21, 1 << 31];
-            let chosen = some.iter().filter(|_| random.once_in(2));
+            let chosen = some.iter().filter(|_| rng.once_in(2));
             caller.with_capabilities(chosen.sum())
         }
         _ => caller,

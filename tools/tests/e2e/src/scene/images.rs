@@ -10,7 +10,7 @@ use crate::{
     container::Container,
     fixture::Fixture,
     inspect,
-    report::{Doing, Failure},
+    report::{Context, Failure},
     show::{Owner, Show, SyscallResult},
     syscalls,
     tree::{Entry, make},
@@ -89,7 +89,7 @@ pub(crate) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
         );
     }
     fixture.say("An image that has more ids than the container:");
-    syscalls::chown(disk.join("file"), DISK + 100_000).doing("giving a file away")?;
+    syscalls::chown(disk.join("file"), DISK + 100_000).context("giving a file away")?;
     let shift = format!("mount-idmapped shift --for {} {}", a.pid(), disk.display());
     let words = "which would be 100000 in the container, and the container has no such id";
     fixture.refused("the tool finds a map", 0, &shift, words)

@@ -7,15 +7,15 @@ use std::path::Path;
 
 use mount_idmapped::{IdMaps, IdmappedMount, MountMap, UserNs, mount_of, unmount};
 
-use super::random::Random;
 use crate::{
     fixture::Fixture,
     inspect,
-    report::{Doing, Failure},
+    report::{Context, Failure},
     show::Owner,
     syscalls,
     tree::{Entry, make},
 };
+use kselftest::rng::Rng;
 
 const MAPS: u32 = 1000;
 /// Every so many is compared with one of mount(8).
@@ -28,26 +28,26 @@ pub(crate) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
     let disk = fixture.disk(|root| make(root, "file", &Entry::File(b""), 0, 0o644))?;
     let target = fixture.directory("target")?;
     let other = fixture.directory("other")?;
-    let mut random = Random::new(0x9e37_79b9_7f4a_7c15);
+    let mut rng = Rng::new(0x9e37_79b9_7f4a_7c15);
     let mut looks = 0;
     let (mut wrong_ids, mut wrong_maps, mut wrong_others) = (Vec::new(), Vec::new(), Vec::new());
     for number in 0..MAPS {
-        let (users, groups) = (random.map(), random.map());
+        let (users, groups) = (map(&mut rng), map(&mut rng));
         let text = text(&users, &groups);
-        let maps: IdMaps = text.parse().doing(&text)?;
+        let maps: IdMaps = text.parse().context(&text)?;
         let mount = || -> Result<(), mount_idmapped::Error> {
             let userns = UserNs::new(&maps)?;
             IdmappedMount::of(&disk).map(&userns).attach(&target)
         };
-        mount().doing(&text)?;
+        mount().context(&text)?;
         if !is_shown(&target, &maps)? {
             note(&mut wrong_maps, text.clone());
         }
         for id in boundaries(&users).into_iter().chain(boundaries(&groups)) {
             looks += 1;
             syscalls::chown(disk.join("file"), id)
-                .doing(format_args!("giving the file to {id}"))?;
-            let seen = inspect::owner(target.join("file")).doing("looking at the file")?;
+                .context(format_args!("giving the file to {id}"))?;
+            let seen = inspect::owner(target.join("file")).context("looking at the file")?;
             let none = inspect::overflow_owner();
             let expected = Owner(down(&users, id, none.0), down(&groups, id, none.1));
             if seen != expected {
@@ -62,9 +62,9 @@ pub(crate) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
             if !is_shown(&other, &maps)? {
                 note(&mut wrong_others, text.clone());
             }
-            unmount(&other, false).doing("unmounting what mount(8) mounted")?;
+            unmount(&other, false).context("unmounting what mount(8) mounted")?;
         }
-        unmount(&target, false).doing("unmounting")?;
+        unmount(&target, false).context("unmounting")?;
     }
     let none = || Ok(Vec::<String>::new());
     let what = format!("of {looks} ids seen through {MAPS} random maps, wrong are");
@@ -88,7 +88,7 @@ fn note(wrong: &mut Vec<String>, what: String) {
 
 /// Whether the kernel shows these maps for the mount.
 fn is_shown(target: &Path, maps: &IdMaps) -> Result<bool, Failure> {
-    match mount_of(target).doing("looking at the mount")?.map {
+    match mount_of(target).context("looking at the mount")?.map {
         MountMap::Maps(shown) => {
             let sorted = |maps: &IdMaps| {
                 let [mut users, mut groups] = [maps.users(), maps.groups()].map(|map| {
@@ -115,10 +115,10 @@ fn mount_8(source: &Path, target: &Path, text: &str) -> Result<(), Failure> {
         .args(["--bind", "-o", &format!("X-mount.idmap={text}")])
         .arg(source)
         .arg(target);
-    let output = command.output().doing("running mount")?;
+    let output = command.output().context("running mount")?;
     match output.status.success() {
         true => Ok(()),
-        false => Err(Failure(
+        false => Err(Failure::Failed(
             String::from_utf8_lossy(&output.stderr).into_owned(),
         )),
     }
@@ -158,42 +158,36 @@ fn boundaries(ranges: &[Range]) -> Vec<u32> {
     ids.filter(|id| *id != u32::MAX).take(24).collect()
 }
 
-/// The random maps.
-impl Random {
-    /// A map: mostly with few ranges, sometimes with as many as the kernel takes as a text of a
-    /// page; some next to each other, and some at the greatest ids.
-    fn map(&mut self) -> Vec<Range> {
-        let count = match self.below(8) {
-            0 => 6 + self.below(120),
-            _ => 1 + self.below(7),
-        };
-        let mut from = self.column(count);
-        let to = self.column(count);
-        // Any range on disk may go with any place to see it at.
-        for index in (1..from.len()).rev() {
-            let other = self.below(u32::try_from(index + 1).unwrap_or(1)) as usize;
-            from.swap(index, other);
-        }
-        from.iter()
-            .zip(&to)
-            .map(|((from, a), (to, b))| (*from, *to, *a.min(b)))
-            .collect()
-    }
+/// Returns a random map: mostly of few ranges, sometimes of nearly as many as one page of text
+/// holds; some are adjacent, and some have the largest ids.
+fn map(rng: &mut Rng) -> Vec<Range> {
+    let count = match rng.below(8) {
+        0 => 6 + rng.below(120),
+        _ => 1 + rng.below(7),
+    };
+    // Any range on disk may be seen at any ids.
+    let from = column(rng, count);
+    let from = rng.shuffled(&from);
+    let to = column(rng, count);
+    from.iter()
+        .zip(&to)
+        .map(|((from, a), (to, b))| (*from, *to, *a.min(b)))
+        .collect()
+}
 
-    /// Places that do not overlap, each with its length.
-    fn column(&mut self, count: u32) -> Vec<(u32, u32)> {
-        let mut next = match self.below(4) {
-            0 => u32::MAX - count * 2000,
-            1 => 0,
-            _ => self.below(1 << 20),
-        };
-        let mut places = Vec::new();
-        for _ in 0..count {
-            let gap = [0, 0, 1, 700][self.below(4) as usize];
-            let length = 1 + [0, 0, 1, 999][self.below(4) as usize];
-            places.push((next + gap, length));
-            next += gap + length;
-        }
-        places
+/// Returns ranges that do not overlap, each with its length.
+fn column(rng: &mut Rng, count: usize) -> Vec<(u32, u32)> {
+    let mut next = match rng.below(4) {
+        0 => u32::MAX - count as u32 * 2000,
+        1 => 0,
+        _ => rng.below(1 << 20) as u32,
+    };
+    let mut ranges = Vec::new();
+    for _ in 0..count {
+        let gap = rng.pick(&[0, 0, 1, 700]);
+        let length = 1 + rng.pick(&[0, 0, 1, 999]);
+        ranges.push((next + gap, length));
+        next += gap + length;
     }
+    ranges
 }

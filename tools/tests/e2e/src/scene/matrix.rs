@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use crate::{
     fixture::Fixture,
     inspect,
-    report::{Doing, Failure},
+    report::{Context, Failure},
     show::{Owner, SyscallResult},
     syscalls::as_user,
     tree::{Entry, make},
@@ -103,7 +103,7 @@ impl Overlay {
         fixture.check(what, owner, Ok(Owner(self.first, self.first)));
 
         fixture.run(0, &format!("ls -lnR {}", self.merged.display()))?;
-        let after = self.after().doing("looking at what there is")?;
+        let after = self.after().context("looking at what there is")?;
         let wrong = differences(&after);
         fixture.check(
             "entries that are other than they must be",
@@ -215,7 +215,7 @@ fn differences(after: &str) -> Vec<String> {
 }
 
 fn fill(root: &Path, first: u32) -> Result<(), Failure> {
-    fs::create_dir(root).doing("making the directory of the layers")?;
+    fs::create_dir(root).context("making the directory of the layers")?;
     for layer in [".", "lower", "upper", "work"] {
         make(root, layer, &Entry::Directory, first, 0o755)?;
     }
@@ -225,7 +225,7 @@ fn fill(root: &Path, first: u32) -> Result<(), Failure> {
     }
     let program = env::current_exe()
         .and_then(fs::read)
-        .doing("reading this program")?;
+        .context("reading this program")?;
     make(
         &lower,
         "program",

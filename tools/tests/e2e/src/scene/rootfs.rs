@@ -7,10 +7,10 @@ use std::path::Path;
 use rustix::io::Errno;
 
 use crate::{
-    filesystem::Filesystem,
+    filesystem::ROOT,
     fixture::Fixture,
     inspect,
-    report::{Doing, Failure},
+    report::{Context, Failure},
     show::Owner,
     syscalls::{self, as_user},
     tree::{Entry, make},
@@ -22,7 +22,7 @@ const HOME: &str = "home/ubuntu-of-the-scene";
 pub(crate) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
     fixture.say("A root filesystem, and in it the home directory of user 1000:");
     let disk = fixture.disk(fill)?;
-    if fixture.filesystem == Filesystem::Root {
+    if fixture.filesystem == ROOT {
         fixture.remove_later(&disk.join(HOME));
         make(&disk, HOME, &Entry::Directory, USER, 0o755)?;
     }
@@ -68,7 +68,7 @@ fn as_root(fixture: &mut Fixture, disk: &Path, mount: &Path) -> Result<(), Failu
     fixture.succeeds("root makes a directory, not through the mount", 0, &line)?;
     fixture.check("that directory", inspect::owner(&outside), Ok(Owner(0, 0)));
 
-    let before = inspect::names(disk).doing("listing the disk")?;
+    let before = inspect::names(disk).context("listing the disk")?;
     let through = mount.join("AS-ROOT-CANT-CREATE");
     // Should it be made all the same.
     fixture.remove_later(&disk.join("AS-ROOT-CANT-CREATE"));
@@ -82,7 +82,7 @@ fn as_root(fixture: &mut Fixture, disk: &Path, mount: &Path) -> Result<(), Failu
             Err(Errno::OVERFLOW),
         );
     }
-    let after = inspect::names(disk).doing("listing the disk")?;
+    let after = inspect::names(disk).context("listing the disk")?;
     fixture.check(
         "the disk has the same names as before",
         Ok(after == before),

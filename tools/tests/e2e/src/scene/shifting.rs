@@ -9,10 +9,9 @@ use rustix::io::Errno;
 
 use crate::{
     container::Container,
-    filesystem::Filesystem,
     fixture::Fixture,
     inspect,
-    report::{Doing, Failure},
+    report::{Context, Failure},
     show::{Mode, Owner, Show, SyscallResult},
     syscalls,
     tree::{Entry, make},
@@ -62,7 +61,7 @@ fn image(root: &Path) -> Result<(), Failure> {
     }
     let program = env::current_exe()
         .and_then(fs::read)
-        .doing("reading this program")?;
+        .context("reading this program")?;
     make(root, PROGRAM, &Entry::File(&program), 0, 0o755)
 }
 
@@ -78,7 +77,7 @@ fn unprivileged(fixture: &mut Fixture, disk: &Path) -> Result<(), Failure> {
         archive.display()
     ))?;
     let unpacker = Container::start(100_000, COUNT)?;
-    syscalls::chown(&image, unpacker.first).doing("giving the directory to the unpacker")?;
+    syscalls::chown(&image, unpacker.first).context("giving the directory to the unpacker")?;
     let line = format!(
         "tar -C {} --numeric-owner -xpf {}",
         image.display(),
@@ -299,7 +298,7 @@ fn fake_root_tries(
         fixture.check(&told, Ok(answer), Ok(show(errno)));
     }
     let (from, to) = (rootfs.display(), fixture.path("rootfs-3"));
-    fs::create_dir(&to).doing("making a directory")?;
+    fs::create_dir(&to).context("making a directory")?;
     let line = format!(
         "unshare --mount mount-idmapped mount --replace {from} {}",
         to.display()
@@ -340,9 +339,8 @@ fn opened_up(
     )?;
     let kind = match fixture.filesystem {
         // It has no device.
-        Filesystem::Tmpfs | Filesystem::Idmapfs => return Ok(()),
-        Filesystem::Overlay => "ext4",
-        other => other.name(),
+        kind if kind.mkfs.is_none() => return Ok(()),
+        kind => kind.base().name,
     };
     let target = fixture.path("rootfs-3");
     let line = format!(

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use crate::{
     fixture::Fixture,
     inspect,
-    report::{Doing, Failure},
+    report::{Context, Failure},
     show::{Census, Owner},
     syscalls::{self, as_user},
 };
@@ -21,8 +21,8 @@ const ENTRIES: usize = 3;
 pub(crate) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
     fixture.say("A stick; all on it belongs to root:");
     let disk = fixture.disk(|root| {
-        fs::write(root.join("aaa"), "aaa\n").doing("writing to the stick")?;
-        fs::write(root.join("bbb"), "").doing("writing to the stick")
+        fs::write(root.join("aaa"), "aaa\n").context("writing to the stick")?;
+        fs::write(root.join("bbb"), "").context("writing to the stick")
     })?;
     fixture.run(0, &format!("ls -ln {}", disk.display()))?;
     let of = |owner| Census::from([(Owner(owner, owner), ENTRIES)]);
@@ -70,7 +70,7 @@ fn writes(
         inspect::owner(disk.join(&name)),
         Ok(Owner(0, 0)),
     );
-    let before = inspect::size(disk.join("aaa")).doing("looking at the stick")?;
+    let before = inspect::size(disk.join("aaa")).context("looking at the stick")?;
     let append = |mount: &Path| as_user(user, || syscalls::append(mount.join("aaa"), "more\n"));
     fixture.check(&format!("user {user} writes to aaa"), append(own), Ok(()));
     fixture.check(

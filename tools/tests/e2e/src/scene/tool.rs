@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use crate::{
     fixture::Fixture,
     inspect,
-    report::{Doing, Failure},
+    report::{Context, Failure},
     show::{Owner, Show, SyscallResult},
     syscalls,
     tree::{Entry, make},
@@ -189,8 +189,8 @@ pub(crate) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
 
 /// How many mounts there are.
 fn mounts() -> Result<u32, Failure> {
-    let mounts = inspect::mounts_below("").doing("reading the table of mounts")?;
-    u32::try_from(mounts.len()).doing("counting mounts")
+    let mounts = inspect::mounts_below("").context("reading the table of mounts")?;
+    u32::try_from(mounts.len()).context("counting mounts")
 }
 
 /// Mounts, looks, and unmounts with the tool.
@@ -325,7 +325,7 @@ fn many_ranges(fixture: &mut Fixture, tree: &Path, target: &Path) -> Result<(), 
     fixture.prepare(&line(340))?;
     let file = tree.join("file");
     for (id, seen) in [(0, 0), (2, 3), (338, 507), (678, 1017)] {
-        syscalls::chown(&file, id).doing("giving a file away")?;
+        syscalls::chown(&file, id).context("giving a file away")?;
         let what = format!("with 340 ranges, what is {id} on disk");
         fixture.check(
             &what,
@@ -334,7 +334,7 @@ fn many_ranges(fixture: &mut Fixture, tree: &Path, target: &Path) -> Result<(), 
         );
     }
     for id in [1, 677, 679, 680] {
-        syscalls::chown(&file, id).doing("giving a file away")?;
+        syscalls::chown(&file, id).context("giving a file away")?;
         let what = format!("with 340 ranges, {id}, which none has");
         fixture.check(
             &what,
@@ -357,8 +357,8 @@ fn many_ranges(fixture: &mut Fixture, tree: &Path, target: &Path) -> Result<(), 
 
 fn caller(fixture: &mut Fixture, tree: &Path, target: &Path) -> Result<(), Failure> {
     fs::write(tree.join("script"), "id -u; stat -c %u:%g $1; exit 7\n")
-        .doing("writing a script")?;
-    syscalls::chown(tree, 1000).doing("giving the tree back")?;
+        .context("writing a script")?;
+    syscalls::chown(tree, 1000).context("giving the tree back")?;
     let t = target.display();
     let line = format!(
         "mount-idmapped --map-caller=b:0:10000:10 --map-mount=b:1000:10000:1 --map-mount=b:0:0:1 \

@@ -5,6 +5,7 @@
 //! An operation whose allocation fails says `ENOMEM` or `ENOSPC`, or does without the memory. When
 //! what it left is removed, the filesystem has as many pages and inodes free as when it was empty.
 
+use kselftest::acl;
 use kselftest::failslab::Injection;
 use rustix::{
     fs::{
@@ -87,9 +88,9 @@ const OPERATIONS: &[(&str, Call)] = &[
         setxattr(at.join("f"), "user.a", &[3; 900], none)
     }),
     ("acl", |at| {
-        let acl = acl();
+        let acl = acl::with_entry(7, (acl::USER, 7, 1000), 7, 5);
         let none = XattrFlags::empty();
-        setxattr(at.join("d"), "system.posix_acl_default", &acl, none)?;
+        setxattr(at.join("d"), acl::DEFAULT, &acl, none)?;
         make_file(&at.join("d/heir"), OFlags::EXCL)?;
         chmod(at.join("d/heir"), Mode::from(0o600))
     }),
@@ -110,23 +111,6 @@ fn make_file(path: &Path, flags: OFlags) -> Result<(), Errno> {
 
 fn rename(at: &Path, from: &str, to: &str, flags: RenameFlags) -> Result<(), Errno> {
     renameat_with(CWD, at.join(from), CWD, at.join(to), flags)
-}
-
-/// `u::rwx,u:1000:rwx,g::r-x,m::rwx,o::r-x`, as the attribute has it: see acl(5).
-fn acl() -> Vec<u8> {
-    let mut value = 2u32.to_le_bytes().to_vec();
-    let entries = [
-        (1u16, 7u16, u32::MAX),
-        (2, 7, 1000),
-        (4, 5, u32::MAX),
-        (16, 7, u32::MAX),
-    ];
-    for (tag, perm, id) in entries.into_iter().chain([(32, 5, u32::MAX)]) {
-        value.extend(tag.to_le_bytes());
-        value.extend(perm.to_le_bytes());
-        value.extend(id.to_le_bytes());
-    }
-    value
 }
 
 /// Free pages and inodes.

@@ -8,6 +8,7 @@
 
 use super::operations::Outcome;
 use kselftest::failslab::Injection;
+use kselftest::mounts;
 use mount_idmapped::{IdmappedMount, Propagation, Step, unmount};
 use rustix::{
     io::Errno,
@@ -66,12 +67,11 @@ fn each(at: &Path) -> Result<Outcome, Box<dyn Error>> {
 /// The number of the group that a mount gets which is shared now: the lowest that is free.
 fn next_group(at: &Path) -> Result<u32, Box<dyn Error>> {
     mount_change(at, MountPropagationFlags::SHARED)?;
-    let table = fs::read_to_string("/proc/self/mountinfo")?;
+    let shared = mounts::at(at);
     mount_change(at, MountPropagationFlags::PRIVATE)?;
-    let line = table
-        .lines()
-        .rfind(|line| line.split(' ').nth(4) == at.to_str());
-    let mut words = line.ok_or("it is not mounted")?.split(' ');
-    let group = words.find_map(|word| word.strip_prefix("shared:"));
+    let fields = shared?.optional;
+    let group = fields
+        .iter()
+        .find_map(|field| field.strip_prefix("shared:"));
     Ok(group.ok_or("it is not shared")?.parse()?)
 }

@@ -14,7 +14,7 @@ use crate::{
     },
     fixture::{Fixture, Ran},
     inspect,
-    report::{Doing, Failure},
+    report::{Context, Failure},
     show::Owner,
     tree::{Entry, make},
 };
@@ -71,7 +71,7 @@ fn subordinate_ids(user: &str, first: u32) -> Result<(), Failure> {
         let mut file = fs::OpenOptions::new();
         let file = file.append(true).create(true).open(path);
         file.and_then(|mut file| writeln!(file, "{user}:{first}:65536"))
-            .doing(path)?;
+            .context(path)?;
     }
     Ok(())
 }

@@ -7,18 +7,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use kselftest::{acl, rng::Rng, syscalls::set_xattr};
 use mount_idmapped::{
     Attribute, IdMaps, IdmappedMount, UserNs,
     explain::{AclEntry, OpenMode, Operation},
 };
 use rustix::fs::{
-    AtFlags, CWD, FileType, Gid, IFlags, Mode, OFlags, Uid, XattrFlags, chmodat, chownat,
-    ioctl_getflags, ioctl_setflags, mknodat, openat, setxattr,
+    AtFlags, CWD, FileType, Gid, IFlags, Mode, OFlags, Uid, chmodat, chownat, ioctl_getflags,
+    ioctl_setflags, mknodat, openat,
 };
 use rustix::io::Errno;
 
-use super::{super::random::Random, IDS};
-use crate::report::{Doing, Failure};
+use super::IDS;
+use crate::report::{Context, Failure};
 
 /// Directories, each before what is in it.
 const DIRECTORIES: [&str; 7] = ["", "d", "d/e", "d/full", "d/full/x", "s", "t"];
@@ -66,58 +67,58 @@ pub(super) struct World {
 
 impl World {
     /// Makes a tree at a path where nothing is.
-    pub(super) fn new(random: &mut Random, root: &Path) -> Result<Self, Failure> {
+    pub(super) fn new(rng: &mut Rng, root: &Path) -> Result<Self, Failure> {
         for name in DIRECTORIES {
             let path = root.join(name);
-            fs::create_dir(&path).doing(path.display())?;
+            fs::create_dir(&path).context(path.display())?;
         }
         for name in FILES {
             let path = root.join(name);
-            fs::write(&path, "text").doing(path.display())?;
+            fs::write(&path, "text").context(path.display())?;
         }
         for (name, text) in LINKS {
             let path = root.join(name);
-            std::os::unix::fs::symlink(text, &path).doing(path.display())?;
+            std::os::unix::fs::symlink(text, &path).context(path.display())?;
         }
         for name in FIFOS {
             let path = root.join(name);
-            mknodat(CWD, &path, FileType::Fifo, Mode::empty(), 0).doing(path.display())?;
+            mknodat(CWD, &path, FileType::Fifo, Mode::empty(), 0).context(path.display())?;
         }
-        let map = maps(random, false);
+        let map = maps(rng, false);
         // Files are mostly of those whom the mount knows.
         let links = LINKS.map(|(name, _)| name);
         for name in DIRECTORIES.iter().chain(&FILES).chain(&links).chain(&FIFOS) {
             let path = root.join(name);
-            let (user, group) = (random.pick(&IDS), random.pick(&IDS));
+            let (user, group) = (rng.pick(&IDS), rng.pick(&IDS));
             let (user, group) = (Uid::from_raw(user), Gid::from_raw(group));
             let flags = AtFlags::SYMLINK_NOFOLLOW;
-            chownat(CWD, &path, Some(user), Some(group), flags).doing(path.display())?;
+            chownat(CWD, &path, Some(user), Some(group), flags).context(path.display())?;
             if links.contains(name) {
                 continue;
             }
             let mode = if DIRECTORIES.contains(name) {
-                random.pick(&DIRECTORY_MODES)
+                rng.pick(&DIRECTORY_MODES)
             } else {
-                random.pick(&FILE_MODES)
+                rng.pick(&FILE_MODES)
             };
             let mode = Mode::from_raw_mode(mode);
-            chmodat(CWD, &path, mode, AtFlags::empty()).doing(path.display())?;
-            if random.once_in(if DIRECTORIES.contains(name) { 8 } else { 3 }) {
-                acl(random, &path)?;
+            chmodat(CWD, &path, mode, AtFlags::empty()).context(path.display())?;
+            if rng.once_in(if DIRECTORIES.contains(name) { 8 } else { 3 }) {
+                set_acl(rng, &path)?;
             }
         }
         for name in DIRECTORIES.iter().chain(&FILES) {
-            if random.once_in(14) {
-                let flag = random.pick(&[IFlags::IMMUTABLE, IFlags::APPEND]);
+            if rng.once_in(14) {
+                let flag = rng.pick(&[IFlags::IMMUTABLE, IFlags::APPEND]);
                 let path = root.join(name);
                 let file = openat(CWD, &path, OFlags::RDONLY, Mode::empty());
-                let file = file.doing(path.display())?;
+                let file = file.context(path.display())?;
                 let flags = match ioctl_getflags(&file) {
                     // The filesystem has no such flags.
                     Err(Errno::NOTTY) => continue,
-                    flags => flags.doing(path.display())?,
+                    flags => flags.context(path.display())?,
                 };
-                ioctl_setflags(&file, flags | flag).doing(path.display())?;
+                ioctl_setflags(&file, flags | flag).context(path.display())?;
             }
         }
         let mut attributes = Vec::new();
@@ -126,7 +127,7 @@ impl World {
             Attribute::NoExec,
             Attribute::NoSymfollow,
         ] {
-            if random.once_in(10) {
+            if rng.once_in(10) {
                 attributes.push(attribute);
             }
         }
@@ -144,28 +145,24 @@ impl World {
 
     /// Mounts it.
     pub(super) fn mount(&self, target: &Path) -> Result<(), Failure> {
-        let maps: IdMaps = self.map.parse().doing(&self.map)?;
-        let userns = UserNs::new(&maps).doing(&self.map)?;
+        let maps: IdMaps = self.map.parse().context(&self.map)?;
+        let userns = UserNs::new(&maps).context(&self.map)?;
         let mut mount = IdmappedMount::of(&self.root).map(&userns);
         for attribute in &self.attributes {
             mount = mount.set(*attribute);
         }
-        mount.attach(target).doing(&self.map)
+        mount.attach(target).context(&self.map)
     }
 }
 
 /// Maps that have most of the ids, mostly mixed up; for a caller's namespace always 0.
-pub(super) fn maps(random: &mut Random, with_root: bool) -> String {
+pub(super) fn maps(rng: &mut Rng, with_root: bool) -> String {
     let mut map = |kind: char| {
-        let mut to = IDS;
-        for index in (1..to.len()).rev() {
-            let other = random.below(u32::try_from(index + 1).unwrap_or(1)) as usize;
-            to.swap(index, other);
-        }
-        let same = random.once_in(4);
+        let to = rng.shuffled(&IDS);
+        let same = rng.once_in(4);
         let mut ranges = String::new();
         for (from, to) in IDS.iter().zip(to) {
-            if !random.once_in(7) || *from == 0 && with_root {
+            if !rng.once_in(7) || *from == 0 && with_root {
                 let to = if same { *from } else { to };
                 ranges += &format!("{kind}:{from}:{to}:1 ");
             }
@@ -180,43 +177,36 @@ pub(super) fn maps(random: &mut Random, with_root: bool) -> String {
 }
 
 /// Gives a file an ACL.
-fn acl(random: &mut Random, path: &Path) -> Result<(), Failure> {
-    const NONE: u32 = u32::MAX;
-    let mut value = 2u32.to_le_bytes().to_vec();
-    let mut entry = |random: &mut Random, tag: u16, id: u32| {
-        let permissions = u16::try_from(random.below(8)).unwrap_or_default();
-        value.extend_from_slice(&tag.to_le_bytes());
-        value.extend_from_slice(&permissions.to_le_bytes());
-        value.extend_from_slice(&id.to_le_bytes());
-    };
-    entry(random, 0x01, NONE);
-    for _ in 0..random.below(3) {
-        let id = random.pick(&IDS);
-        entry(random, 0x02, id);
+fn set_acl(rng: &mut Rng, path: &Path) -> Result<(), Failure> {
+    let entry = |rng: &mut Rng, tag: u16, id: u32| (tag, rng.below(8) as u16, id);
+    let mut entries = vec![entry(rng, acl::USER_OBJ, acl::NO_ID)];
+    for _ in 0..rng.below(3) {
+        let id = rng.pick(&IDS);
+        entries.push(entry(rng, acl::USER, id));
     }
-    entry(random, 0x04, NONE);
-    for _ in 0..random.below(3) {
-        let id = random.pick(&IDS);
-        entry(random, 0x08, id);
+    entries.push(entry(rng, acl::GROUP_OBJ, acl::NO_ID));
+    for _ in 0..rng.below(3) {
+        let id = rng.pick(&IDS);
+        entries.push(entry(rng, acl::GROUP, id));
     }
-    entry(random, 0x10, NONE);
-    entry(random, 0x20, NONE);
-    let name = "system.posix_acl_access";
-    setxattr(path, name, &value, XattrFlags::empty()).doing(path.display())
+    entries.push(entry(rng, acl::MASK, acl::NO_ID));
+    entries.push(entry(rng, acl::OTHER, acl::NO_ID));
+    let value = acl::encode(&entries);
+    set_xattr(path, acl::ACCESS, &value).context(path.display())
 }
 
 /// A name of the world, and something to do with it.
-pub(super) fn question(random: &mut Random, target: &Path) -> (&'static str, Operation) {
-    let some = |random: &mut Random| match random.below(8) {
-        0 => random.pick(&DIRECTORIES),
-        1 => random.pick(&LINKS).0,
-        2 => random.pick(&FIFOS),
-        3 => random.pick(&ODD),
-        _ => random.pick(&FILES),
+pub(super) fn question(rng: &mut Rng, target: &Path) -> (&'static str, Operation) {
+    let some = |rng: &mut Rng| match rng.below(8) {
+        0 => rng.pick(&DIRECTORIES),
+        1 => rng.pick(&LINKS).0,
+        2 => rng.pick(&FIFOS),
+        3 => rng.pick(&ODD),
+        _ => rng.pick(&FILES),
     };
-    let directory = |random: &mut Random| match random.below(3) {
-        0 => random.pick(&ODD),
-        _ => random.pick(&DIRECTORIES),
+    let directory = |rng: &mut Rng| match rng.below(3) {
+        0 => rng.pick(&ODD),
+        _ => rng.pick(&DIRECTORIES),
     };
     let open = [
         OpenMode::Read,
@@ -226,64 +216,64 @@ pub(super) fn question(random: &mut Random, target: &Path) -> (&'static str, Ope
         OpenMode::Create,
     ];
     const MORE_IDS: [u32; 9] = [0, 1, 2, 5, 1000, 1001, 5000, 65534, 77];
-    let id = |random: &mut Random| random.pick(&MORE_IDS);
-    match random.below(22) {
-        0 => (some(random), Operation::Stat),
+    let id = |rng: &mut Rng| rng.pick(&MORE_IDS);
+    match rng.below(22) {
+        0 => (some(rng), Operation::Stat),
         1..=3 => {
-            let name = some(random);
-            (name, Operation::Open(random.pick(&open)))
+            let name = some(rng);
+            (name, Operation::Open(rng.pick(&open)))
         }
-        4 => (some(random), Operation::Exec),
-        5 => (directory(random), Operation::Create),
-        6 => (directory(random), Operation::Mkdir),
-        7 => (directory(random), Operation::Mkfifo),
-        8 => (directory(random), Operation::Symlink),
-        9 => (directory(random), Operation::Tmpfile),
-        10 => (some(random), Operation::Unlink),
-        11 => (directory(random), Operation::Rmdir),
+        4 => (some(rng), Operation::Exec),
+        5 => (directory(rng), Operation::Create),
+        6 => (directory(rng), Operation::Mkdir),
+        7 => (directory(rng), Operation::Mkfifo),
+        8 => (directory(rng), Operation::Symlink),
+        9 => (directory(rng), Operation::Tmpfile),
+        10 => (some(rng), Operation::Unlink),
+        11 => (directory(rng), Operation::Rmdir),
         12 => {
-            let (name, to) = (some(random), some(random));
+            let (name, to) = (some(rng), some(rng));
             (name, Operation::Rename(target.join(to)))
         }
         13 => {
-            let (name, to) = (some(random), directory(random));
+            let (name, to) = (some(rng), directory(rng));
             (name, Operation::Link(target.join(to)))
         }
         14 => {
-            let mode = random.pick(&FILE_MODES) | random.pick(&[0, 0o2000]);
-            (some(random), Operation::Chmod(mode))
+            let mode = rng.pick(&FILE_MODES) | rng.pick(&[0, 0o2000]);
+            (some(rng), Operation::Chmod(mode))
         }
         15 => {
-            let (user, group) = (id(random), id(random));
-            let both = random.once_in(2).then_some(group);
-            (some(random), Operation::Chown(Some(user), both))
+            let (user, group) = (id(rng), id(rng));
+            let both = rng.once_in(2).then_some(group);
+            (some(rng), Operation::Chown(Some(user), both))
         }
         16 => {
-            let group = id(random);
-            (some(random), Operation::Chown(None, Some(group)))
+            let group = id(rng);
+            (some(rng), Operation::Chown(None, Some(group)))
         }
         17 => {
-            let touch = random.pick(&[true, false]);
+            let touch = rng.pick(&[true, false]);
             let operation = if touch {
                 Operation::Touch
             } else {
                 Operation::SetTimes
             };
-            (some(random), operation)
+            (some(rng), operation)
         }
-        18 => (some(random), Operation::Truncate),
+        18 => (some(rng), Operation::Truncate),
         19 => {
-            let name = random.pick(&["user.a", "trusted.a", "security.a"]);
-            (some(random), Operation::SetXattr(name.to_owned()))
+            let name = rng.pick(&["user.a", "trusted.a", "security.a"]);
+            (some(rng), Operation::SetXattr(name.to_owned()))
         }
         20 => {
-            let root = random.once_in(2).then_some(id(random));
-            (random.pick(&FILES), Operation::SetCap(root))
+            let root = rng.once_in(2).then_some(id(rng));
+            (rng.pick(&FILES), Operation::SetCap(root))
         }
         _ => {
-            let id = id(random);
-            let entry = random.pick(&[AclEntry::User(id), AclEntry::Group(id)]);
-            (some(random), Operation::SetFacl(entry))
+            let id = id(rng);
+            let entry = rng.pick(&[AclEntry::User(id), AclEntry::Group(id)]);
+            (some(rng), Operation::SetFacl(entry))
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     container::Container,
     fixture::Fixture,
     inspect,
-    report::{Doing, Failure},
+    report::{Context, Failure},
     show::{Show, SyscallResult},
     tree::{Entry, make},
 };
@@ -28,7 +28,7 @@ pub(crate) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
     fixture.say("A program whose capability is for the namespaces of 20000:");
     let program = env::current_exe()
         .and_then(fs::read)
-        .doing("reading this program")?;
+        .context("reading this program")?;
     let disk = fixture.disk(|root| {
         make(root, "bin", &Entry::Directory, DISK, 0o755)?;
         make(root, "bin/able", &Entry::File(&program), DISK, 0o755)

@@ -11,13 +11,13 @@ use mount_idmapped::{IdMaps, UserNs};
 
 use crate::{
     fixture::Fixture,
-    report::{Doing, Failure},
+    report::{Context, Failure},
     syscalls,
 };
 
 /// Runs with a tree of 1000's.
 pub(super) fn run(fixture: &mut Fixture, tree: &Path) -> Result<(), Failure> {
-    syscalls::chown(tree.join("file"), 1000).doing("giving the file back")?;
+    syscalls::chown(tree.join("file"), 1000).context("giving the file back")?;
     let mapped = fixture.idmap("b:1000:7:1", tree, "explained")?;
     let place = mapped.display();
     let explain = "mount-idmapped explain";
@@ -89,7 +89,7 @@ pub(super) fn run(fixture: &mut Fixture, tree: &Path) -> Result<(), Failure> {
     other
         .kill()
         .and_then(|()| other.wait())
-        .doing("ending a process")?;
+        .context("ending a process")?;
 
     let wrong = [
         (format!("{place} --op fly"), 2, "'fly' is no operation"),
@@ -121,14 +121,14 @@ pub(super) fn run(fixture: &mut Fixture, tree: &Path) -> Result<(), Failure> {
         says(fixture, "and so is the error number", &line, 0, &[&words])?;
     }
     without_statmount(fixture, &mapped)?;
-    syscalls::chmod(tree.join("file"), 0o644).doing("changing the mode back")?;
+    syscalls::chmod(tree.join("file"), 0o644).context("changing the mode back")?;
     fixture.prepare(&format!("mount-idmapped umount {place}"))
 }
 
 /// Where the kernel does not show the map, and has no copy without one.
 fn without_statmount(fixture: &mut Fixture, mapped: &Path) -> Result<(), Failure> {
     let place = mapped.display();
-    let program = std::env::current_exe().doing("finding this program")?;
+    let program = std::env::current_exe().context("finding this program")?;
     let old = |line: &str| format!("{} on-old-kernel {line}", program.display());
     let list = old(&format!("mount-idmapped list {place}"));
     says(
@@ -190,13 +190,13 @@ pub(super) fn says(
 
 /// A process that sleeps as root of a user namespace.
 fn sleeper(map: &str) -> Result<Child, Failure> {
-    let maps: IdMaps = map.parse().doing(map)?;
-    let userns = UserNs::new(&maps).doing(map)?;
-    let mut command = userns.command("sleep").doing("entering the namespace")?;
+    let maps: IdMaps = map.parse().context(map)?;
+    let userns = UserNs::new(&maps).context(map)?;
+    let mut command = userns.command("sleep").context("entering the namespace")?;
     let child = command
         .arg("1000")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .spawn();
-    child.doing("running sleep")
+    child.context("running sleep")
 }

@@ -8,7 +8,7 @@ use super::explaining::says;
 use crate::{
     fixture::Fixture,
     inspect,
-    report::{Doing, Failure},
+    report::{Context, Failure},
 };
 
 pub(super) fn run(fixture: &mut Fixture, tree: &Path, target: &Path) -> Result<(), Failure> {
@@ -52,18 +52,11 @@ fn attributes(fixture: &mut Fixture, tree: &Path, target: &Path) -> Result<(), F
 
 /// The first optional field of the mount in /proc/self/mountinfo, without its number.
 fn propagation(target: &Path) -> crate::show::SyscallResult<String> {
-    let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let target = target.to_string_lossy();
-    let line = table
-        .lines()
-        .rfind(|line| line.split(' ').nth(4) == Some(&*target));
-    let field = line.and_then(|line| line.split(' ').nth(6)).unwrap_or("?");
-    Ok(match field {
-        "-" => String::new(),
-        field => field
-            .trim_end_matches(|letter: char| letter.is_ascii_digit())
-            .to_owned(),
-    })
+    let fields = kselftest::mounts::at(target)?.optional;
+    let field = fields.first().map_or("", String::as_str);
+    Ok(field
+        .trim_end_matches(|letter: char| letter.is_ascii_digit())
+        .to_owned())
 }
 
 /// A user namespace that has no map yet.
@@ -71,8 +64,8 @@ fn namespaces(fixture: &mut Fixture, tree: &Path, target: &Path) -> Result<(), F
     let mut other = Command::new("unshare")
         .args(["--user", "sleep", "1000"])
         .spawn()
-        .doing("running unshare")?;
-    let ours = fs::read_link("/proc/self/ns/user").doing("reading a link")?;
+        .context("running unshare")?;
+    let ours = fs::read_link("/proc/self/ns/user").context("reading a link")?;
     let path = format!("/proc/{}/ns/user", other.id());
     // It takes a moment until it has the namespace.
     while fs::read_link(&path).is_ok_and(|theirs| theirs == ours) {
@@ -85,7 +78,7 @@ fn namespaces(fixture: &mut Fixture, tree: &Path, target: &Path) -> Result<(), F
     other
         .kill()
         .and_then(|()| other.wait())
-        .doing("ending a process")?;
+        .context("ending a process")?;
     refused
 }
 
@@ -106,7 +99,7 @@ fn terminal(fixture: &mut Fixture) -> Result<(), Failure> {
             false,
         ),
     ] {
-        fs::write(&script, format!("export TERM=linux\n{line}\n")).doing("writing a script")?;
+        fs::write(&script, format!("export TERM=linux\n{line}\n")).context("writing a script")?;
         let ran = fixture.run(0, &format!("sh {}", script.display()))?;
         fixture.check(what, Ok(ran.output.contains("\x1b[32m")), Ok(coloured));
         fixture.check(
@@ -124,7 +117,7 @@ fn shells(fixture: &mut Fixture) -> Result<(), Failure> {
     let text = "mount-idmapped completions bash >$1.bash && . $1.bash && complete -p mount-idmapped\n\
                 COMP_WORDS=(mount-idmapped exp) COMP_CWORD=1\n\
                 _mount__idmapped mount-idmapped exp mount-idmapped; echo ${COMPREPLY[@]}\n";
-    fs::write(&script, text).doing("writing a script")?;
+    fs::write(&script, text).context("writing a script")?;
     let line = format!("bash {0} {0}", script.display());
     let words = ["-F _mount__idmapped", "\nexplain"];
     says(fixture, "bash completes our words", &line, 0, &words)?;

@@ -9,7 +9,7 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
 use crate::{
     fixture::Fixture,
-    report::{Doing, Failure},
+    report::{Context, Failure},
 };
 
 /// The user, and what the files of the machine say of it meanwhile.
@@ -26,18 +26,18 @@ const FILES: [(&str, &str); 3] = [
 pub(super) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
     for (number, (file, text)) in FILES.iter().enumerate() {
         let ours = fixture.path(&format!("etc-{number}"));
-        fs::write(&ours, text).doing(ours.display())?;
-        mount(&ours, *file, "", MountFlags::BIND, None).doing(format_args!("covering {file}"))?;
+        fs::write(&ours, text).context(ours.display())?;
+        mount(&ours, *file, "", MountFlags::BIND, None).context(format_args!("covering {file}"))?;
     }
     let asked = ask(fixture);
     for (file, _) in FILES {
-        unmount(file, UnmountFlags::empty()).doing(format_args!("uncovering {file}"))?;
+        unmount(file, UnmountFlags::empty()).context(format_args!("uncovering {file}"))?;
     }
     asked
 }
 
 fn ask(fixture: &mut Fixture) -> Result<(), Failure> {
-    let program = std::env::current_exe().doing("finding this program")?;
+    let program = std::env::current_exe().context("finding this program")?;
     let line = |map: &str| format!("{} in-namespace {map}", program.display());
     let map = "u:0:2000:1,u:1:300000:100,g:0:2000:1,g:1:400000:100";
     let ran = fixture.succeeds("a namespace with ids given away", USER, &line(map))?;
@@ -59,15 +59,15 @@ fn ask(fixture: &mut Fixture) -> Result<(), Failure> {
 
 /// What a process in a new user namespace with a map finds there; with commas between the ranges.
 pub(crate) fn in_namespace(map: &str) -> Result<String, Failure> {
-    let maps: IdMaps = map.replace(',', " ").parse().doing(map)?;
-    let userns = UserNs::new(&maps).doing("making the namespace")?;
-    let mut command = userns.command("cat").doing("entering it")?;
+    let maps: IdMaps = map.replace(',', " ").parse().context(map)?;
+    let userns = UserNs::new(&maps).context("making the namespace")?;
+    let mut command = userns.command("cat").context("entering it")?;
     command.args([
         "/proc/self/status",
         "/proc/self/uid_map",
         "/proc/self/gid_map",
     ]);
-    let output = command.output().doing("running cat in it")?;
+    let output = command.output().context("running cat in it")?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let id = |name: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(name));
