@@ -30,6 +30,7 @@ mod attempt;
 mod attributes;
 mod caller;
 mod decide;
+mod layers;
 mod lookup;
 mod mount;
 mod names;
@@ -58,12 +59,13 @@ pub use self::{
     caller::Caller,
     mount::Told,
     operation::{AclEntry, OpenMode, Operation, OperationError},
-    sight::{Column, Sight},
+    sight::{Column, LayerSight, Sight},
     trace::Asked,
     view::UserNsView,
 };
 use self::{
     decide::{Deciding, Settings},
+    layers::Layers,
     lookup::{Lookup, Route},
     mount::MountView,
     trace::{Stop, Trace},
@@ -250,6 +252,11 @@ impl Explainer {
         }
         let mount = Rc::new(MountView::of(file, key, &self.told)?);
         mounts.push(Rc::clone(&mount));
+        // The mounts of the layers are looked up in their turn.
+        drop(mounts);
+        if mount.filesystem == "overlay" {
+            mount.set_layers(Layers::of(file, self));
+        }
         Ok(mount)
     }
 }

@@ -204,6 +204,8 @@ fn table(text: &mut String, sight: &Sight) {
         group,
         mount,
         filesystem,
+        layer,
+        hidden,
         ..
     } = sight;
     let _ = writeln!(
@@ -216,11 +218,22 @@ fn table(text: &mut String, sight: &Sight) {
     };
     let _ = writeln!(text, "  {:<28}{:>10}{:>12}", "", "owner", "group");
     let mut row = |what: &str, pick: fn(&Column) -> Option<u32>, note: &str| {
-        let (user, group) = (id(pick(user)), id(pick(group)));
+        let name = |column: &Column| match (pick(column), hidden) {
+            (None, Some(_)) if what == "on disk" => "?".to_owned(),
+            (picked, _) => id(picked),
+        };
+        let (user, group) = (name(user), name(group));
         let line = format!("  {what:<28}{user:>10}{group:>12}  {note}");
         let _ = writeln!(text, "{}", line.trim_end());
     };
-    row("on disk", |column| column.disk, "");
+    let place = layer
+        .as_ref()
+        .map(|layer| format!("in the layer {}", layer.path));
+    let note = hidden.or(place.as_deref()).unwrap_or_default();
+    row("on disk", |column| column.disk, note);
+    if let Some(map) = layer.as_ref().and_then(|layer| layer.map.as_ref()) {
+        row("by the map of the layer", |column| column.kernel, map);
+    }
     row("by the filesystem's map", |column| column.kernel, "");
     row("by the mount's map", |column| column.seen, map);
     row("in the caller's namespace", |column| column.named, "");
@@ -345,9 +358,16 @@ fn object(sight: &Sight) -> String {
         .map
         .as_ref()
         .map_or("null".to_owned(), |map| string(map));
+    let layer = sight.layer.as_ref().map_or("null".to_owned(), |layer| {
+        let map = layer
+            .map
+            .as_ref()
+            .map_or("null".to_owned(), |map| string(map));
+        format!("{{\"path\":{},\"map\":{map}}}", string(&layer.path))
+    });
     format!(
         "{{\"path\":{},\"kind\":{},\"mode\":\"{:04o}\",\"mount\":{},\"type\":{},\"map\":{map},\
-         \"owner\":{},\"group\":{}}}",
+         \"layer\":{layer},\"owner\":{},\"group\":{}}}",
         string(&sight.path),
         string(sight.kind),
         sight.mode,

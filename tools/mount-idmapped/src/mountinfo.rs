@@ -12,6 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::table;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags, openat, statx};
 
 /// A line of it.
@@ -74,6 +75,17 @@ pub(crate) fn of_file(file: BorrowedFd<'_>) -> Option<Line> {
 /// The same, if the mount is one of the mount namespace of a process.
 pub(crate) fn of_file_in(pid: u32, file: BorrowedFd<'_>) -> Option<Line> {
     of_file_at(&format!("/proc/{pid}/mountinfo"), file)
+}
+
+/// The options of the filesystem that an open object is on.
+pub(crate) fn sb_options_of(file: BorrowedFd<'_>) -> Vec<Vec<u8>> {
+    let tables = std::iter::once("/proc/thread-self/mountinfo".to_owned());
+    let others = table::namespaces().map(|pid| format!("/proc/{pid}/mountinfo"));
+    let mut lines = tables.chain(others).map(|table| of_file_at(&table, file));
+    let line = lines.find_map(|line| line);
+    let options = line.map(|line| line.sb_options).unwrap_or_default();
+    let options = options.iter().map(|option| unescape(option.as_bytes()));
+    options.collect()
 }
 
 fn of_file_at(table: &str, file: BorrowedFd<'_>) -> Option<Line> {

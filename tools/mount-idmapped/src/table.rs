@@ -197,7 +197,7 @@ fn elsewhere(mount: u64) -> Result<statmount::Answer, Errno> {
 }
 
 /// A process in each mount namespace that can be looked into but that of this program.
-fn namespaces() -> impl Iterator<Item = u32> {
+pub(crate) fn namespaces() -> impl Iterator<Item = u32> {
     let link = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
     let mut known: Vec<PathBuf> = link("thread-self").into_iter().collect();
     let entries = fs::read_dir("/proc").into_iter().flatten();

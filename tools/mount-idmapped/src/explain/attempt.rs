@@ -209,7 +209,12 @@ impl Trial<'_> {
                 } => Err(untried("a check of execve() alone needs Linux 6.14")),
                 attempted => Ok(attempted),
             },
-            Operation::Tmpfile => self.on_object(Act::Reopen(libc::O_TMPFILE | libc::O_WRONLY)),
+            Operation::Tmpfile => match &self.route.end {
+                End::There(found) if standin::is_copied(&found.node) => {
+                    Err(untried(standin::COPIED))
+                }
+                _ => self.on_object(Act::Reopen(libc::O_TMPFILE | libc::O_WRONLY)),
+            },
             Operation::Open(mode) => self.open(*mode),
             Operation::Create | Operation::Mkdir | Operation::Mkfifo | Operation::Symlink => {
                 self.make(operation)
@@ -337,7 +342,7 @@ impl Trial<'_> {
         }
         // Opening a pipe wakes those at its other end, opening a device may do anything, and
         // overlayfs copies a file that is opened for writing.
-        let copies = writes && node.mount.filesystem == "overlay";
+        let copies = writes && kind.is_reg() && node.mount.layers().is_some();
         if is_plain && !copies || node.mount.is_read_only() && kind.is_reg() {
             return self.perform(&[way], None, Act::Reopen(flags));
         }

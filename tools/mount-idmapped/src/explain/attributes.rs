@@ -17,10 +17,12 @@ use rustix::{fs::getxattr, io::Errno};
 use super::{
     decide::{Deciding, Done},
     lookup::Route,
+    names::{copy_up, in_layer},
     node::Node,
     operation::AclEntry,
     reason,
     trace::Stop,
+    view::raw,
 };
 
 fn attr(valid: Valid) -> IattrValues {
@@ -99,9 +101,9 @@ fn notify_change(
     deciding
         .trace
         .decide("setattr_prepare", what, verdict, why)?;
-    Ok(Done {
-        after: Some(access.setattr_copy(node, &attr)),
-    })
+    let after = access.setattr_copy(node, &attr);
+    copy_up(deciding, node)?;
+    Ok(Done { after: Some(after) })
 }
 
 /// Mirrors `chmod_common()`.
@@ -139,7 +141,13 @@ pub(super) fn chown(
         user,
         group,
     };
-    notify_change(deciding, node, attr, &change)
+    let done = notify_change(deciding, node, attr, &change)?;
+    if let Some(after) = done.after {
+        let user = user.map(|_| raw(after.owner));
+        let group = group.map(|_| raw(after.group));
+        in_layer(deciding, node, user, group)?;
+    }
+    Ok(done)
 }
 
 /// Mirrors `vfs_utimes()`.
@@ -266,6 +274,7 @@ pub(super) fn set_xattr(
         deciding.permission(rule, words, node, Mask::MAY_WRITE)?;
     }
     has_place(deciding, node, name)?;
+    copy_up(deciding, node)?;
     Ok(Done::default())
 }
 
@@ -315,6 +324,7 @@ pub(super) fn set_cap(
         .decide("cap_convert_nscap", what, verdict, why)?;
     may_write_xattr(deciding, node)?;
     has_place(deciding, node, "security.capability")?;
+    copy_up(deciding, node)?;
     Ok(Done::default())
 }
 
@@ -357,6 +367,7 @@ pub(super) fn set_facl(
     let verdict = posix_acl_valid(&node.mount.userns, stored);
     let why = || "an id has no entry in the mount's map".to_owned();
     trace.decide("posix_acl_valid", what, verdict, why)?;
+    copy_up(deciding, node)?;
     Ok(Done::default())
 }
 

@@ -217,7 +217,7 @@ impl<'a> Deciding<'a> {
             "mnt_want_write",
             "writing through the mount",
             Errno::ROFS,
-            "the mount or its filesystem is read-only",
+            node.mount.why_read_only(),
         )
     }
 
@@ -246,6 +246,7 @@ impl<'a> Deciding<'a> {
         let is_special = !(node.mode().is_reg() || node.mode().is_dir());
         if writes && !is_special {
             self.want_write(node)?;
+            names::copy_up(self, node)?;
         }
         Ok(Done::default())
     }

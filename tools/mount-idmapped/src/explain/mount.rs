@@ -3,7 +3,7 @@
 //! What there is to know of a mount.
 
 use std::{
-    cell::RefCell,
+    cell::{OnceCell, RefCell},
     os::fd::{BorrowedFd, OwnedFd},
     path::PathBuf,
 };
@@ -15,7 +15,10 @@ use kernel::{
 };
 use rustix::{io::Errno, mount::OpenTreeFlags};
 
-use super::view::{MapView, UserNsView};
+use super::{
+    layers::Layers,
+    view::{MapView, UserNsView},
+};
 use crate::{
     error::{Error, Step},
     maps::IdMaps,
@@ -62,6 +65,8 @@ pub(super) struct MountView {
     /// What tells it from others now.
     pub(super) key: u64,
     pub(super) target: PathBuf,
+    /// The directory of the filesystem that it shows.
+    pub(super) root: PathBuf,
     pub(super) filesystem: String,
     pub(super) map: MapView,
     /// The user namespace that the filesystem was mounted in.
@@ -70,6 +75,8 @@ pub(super) struct MountView {
     attributes: u64,
     /// Whether the filesystem itself is read-only.
     pub(super) sb_read_only: bool,
+    /// The layers of overlayfs.
+    layers: OnceCell<Layers>,
     /// Places where the mount was entered, and the same through a copy of it that has no map.
     copies: RefCell<Vec<(u64, OwnedFd)>>,
 }
@@ -110,6 +117,8 @@ impl MountView {
         Ok(Self {
             key,
             target: mount.target,
+            root: mount.root,
+            layers: OnceCell::new(),
             filesystem: mount.filesystem,
             map: MapView(map),
             userns,
@@ -154,8 +163,14 @@ impl MountView {
     /// What is assumed of it where a caller in `home` is concerned.
     pub(super) fn doubt(&self, home: &UserNsView, doubts: &mut Vec<String>) {
         let (filesystem, target) = (&*self.filesystem, self.target.display());
+        if self.layers().is_some_and(|layers| !layers.is_complete()) {
+            doubts.push(format!(
+                "the layers of the overlay at {target}, which are not found from here, have no maps"
+            ));
+        }
         let is_ours = self.userns.is_ours();
-        if is_ours && !home.is_ours() && MOUNTED_BY_ANYBODY.contains(&filesystem) {
+        let is_below = !home.is_ours() || !self.userns.is_initial();
+        if is_ours && is_below && MOUNTED_BY_ANYBODY.contains(&filesystem) {
             doubts.push(format!(
                 "the {filesystem} at {target} was mounted in the user namespace of this program \
                  (--mounted-in tells otherwise)"
@@ -168,12 +183,46 @@ impl MountView {
         }
     }
 
+    /// Keeps the layers of overlayfs.
+    pub(super) fn set_layers(&self, layers: Layers) {
+        // They are set once, before the mount is handed out.
+        let _ = self.layers.set(layers);
+    }
+
+    /// The layers, if this is a mount of overlayfs.
+    pub(super) fn layers(&self) -> Option<&Layers> {
+        self.layers.get()
+    }
+
+    /// Why the ids on disk are not known, if so.
+    pub(super) fn disk_is_hidden(&self) -> Option<&'static str> {
+        let is_elsewhere = self.userns.is_ours()
+            && !self.userns.is_initial()
+            && !MOUNTED_BY_ANYBODY.contains(&&*self.filesystem);
+        is_elsewhere.then_some("not seen from this user namespace")
+    }
+
     pub(super) fn is_idmapped(&self) -> bool {
         self.map.0.is_some()
     }
 
     pub(super) fn is_read_only(&self) -> bool {
         self.attributes & 0x1 != 0 || self.sb_read_only
+    }
+
+    /// Why nothing is written through it.
+    pub(super) fn why_read_only(&self) -> &'static str {
+        let upper = self.layers().and_then(Layers::upper);
+        match (self.sb_read_only, upper) {
+            (false, _) => "the mount is read-only",
+            (true, None) => "the filesystem is read-only",
+            (true, Some(upper)) if upper.mount.is_idmapped() => {
+                "the overlay has a layer to write to and is read-only: overlayfs mounts itself so \
+                 where it can make nothing in its work directory, which takes an entry for user \
+                 and group 0 in the map of the mount that it is on (see the kernel's log)"
+            }
+            (true, Some(_)) => "the overlay is read-only",
+        }
     }
 
     pub(super) fn is_nodev(&self) -> bool {

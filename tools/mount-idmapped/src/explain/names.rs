@@ -4,9 +4,12 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use kernel::fs::{
-    mode::{InodeFlags, Mask, Mode},
-    permission::{InodeAttrs, MappedFsIds},
+use kernel::{
+    fs::{
+        mode::{InodeFlags, Mask, Mode},
+        permission::{InodeAttrs, MappedFsIds},
+    },
+    uidgid::{Group, Kind, User},
 };
 use rustix::{
     fs::{Dir, Mode as OpenMode, OFlags, openat},
@@ -15,10 +18,12 @@ use rustix::{
 
 use super::{
     decide::{Deciding, Done},
+    layers::Layers,
     lookup::{Entry, Last, Place, Route},
     node::{Node, xattr},
     reason,
     trace::Stop,
+    view::raw,
 };
 
 /// Filesystems that have files and directorys only, without owners.
@@ -50,7 +55,61 @@ fn may_create(deciding: &mut Deciding<'_>, dir: &Node) -> Result<MappedFsIds, St
         || reason::mapped_fsids(deciding.caller, dir),
     )?;
     writable(deciding, dir)?;
+    copy_up(deciding, dir)?;
+    let stored = owner.ownership_in(dir, Mode::EMPTY);
+    in_layer(
+        deciding,
+        dir,
+        Some(raw(stored.owner)),
+        Some(raw(stored.group)),
+    )?;
     Ok(owner)
+}
+
+/// Whether overlayfs can copy an object to the layer that it writes to, if it must.
+pub(super) fn copy_up(deciding: &mut Deciding<'_>, node: &Node) -> Result<(), Stop> {
+    let layers = node.mount.layers();
+    if !layers.is_some_and(|layers| layers.is_complete() && !layers.is_upper(node)) {
+        return Ok(());
+    }
+    let (user, group) = (raw(node.i_uid()), raw(node.i_gid()));
+    in_layer(deciding, node, Some(user), Some(group))
+}
+
+/// Whether the layer that overlayfs writes to can store an owner and a group.
+///
+/// Mirrors `ovl_create_real()` and `ovl_setattr()`, which go through the mount of the layer.
+pub(super) fn in_layer(
+    deciding: &mut Deciding<'_>,
+    node: &Node,
+    user: Option<u32>,
+    group: Option<u32>,
+) -> Result<(), Stop> {
+    let Some(upper) = node.mount.layers().and_then(Layers::upper) else {
+        return Ok(());
+    };
+    let missing = [
+        user.filter(|id| upper.stored::<User>(*id).is_none())
+            .map(|id| (User::NAME, id)),
+        group
+            .filter(|id| upper.stored::<Group>(*id).is_none())
+            .map(|id| (Group::NAME, id)),
+    ];
+    let what = format!("storing the ids in the layer {}", upper.path.display());
+    match missing.into_iter().flatten().next() {
+        Some((kind, id)) => {
+            let target = upper.mount.target.display();
+            let why = format!(
+                "{kind} {id} has no entry in the map of the mount at {target}, which the layer was \
+                 taken from"
+            );
+            let rule = "ovl_upper_mnt_idmap";
+            deciding.trace.refuse(rule, what, Errno::OVERFLOW, why)
+        }
+        None => deciding
+            .trace
+            .decide("ovl_upper_mnt_idmap", || what, Ok(()), String::new),
+    }
 }
 
 /// What is stored for something new.
@@ -264,6 +323,7 @@ pub(super) fn unlink(deciding: &mut Deciding<'_>, route: &Route) -> Result<Done,
     }
     may_delete(deciding, &place.directory, node, false)?;
     not_mounted_on(deciding, entry)?;
+    copy_up(deciding, &place.directory)?;
     Ok(Done::default())
 }
 
@@ -286,6 +346,7 @@ pub(super) fn rmdir(deciding: &mut Deciding<'_>, route: &Route) -> Result<Done, 
     let entry = victim(deciding, place)?;
     may_delete(deciding, &place.directory, &entry.node, true)?;
     not_mounted_on(deciding, entry)?;
+    copy_up(deciding, &place.directory)?;
     empty(deciding, &entry.node)?;
     Ok(Done::default())
 }

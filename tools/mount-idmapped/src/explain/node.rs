@@ -246,6 +246,10 @@ impl Node {
         kernel::fs::permission::UidGidMap::<K>::from_kid(&self.mount.userns, id).map(Id::get)
     }
 
+    pub(super) fn raw_mode(&self) -> u32 {
+        self.mode.bits().into()
+    }
+
     pub(super) fn is_directory(&self) -> bool {
         self.mode.is_dir()
     }

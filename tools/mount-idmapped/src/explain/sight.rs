@@ -48,13 +48,37 @@ pub struct Sight {
     pub filesystem: String,
     /// The map of the mount; [`None`] if it has none.
     pub map: Option<String>,
+    /// The layer that the object is stored in, on overlayfs.
+    pub layer: Option<LayerSight>,
+    /// Why the ids on disk are not known, if so.
+    pub hidden: Option<&'static str>,
+}
+
+/// A layer of overlayfs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LayerSight {
+    /// Its path.
+    pub path: String,
+    /// The map of the mount that it was taken from.
+    pub map: Option<String>,
 }
 
 impl Sight {
     pub(super) fn of(caller: &Caller, node: &Node, overflow: (u32, u32)) -> Self {
         let access = Access::new(caller, &node.mount.map);
         let map = node.mount.map.0.as_ref();
-        Self {
+        let layers = node.mount.layers();
+        let found = layers.and_then(|layers| layers.find(node));
+        let hidden = match layers {
+            Some(_) if found.is_none() => Some("in a layer that is not found from here"),
+            _ => node.mount.disk_is_hidden(),
+        };
+        let disk = |plain: Option<u32>, layer: Option<u32>| match (hidden, found.is_some()) {
+            (Some(_), _) => None,
+            (None, true) => layer,
+            (None, false) => plain,
+        };
+        let mut sight = Self {
             path: shown(node),
             kind: node.kind(),
             mode: node.mode().bits() & 0o7777,
@@ -75,7 +99,16 @@ impl Sight {
             mount: node.mount.target.display().to_string(),
             filesystem: node.mount.filesystem.clone(),
             map: map.map(ToString::to_string),
-        }
+            layer: found.map(|(layer, _)| LayerSight {
+                path: layer.path.display().to_string(),
+                map: layer.mount.map.0.as_ref().map(ToString::to_string),
+            }),
+            hidden,
+        };
+        let stored = found.map(|(_, stored)| stored);
+        sight.user.disk = disk(sight.user.disk, stored.and_then(|stored| stored.user));
+        sight.group.disk = disk(sight.group.disk, stored.and_then(|stored| stored.group));
+        sight
     }
 }
 

@@ -116,6 +116,9 @@ pub(super) struct Workshop {
 
 impl Workshop {
     pub(super) fn open(directories: Vec<Rc<Node>>) -> Result<Self, Error> {
+        if directories.iter().any(|directory| is_copied(directory)) {
+            return Err(untried(COPIED));
+        }
         let names = Names::new()?;
         let all = names.all();
         let status = |node: &Rc<Node>| fstat(node.best());
@@ -173,7 +176,7 @@ impl Workshop {
     /// Makes a stand-in in the room of a directory.
     pub(super) fn make(&self, original: &Node, directory: &Node) -> Result<StandIn, Error> {
         let room = self.room(directory)?;
-        let made = New::new(
+        let made = New::make(
             original,
             room.as_fd(),
             &self.names.inner,
@@ -205,7 +208,7 @@ impl Workshop {
         name: &CStr,
     ) -> Result<StandIn, Error> {
         let room = self.room(directory)?;
-        let made = New::new(
+        let made = New::make(
             original,
             room.as_fd(),
             &self.names.inner,
@@ -285,7 +288,7 @@ struct New {
 
 impl New {
     /// Makes an object of the kind and with the owner of another one.
-    fn new(
+    fn make(
         original: &Node,
         room: BorrowedFd<'_>,
         name: &CStr,
@@ -431,6 +434,16 @@ pub(super) fn is_writable(directory: &Node) -> bool {
     !directory.mount.is_read_only() && !directory.flags().has_any(locks)
 }
 
+/// Why nothing is made in some directories of overlayfs.
+pub(super) const COPIED: &str = "overlayfs would copy the directory to its upper layer, where the \
+                                 copy would stay";
+
+/// Whether overlayfs copies a directory in which something is made.
+pub(super) fn is_copied(directory: &Node) -> bool {
+    let layers = directory.mount.layers();
+    layers.is_some_and(|layers| !layers.is_upper(directory))
+}
+
 /// The directories on the way to an object in which a stand-in for it can be made, best first.
 pub(super) fn workplaces(route: &Route, original: &Rc<Node>) -> Vec<Rc<Node>> {
     let mut places: Vec<Rc<Node>> = Vec::new();
@@ -438,6 +451,7 @@ pub(super) fn workplaces(route: &Route, original: &Rc<Node>) -> Vec<Rc<Node>> {
         let is_fit = node.mount.key == original.mount.key
             && is_writable(node)
             && !node.is_only_plain()
+            && !is_copied(node)
             && !places.iter().any(|other| other.is(node));
         if is_fit && places.len() < 8 {
             places.push(Rc::clone(node));

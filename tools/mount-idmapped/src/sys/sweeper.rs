@@ -198,7 +198,7 @@ fn times(directory: c_int) -> Option<(i64, i64)> {
         let done = libc::syscall(libc::SYS_newfstatat, directory, c"".as_ptr(), place, flags);
         (done, status)
     };
-    (done == 0).then_some((status.st_mtime as i64, status.st_mtime_nsec as i64))
+    (done == 0).then_some((status.st_mtime as _, status.st_mtime_nsec as _))
 }
 
 fn remove_name(directory: c_int, made: &Made) -> i32 {
