@@ -4,7 +4,8 @@
 //! attribute of a random tree is as before.
 //!
 //! These tests need root; each makes a mount namespace of its own. The number of attempts of the
-//! long form is given by `MOUNT_IDMAPPED_ATTEMPTS`, the first seed by `MOUNT_IDMAPPED_SEED`.
+//! long form is given by `MOUNT_IDMAPPED_ATTEMPTS`, the first seed by `MOUNT_IDMAPPED_SEED`, and
+//! another program to run by `MOUNT_IDMAPPED`.
 
 mod random;
 mod rows;
@@ -143,7 +144,9 @@ fn step(random: &mut Random, world: &World, tally: &mut Tally, seed: u64) {
 
 /// Runs the program and ends it by a signal; whether the signal came in time.
 fn kill(random: &mut Random, options: &[String], operation: &str, path: &std::path::Path) -> bool {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_mount-idmapped"))
+    let program = env::var_os("MOUNT_IDMAPPED");
+    let program = program.unwrap_or_else(|| env!("CARGO_BIN_EXE_mount-idmapped").into());
+    let mut child = Command::new(program)
         .arg("explain")
         .args(options)
         .arg(format!("--op={operation}"))
