@@ -9,7 +9,7 @@ use std::{
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
-use mount_idmapped::{IdMaps, MapsError, Range, RangeError, explain::Operation};
+use idmap::{IdMaps, MapsError, Range, RangeError, explain::Operation};
 
 use crate::options::Options;
 

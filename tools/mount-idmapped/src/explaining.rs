@@ -11,7 +11,7 @@ use crate::{
     style::{Paint, Style},
     task::print,
 };
-use mount_idmapped::{
+use idmap::{
     Error, Step, errno_name,
     explain::{
         Asked, Attempted, Caller, Column, Explainer, Explanation, Operation, Request, Sight, Stand,

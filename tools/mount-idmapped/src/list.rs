@@ -4,8 +4,8 @@
 
 use std::fmt::Write;
 
-use kernel::user_namespace::Extent;
-use mount_idmapped::{Mount, MountMap};
+use idmap::Extent;
+use idmap::{Mount, MountMap};
 
 /// As a table for people; a long map is cut.
 pub(crate) fn table(mounts: &[Mount]) -> String {

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use mount_idmapped::{Atime, Attribute, IdmappedMount, Propagation, RangeError};
+use idmap::{Atime, Attribute, IdmappedMount, Propagation, RangeError};
 
 use crate::cli::Map;
 

@@ -11,7 +11,7 @@ use std::{
     process::{Command, ExitCode, ExitStatus},
 };
 
-use mount_idmapped::{IdMaps, IdmappedMount, MapsError, Range, ShiftError, UserNs, unmount};
+use idmap::{IdMaps, IdmappedMount, MapsError, Range, ShiftError, UserNs, unmount};
 
 use crate::cli::{Arguments, Map};
 
@@ -21,7 +21,7 @@ pub(crate) enum Failure {
     /// The command line makes no sense.
     Usage(String),
     /// The kernel refused.
-    Mount(mount_idmapped::Error),
+    Mount(idmap::Error),
     /// What is asked for does not fit what there is.
     Unfit(String),
     /// The command for the caller could not be started.
@@ -53,8 +53,8 @@ impl fmt::Display for Failure {
     }
 }
 
-impl From<mount_idmapped::Error> for Failure {
-    fn from(error: mount_idmapped::Error) -> Self {
+impl From<idmap::Error> for Failure {
+    fn from(error: idmap::Error) -> Self {
         Self::Mount(error)
     }
 }

@@ -8,7 +8,7 @@ use std::{
     process::ExitCode,
 };
 
-use mount_idmapped::{IdMaps, IdmappedMount, Image, UserNs, mount_of, mounts, unmount};
+use idmap::{IdMaps, IdmappedMount, Image, UserNs, mount_of, mounts, unmount};
 
 use crate::{
     cli::{self, Container, MountArguments, Task},

@@ -43,7 +43,7 @@ pub(crate) fn build(lab: &Lab) -> Result<()> {
         tree.path
             .join("Documentation/filesystems/rust-idmapping.rst"),
         build.join("Documentation/output/rust/rustdoc/kernel/index.html"),
-        lab.target.join("doc/mount_idmapped/index.html"),
+        lab.target.join("doc/idmap/index.html"),
     ] {
         println!("{}", index.display());
     }

@@ -19,7 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mount_idmapped::{
+use idmap::{
     Step,
     explain::{Caller, Explainer, Request, Stand, Told, UserNsView},
 };
@@ -95,7 +95,7 @@ fn step(random: &mut Random, world: &World, tally: &mut Tally, seed: u64) {
         tally.killed += u64::from(kill(random, &options, &operation.to_string(), &path));
         wait_for_the_sweeper(world, &what);
     } else {
-        let attempt = || -> Result<(bool, bool), mount_idmapped::Error> {
+        let attempt = || -> Result<(bool, bool), idmap::Error> {
             let caller = match &caller {
                 world::Who::Us => Caller::current()?,
                 world::Who::User(user, group) => {

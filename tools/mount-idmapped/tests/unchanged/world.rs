@@ -12,7 +12,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use mount_idmapped::{
+use idmap::{
     IdMaps, IdmappedMount, UserNs,
     explain::{AclEntry, OpenMode, Operation},
     unmount,

@@ -9,7 +9,7 @@ use std::{
 
 use kselftest::errno::SyscallResult;
 use kselftest::mounts;
-use mount_idmapped::unmount;
+use idmap::unmount;
 use rustix::{
     io::Errno,
     mount::{MountFlags, mount, mount_remount},

@@ -13,7 +13,7 @@ use std::{
 
 use kselftest::errno;
 use kselftest::syscalls;
-use mount_idmapped::{Attribute, Detached, IdMaps, IdmappedMount, UserNs, unmount};
+use idmap::{Attribute, Detached, IdMaps, IdmappedMount, UserNs, unmount};
 use rustix::mount::{MountFlags, mount};
 
 /// Where everything is mounted.
@@ -138,7 +138,7 @@ impl TestMount {
     }
 
     /// Unmounts it, which must be possible: nothing of it is in use.
-    pub(crate) fn end(self) -> Result<(), mount_idmapped::Error> {
+    pub(crate) fn end(self) -> Result<(), idmap::Error> {
         if self.root != self.base {
             unmount(&self.root, false)?;
         }

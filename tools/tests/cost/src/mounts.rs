@@ -2,7 +2,7 @@
 
 //! The tree that is measured, and the mounts that it is seen through.
 
-use mount_idmapped::{IdMaps, IdmappedMount, UserNs, unmount};
+use idmap::{IdMaps, IdmappedMount, UserNs, unmount};
 use rustix::mount::{MountFlags, mount};
 use std::{error::Error, fs, os::unix::fs::chown};
 

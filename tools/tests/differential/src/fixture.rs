@@ -7,7 +7,7 @@ use std::{fs, io, io::Write};
 use kselftest::filesystem::{Filesystem, TMPFS};
 use kselftest::rng::Rng;
 use kselftest::syscalls;
-use mount_idmapped::{Attribute, IdmappedMount, UserNs};
+use idmap::{Attribute, IdmappedMount, UserNs};
 
 use crate::{
     count::Counts,

@@ -11,7 +11,7 @@ use std::{
 
 use kselftest::filesystem::{EXT4, Filesystem, OVERLAY, TMPFS, VFAT};
 use kselftest::rng::Rng;
-use mount_idmapped::{IdmappedMount, UserNs};
+use idmap::{IdmappedMount, UserNs};
 use rustix::{
     fs::CWD,
     mount::{MountFlags, MoveMountFlags, UnmountFlags, mount, move_mount, unmount},

@@ -10,7 +10,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use mount_idmapped::{IdMaps, UserNs};
+use idmap::{IdMaps, UserNs};
 
 use crate::{
     fixture::{Fixture, Ran},

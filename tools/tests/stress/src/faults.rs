@@ -16,7 +16,7 @@ use kselftest::{
     ktap::{self, Failure, failed, skipped},
     slab,
 };
-use mount_idmapped::{IdMaps, IdmappedMount, UserNs, unmount};
+use idmap::{IdMaps, IdmappedMount, UserNs, unmount};
 use rustix::{
     io::Errno,
     mount::{MountFlags, mount},

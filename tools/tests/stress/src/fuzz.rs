@@ -19,7 +19,7 @@ use kselftest::ktap::{Failure, failed};
 use kselftest::mounts;
 use kselftest::raw::MountAttrCall;
 use kselftest::rng::Rng;
-use mount_idmapped::{Detached, IdmappedMount, UserNs, unmount};
+use idmap::{Detached, IdmappedMount, UserNs, unmount};
 use rustix::{
     fs::{Mode, OFlags, open},
     io::Errno,

@@ -10,7 +10,7 @@ use std::{
 use kselftest::ktap::{Failure, failed};
 use kselftest::mounts;
 use kselftest::slab::{self, Objects};
-use mount_idmapped::{IdMaps, UserNs};
+use idmap::{IdMaps, UserNs};
 use rustix::io::Errno;
 
 use crate::Found;
@@ -92,7 +92,7 @@ impl LeakCheck {
         }
     }
 
-    fn make_the_only_one(&self) -> Result<Result<UserNs, mount_idmapped::Error>, Failure> {
+    fn make_the_only_one(&self) -> Result<Result<UserNs, idmap::Error>, Failure> {
         let maps = maps(1, 1000, 2000)?;
         fs::write(LIMIT, "1")?;
         let made = UserNs::new(&maps);

@@ -18,7 +18,7 @@ use kselftest::ktap::Failure;
 use kselftest::mounts;
 use kselftest::process::unshare;
 use kselftest::rng::Rng;
-use mount_idmapped::{IdmappedMount, UserNs, unmount};
+use idmap::{IdmappedMount, UserNs, unmount};
 use rustix::{
     fs::{Mode, OFlags, fstat, openat},
     mount::{MountFlags, mount},

@@ -83,7 +83,7 @@ fn tables(shared: &Shared) {
     if let Err(error) = fs::read_to_string("/proc/self/mountinfo") {
         shared.note(format!("/proc/self/mountinfo: {error}"));
     }
-    if let Err(error) = mount_idmapped::mounts() {
+    if let Err(error) = idmap::mounts() {
         shared.note(format!("listmount() and statmount(): {error}"));
     }
 }

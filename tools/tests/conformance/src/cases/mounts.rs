@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use kselftest::credentials::as_user;
 use kselftest::errno;
 use kselftest::syscalls;
-use mount_idmapped::{Attribute, Detached};
+use idmap::{Attribute, Detached};
 use rustix::{
     fs::{Access, AtFlags, CWD, FileType, OFlags as O, RenameFlags},
     io::Errno,

@@ -11,7 +11,7 @@ use std::{
 };
 
 use kselftest::process::unshare;
-use mount_idmapped::{IdMaps, UserNs};
+use idmap::{IdMaps, UserNs};
 use rustix::{
     io::Errno,
     mount::{MountPropagationFlags, UnmountFlags, mount_bind_recursive, mount_change, unmount},

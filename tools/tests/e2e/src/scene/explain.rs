@@ -9,7 +9,7 @@ mod world;
 use std::{collections::BTreeMap, fs, path::Path};
 
 use kselftest::filesystem::TMPFS;
-use mount_idmapped::{
+use idmap::{
     IdMaps, Step, UserNs, errno_name,
     explain::{Caller, Explainer, Request, Stand, Told, UserNsView},
     unmount,
@@ -177,7 +177,7 @@ fn ask(
     place: &str,
     world: &World,
     tally: &mut Tally,
-) -> Result<(), mount_idmapped::Error> {
+) -> Result<(), idmap::Error> {
     let explanation = explainer.explain(request)?;
     tally.asked += 1;
     let attempted = match stand.attempt(explainer, request) {

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use mount_idmapped::{IdMaps, IdmappedMount, MountMap, UserNs, mount_of, unmount};
+use idmap::{IdMaps, IdmappedMount, MountMap, UserNs, mount_of, unmount};
 
 use crate::{
     fixture::Fixture,
@@ -35,7 +35,7 @@ pub(crate) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
         let (users, groups) = (map(&mut rng), map(&mut rng));
         let text = text(&users, &groups);
         let maps: IdMaps = text.parse().context(&text)?;
-        let mount = || -> Result<(), mount_idmapped::Error> {
+        let mount = || -> Result<(), idmap::Error> {
             let userns = UserNs::new(&maps)?;
             IdmappedMount::of(&disk).map(&userns).attach(&target)
         };

@@ -9,7 +9,7 @@
 use super::operations::Outcome;
 use kselftest::failslab::Injection;
 use kselftest::mounts;
-use mount_idmapped::{IdmappedMount, Propagation, Step, unmount};
+use idmap::{IdmappedMount, Propagation, Step, unmount};
 use rustix::{
     io::Errno,
     mount::{MountFlags, MountPropagationFlags, mount, mount_change},

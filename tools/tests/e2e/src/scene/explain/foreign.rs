@@ -5,7 +5,7 @@
 use std::{os::fd::AsFd, path::Path};
 
 use kselftest::rng::Rng;
-use mount_idmapped::{
+use idmap::{
     IdMaps, UserNs,
     explain::{Told, UserNsView},
 };

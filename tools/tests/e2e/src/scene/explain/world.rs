@@ -8,7 +8,7 @@ use std::{
 };
 
 use kselftest::{acl, rng::Rng, syscalls::set_xattr};
-use mount_idmapped::{
+use idmap::{
     Attribute, IdMaps, IdmappedMount, UserNs,
     explain::{AclEntry, OpenMode, Operation},
 };

@@ -7,7 +7,7 @@ use std::{
     process::{Child, Stdio},
 };
 
-use mount_idmapped::{IdMaps, UserNs};
+use idmap::{IdMaps, UserNs};
 
 use crate::{
     fixture::Fixture,

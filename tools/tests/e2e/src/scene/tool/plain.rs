@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use mount_idmapped::{IdMaps, UserNs};
+use idmap::{IdMaps, UserNs};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
 use crate::{

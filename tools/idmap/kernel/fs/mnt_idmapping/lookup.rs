@@ -1,0 +1,1 @@
+../../../../../rust/kernel/fs/mnt_idmapping/lookup.rs

@@ -1,0 +1,1 @@
+../../idmap-core/src/host.rs

@@ -1,0 +1,1 @@
+../../../../rust/kernel/user_namespace/extent.rs

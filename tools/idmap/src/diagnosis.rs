@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! The likely cause of an error number, from the rules of the kernel and a look at the system.
+//!
+//! Each function is for one step. Nothing here changes anything that lasts, and where the cause cannot be
+//! told there is [`None`].
+
+use std::{
+    fs,
+    os::{
+        fd::{AsFd, AsRawFd, BorrowedFd},
+        unix::fs::MetadataExt,
+    },
+    path::Path,
+};
+
+use rustix::{
+    fs::{CWD, FileType},
+    io::Errno,
+    mount::{OpenTreeFlags, open_tree},
+    param::page_size,
+};
+
+use crate::{
+    mountinfo,
+    sys::{self, MountAttr},
+    userns::UserNs,
+};
+
+const NOT_ADMIN: &str = "this needs CAP_SYS_ADMIN in the user namespace of the mount namespace: \
+                         run it as root";
+
+/// `clone(CLONE_NEWUSER)`.
+pub(crate) fn new_namespace(errno: Errno) -> Option<String> {
+    Some(match errno {
+        Errno::INVAL => "this kernel has no user namespaces (CONFIG_USER_NS)".to_owned(),
+        Errno::NOSPC | Errno::USERS => {
+            "there are too many user namespaces already: see /proc/sys/user/max_user_namespaces, \
+             or they are nested more than 32 deep"
+                .to_owned()
+        }
+        Errno::PERM => "user namespaces are forbidden here, by a security module, \
+                        kernel.unprivileged_userns_clone or because this process is in a chroot"
+            .to_owned(),
+        _ => return None,
+    })
+}
+
+/// A write to `uid_map` or `gid_map`.
+pub(crate) fn write_map(errno: Errno, text: &str) -> Option<String> {
+    Some(match errno {
+        Errno::INVAL if text.len() >= page_size() => format!(
+            "the map is {} bytes long as text, and the kernel takes less than {}: \
+             join ranges, or use fewer",
+            text.len(),
+            page_size()
+        ),
+        Errno::INVAL => "the kernel takes no such map: an id that it maps to may have no \
+                         meaning in this user namespace"
+            .to_owned(),
+        Errno::PERM => "a map of ids that are not one's own needs CAP_SETUID and CAP_SETGID, \
+                        one of id 0 also CAP_SETFCAP, and each id seen through the mount \
+                        must exist in this user namespace"
+            .to_owned(),
+        Errno::NOENT => "is /proc mounted, and for this PID namespace?".to_owned(),
+        _ => return None,
+    })
+}
+
+/// `open()` of a namespace file, or a look at its type.
+pub(crate) fn open_namespace(errno: Errno, path: &Path) -> Option<String> {
+    Some(match errno {
+        Errno::INVAL => "this is no user namespace; right would be a path such as \
+                         /proc/PID/ns/user"
+            .to_owned(),
+        Errno::NOENT if path.starts_with("/proc") => {
+            "there is no such process, or /proc is not mounted".to_owned()
+        }
+        Errno::ACCESS | Errno::PERM => {
+            "the process belongs to someone else, or its namespaces may not be seen".to_owned()
+        }
+        _ => return None,
+    })
+}
+
+/// `open_tree(OPEN_TREE_CLONE)`.
+pub(crate) fn copy_mount(errno: Errno, source: &Path, recursive: bool) -> Option<String> {
+    Some(match errno {
+        Errno::PERM => NOT_ADMIN.to_owned(),
+        Errno::NOSYS => "open_tree() came with Linux 5.2, idmapped mounts with 5.12".to_owned(),
+        Errno::NOENT => "there is no such source".to_owned(),
+        Errno::INVAL if !recursive => format!(
+            "the mount is of another mount namespace, is unbindable, or hides files under mounts \
+             that may only be copied along (--recursive); see the mounts below {} in \
+             /proc/self/mountinfo",
+            source.display()
+        ),
+        Errno::INVAL => "the mount is of another mount namespace or unbindable".to_owned(),
+        _ => return None,
+    })
+}
+
+/// `mount_setattr()` of the copy.
+pub(crate) fn set_attributes(
+    errno: Errno,
+    source: &Path,
+    recursive: bool,
+    userns: Option<BorrowedFd<'_>>,
+) -> Option<String> {
+    let userns = userns?;
+    let mount = mountinfo::of(source);
+    let filesystem = mount
+        .as_ref()
+        .map_or("the filesystem", |mount| &mount.filesystem);
+    Some(match errno {
+        Errno::NOSYS => "mount_setattr() came with Linux 5.12".to_owned(),
+        Errno::PERM if mount.as_ref().is_some_and(mountinfo::Line::is_idmapped) => {
+            "the source is an idmapped mount already, and a map is never changed; \
+             use the mount that it was made of, with both maps in one"
+                .to_owned()
+        }
+        Errno::PERM if is_initial(userns) => {
+            "the initial user namespace is no map for a mount; b:0:0:4294967295 is the same map"
+                .to_owned()
+        }
+        Errno::PERM => format!(
+            "this needs CAP_SYS_ADMIN in the user namespace that {filesystem} was mounted from \
+             and in that of the map"
+        ),
+        Errno::INVAL if is_ours(userns) => {
+            "the map's user namespace is that of the filesystem itself, which changes nothing"
+                .to_owned()
+        }
+        Errno::INVAL => match (takes_a_map(source, false)?, takes_a_map(source, recursive)?) {
+            (false, _) => format!("{filesystem} does not support idmapped mounts"),
+            (true, false) => {
+                "a filesystem mounted below does not support idmapped mounts".to_owned()
+            }
+            (true, true) => {
+                "the map's user namespace has no map of users or none of groups yet".to_owned()
+            }
+        },
+        Errno::BUSY => "a file is open for writing through the copy".to_owned(),
+        _ => return None,
+    })
+}
+
+/// Whether a mount would take a map that is surely good; the mount vanishes at once.
+fn takes_a_map(source: &Path, recursive: bool) -> Option<bool> {
+    let userns = UserNs::new(&"b:0:0:1".parse().ok()?).ok()?;
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    if recursive {
+        flags |= OpenTreeFlags::AT_RECURSIVE;
+    }
+    let copy = open_tree(CWD, source, flags).ok()?;
+    let attr = MountAttr {
+        set: sys::ATTR_IDMAP,
+        userns_fd: userns.as_fd().as_raw_fd() as u64,
+        ..MountAttr::default()
+    };
+    Some(sys::mount_setattr(copy.as_fd(), recursive, &attr).is_ok())
+}
+
+/// `open_tree_attr(OPEN_TREE_CLONE)`.
+pub(crate) fn copy_with_attributes(
+    errno: Errno,
+    source: &Path,
+    recursive: bool,
+    userns: Option<BorrowedFd<'_>>,
+) -> Option<String> {
+    match errno {
+        Errno::NOSYS => Some("another map in place of one came with Linux 6.15".to_owned()),
+        Errno::NOENT => Some("there is no such source".to_owned()),
+        Errno::PERM if userns.is_none() => Some(NOT_ADMIN.to_owned()),
+        _ => set_attributes(errno, source, recursive, userns),
+    }
+}
+
+/// `move_mount()` of the copy, of which `copy` is the root.
+pub(crate) fn attach(errno: Errno, copy: BorrowedFd<'_>, target: &Path) -> Option<String> {
+    let is_folder = |mode| FileType::from_raw_mode(mode) == FileType::Directory;
+    let source = rustix::fs::fstat(copy)
+        .map(|status| is_folder(status.st_mode))
+        .ok();
+    let target = rustix::fs::stat(target)
+        .map(|status| is_folder(status.st_mode))
+        .ok();
+    Some(match (errno, source, target) {
+        (Errno::NOENT, Some(true), _) => "there is no such target; make a folder".to_owned(),
+        (Errno::NOENT, ..) => "there is no such target; make a file".to_owned(),
+        (Errno::INVAL | Errno::NOTDIR, Some(true), Some(false)) => {
+            "the source is a folder and the target is a file; they must be the same".to_owned()
+        }
+        (Errno::INVAL | Errno::NOTDIR, Some(false), Some(true)) => {
+            "the source is a file and the target is a folder; they must be the same".to_owned()
+        }
+        (Errno::PERM, ..) => NOT_ADMIN.to_owned(),
+        (Errno::INVAL, ..) => {
+            "the target is on a mount of another mount namespace, or the source has unbindable \
+             mounts and the target is on a shared one"
+                .to_owned()
+        }
+        (Errno::LOOP, ..) => "the target is below the source itself".to_owned(),
+        _ => return None,
+    })
+}
+
+/// `umount2()`.
+pub(crate) fn unmount(errno: Errno) -> Option<String> {
+    Some(match errno {
+        Errno::INVAL => "nothing is mounted there, or it may not be uncovered".to_owned(),
+        Errno::BUSY => {
+            "files of it are in use, or something is mounted below it (--lazy)".to_owned()
+        }
+        Errno::PERM => NOT_ADMIN.to_owned(),
+        _ => return None,
+    })
+}
+
+/// `listmount()` and `statmount()`.
+pub(crate) fn look(errno: Errno) -> Option<String> {
+    match errno {
+        Errno::NOENT => Some("there is no such file, or it is on no mount of ours".to_owned()),
+        Errno::NOSYS => Some("this came with Linux 6.8".to_owned()),
+        _ => None,
+    }
+}
+
+/// `NS_GET_PARENT` and `NS_GET_OWNER_UID` of a user namespace.
+pub(crate) fn relatives(errno: Errno) -> Option<String> {
+    match errno {
+        Errno::PERM => Some("it is not below the user namespace of this program".to_owned()),
+        Errno::SRCH => Some(
+            "it is below another one than that of this program, whose map is not known: no \
+             process is in that"
+                .to_owned(),
+        ),
+        _ => None,
+    }
+}
+
+/// The number by which `/proc/PID/ns/user` shows the initial user namespace, `PROC_USER_INIT_INO`.
+const INITIAL: u64 = 0xEFFF_FFFD;
+
+fn inode(userns: BorrowedFd<'_>) -> Option<u64> {
+    rustix::fs::fstat(userns).ok().map(|status| status.st_ino)
+}
+
+pub(crate) fn is_initial(userns: BorrowedFd<'_>) -> bool {
+    inode(userns) == Some(INITIAL)
+}
+
+fn is_ours(userns: BorrowedFd<'_>) -> bool {
+    let ours = fs::metadata("/proc/self/ns/user").ok();
+    ours.is_some_and(|ours| Some(ours.ino()) == inode(userns))
+}

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! What a caller may want to do.
+
+use std::{fmt, path::PathBuf, str::FromStr};
+
+/// How a file is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenMode {
+    /// `O_RDONLY`
+    Read,
+    /// `O_WRONLY`
+    Write,
+    /// `O_RDWR`
+    ReadWrite,
+    /// `O_WRONLY | O_APPEND`
+    Append,
+    /// `O_WRONLY | O_CREAT`
+    Create,
+}
+
+/// Whom an entry of an ACL is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AclEntry {
+    /// A user, by the caller's name.
+    User(u32),
+    /// A group.
+    Group(u32),
+}
+
+/// What a caller may want to do with a path.
+///
+/// # Examples
+///
+/// ```
+/// use idmap::explain::{OpenMode, Operation};
+///
+/// assert_eq!("open:rw".parse(), Ok(Operation::Open(OpenMode::ReadWrite)));
+/// assert_eq!("chmod:2755".parse(), Ok(Operation::Chmod(0o2755)));
+/// assert_eq!("chown:1000".parse::<Operation>().map(|it| it.to_string()), Ok("chown:1000".into()));
+/// assert!("chmod:9".parse::<Operation>().unwrap_err().to_string().contains("octal"));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// `stat()`.
+    Stat,
+    /// `open()`.
+    Open(OpenMode),
+    /// `execve()`, up to where the file's contents matter.
+    Exec,
+    /// `open(O_CREAT | O_EXCL | O_WRONLY, 0666)`.
+    Create,
+    /// `mkdir(0777)`.
+    Mkdir,
+    /// `mkfifo(0666)`.
+    Mkfifo,
+    /// `symlink()`.
+    Symlink,
+    /// `open(O_TMPFILE | O_WRONLY, 0666)` in the folder.
+    Tmpfile,
+    /// `unlink()`.
+    Unlink,
+    /// `rmdir()`.
+    Rmdir,
+    /// `rename()` to this.
+    Rename(PathBuf),
+    /// `link()`: this becomes another name.
+    Link(PathBuf),
+    /// `chmod()` to this mode.
+    Chmod(u32),
+    /// `chown()`, by the caller's names; [`None`] stays as it is.
+    Chown(Option<u32>, Option<u32>),
+    /// `utimensat()` to now.
+    Touch,
+    /// `utimensat()` to another time.
+    SetTimes,
+    /// `truncate()` to the size that the file has.
+    Truncate,
+    /// `setxattr()` of this attribute.
+    SetXattr(String),
+    /// `setxattr()` of `security.capability`, for the root 0 or for one of the caller's ids.
+    SetCap(Option<u32>),
+    /// `setxattr()` of an access ACL with one more entry.
+    SetFacl(AclEntry),
+}
+
+/// Why a text is no operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OperationError(String);
+
+impl fmt::Display for OperationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for OperationError {}
+
+impl Operation {
+    /// All forms, for help texts.
+    pub const FORMS: &'static str = "stat, open:r, open:w, open:rw, open:a (append), open:c \
+        (create if missing), exec, create, mkdir, mkfifo, symlink, tmpfile, unlink, rmdir, \
+        rename:TO, link:TO, chmod:MODE, chown:UID[:GID], chgrp:GID, touch, settimes, truncate, \
+        setxattr:NAME, setcap, setcap:ROOT, setfacl:u:UID, setfacl:g:GID";
+}
+
+impl FromStr for Operation {
+    type Err = OperationError;
+
+    fn from_str(text: &str) -> Result<Self, OperationError> {
+        let (name, rest) = match text.split_once(':') {
+            Some((name, rest)) => (name, Some(rest)),
+            None => (text, None),
+        };
+        let unknown = || {
+            OperationError(format!(
+                "'{text}' is no operation; there are {}",
+                Self::FORMS
+            ))
+        };
+        let id = |word: &str| match word.parse() {
+            Ok(u32::MAX) | Err(_) => Err(OperationError(format!(
+                "in '{text}', '{word}' is no id: expected a number below 4294967295"
+            ))),
+            Ok(id) => Ok(id),
+        };
+        Ok(match (name, rest) {
+            ("stat", None) => Self::Stat,
+            ("open", Some("r")) => Self::Open(OpenMode::Read),
+            ("open", Some("w")) => Self::Open(OpenMode::Write),
+            ("open", Some("rw")) => Self::Open(OpenMode::ReadWrite),
+            ("open", Some("a")) => Self::Open(OpenMode::Append),
+            ("open", Some("c")) => Self::Open(OpenMode::Create),
+            ("exec", None) => Self::Exec,
+            ("create", None) => Self::Create,
+            ("mkdir", None) => Self::Mkdir,
+            ("mkfifo", None) => Self::Mkfifo,
+            ("symlink", None) => Self::Symlink,
+            ("tmpfile", None) => Self::Tmpfile,
+            ("unlink", None) => Self::Unlink,
+            ("rmdir", None) => Self::Rmdir,
+            ("rename", Some(to)) if !to.is_empty() => Self::Rename(to.into()),
+            ("link", Some(to)) if !to.is_empty() => Self::Link(to.into()),
+            ("chmod", Some(mode)) => match u32::from_str_radix(mode, 8) {
+                Ok(mode) if mode <= 0o7777 => Self::Chmod(mode),
+                _ => {
+                    return Err(OperationError(format!(
+                        "'{mode}' is no mode: expected octal digits, up to 7777"
+                    )));
+                }
+            },
+            ("chown", Some(ids)) => match ids.split_once(':') {
+                Some(("", group)) => Self::Chown(None, Some(id(group)?)),
+                Some((user, group)) => Self::Chown(Some(id(user)?), Some(id(group)?)),
+                None => Self::Chown(Some(id(ids)?), None),
+            },
+            ("chgrp", Some(group)) => Self::Chown(None, Some(id(group)?)),
+            ("touch", None) => Self::Touch,
+            ("settimes", None) => Self::SetTimes,
+            ("truncate", None) => Self::Truncate,
+            ("setxattr", Some(name)) if name.contains('.') => Self::SetXattr(name.to_owned()),
+            ("setcap", None) => Self::SetCap(None),
+            ("setcap", Some(root)) => Self::SetCap(Some(id(root)?)),
+            ("setfacl", Some(entry)) => match entry.split_once(':') {
+                Some(("u", user)) => Self::SetFacl(AclEntry::User(id(user)?)),
+                Some(("g", group)) => Self::SetFacl(AclEntry::Group(id(group)?)),
+                _ => return Err(unknown()),
+            },
+            _ => return Err(unknown()),
+        })
+    }
+}
+
+/// In the form in which it is read.
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stat => f.write_str("stat"),
+            Self::Open(OpenMode::Read) => f.write_str("open:r"),
+            Self::Open(OpenMode::Write) => f.write_str("open:w"),
+            Self::Open(OpenMode::ReadWrite) => f.write_str("open:rw"),
+            Self::Open(OpenMode::Append) => f.write_str("open:a"),
+            Self::Open(OpenMode::Create) => f.write_str("open:c"),
+            Self::Exec => f.write_str("exec"),
+            Self::Create => f.write_str("create"),
+            Self::Mkdir => f.write_str("mkdir"),
+            Self::Mkfifo => f.write_str("mkfifo"),
+            Self::Symlink => f.write_str("symlink"),
+            Self::Tmpfile => f.write_str("tmpfile"),
+            Self::Unlink => f.write_str("unlink"),
+            Self::Rmdir => f.write_str("rmdir"),
+            Self::Rename(to) => write!(f, "rename:{}", to.display()),
+            Self::Link(to) => write!(f, "link:{}", to.display()),
+            Self::Chmod(mode) => write!(f, "chmod:{mode:o}"),
+            Self::Chown(Some(user), Some(group)) => write!(f, "chown:{user}:{group}"),
+            Self::Chown(Some(user), None) => write!(f, "chown:{user}"),
+            Self::Chown(None, Some(group)) => write!(f, "chgrp:{group}"),
+            Self::Chown(None, None) => f.write_str("chown"),
+            Self::Touch => f.write_str("touch"),
+            Self::SetTimes => f.write_str("settimes"),
+            Self::Truncate => f.write_str("truncate"),
+            Self::SetXattr(name) => write!(f, "setxattr:{name}"),
+            Self::SetCap(None) => f.write_str("setcap"),
+            Self::SetCap(Some(root)) => write!(f, "setcap:{root}"),
+            Self::SetFacl(AclEntry::User(user)) => write!(f, "setfacl:u:{user}"),
+            Self::SetFacl(AclEntry::Group(group)) => write!(f, "setfacl:g:{group}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_is_written_the_same() {
+        for text in [
+            "stat",
+            "open:r",
+            "open:w",
+            "open:rw",
+            "open:a",
+            "open:c",
+            "exec",
+            "create",
+            "mkdir",
+            "mkfifo",
+            "symlink",
+            "tmpfile",
+            "unlink",
+            "rmdir",
+            "rename:/a:b",
+            "link:/c",
+            "chmod:4755",
+            "chown:1",
+            "chown:1:2",
+            "chgrp:3",
+            "touch",
+            "settimes",
+            "truncate",
+            "setxattr:user.a",
+            "setcap",
+            "setcap:5",
+            "setfacl:u:6",
+            "setfacl:g:7",
+        ] {
+            assert_eq!(text.parse::<Operation>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let error = |text: &str| text.parse::<Operation>().unwrap_err().to_string();
+        assert!(error("fly").contains("'fly' is no operation; there are stat"));
+        assert!(error("open").contains("is no operation"));
+        assert!(error("rename:").contains("is no operation"));
+        assert!(error("chown:4294967295").contains("is no id"));
+        assert!(error("chmod:17777").contains("up to 7777"));
+        assert!(error("setfacl:x:1").contains("is no operation"));
+    }
+}
