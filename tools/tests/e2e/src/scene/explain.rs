@@ -121,7 +121,7 @@ pub(crate) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
         Ok(tally.stored >= 100),
         Ok(true),
     );
-    stage.check(
+    fixture.check(
         "most was tried",
         Ok(tally.untried < tally.asked / 5),
         Ok(true),
