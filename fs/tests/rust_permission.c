@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What tests need of C to ask it the same as the kernel crate.
+ * Functions that KUnit tests of the kernel crate call.
  */
 #include <linux/fdtable.h>
 #include <linux/fs_struct.h>
+#include <linux/rust_permission.h>
 #include <linux/slab.h>
 #include <linux/user_namespace.h>
 #include <linux/utsname.h>
@@ -11,6 +12,14 @@
 
 #include "../internal.h"
 #include "rust_permission.h"
+
+/* The task for which functions with a switch run in C. */
+struct task_struct *mnt_idmapping_c_task;
+
+bool kunit_mnt_idmapping_in_rust(void)
+{
+	return mnt_idmapping_in_rust();
+}
 
 static int kunit_attribute_get(const struct xattr_handler *handler,
 			       struct dentry *dentry, struct inode *inode,
@@ -37,8 +46,8 @@ static const struct xattr_handler * const kunit_attribute_handlers[] = {
 };
 
 /*
- * Gives @inode the capabilities of a file, and @dentry as the name by which
- * they are read.
+ * Sets the extended attribute of capabilities of @inode, and makes @dentry an
+ * alias of @inode.
  */
 void kunit_set_attribute(struct inode *inode, struct dentry *dentry,
 			 const struct kunit_attribute *attribute)
@@ -67,6 +76,32 @@ bool kunit_i_gid_needs_update(struct mnt_idmap *idmap, const struct iattr *attr,
 	return i_gid_needs_update(idmap, attr, inode);
 }
 
+static int kunit_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
+			 struct iattr *attr)
+{
+	return -EALREADY;
+}
+
+static const struct inode_operations kunit_inode_operations = {
+	.setattr = kunit_setattr,
+};
+
+/* Returns -EALREADY where notify_change() calls ->setattr(). */
+int kunit_notify_change(struct mnt_idmap *idmap, struct dentry *dentry,
+			struct iattr *attr)
+{
+	struct inode *inode = d_inode(dentry);
+	int error;
+
+	inode->i_op = &kunit_inode_operations;
+	init_rwsem(&inode->i_rwsem);
+	inode_lock(inode);
+	error = notify_change(idmap, dentry, attr, NULL);
+	inode_unlock(inode);
+	inode->i_op = NULL;
+	return error;
+}
+
 umode_t kunit_umask(void)
 {
 	return current_umask();
@@ -74,7 +109,7 @@ umode_t kunit_umask(void)
 
 int kunit_open_namespace(int which)
 {
-	/* Stays: what frees namespaces frees more than was made here. */
+	/* Never freed: free_user_ns() frees fields that are not set here. */
 	static struct user_namespace *child;
 	int error;
 

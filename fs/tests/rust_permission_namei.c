@@ -1,26 +1,47 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What fs/namei.c keeps to itself. It includes this.
+ * KUnit calls static functions of fs/namei.c, which includes this file.
  */
 #include "rust_permission.h"
 
+int kunit_may_follow_link(struct mnt_idmap *idmap, struct dentry *link,
+			  umode_t dir_mode, vfsuid_t dir_vfsuid, bool protected,
+			  bool rcu)
+{
+	struct vfsmount mnt = { .mnt_idmap = idmap };
+	struct saved stack = { .link.dentry = link };
+	struct nameidata nd = {
+		.path.mnt = &mnt,
+		.stack = &stack,
+		.flags = rcu ? LOOKUP_RCU : 0,
+		.dir_mode = dir_mode,
+		.dir_vfsuid = dir_vfsuid,
+	};
+	int before = sysctl_protected_symlinks;
+	int error;
+
+	sysctl_protected_symlinks = protected;
+	error = may_follow_link(&nd, d_inode(link));
+	sysctl_protected_symlinks = before;
+	return error;
+}
+
 int kunit_may_linkat(struct mnt_idmap *idmap, struct dentry *dentry,
-		     bool protected, bool in_c)
+		     bool protected)
 {
 	const struct path link = { .dentry = dentry };
 	int before = sysctl_protected_hardlinks;
 	int error;
 
 	sysctl_protected_hardlinks = protected;
-	error = in_c ? oracle_may_linkat(idmap, &link) :
-		       may_linkat(idmap, &link);
+	error = may_linkat(idmap, &link);
 	sysctl_protected_hardlinks = before;
 	return error;
 }
 
 int kunit_may_create_in_sticky(struct mnt_idmap *idmap, struct inode *inode,
 			       umode_t dir_mode, vfsuid_t dir_vfsuid,
-			       int regular, int fifos, bool in_c)
+			       int regular, int fifos)
 {
 	struct nameidata nd = { .dir_mode = dir_mode, .dir_vfsuid = dir_vfsuid };
 	int regular_before = sysctl_protected_regular;
@@ -29,8 +50,7 @@ int kunit_may_create_in_sticky(struct mnt_idmap *idmap, struct inode *inode,
 
 	sysctl_protected_regular = regular;
 	sysctl_protected_fifos = fifos;
-	error = in_c ? oracle_may_create_in_sticky(idmap, &nd, inode) :
-		       may_create_in_sticky(idmap, &nd, inode);
+	error = may_create_in_sticky(idmap, &nd, inode);
 	sysctl_protected_regular = regular_before;
 	sysctl_protected_fifos = fifos_before;
 	return error;

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What fs/namespace.c keeps to itself. It includes this.
+ * KUnit calls static functions of fs/namespace.c, which includes this file.
  */
 #include "rust_permission.h"
 
 int kunit_build_mount_idmapped(bool set, bool clear, bool replace,
-			       u64 userns_fd, bool in_c, bool *to_nop,
-			       bool *to_namespace)
+			       u64 userns_fd, bool *to_nop, bool *to_namespace)
 {
 	const struct mount_attr attr = {
 		.attr_set = set ? MOUNT_ATTR_IDMAP : 0,
@@ -18,8 +17,7 @@ int kunit_build_mount_idmapped(bool set, bool clear, bool replace,
 	};
 	int error;
 
-	error = in_c ? oracle_build_mount_idmapped(&attr, sizeof(attr), &kattr) :
-		       build_mount_idmapped(&attr, sizeof(attr), &kattr);
+	error = build_mount_idmapped(&attr, sizeof(attr), &kattr);
 	*to_nop = kattr.mnt_idmap == &nop_mnt_idmap;
 	*to_namespace = kattr.mnt_userns;
 	put_user_ns(kattr.mnt_userns);
@@ -29,7 +27,7 @@ int kunit_build_mount_idmapped(bool set, bool clear, bool replace,
 int kunit_can_idmap_mount(struct super_block *sb, struct mnt_idmap *idmap,
 			  struct mnt_idmap *new_idmap,
 			  struct user_namespace *mnt_userns, bool replace,
-			  bool anonymous, bool in_c)
+			  bool anonymous)
 {
 	const struct mount_kattr kattr = {
 		.kflags = replace ? MOUNT_KATTR_IDMAP_REPLACE : 0,
@@ -43,8 +41,7 @@ int kunit_can_idmap_mount(struct super_block *sb, struct mnt_idmap *idmap,
 	if (IS_ERR(ns))
 		return PTR_ERR(ns);
 	mnt.mnt_ns = ns;
-	error = in_c ? oracle_can_idmap_mount(&kattr, &mnt) :
-		       can_idmap_mount(&kattr, &mnt);
+	error = can_idmap_mount(&kattr, &mnt);
 	free_mnt_ns(ns);
 	return error;
 }

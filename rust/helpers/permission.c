@@ -1,22 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-#include <linux/audit.h>
 #include <linux/fs.h>
 #include <linux/posix_acl.h>
-#include <linux/rust_permission.h>
 #include <linux/security.h>
 #include <linux/user_namespace.h>
 
 __rust_helper void rust_helper_posix_acl_release(struct posix_acl *acl)
 {
 	posix_acl_release(acl);
-}
-
-__rust_helper void rust_helper_audit_inode_child(struct inode *parent,
-						 const struct dentry *dentry,
-						 const unsigned char type)
-{
-	audit_inode_child(parent, dentry, type);
 }
 
 __rust_helper bool rust_helper_fsuidgid_has_mapping(struct super_block *sb,

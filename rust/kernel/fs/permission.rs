@@ -1,33 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! Who may do what with an object, as it is seen through a mount.
+//! Permission and ownership checks on inodes that are accessed through a mount.
 //!
-//! A filesystem stores owners, a mount shows them under other ids, and a caller is compared with
-//! what is shown. These are the decisions that the kernel takes that way: whether a permission is
-//! granted, who may change attributes, who owns what is made. Each has the name of the C function
-//! whose answer it must equal, and gives it for any caller, object and map that answer the
-//! questions of [`Caller`], [`InodeAttrs`] and [`Mapping`].
+//! An inode stores the owner and the group on disk. The idmap of the mount maps them, and the
+//! checks compare the credentials of the caller with the mapped ids. Each function is documented
+//! with the C function whose results it equals, for all callers, inodes and idmaps that implement
+//! [`Caller`], [`InodeAttrs`] and [`Idmap`].
 //!
-//! | file | decides |
+//! | module | checks |
 //! | --- | --- |
-//! | `generic.rs` | [`generic_permission()`], [`inode_permission()`] |
-//! | `acl.rs` | what an ACL grants, and what its entries are called where |
-//! | `owner.rs` | who owns an object, and whose capabilities count for it |
-//! | `init_owner.rs` | who owns a new object, and its set-group-id bit |
-//! | `attr.rs` | `chmod`, `chown` and `utimes` |
-//! | `namei.rs` | making, removing and linking of names, and the protections of sticky directories |
-//! | `fscaps.rs` | whose root a file's capabilities are for |
-//! | `idmap_mount.rs` | who may idmap a mount |
+//! | `generic` | [`generic_permission()`], [`inode_permission()`] |
+//! | `acl` | POSIX ACLs |
+//! | `owner` | owners and groups of inodes, and capabilities over inodes |
+//! | `init_owner` | owner, group and mode of new inodes |
+//! | `attr` | changes of owner, group, mode and times |
+//! | `namei` | creation, removal and linking of directory entries, and sticky directories |
+//! | `fscaps` | the extended attribute `security.capability` |
+//! | `idmap_mount` | idmaps that mounts get |
 //!
-//! A decision never sleeps, allocates or logs. It asks its questions as late as it can, and in the
-//! order in which C asks them, since to ask for a capability leaves a trace in the caller and in
-//! the audit log. Like the ids and maps below them, decisions name nothing but `core`, and are
-//! compiled and tested on the host too.
+//! These modules use only `core`, and are also compiled and tested on the host. Their functions do
+//! not sleep, allocate or log. They call the methods of their arguments in the order in which C
+//! does, and only if it does: a check of a capability sets `PF_SUPERPRIV` and is audited.
 //!
-//! # What cannot be written
+//! C calls the functions of `ffi`, with the current task (`current`) as the caller.
 //!
-//! The id that an inode stores is not compared with a caller; [`Access::i_uid_into_vfsuid`] has to
-//! come between:
+//! # Mistakes that do not compile
+//!
+//! A comparison of the owner on disk with a caller. The owner must be mapped by
+//! [`Access::i_uid_into_vfsuid`] first:
 //!
 //! ```ignore,compile_fail,E0308
 //! use kernel::fs::permission::{Caller, InodeAttrs};
@@ -37,7 +37,8 @@
 //! }
 //! ```
 //!
-//! A caller is not asked whether it is in a group that was not mapped:
+//! A check whether the caller is in the group on disk. The group must be mapped by
+//! [`Access::i_gid_into_vfsgid`] first:
 //!
 //! ```ignore,compile_fail,E0308
 //! use kernel::fs::permission::{Caller, InodeAttrs};
@@ -62,12 +63,14 @@ mod namei;
 mod owner;
 mod traits;
 
+// Not on the host.
+#[cfg(CONFIG_RUST)]
+mod values;
+
 #[cfg(CONFIG_RUST_MNT_IDMAPPING)]
 mod current;
 #[cfg(CONFIG_RUST_MNT_IDMAPPING)]
 mod ffi;
-#[cfg(CONFIG_RUST_MNT_IDMAPPING)]
-mod specialize;
 #[cfg(all(CONFIG_RUST_MNT_IDMAPPING_KUNIT_TEST, CONFIG_FS_POSIX_ACL))]
 mod tests;
 
@@ -89,7 +92,8 @@ pub use self::{
     fscaps::{
         CallerCaps,
         CapsRoot,
-        DiskCaps, //
+        DiskCaps,
+        FileCaps, //
     },
     idmap_mount::{
         IdmapRequest,

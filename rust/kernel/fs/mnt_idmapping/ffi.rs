@@ -15,7 +15,8 @@ use crate::{
     uidgid::{
         Group,
         Id,
-        User, //
+        User,
+        VfsGid, //
     },
     user_namespace::UserNamespace, //
 };
@@ -119,15 +120,21 @@ unsafe extern "C" fn from_vfsgid(
     bindings::kgid_t { val: Id::to_c(id) }
 }
 
-/// Whether the caller is in a group that is seen through a mount: 1 if so, else 0.
+/// Returns 1 if the caller is in a group, otherwise 0: `vfsgid_in_group_p()`.
+///
+/// Returns 0 for a group that the idmap does not map, even if the credentials have the group -1:
+/// nfsd takes such groups from its clients. C compares the numbers.
 ///
 /// # Safety
 ///
-/// None: it is `unsafe` only because what C declares is, and has to be the same type.
+/// None. C declares the function, and so its type is that of an unsafe one.
 #[export]
 unsafe extern "C" fn vfsgid_in_group_p(vfsgid: bindings::vfsgid_t) -> c_int {
-    // SAFETY: `in_group_p()` reads the credentials of the current task only.
-    unsafe { bindings::in_group_p(bindings::kgid_t { val: vfsgid.val }) }
+    let group: Option<VfsGid> = Id::from_c(vfsgid.val);
+    group.map_or(0, |group| {
+        // SAFETY: `in_group_p()` reads the credentials of the current task only.
+        unsafe { bindings::in_group_p(bindings::kgid_t { val: group.get() }) }
+    })
 }
 
 /// Makes a mount's map from a user namespace, or an error pointer.

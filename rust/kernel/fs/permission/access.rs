@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! A caller at a mount.
+//! The arguments that all permission checks have: a caller and the idmap of a mount.
 
 use super::traits::{
     Caller,
     Idmap, //
 };
 
-/// A caller at a mount: where all decisions start.
+/// A caller and the idmap of a mount, with the permission checks as methods.
 ///
-/// It takes both to say who owns an object, so there is no way to the owner of an object by itself.
+/// The mapped owner of an inode depends on the mount, so only methods of this type return it.
 pub struct Access<'a, C, M: ?Sized> {
     pub(super) caller: C,
     pub(super) map: &'a M,
 }
 
-// By hand, because derived ones would ask the same of `M`.
+// Derived implementations would require `M: Clone` and `M: Copy`.
 
 impl<C: Copy, M: ?Sized> Clone for Access<'_, C, M> {
     #[inline(always)]
@@ -27,9 +27,9 @@ impl<C: Copy, M: ?Sized> Clone for Access<'_, C, M> {
 impl<C: Copy, M: ?Sized> Copy for Access<'_, C, M> {}
 
 impl<'a, C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'a, C, M> {
-    /// Brings a caller and the map of a mount together.
+    /// Combines a caller and the idmap of a mount.
     ///
-    /// Objects that are decided upon have to be reached through that mount.
+    /// The inodes that are checked must have been found through this mount.
     #[inline(always)]
     pub const fn new(caller: C, map: &'a M) -> Self {
         Self { caller, map }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! POSIX access control lists.
+//! POSIX ACLs.
 
 use super::{
     error::{
@@ -32,27 +32,27 @@ use crate::{
     },
 };
 
-/// Whom an entry of an ACL speaks of, with ids of one [`Space`].
+/// The tag of an ACL entry, with its id in one [`Space`].
 pub enum Tag<S: Space> {
     /// The owner.
     UserObj,
-    /// A user by name. [`None`] is one that nobody can be.
+    /// A named user, [`None`] if the id is invalid.
     User(Option<Id<User, S>>),
-    /// The object's group.
+    /// The group of the inode.
     GroupObj,
-    /// A group by name. [`None`] is one that nobody can be in.
+    /// A named group, [`None`] if the id is invalid.
     Group(Option<Id<Group, S>>),
-    /// Nobody: this is the most that users and groups by name, and the object's group, are granted.
+    /// The mask: the most that named users, named groups and the group of the inode get.
     Mask,
-    /// All others.
+    /// Others.
     Other,
-    /// No such tag: an ACL that has one grants nothing.
+    /// A tag that does not exist. An ACL with such an entry grants nothing.
     Unknown,
 }
 
-/// An entry of an ACL, with ids of one [`Space`].
+/// An entry of an ACL, with its id in one [`Space`].
 ///
-/// The entries that a filesystem stores are not those that a caller reads or writes:
+/// Entries on disk and entries that a caller reads or writes are different types:
 ///
 /// ```ignore,compile_fail,E0308
 /// use kernel::{fs::permission::Entry, uidgid::{Filesystem, Vfs}};
@@ -62,9 +62,9 @@ pub enum Tag<S: Space> {
 /// }
 /// ```
 pub struct Entry<S: Space> {
-    /// Whom it speaks of.
+    /// The tag and the id.
     pub tag: Tag<S>,
-    /// What it grants: read 4, write 2, execute 1.
+    /// The granted access: read 4, write 2, execute 1.
     pub perm: u16,
 }
 
@@ -109,13 +109,13 @@ impl<S: Space> Entry<S> {
         }
     }
 
-    /// Whether it names a user or group that is none, or has no tag at all.
+    /// Returns whether the id is invalid, or the tag does not exist.
     #[inline]
     fn is_nobody(&self) -> bool {
         matches!(self.tag, Tag::User(None) | Tag::Group(None) | Tag::Unknown)
     }
 
-    /// Whether the entry grants all that is wanted, of [`Mask::RWX`].
+    /// Returns whether the entry grants all of `want`, a part of [`Mask::RWX`].
     #[inline(always)]
     fn grants(&self, want: Mask) -> bool {
         u32::from(self.perm) & want.bits() == want.bits()
@@ -123,10 +123,10 @@ impl<S: Space> Entry<S> {
 }
 
 impl Entry<Local> {
-    /// Reads an entry that a filesystem has on disk; `namespace` is that of the filesystem.
-    /// [`CheckError::EINVAL`] if it has no such id.
+    /// Maps an entry on disk. `namespace` is the user namespace of the filesystem. Fails with
+    /// [`CheckError::EINVAL`] if it does not map the id.
     ///
-    /// Equals `posix_acl_from_xattr()` where a filesystem calls it.
+    /// Equals `posix_acl_from_xattr()` when a filesystem calls it.
     pub fn from_disk(
         self,
         namespace: &(impl UidGidMap<User> + UidGidMap<Group> + ?Sized),
@@ -143,9 +143,9 @@ impl Entry<Local> {
 }
 
 impl Entry<Filesystem> {
-    /// The entry as a filesystem writes it to disk; `namespace` is that of the filesystem.
+    /// Maps an entry back to disk. `namespace` is the user namespace of the filesystem.
     ///
-    /// Equals `posix_acl_to_xattr()` where a filesystem calls it.
+    /// Equals `posix_acl_to_xattr()` when a filesystem calls it.
     pub fn to_disk(
         self,
         namespace: &(impl UidGidMap<User> + UidGidMap<Group> + ?Sized),
@@ -157,15 +157,15 @@ impl Entry<Filesystem> {
     }
 }
 
-/// Checks that entries come in the order in which they have to, that a mask is there where one is
-/// needed, and that the filesystem has each id; `namespace` is that of the filesystem.
+/// Checks the order of entries, that there is a mask if one is required, and that `namespace`, the
+/// user namespace of the filesystem, maps each id.
 ///
 /// Equals `posix_acl_valid()`.
 pub fn posix_acl_valid(
     namespace: &(impl UidGidMap<User> + UidGidMap<Group> + ?Sized),
     entries: impl IntoIterator<Item = Entry<Filesystem>>,
 ) -> CheckResult {
-    /// What may come next.
+    /// The entries that may follow.
     enum Next {
         UserObj,
         Users,
@@ -204,7 +204,7 @@ pub fn posix_acl_valid(
 }
 
 impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
-    /// Whether an ACL grants what is wanted.
+    /// Checks whether an ACL grants access.
     ///
     /// Equals `posix_acl_permission()`.
     pub fn posix_acl_permission(
@@ -218,7 +218,7 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         let mut in_a_group = false;
         while let Some(entry) = entries.next() {
             let masked = match entry.tag {
-                // The caller has most likely been found not to be the owner already.
+                // Most callers have checked this already.
                 Tag::UserObj if self.is_owner(inode) => false,
                 Tag::User(user) if self.is_user(inode, user) => true,
                 Tag::GroupObj if self.vfsgid_in_group_p(self.i_gid_into_vfsgid(inode)) => {
@@ -240,7 +240,7 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
                 Tag::UserObj | Tag::User(_) | Tag::GroupObj | Tag::Group(_) | Tag::Mask => continue,
                 Tag::Unknown => return Err(CheckError::EIO),
             };
-            // The mask comes after all that it is for.
+            // The mask follows the entries that it limits.
             let mask = masked.then(|| entries.find(|entry| matches!(entry.tag, Tag::Mask)));
             let granted = entry.grants(want)
                 && match mask.flatten() {
@@ -256,7 +256,7 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         Err(CheckError::EIO)
     }
 
-    /// Whether the caller is a user that the filesystem stores.
+    /// Returns whether the caller is a user on disk.
     fn is_user(
         self,
         inode: &impl InodeAttrs<C::Namespace>,
@@ -268,9 +268,10 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         }
     }
 
-    /// Takes an entry that the caller wrote. [`CheckError::EINVAL`] if its namespace has no such id.
+    /// Maps an entry that the caller writes. Fails with [`CheckError::EINVAL`] if the user
+    /// namespace of the caller does not map the id.
     ///
-    /// Equals `posix_acl_from_xattr()` for what `setxattr()` is given.
+    /// Equals `posix_acl_from_xattr()` for the value of `setxattr()`.
     pub fn acl_from_caller(self, entry: Entry<Local>) -> CheckResult<Entry<Vfs>> {
         let namespace = self.caller.namespace();
         let seen = entry.map(
@@ -283,8 +284,8 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         Ok(seen)
     }
 
-    /// What is stored for an entry that is seen. An id that the filesystem does not have becomes
-    /// none, which [`posix_acl_valid`] refuses.
+    /// Maps an entry at the mount to disk. An id that the filesystem cannot store becomes invalid,
+    /// which [`posix_acl_valid`] refuses.
     ///
     /// Equals `vfs_set_acl_idmapped_mnt()`.
     pub fn acl_to_fs(
@@ -298,8 +299,8 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         )
     }
 
-    /// What the caller reads of an entry that is stored. An id without a name to the mount or to
-    /// the caller is none.
+    /// Maps an entry on disk for the caller. An id that the mount or the user namespace of the
+    /// caller does not map becomes invalid.
     ///
     /// Equals `vfs_posix_acl_to_xattr()`.
     pub fn acl_to_caller(
@@ -319,9 +320,9 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
             )
     }
 
-    /// The mode of an object whose access ACL is replaced by one that comes down to `mode`.
+    /// The mode of an inode that gets a new access ACL. `mode` is equivalent to the ACL.
     ///
-    /// Equals what `posix_acl_update_mode()` does with the set-group-id bit.
+    /// Equals `posix_acl_update_mode()` as to the set-group-id bit.
     #[doc(alias = "posix_mapped_acl_update_mode")]
     pub fn posix_acl_update_mode(self, inode: &impl InodeAttrs<C::Namespace>, mode: Mode) -> Mode {
         if self.in_group_or_capable(inode, self.i_gid_into_vfsgid(inode)) {

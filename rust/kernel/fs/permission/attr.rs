@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! Changing owner, group, mode and times.
+//! Changes of owner, group, mode and times.
 
 use super::{
     error::{
@@ -40,12 +40,12 @@ use crate::{
     },
 };
 
-/// What is to be changed, C's `struct iattr`.
+/// A change of attributes: `struct iattr`.
 ///
-/// New owners are as the caller sees them, until [`Access::setattr_copy`] says what to store.
+/// The owner and the group are those at the mount. [`Access::setattr_copy`] maps them to disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IattrValues {
-    /// Which of the others are to be changed, and how.
+    /// The attributes that change, and flags.
     pub valid: Valid,
     /// The mode.
     pub mode: Mode,
@@ -56,10 +56,10 @@ pub struct IattrValues {
 }
 
 impl IattrValues {
-    /// Takes the set-user-id and set-group-id bits away where that is to be done, as a change of
-    /// the mode. Gives whether anything is left to change.
+    /// Replaces the requests to clear the set-user-id and the set-group-id bit by a change of the
+    /// mode. Returns whether the change is not empty.
     ///
-    /// A change of the mode and a request to take the bits away do not come together.
+    /// A change has either a mode or these requests.
     ///
     /// Equals what `notify_change()` does with `ATTR_KILL_SUID` and `ATTR_KILL_SGID`.
     pub fn kill_suid_sgid(&mut self, mode: Mode) -> bool {
@@ -79,9 +79,9 @@ impl IattrValues {
     }
 }
 
-/// What is to be changed, wherever it is kept.
+/// The fields of a change of attributes.
 ///
-/// Each is asked for only where it counts, as C does.
+/// Checks read a field only if C does.
 pub trait IattrFields {
     /// `attr->ia_valid`
     fn valid(&self) -> Valid;
@@ -89,7 +89,7 @@ pub trait IattrFields {
     /// `attr->ia_mode`
     fn mode(&self) -> Mode;
 
-    /// Puts another mode in its place.
+    /// Sets `attr->ia_mode`.
     fn set_mode(&mut self, mode: Mode);
 
     /// `attr->ia_vfsuid`
@@ -121,7 +121,7 @@ impl IattrFields for IattrValues {
     }
 }
 
-/// An inode as it is once its owner and group have been changed.
+/// An inode after a change of its owner and group.
 struct Changed<'a, I> {
     inode: &'a I,
     owner: Option<FsUid>,
@@ -158,7 +158,7 @@ impl<N: ?Sized, I: InodeAttrs<N>> InodeAttrs<N> for Changed<'_, I> {
 }
 
 impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
-    /// Whether a change of owner changes anything.
+    /// Returns whether a change changes the owner.
     ///
     /// Equals `i_uid_needs_update()`.
     #[inline]
@@ -170,7 +170,7 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         attr.valid().has(Valid::ATTR_UID) && !vfsid_eq(attr.vfsuid(), self.i_uid_into_vfsuid(inode))
     }
 
-    /// Whether a change of group changes anything.
+    /// Returns whether a change changes the group.
     ///
     /// Equals `i_gid_needs_update()`.
     #[inline]
@@ -182,7 +182,7 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         attr.valid().has(Valid::ATTR_GID) && !vfsid_eq(attr.vfsgid(), self.i_gid_into_vfsgid(inode))
     }
 
-    /// The owner to store after a change.
+    /// The owner on disk after a change.
     ///
     /// Equals `i_uid_update()`.
     #[inline]
@@ -198,7 +198,7 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         }
     }
 
-    /// The group to store after a change.
+    /// The group on disk after a change.
     ///
     /// Equals `i_gid_update()`.
     #[inline]
@@ -214,8 +214,8 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         }
     }
 
-    /// Whether the caller has `CAP_CHOWN` over the object; over all of the filesystem if `id`,
-    /// which is its owner or its group, has no name.
+    /// Returns whether the caller has `CAP_CHOWN` over an inode, or over the filesystem if `id`,
+    /// the owner or the group of the inode, is not mapped.
     fn capable_chown<K: Kind>(
         self,
         inode: &impl InodeAttrs<C::Namespace>,
@@ -225,9 +225,10 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
             || id.is_none() && self.caller.ns_capable(inode.namespace(), Capability::Chown)
     }
 
-    /// Whether the caller may make `new` the owner. An owner may leave it at that.
+    /// Returns whether the caller may change the owner to `new`. An owner may leave the owner as it
+    /// is.
     ///
-    /// What is stored is no new owner:
+    /// An owner on disk is not one at the mount:
     ///
     /// ```ignore,compile_fail,E0308
     /// use kernel::fs::permission::{Access, Caller, Idmap, InodeAttrs};
@@ -247,7 +248,8 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
             || self.capable_chown(inode, owner)
     }
 
-    /// Whether the caller may make `new` the group. An owner may, if it is in that group.
+    /// Returns whether the caller may change the group to `new`. An owner may select a group of the
+    /// caller.
     ///
     /// Equals `chgrp_ok()`.
     pub fn chgrp_ok(self, inode: &impl InodeAttrs<C::Namespace>, new: Option<VfsGid>) -> bool {
@@ -256,8 +258,8 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
             || self.capable_chown(inode, group)
     }
 
-    /// Whether writing to a file, or changing its owner, takes its set-group-id bit away:
-    /// [`Valid::ATTR_KILL_SGID`] if so.
+    /// Returns [`Valid::ATTR_KILL_SGID`] if a write or a change of the owner must clear the
+    /// set-group-id bit.
     ///
     /// Equals `setattr_should_drop_sgid()`.
     #[inline]
@@ -273,8 +275,8 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         }
     }
 
-    /// Which bits writing to a file takes away, of [`Valid::ATTR_KILL_SUID`] and
-    /// [`Valid::ATTR_KILL_SGID`].
+    /// Returns those of [`Valid::ATTR_KILL_SUID`] and [`Valid::ATTR_KILL_SGID`] whose bit a write
+    /// must clear.
     ///
     /// Equals `setattr_should_drop_suidgid()`.
     #[inline]
@@ -291,9 +293,9 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         }
     }
 
-    /// Whether an inode is one whose attributes are changed so.
+    /// Checks whether the flags of an inode and the access of the caller permit a change.
     ///
-    /// `permission` is whether the caller may do what the mask says.
+    /// `permission` checks access to the inode.
     ///
     /// Equals `may_setattr()`.
     pub fn may_setattr(
@@ -316,9 +318,7 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         Ok(())
     }
 
-    /// Who may write may set the times to now.
-    ///
-    /// A function of its own, so that other changes need not save what this uses.
+    /// Checks whether the caller may set the times to now, which takes ownership or write access.
     #[inline(never)]
     fn may_touch(
         self,
@@ -334,8 +334,9 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         Ok(())
     }
 
-    /// What `chown()` is to change: `user` and `group` as the caller calls them, [`None`] to leave
-    /// one as it is. [`CheckError::EINVAL`] if its namespace has no such id.
+    /// The change of attributes for `chown()`. `user` and `group` are ids of the user namespace of
+    /// the caller, or [`None`] to keep the id. Fails with [`CheckError::EINVAL`] if the namespace
+    /// does not map an id.
     ///
     /// Equals the first part of `chown_common()`.
     pub fn chown_attr(self, user: Option<Uid>, group: Option<Gid>) -> CheckResult<IattrValues> {
@@ -356,7 +357,7 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         Ok(attr)
     }
 
-    /// What the caller calls so, as it is seen through the mount.
+    /// Maps an id of the user namespace of the caller to the id at the mount.
     fn make_kid<K: Kind>(self, name: Id<K, Local>) -> CheckResult<Id<K, Vfs>>
     where
         C::Namespace: UidGidMap<K>,
@@ -365,7 +366,8 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         Ok(Id::from_caller(id.ok_or(CheckError::EINVAL)?))
     }
 
-    /// What else `chown()` changes: who gets a file does not get what it may do as its owner.
+    /// The requests that `chown()` adds to a change, to clear the set-user-id and set-group-id bits
+    /// and file capabilities.
     ///
     /// Equals what `chown_common()` adds to `ia_valid`.
     pub fn chown_kill(self, inode: &impl InodeAttrs<C::Namespace>) -> Valid {
@@ -377,9 +379,9 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
             .with(Valid::ATTR_KILL_PRIV)
     }
 
-    /// Whether the filesystem has the new owners, and the mount knows those that stay.
+    /// Checks whether the filesystem can store the new ids, and the mount maps the ids that stay.
     ///
-    /// Equals what `notify_change()` asks before the security modules.
+    /// Equals the checks on ids of `notify_change()`.
     #[doc(alias("notify_change", "notify_mapped_change"))]
     pub fn notify_change_ids(
         self,
@@ -399,11 +401,11 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         Ok(())
     }
 
-    /// Whether the caller may change attributes so. Takes the set-group-id bit from a new mode that
-    /// the caller may not give it to.
+    /// Checks whether the caller may change attributes. Clears the set-group-id bit of a new mode
+    /// if the caller must not set it.
     ///
-    /// `new_size` is whether the file may have its new size, `kill_priv` does away with its
-    /// capabilities where that is to be done; both are asked only then.
+    /// `new_size` checks the size, and `kill_priv` removes file capabilities. Both are called only
+    /// if the change requires it.
     ///
     /// Equals `setattr_prepare()`.
     #[doc(alias = "setattr_mapped_prepare")]
@@ -430,7 +432,7 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         Ok(())
     }
 
-    /// The part of [`Access::setattr_prepare`] that [`Valid::ATTR_FORCE`] leaves out.
+    /// The checks of [`Access::setattr_prepare`] that [`Valid::ATTR_FORCE`] skips.
     fn may_change(
         self,
         inode: &impl InodeAttrs<C::Namespace>,
@@ -465,11 +467,11 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         Ok(())
     }
 
-    /// What the inode stores after a change.
+    /// Owner, group and mode of an inode after a change.
     ///
-    /// Whether the caller may give the set-group-id bit is decided for the new owner and group.
+    /// The set-group-id bit is checked with the new owner and group.
     ///
-    /// Equals `setattr_copy()`, but for the times.
+    /// Equals `setattr_copy()` without the times.
     #[doc(alias = "setattr_mapped_copy")]
     pub fn setattr_copy(
         self,

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel's own callers, inodes and maps, as decisions ask them.
+//! The implementation of the traits for the current task, inodes, user namespaces and idmaps.
 
 use super::{
     Access,
     Caller,
     Capability,
+    CheckError,
     CheckResult,
     Entry,
     HasNamespace,
@@ -19,6 +20,7 @@ use super::{
 };
 use crate::{
     bindings,
+    error::from_err_ptr,
     fs::{
         inode::AnyInode,
         mnt_idmapping::{
@@ -51,85 +53,86 @@ use crate::{
         UserNamespace, //
     },
 };
-use core::marker::PhantomData;
+use core::slice;
 
 /// The current task at a mount.
-pub(super) type CurrentAccess<'a> = Access<'a, Current<'a>, MntIdmap>;
+pub(super) type CurrentAccess<'a> = Access<'a, Current, MntIdmap>;
 
-/// The current task.
+/// The current task, with its subjective credentials.
 ///
 /// # Invariants
 ///
-/// `cred` is valid for `'a`, and the subjective credentials of the task that runs this.
+/// The task does not replace its credentials while a value exists.
 #[derive(Clone, Copy)]
-pub(super) struct Current<'a> {
-    cred: *const bindings::cred,
-    borrowed: PhantomData<&'a bindings::cred>,
-    /// Another task is another caller.
-    _not_send: NotThreadSafe,
-}
+pub(super) struct Current(NotThreadSafe);
 
-impl Current<'_> {
-    /// Takes the current task by its credentials, which C has at hand.
+impl Current {
+    /// Refers to the current task.
     ///
     /// # Safety
     ///
-    /// `cred` must be `current_cred()`, and stay that for as long as the result is in use.
+    /// The task must not replace its credentials while the result or a copy of it exists.
     #[inline(always)]
-    pub(super) unsafe fn from_cred(cred: *const bindings::cred) -> Self {
-        // INVARIANT: By the requirements above.
-        Self {
-            cred,
-            borrowed: PhantomData,
-            _not_send: NotThreadSafe,
-        }
+    pub(super) unsafe fn new() -> Self {
+        // INVARIANT: See the requirements above. The value stays in this task.
+        Self(NotThreadSafe)
     }
 
-    /// Asks `ns_capable()` for a capability of any number.
+    /// The credentials: `current_cred()`.
+    ///
+    /// They are read on each use, as most checks succeed without them.
+    #[inline(always)]
+    fn cred(&self) -> *const bindings::cred {
+        // SAFETY: The current task is valid, and only the task itself writes to this field.
+        unsafe { (*bindings::get_current()).cred }
+    }
+
+    /// Returns whether the task has a capability, by its number, in a user namespace.
     #[inline]
-    pub(super) fn has(&self, namespace: &UserNamespace, capability: c_int) -> bool {
-        // SAFETY: The namespace is valid; the rest is the current task.
+    pub(super) fn has_capability(&self, namespace: &UserNamespace, capability: c_int) -> bool {
+        // SAFETY: The namespace is valid.
         unsafe { bindings::ns_capable(namespace.as_ptr(), capability) }
     }
 }
 
-impl Caller for Current<'_> {
+impl Caller for Current {
     type Namespace = UserNamespace;
 
     #[inline(always)]
     fn fsuid(&self) -> Option<Kuid> {
-        // SAFETY: By the type invariants `cred` is valid; credentials in use do not change.
-        Id::from_c(unsafe { (*self.cred).fsuid.val })
+        // SAFETY: The credentials of the current task are valid and do not change.
+        Id::from_c(unsafe { (*self.cred()).fsuid.val })
     }
 
     #[inline(always)]
     fn fsgid(&self) -> Option<Kgid> {
-        // SAFETY: As in `fsuid()`.
-        Id::from_c(unsafe { (*self.cred).fsgid.val })
+        // SAFETY: The credentials of the current task are valid and do not change.
+        Id::from_c(unsafe { (*self.cred()).fsgid.val })
     }
 
     #[inline]
     fn in_group(&self, group: VfsGid) -> bool {
         let kgid = bindings::kgid_t { val: group.get() };
-        // SAFETY: This reads the credentials of the current task only.
+        // SAFETY: The function reads the credentials of the current task only.
         unsafe { bindings::in_group_p(kgid) != 0 }
     }
 
     #[inline(always)]
     fn namespace(&self) -> &UserNamespace {
-        // SAFETY: By the type invariants `cred` is valid, and it holds its namespace.
-        unsafe { UserNamespace::from_raw((*self.cred).user_ns) }
+        // SAFETY: The credentials hold a reference to the namespace, and by the type invariants the
+        // task keeps them while `self` exists.
+        unsafe { UserNamespace::from_raw((*self.cred()).user_ns) }
     }
 
     #[inline]
     fn capable(&self, capability: Capability) -> bool {
-        // SAFETY: This asks about the current task only.
+        // SAFETY: The function checks the current task only.
         unsafe { bindings::capable(capability as i32) }
     }
 
     #[inline]
     fn ns_capable(&self, namespace: &UserNamespace, capability: Capability) -> bool {
-        self.has(namespace, capability as i32)
+        self.has_capability(namespace, capability as i32)
     }
 }
 
@@ -145,7 +148,7 @@ impl<K: NamespaceKind> UidGidMap<K> for UserNamespace {
     }
 }
 
-/// A filesystem of which no more than its namespace is known.
+/// Stands for the filesystem where only its namespace is given.
 impl HasNamespace<UserNamespace> for UserNamespace {
     #[inline(always)]
     fn namespace(&self) -> &UserNamespace {
@@ -155,12 +158,10 @@ impl HasNamespace<UserNamespace> for UserNamespace {
 
 impl Namespace for UserNamespace {
     fn parent(&self) -> Option<&Self> {
-        // SAFETY: The namespace is valid and holds its parent, which never changes and is null for
-        // the initial one.
-        unsafe {
-            let parent = (*self.as_ptr()).parent;
-            (!parent.is_null()).then(|| Self::from_raw(parent))
-        }
+        // SAFETY: The namespace is valid, and this field does not change.
+        let parent = unsafe { (*self.as_ptr()).parent };
+        // SAFETY: A namespace holds a reference to its parent. Only the initial one has none.
+        (!parent.is_null()).then(|| unsafe { Self::from_raw(parent) })
     }
 }
 
@@ -171,23 +172,11 @@ impl<K: MappedKind> KindIdmap<K, UserNamespace> for MntIdmap {
         fs: &impl HasNamespace<UserNamespace>,
         id: Option<Id<K, Filesystem>>,
     ) -> Option<Id<K, Vfs>> {
-        // The namespace takes a look at the superblock, so it is asked for only where it counts.
         if self.is_nop() {
-            return Id::cast_any(id);
+            Id::cast_any(id)
+        } else {
+            make_vfsid(self, fs.namespace(), id)
         }
-        MntIdmap::make_vfsid(self, fs.namespace(), id)
-    }
-
-    #[inline(always)]
-    fn make_vfsid_inline(
-        &self,
-        fs: &impl HasNamespace<UserNamespace>,
-        id: Option<Id<K, Filesystem>>,
-    ) -> Option<Option<Id<K, Vfs>>> {
-        if self.is_nop() {
-            return Some(Id::cast_any(id));
-        }
-        MntIdmap::make_vfsid_inline(self, fs.namespace(), id)
     }
 
     #[inline(always)]
@@ -197,10 +186,31 @@ impl<K: MappedKind> KindIdmap<K, UserNamespace> for MntIdmap {
         id: Option<Id<K, Vfs>>,
     ) -> Option<Id<K, Filesystem>> {
         if self.is_nop() {
-            return Id::cast_any(id);
+            Id::cast_any(id)
+        } else {
+            from_vfsid(self, fs.namespace(), id)
         }
-        MntIdmap::from_vfsid(self, fs.namespace(), id)
     }
+}
+
+/// Maps an id on disk to the id at an idmapped mount. Inlined, the lookup would make checks large.
+#[inline(never)]
+fn make_vfsid<K: MappedKind>(
+    idmap: &MntIdmap,
+    fs_userns: &UserNamespace,
+    id: Option<Id<K, Filesystem>>,
+) -> Option<Id<K, Vfs>> {
+    idmap.make_vfsid(fs_userns, id)
+}
+
+/// Maps an id at an idmapped mount to the id on disk. Inlined, the lookup would make checks large.
+#[inline(never)]
+fn from_vfsid<K: MappedKind>(
+    idmap: &MntIdmap,
+    fs_userns: &UserNamespace,
+    id: Option<Id<K, Vfs>>,
+) -> Option<Id<K, Filesystem>> {
+    idmap.from_vfsid(fs_userns, id)
 }
 
 impl Idmap<UserNamespace> for MntIdmap {
@@ -210,12 +220,12 @@ impl Idmap<UserNamespace> for MntIdmap {
     }
 }
 
-/// Reads a field of an inode that others may be writing, as `READ_ONCE()` does.
+/// Reads a field of an inode that other tasks may write to: `READ_ONCE()`.
 macro_rules! read_once {
     ($inode:expr, $field:ident) => {{
         let inode = $inode.as_ptr();
-        // SAFETY: The inode is valid by its type invariants, and the read is a volatile one of an
-        // integer or a pointer that the CPU reads as a whole.
+        // SAFETY: The inode is valid by its type invariants. The volatile read is a single one, as
+        // the field has at most the size of a pointer.
         unsafe { (&raw const (*inode).$field).read_volatile() }
     }};
 }
@@ -224,7 +234,7 @@ impl AnyInode {
     #[inline(always)]
     fn super_flags(&self) -> usize {
         let sb = read_once!(self, i_sb);
-        // SAFETY: An inode's superblock is valid as long as the inode is.
+        // SAFETY: The superblock of an inode is valid while the inode is.
         unsafe { (&raw const (*sb).s_flags).read_volatile() }
     }
 }
@@ -233,8 +243,8 @@ impl HasNamespace<UserNamespace> for AnyInode {
     #[inline(always)]
     fn namespace(&self) -> &UserNamespace {
         let sb = read_once!(self, i_sb);
-        // SAFETY: An inode's superblock is valid as long as the inode is, and holds its namespace,
-        // which never changes.
+        // SAFETY: The superblock of an inode is valid while the inode is. It holds a reference to
+        // its user namespace, which does not change.
         unsafe { UserNamespace::from_raw((*sb).s_user_ns) }
     }
 }
@@ -262,7 +272,30 @@ impl InodeAttrs<UserNamespace> for AnyInode {
 }
 
 /// The entries of an ACL in memory.
-pub struct Entries<'a>(core::slice::Iter<'a, bindings::posix_acl_entry>);
+pub struct Entries<'a>(slice::Iter<'a, bindings::posix_acl_entry>);
+
+impl<'a> Entries<'a> {
+    /// Makes an iterator over the entries of an ACL.
+    ///
+    /// # Safety
+    ///
+    /// `acl` must be valid and must not change for `'a`.
+    #[inline]
+    pub(super) unsafe fn new(acl: *const bindings::posix_acl) -> Self {
+        // SAFETY: `acl` is valid.
+        let entries = unsafe { (&raw const (*acl).a_entries).cast() };
+        // SAFETY: `acl` is valid.
+        let count = unsafe { (*acl).__bindgen_anon_1.__bindgen_anon_1.a_count };
+        // SAFETY: `a_entries` has `a_count` entries, which do not change.
+        Self(unsafe { slice::from_raw_parts(entries, count as usize) }.iter())
+    }
+
+    /// The remaining entries.
+    #[inline]
+    pub(super) fn as_slice(&self) -> &'a [bindings::posix_acl_entry] {
+        self.0.as_slice()
+    }
+}
 
 impl Iterator for Entries<'_> {
     type Item = Entry<Filesystem>;
@@ -274,11 +307,10 @@ impl Iterator for Entries<'_> {
 }
 
 impl<S: Space> Entry<S> {
-    /// Reads C's entry, which has ids of any space in the same field: whoever has an entry has to
-    /// know of which they are.
+    /// Reads an entry in C. The caller determines the space of its id.
     #[inline]
     pub(super) fn from_c(entry: &bindings::posix_acl_entry) -> Self {
-        // SAFETY: Both members of the union are one integer, which is valid for each tag.
+        // SAFETY: `e_uid` and `e_gid` are the same integer, which any tag can have.
         let id = unsafe { entry.__bindgen_anon_1.e_uid.val };
         let tag = match u32::from(entry.e_tag as u16) {
             bindings::ACL_USER_OBJ => Tag::UserObj,
@@ -295,7 +327,7 @@ impl<S: Space> Entry<S> {
         }
     }
 
-    /// The number of the user or group that the entry names, [`None`] if it names none.
+    /// The id of a named user or a named group, for C.
     #[inline]
     pub(super) fn id_to_c(&self) -> Option<u32> {
         match self.tag {
@@ -331,7 +363,7 @@ impl InodePerm<UserNamespace> for AnyInode {
     fn with_acl<R>(
         &self,
         mask: Mask,
-        judge: impl FnOnce(Entries<'_>) -> R,
+        check: impl FnOnce(Entries<'_>) -> R,
     ) -> CheckResult<Option<R>> {
         let kind = bindings::ACL_TYPE_ACCESS as i32;
         if mask.has(Mask::MAY_NOT_BLOCK) {
@@ -340,33 +372,25 @@ impl InodePerm<UserNamespace> for AnyInode {
             if acl.is_null() {
                 return Ok(None);
             }
-            // What is odd is a mark that the ACL is not cached: `is_uncached_acl()`.
+            // `is_uncached_acl()`: an odd pointer is not that of an ACL.
             if acl.addr() & 1 != 0 {
-                return Err(super::CheckError::ECHILD);
+                return Err(CheckError::ECHILD);
             }
-            // SAFETY: The ACL is valid until the end of the critical section.
-            return Ok(Some(judge(unsafe { entries(acl) })));
+            // SAFETY: The ACL is valid until the end of the critical section, and no cached ACL
+            // changes.
+            return Ok(Some(check(unsafe { Entries::new(acl) })));
         }
-        // SAFETY: The inode is valid, and sleeping is allowed.
-        let acl = unsafe { bindings::get_inode_acl(self.as_ptr(), kind) };
-        // SAFETY: This only looks at the pointer's value.
-        if unsafe { bindings::IS_ERR(acl.cast()) } {
-            // An error pointer is a small negative number.
-            return match super::CheckError::from_errno(acl.addr() as i32) {
-                Some(denied) => Err(denied),
-                None => Ok(None),
-            };
-        }
+        // SAFETY: The inode is valid, and this may sleep.
+        let acl = from_err_ptr(unsafe { bindings::get_inode_acl(self.as_ptr(), kind) })
+            .map_err(CheckError::from)?;
         if acl.is_null() {
             return Ok(None);
         }
-        // SAFETY: `get_inode_acl()` gave a reference to a valid ACL, which is given back here.
-        let judged = unsafe {
-            let judged = judge(entries(acl));
-            bindings::posix_acl_release(acl);
-            judged
-        };
-        Ok(Some(judged))
+        // SAFETY: `get_inode_acl()` returned a reference, and no cached ACL changes.
+        let checked = check(unsafe { Entries::new(acl) });
+        // SAFETY: This drops the reference, and nothing uses the ACL any more.
+        unsafe { bindings::posix_acl_release(acl) };
+        Ok(Some(checked))
     }
 
     #[cfg(not(CONFIG_FS_POSIX_ACL))]
@@ -375,22 +399,10 @@ impl InodePerm<UserNamespace> for AnyInode {
     }
 }
 
-/// The entries of an ACL.
-///
-/// # Safety
-///
-/// `acl` must be valid for `'a`. ACLs that can be found do not change.
-#[cfg(CONFIG_FS_POSIX_ACL)]
-unsafe fn entries<'a>(acl: *const bindings::posix_acl) -> Entries<'a> {
-    // SAFETY: By the requirements above; `a_count` is the length of `a_entries`.
-    unsafe {
-        let first = (&raw const (*acl).a_entries).cast();
-        Entries(
-            core::slice::from_raw_parts(
-                first,
-                (*acl).__bindgen_anon_1.__bindgen_anon_1.a_count as usize,
-            )
-            .iter(),
-        )
+impl From<Error> for CheckError {
+    #[inline]
+    fn from(error: Error) -> Self {
+        // The number of an error is negative.
+        Self::from_errno(error.to_errno()).unwrap_or(Self::EIO)
     }
 }

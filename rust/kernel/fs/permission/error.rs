@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! How a decision says no.
+//! Errors of permission checks.
 
 use core::{
     fmt,
     num::NonZeroI32, //
 };
 
-/// Why something is not allowed: a negative error number.
+/// An error of a permission check.
 ///
-/// In a [`CheckResult`] it has C's representation, zero standing for "allowed".
+/// It is a negative error number, so [`CheckResult`] has the representation of C's results.
+///
+/// The kernel's `Error` would do, but these files are compiled on the host too.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct CheckError(NonZeroI32);
 
-/// What a decision gives.
+/// The result of a permission check.
 pub type CheckResult<T = ()> = Result<T, CheckError>;
 
 macro_rules! errors {
@@ -24,7 +26,7 @@ macro_rules! errors {
                 $(#[$meta])*
                 pub const $name: Self = match NonZeroI32::new(-$number) {
                     Some(number) => Self(number),
-                    None => panic!("zero is no error"),
+                    None => panic!("0 is not an error number"),
                 };
             )*
 
@@ -39,36 +41,36 @@ macro_rules! errors {
 }
 
 errors! {
-    /// The caller may not, whoever owns the object.
+    /// Operation not permitted.
     EPERM = 1;
-    /// There is nothing of that name, or no directory to have it any more.
+    /// No such file or directory.
     ENOENT = 2;
-    /// What was read makes no sense.
+    /// I/O error.
     EIO = 5;
-    /// There is no open file of that number.
+    /// Bad file descriptor.
     EBADF = 9;
-    /// An answer takes waiting, where waiting is not allowed: ask again in another way.
+    /// The check would have to sleep in RCU walk.
     ECHILD = 10;
-    /// There is nothing to decide upon.
+    /// No ACL: the mode bits count.
     EAGAIN = 11;
-    /// The object's owner or mode does not grant it.
+    /// Permission denied.
     EACCES = 13;
-    /// Something of that name exists.
+    /// File exists.
     EEXIST = 17;
-    /// What was asked for makes no sense.
+    /// Invalid argument.
     EINVAL = 22;
-    /// The filesystem is not written to.
+    /// Read-only filesystem.
     EROFS = 30;
-    /// There is no such attribute.
+    /// No such extended attribute.
     ENODATA = 61;
-    /// An id has no name where it would be needed.
+    /// An id is not mapped.
     EOVERFLOW = 75;
-    /// Objects of this kind do not have that.
+    /// Operation not supported.
     EOPNOTSUPP = 95;
 }
 
 impl CheckError {
-    /// Takes C's negative error number, [`None`] if it is not one.
+    /// Converts a negative error number. Returns [`None`] for any other number.
     #[inline(always)]
     pub const fn from_errno(errno: i32) -> Option<Self> {
         match NonZeroI32::new(errno) {
@@ -77,26 +79,26 @@ impl CheckError {
         }
     }
 
-    /// The negative error number.
+    /// Returns the negative error number.
     #[inline(always)]
     pub const fn to_errno(self) -> i32 {
         self.0.get()
     }
 
-    /// A verdict as C functions return it: zero, or a negative error number.
+    /// Converts a result to a return value for C: 0 or a negative error number.
     #[inline(always)]
-    pub const fn to_c(verdict: CheckResult) -> i32 {
-        match verdict {
+    pub const fn to_c(result: CheckResult) -> i32 {
+        match result {
             Ok(()) => 0,
-            Err(denied) => denied.to_errno(),
+            Err(error) => error.to_errno(),
         }
     }
 
-    /// Reads what a C function returned: a negative error number, or else success.
+    /// Converts the return value of a C function: a negative error number, or success.
     #[inline(always)]
     pub const fn from_c(returned: i32) -> CheckResult {
         match Self::from_errno(returned) {
-            Some(denied) => Err(denied),
+            Some(error) => Err(error),
             None => Ok(()),
         }
     }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! Whose root the capabilities of a file are for.
+//! The extended attribute `security.capability`.
 //!
-//! The attribute `security.capability` gives the capabilities that executing a file adds, and since
-//! its third revision also the id of a root: they count in user namespaces whose root that is, or
-//! is an ancestor's. On disk it is an id of the filesystem; who reads or writes the attribute calls
-//! it by its own name.
+//! The attribute holds the capabilities that execution of a file grants. Since revision 3 it also
+//! holds the id of a root user: the capabilities count in the user namespaces that have this user
+//! as root, and in their descendants. On disk, the id is one of the user namespace of the
+//! filesystem. A program reads and writes an id of its own user namespace.
 
 use super::{
     error::{
@@ -33,22 +33,20 @@ use crate::uidgid::{
     VfsUid, //
 };
 
-/// The revision of an attribute with capabilities, and its root.
-///
-/// The root is [`None`] where it is the number that is no id.
+/// The revision of an attribute, and its root user id, [`None`] if the id is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CapsRoot {
-    /// The first revision, with capabilities of 32 bits, for the root 0.
+    /// Revision 1: capabilities of 32 bits, root user 0.
     V1,
-    /// The second revision, for the root 0.
+    /// Revision 2: root user 0.
     V2,
-    /// The third revision, for a root of its own.
+    /// Revision 3: with a root user id.
     V3(Option<Uid>),
 }
 
-/// What an attribute on disk has: the root is called as the filesystem's namespace calls it.
+/// An attribute on disk: the root user id is one of the user namespace of the filesystem.
 ///
-/// It is not what a program reads or writes:
+/// An attribute that a program reads or writes is a different type:
 ///
 /// ```ignore,compile_fail,E0308
 /// use kernel::fs::permission::{CallerCaps, DiskCaps};
@@ -60,29 +58,42 @@ pub enum CapsRoot {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DiskCaps(pub CapsRoot);
 
-/// What a program reads or writes: the root is called as the caller's namespace calls it.
+/// An attribute that a program reads or writes: the root user id is one of the user namespace of
+/// the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallerCaps(pub CapsRoot);
 
-/// The bits of the first word that tell the revision.
-const REVISION_MASK: u32 = 0xff00_0000;
-/// What else that word can say: the capabilities are in effect at once.
-const EFFECTIVE: u32 = 1;
+/// The first word of an attribute on disk, and the capabilities that follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileCaps {
+    /// The revision and the flags: `magic_etc`.
+    pub magic: u32,
+    /// The permitted capabilities.
+    pub permitted: u64,
+    /// The inheritable capabilities.
+    pub inheritable: u64,
+}
 
-const REVISION_1: u32 = 0x0100_0000;
-const REVISION_2: u32 = 0x0200_0000;
-const REVISION_3: u32 = 0x0300_0000;
+/// `VFS_CAP_REVISION_MASK`
+pub(super) const REVISION_MASK: u32 = 0xff00_0000;
+/// `VFS_CAP_FLAGS_EFFECTIVE`
+pub(super) const EFFECTIVE: u32 = 1;
 
-/// The number of bytes: a word, then one or two times two words, then the root.
+/// `VFS_CAP_REVISION_1`, and so on
+pub(super) const REVISION_1: u32 = 0x0100_0000;
+pub(super) const REVISION_2: u32 = 0x0200_0000;
+pub(super) const REVISION_3: u32 = 0x0300_0000;
+
+/// `XATTR_CAPS_SZ_1`: the first word, and then one or two times two words, and the root user id.
 const SIZE_1: usize = 12;
 const SIZE_2: usize = 20;
 const SIZE_3: usize = 24;
 
 impl DiskCaps {
-    /// Reads the revision and the root off an attribute of a program that is executed,
-    /// [`CheckError::EINVAL`] if these are not the size and the revision of any.
+    /// Parses an attribute for execution. Fails with [`CheckError::EINVAL`] if no revision has its
+    /// size.
     ///
-    /// Equals what `get_vfs_caps_from_disk()` takes.
+    /// Equals the parser of `get_vfs_caps_from_disk()`.
     pub fn to_execute(attribute: &[u8]) -> CheckResult<Self> {
         match (word(attribute, 0)? & REVISION_MASK, attribute.len()) {
             (REVISION_1, SIZE_1) => Ok(Self(CapsRoot::V1)),
@@ -92,25 +103,25 @@ impl DiskCaps {
         }
     }
 
-    /// Reads the revision and the root off an attribute that is to be shown.
+    /// Parses an attribute for a program that reads it.
     ///
-    /// Equals what `cap_inode_getsecurity()` takes.
+    /// Equals the parser of `cap_inode_getsecurity()`.
     pub fn to_show(attribute: &[u8]) -> CheckResult<Self> {
         CapsRoot::exact(attribute).map(Self)
     }
 }
 
 impl CallerCaps {
-    /// Reads the revision and the root off an attribute that a program writes.
+    /// Parses an attribute that a program writes.
     ///
-    /// Equals what `cap_convert_nscap()` takes.
+    /// Equals the parser of `cap_convert_nscap()`.
     pub fn new(attribute: &[u8]) -> CheckResult<Self> {
         CapsRoot::exact(attribute).map(Self)
     }
 }
 
 impl CapsRoot {
-    /// Of what programs read and write, no first revision is taken, nor a bit without a meaning.
+    /// Parses an attribute of revision 2 or 3 without unknown flags.
     ///
     /// Equals `validheader()`.
     fn exact(attribute: &[u8]) -> CheckResult<Self> {
@@ -121,7 +132,7 @@ impl CapsRoot {
         }
     }
 
-    /// The number of bytes of an attribute of this revision.
+    /// The size of an attribute of this revision.
     #[inline]
     pub const fn size(self) -> usize {
         match self {
@@ -131,7 +142,33 @@ impl CapsRoot {
         }
     }
 
-    /// The root as the attribute has it.
+    /// The greatest size of an attribute: `XATTR_CAPS_SZ`.
+    pub const MAX_SIZE: usize = SIZE_3;
+
+    /// Stores the root user id in an attribute of the same revision.
+    pub fn store(self, attribute: &mut [u8]) {
+        if let Self::V3(root) = self {
+            store_word(attribute, SIZE_2, Id::to_c(root));
+        }
+    }
+
+    /// Stores an attribute of this revision, with the capabilities of an attribute of revision 2 or
+    /// 3.
+    pub fn convert(self, from: &[u8], attribute: &mut [u8]) {
+        let revision = match self {
+            Self::V1 => REVISION_1,
+            Self::V2 => REVISION_2,
+            Self::V3(_) => REVISION_3,
+        };
+        let word = |at| word(from, at).unwrap_or(0);
+        store_word(attribute, 0, revision | (word(0) & EFFECTIVE));
+        for at in (4..SIZE_2).step_by(4) {
+            store_word(attribute, at, word(at));
+        }
+        self.store(attribute);
+    }
+
+    /// The root user id of the attribute.
     #[inline]
     fn root(self) -> Option<Uid> {
         match self {
@@ -141,7 +178,31 @@ impl CapsRoot {
     }
 }
 
-/// A little endian word of an attribute.
+impl FileCaps {
+    /// Reads an attribute of any revision.
+    pub fn new(attribute: &[u8]) -> CheckResult<Self> {
+        let magic = word(attribute, 0)?;
+        let low = |at| word(attribute, at).map_or(0, u64::from);
+        let high = |at| match magic & REVISION_MASK {
+            REVISION_1 => 0,
+            _ => low(at) << 32,
+        };
+        Ok(Self {
+            magic,
+            permitted: low(4) | high(12),
+            inheritable: low(8) | high(16),
+        })
+    }
+}
+
+/// Stores a little-endian word of an attribute.
+fn store_word(attribute: &mut [u8], at: usize, word: u32) {
+    if let Some(bytes) = attribute.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
+        *bytes = word.to_le_bytes();
+    }
+}
+
+/// Reads a little-endian word of an attribute.
 fn word(attribute: &[u8], at: usize) -> CheckResult<u32> {
     let bytes = attribute.get(at..).and_then(<[u8]>::first_chunk);
     bytes.map_or(Err(CheckError::EINVAL), |bytes| {
@@ -149,7 +210,7 @@ fn word(attribute: &[u8], at: usize) -> CheckResult<u32> {
     })
 }
 
-/// Whether a user is root in a namespace, or in one that this was made in.
+/// Returns whether a user is root in a user namespace or in one of its ancestors.
 ///
 /// Equals `kuid_root_in_ns()`.
 fn kuid_root_in_ns(user: Kuid, namespace: &(impl Namespace + ?Sized)) -> bool {
@@ -165,23 +226,24 @@ fn kuid_root_in_ns(user: Kuid, namespace: &(impl Namespace + ?Sized)) -> bool {
 }
 
 impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
-    /// The root of an attribute on disk as the mount shows it.
+    /// The root user of an attribute on disk, mapped by the idmap of the mount.
     fn seen_root(self, fs: &impl HasNamespace<C::Namespace>, caps: DiskCaps) -> Option<VfsUid> {
         let root = UidGidMap::<User>::make_kid(fs.namespace(), caps.0.root()?)?;
         self.map.make_vfsid(fs, Some(root.cast()))
     }
 
-    /// Whether a root that is seen is the caller's, or that of a namespace above.
+    /// Returns whether a user at the mount is root in the user namespace of the caller or in one of
+    /// its ancestors.
     ///
     /// Equals `vfsuid_root_in_currentns()`.
     fn vfsuid_root_in_currentns(self, root: Option<VfsUid>) -> bool {
         root.is_some_and(|root| kuid_root_in_ns(root.into_kernel(), self.caller.namespace()))
     }
 
-    /// Whose root the capabilities of a program are for, [`CheckError::ENODATA`] if not for the
-    /// caller's: they are none then.
+    /// The root user of the capabilities of a program. Fails with [`CheckError::ENODATA`] if this
+    /// user is not root for the caller, so that the capabilities do not count.
     ///
-    /// Equals what `get_vfs_caps_from_disk()` puts in `rootid`.
+    /// Equals `rootid` of `get_vfs_caps_from_disk()`.
     pub fn caps_to_execute(
         self,
         fs: &impl HasNamespace<C::Namespace>,
@@ -193,9 +255,9 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         }
     }
 
-    /// What the caller is shown of an attribute on disk: the third revision where the root has a
-    /// name of its own, the second where it is root for the caller too. [`CheckError::EOVERFLOW`] if
-    /// the caller has no name for it.
+    /// The attribute that the caller reads: revision 3 if the user namespace of the caller maps the
+    /// root user to an id other than 0, revision 2 if the user is root for the caller. Fails with
+    /// [`CheckError::EOVERFLOW`] otherwise.
     ///
     /// Equals `cap_inode_getsecurity()`.
     pub fn caps_to_caller(
@@ -214,11 +276,11 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         }
     }
 
-    /// What is put on disk for an attribute that the caller writes.
+    /// The attribute on disk for an attribute that the caller writes.
     ///
-    /// That is the second revision where the caller may give capabilities to all of the filesystem
-    /// and the mount changes nothing; else it is the third, with the root as the filesystem calls
-    /// it. [`CheckError::EPERM`] if the caller may not, [`CheckError::EINVAL`] if a root is not mapped.
+    /// This is revision 2 if the caller has `CAP_SETFCAP` over the filesystem and the mount has no
+    /// idmap, and otherwise revision 3. Fails with [`CheckError::EPERM`] without `CAP_SETFCAP` over
+    /// the inode, and with [`CheckError::EINVAL`] if the root user is not mapped.
     ///
     /// Equals `cap_convert_nscap()`.
     pub fn caps_from_caller(

@@ -1,35 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! Whether a caller may read, write or execute.
-//!
-//! This is what every step of every path walk asks.
+//! Access to inodes: `generic_permission()` and `inode_permission()`.
 
 use super::{
     error::{
         CheckError,
         CheckResult, //
     },
-    owner::is_caller,
     traits::{
         Caller,
         Capability,
         Idmap,
         InodeAttrs,
-        InodePerm,
-        KindIdmap, //
+        InodePerm, //
     },
     Access, //
 };
-use crate::{
-    fs::mode::{
-        InodeFlags,
-        Mask,
-        Mode, //
-    },
-    uidgid::User, //
+use crate::fs::mode::{
+    InodeFlags,
+    Mask,
+    Mode, //
 };
 
-/// Whether the lowest three bits of `mode` grant all that is wanted, of [`Mask::RWX`].
+/// Checks whether the lowest three bits of `mode` grant all of `want`, a part of [`Mask::RWX`].
 #[inline(always)]
 fn granted_by(mode: u32, want: u32) -> CheckResult {
     if want & !mode == 0 {
@@ -39,21 +32,21 @@ fn granted_by(mode: u32, want: u32) -> CheckResult {
     }
 }
 
-/// Whether everybody is granted what is wanted, and there is no ACL to say otherwise: the common
-/// case, in which neither the caller nor the owner matters.
+/// Returns whether the mode grants access to everybody, and there is no ACL. This is the common
+/// case; it depends neither on the caller nor on the owner.
 #[inline(always)]
 fn everybody_may<N: ?Sized>(inode: &impl InodePerm<N>, mode: Mode, mask: Mask) -> bool {
-    // Multiplying spreads what is wanted out to all three classes.
+    // The product repeats the mask for owner, group and others.
     let missing = (mask.intersection(Mask::RWX).bits() * 0o111) & !u32::from(mode.bits());
-    // To ask whether the filesystem has ACLs comes last: it takes a look at the superblock.
+    // `is_posixacl()` comes last, because it reads the superblock.
     missing == 0 && (inode.no_acl() || !inode.is_posixacl())
 }
 
 impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
-    /// Whether permission bits and ACL grant what is wanted.
+    /// Checks whether the mode and the ACL of an inode grant access.
     ///
     /// Equals `acl_permission_check()`.
-    #[inline]
+    #[inline(always)]
     pub fn acl_permission_check(
         self,
         inode: &impl InodePerm<C::Namespace>,
@@ -63,21 +56,11 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         if everybody_may(inode, mode, mask) {
             return Ok(());
         }
-        self.class_permission(inode, mode, mask)
-    }
 
-    /// Whether the class that the caller is in grants what is wanted: owner, ACL, group or others.
-    #[inline(always)]
-    fn class_permission(
-        self,
-        inode: &impl InodePerm<C::Namespace>,
-        mode: Mode,
-        mask: Mask,
-    ) -> CheckResult {
         let mode = u32::from(mode.bits());
         let want = mask.intersection(Mask::RWX).bits();
 
-        // For the owner an ACL does not matter.
+        // The ACL does not matter for the owner.
         if self.is_owner(inode) {
             return granted_by(mode >> 6, want);
         }
@@ -88,7 +71,7 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
             }
         }
 
-        // To look at the group is needed only where it is granted other than others are.
+        // The group matters only if its bits differ from those of others.
         let mode = if want & (mode ^ (mode >> 3)) != 0
             && self.vfsgid_in_group_p(self.i_gid_into_vfsgid(inode))
         {
@@ -99,10 +82,9 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         granted_by(mode, want)
     }
 
-    /// What the ACL says, if there is one.
+    /// Checks whether the ACL grants access. Returns [`None`] if the mode bits count.
     ///
-    /// Equals `check_acl()`, with [`None`] for its `-EAGAIN`. Reading an ACL that ends with that
-    /// error counts as no ACL there too.
+    /// Equals `check_acl()`, with [`None`] for `-EAGAIN`.
     #[inline(never)]
     fn check_acl(self, inode: &impl InodePerm<C::Namespace>, mask: Mask) -> Option<CheckResult> {
         match inode.with_acl(mask, |entries| {
@@ -114,10 +96,9 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         }
     }
 
-    /// Whether the caller may read, write or execute an object of a filesystem with Unix
-    /// permissions, by these, its ACL, or a capability.
+    /// Checks whether the mode, the ACL or a capability grants access to an inode.
     ///
-    /// With [`Mask::MAY_NOT_BLOCK`] the answer may be [`CheckError::ECHILD`].
+    /// Fails with [`CheckError::ECHILD`] in RCU walk if it would have to sleep.
     ///
     /// Equals `generic_permission()`.
     #[doc(alias = "generic_permission")]
@@ -127,44 +108,23 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         inode: &impl InodePerm<C::Namespace>,
         mask: Mask,
     ) -> CheckResult {
-        let mode = inode.mode();
-        if everybody_may(inode, mode, mask) || self.owner_may(inode, mode, mask) {
-            return Ok(());
-        }
-        self.some_may(inode, mode, mask)
-    }
-
-    /// Whether the caller is the owner, and may; not if that is not quickly told.
-    #[inline(always)]
-    fn owner_may(self, inode: &impl InodePerm<C::Namespace>, mode: Mode, mask: Mask) -> bool {
-        let missing = mask.intersection(Mask::RWX).bits() & !(u32::from(mode.bits()) >> 6);
-        let owner = KindIdmap::<User, _>::make_vfsid_inline(self.map, inode, inode.i_uid());
-        missing == 0 && owner.is_some_and(|owner| is_caller(owner, self.caller.fsuid()))
-    }
-
-    /// [`Access::mapped_generic_permission`] where neither everybody nor the owner may, or that is
-    /// not quickly told.
-    ///
-    /// A function of its own, so that the other cases need no stack frame.
-    #[inline(never)]
-    fn some_may(self, inode: &impl InodePerm<C::Namespace>, mode: Mode, mask: Mask) -> CheckResult {
-        match self.class_permission(inode, mode, mask) {
+        match self.acl_permission_check(inode, mask) {
             Err(CheckError::EACCES) => self.override_permission(inode, mask),
-            verdict => verdict,
+            result => result,
         }
     }
 
-    /// Whether a capability grants what permission bits and ACL do not.
+    /// Checks whether a capability grants access that the mode and the ACL deny.
     #[inline(never)]
     fn override_permission(self, inode: &impl InodeAttrs<C::Namespace>, mask: Mask) -> CheckResult {
         let capable = |capability| self.capable_wrt_inode_uidgid(inode, capability);
         let mode = inode.mode();
         let (search, overrides) = if mode.is_dir() {
-            // Directories are never executed, so here anything can be granted.
+            // The execute bit of a directory means search, which can be overridden.
             (!mask.has(Mask::MAY_WRITE), true)
         } else {
             let want = mask.intersection(Mask::RWX);
-            // What nobody may execute is no program, for root neither.
+            // Not even root may execute a file without any execute bit.
             let executable = mode.has_any(Mode::S_IXUGO);
             (
                 want == Mask::MAY_READ,
@@ -180,11 +140,10 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         }
     }
 
-    /// Whether the caller may read, write or execute an object.
+    /// Checks whether the caller has access to an inode.
     ///
-    /// `rest` is what follows where nothing speaks against it so far: the filesystem's own
-    /// `->permission()` or else [`Access::mapped_generic_permission`], the device cgroup, and the
-    /// security modules.
+    /// `rest` runs the checks that follow in C: `->permission()` of the filesystem or
+    /// [`Access::mapped_generic_permission`], the device cgroup, and the security modules.
     ///
     /// Equals `inode_permission()`.
     #[doc(alias = "inode_permission")]
@@ -201,10 +160,10 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         rest()
     }
 
-    /// Whether an object is one that is written to, whoever wants to.
+    /// Checks whether an inode can be written to at all.
     #[inline]
     fn may_write_at_all(self, inode: &impl InodePerm<C::Namespace>) -> CheckResult {
-        // What is behind a device node or a pipe is not on the filesystem.
+        // A device or a pipe is not on the filesystem.
         let mode = inode.mode();
         if inode.is_read_only() && (mode.is_reg() || mode.is_dir() || mode.is_lnk()) {
             return Err(CheckError::EROFS);
@@ -212,8 +171,8 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         if inode.flags().has(InodeFlags::S_IMMUTABLE) {
             return Err(CheckError::EPERM);
         }
-        // Writing changes the modification time, and with it the inode would be written back,
-        // with an owner that is not known.
+        // A write updates the modification time, and then the owner and the group would be written
+        // back improperly.
         if self.has_unmapped_id(inode) {
             return Err(CheckError::EACCES);
         }

@@ -1,36 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! Who may idmap a mount.
+//! Idmaps that mounts get.
 //!
-//! C has one error number for many reasons. Here each reason has its name.
+//! The error numbers of C stand for several reasons each. [`NoIdmap`] has one variant for each
+//! reason.
 
 use super::error::CheckError;
 use core::fmt;
 
-/// Why a mount is not given a map.
+/// The reason for which a mount does not get an idmap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoIdmap {
-    /// A map is to be taken away, but only one that is about to be replaced can be.
+    /// The idmap can be removed only from a new copy of a mount.
     NotReplaced,
-    /// What was given for the user namespace is no file descriptor.
+    /// The file descriptor is not open.
     BadFd,
-    /// What was given for the user namespace is something else.
+    /// The file descriptor does not refer to a user namespace.
     NotUserNamespace,
-    /// The initial user namespace maps each id to itself, which stands for "no map".
+    /// The initial user namespace stands for a mount without an idmap.
     InitialNamespace,
-    /// The caller has no `CAP_SYS_ADMIN` over the user namespace.
+    /// The caller has no `CAP_SYS_ADMIN` in the user namespace.
     NamespaceNotControlled,
-    /// The map is that of the filesystem itself.
+    /// The user namespace is that of the filesystem.
     FilesystemsNamespace,
-    /// The mount is idmapped already.
+    /// The mount has an idmap.
     AlreadyIdmapped,
-    /// Filesystems of this kind cannot be idmapped.
+    /// The filesystem type does not support idmapped mounts.
     KindNotSupported,
-    /// This filesystem does not want to be.
+    /// The superblock does not support idmapped mounts.
     FilesystemRefuses,
-    /// The caller has no `CAP_SYS_ADMIN` over the filesystem.
+    /// The caller has no `CAP_SYS_ADMIN` in the user namespace of the filesystem.
     FilesystemNotControlled,
-    /// The mount has been visible already.
+    /// The mount is or was attached to a mount namespace.
     Attached,
 }
 
@@ -72,45 +73,45 @@ impl fmt::Display for NoIdmap {
     }
 }
 
-/// What is asked of the map in `mount_setattr()` and `open_tree_attr()`.
+/// The request of a caller of `mount_setattr()` or `open_tree_attr()`.
 #[derive(Clone, Copy, Debug)]
 pub struct IdmapRequest {
-    /// `MOUNT_ATTR_IDMAP` is in `attr_set`.
+    /// `attr_set` has `MOUNT_ATTR_IDMAP`.
     pub set: bool,
-    /// `MOUNT_ATTR_IDMAP` is in `attr_clr`.
+    /// `attr_clr` has `MOUNT_ATTR_IDMAP`.
     pub clear: bool,
-    /// A copy of a mount is being made, and may get another map: `MOUNT_KATTR_IDMAP_REPLACE`.
+    /// The mount is a new copy, whose idmap can be replaced: `MOUNT_KATTR_IDMAP_REPLACE`.
     pub replace: bool,
     /// `userns_fd`
     pub userns_fd: u64,
 }
 
-/// What a file descriptor that was given for a user namespace is.
+/// The object that a file descriptor refers to.
 pub enum UsernsFd<N> {
-    /// Not open.
+    /// None: the file descriptor is not open.
     Closed,
-    /// Something else.
+    /// Not a user namespace.
     Other,
-    /// The user namespace, and whether it is the initial one.
+    /// A user namespace, and whether it is the initial one.
     UserNamespace(N, bool),
 }
 
-/// Which map a mount is to get.
+/// The idmap that a mount gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NewMap<N> {
-    /// It stays as it is.
+    /// The one that it has.
     Keep,
-    /// It is not to be idmapped any more.
+    /// None.
     Nop,
     /// That of a user namespace.
     Of(N),
 }
 
 impl IdmapRequest {
-    /// Finds out which map is wanted, and whether the caller may use it.
+    /// Selects the idmap that a mount gets, and checks whether the caller may use it.
     ///
-    /// `look_up` tells what is at the file descriptor; `controls` whether the caller has
-    /// `CAP_SYS_ADMIN` over that namespace.
+    /// `look_up` looks up the file descriptor. `controls` returns whether the caller has
+    /// `CAP_SYS_ADMIN` in the user namespace.
     ///
     /// Equals `build_mount_idmapped()`.
     pub fn build<N>(
@@ -144,29 +145,30 @@ impl IdmapRequest {
     }
 }
 
-/// A mount that is to be given a map, or to lose it.
+/// The properties of a mount that can get another idmap.
 #[derive(Clone, Copy, Debug)]
 pub struct MountFacts {
-    /// The new map is that of the user namespace that the filesystem was mounted in.
+    /// The new idmap is that of the user namespace of the filesystem.
     pub map_is_the_filesystems: bool,
-    /// A copy of a mount is being made, and may get another map: `MOUNT_KATTR_IDMAP_REPLACE`.
+    /// The mount is a new copy, whose idmap can be replaced: `MOUNT_KATTR_IDMAP_REPLACE`.
     pub replace: bool,
-    /// It has a map: `is_idmapped_mnt()`.
+    /// The mount has an idmap: `is_idmapped_mnt()`.
     pub is_idmapped: bool,
-    /// Its kind of filesystem can be idmapped: `FS_ALLOW_IDMAP`.
+    /// The filesystem type supports idmapped mounts: `FS_ALLOW_IDMAP`.
     pub allows: bool,
-    /// Its filesystem does not want to be: `SB_I_NOIDMAP`.
+    /// The superblock does not support idmapped mounts: `SB_I_NOIDMAP`.
     pub refuses: bool,
-    /// It has not been visible yet: `is_anon_ns()`.
+    /// The mount was never attached: `is_anon_ns()`.
     pub is_anonymous: bool,
 }
 
 impl MountFacts {
-    /// Whether the mount may be given another map. That it gets one is found out before.
+    /// Checks whether the mount may get another idmap.
     ///
-    /// `controls` is whether the caller has `CAP_SYS_ADMIN` over the filesystem.
+    /// `controls` returns whether the caller has `CAP_SYS_ADMIN` in the user namespace of the
+    /// filesystem.
     ///
-    /// Equals `can_idmap_mount()`.
+    /// Equals `can_idmap_mount()` if there is a new idmap.
     pub fn can_idmap(self, controls: impl FnOnce() -> bool) -> Result<(), NoIdmap> {
         if self.map_is_the_filesystems {
             return Err(NoIdmap::FilesystemsNamespace);

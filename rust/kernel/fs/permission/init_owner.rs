@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! Who owns what is made, and with which mode.
+//! Owner, group and mode of new inodes.
 
 use super::{
     error::{
@@ -27,10 +27,10 @@ use crate::{
     },
 };
 
-/// The owner and group of what a caller is about to make: the proof that the filesystem has both.
+/// The owner and the group on disk of new inodes of a caller. The filesystem can store both.
 ///
-/// Whatever makes an object takes one, so no caller without a name there becomes an owner that
-/// nobody is:
+/// Functions that create inodes take a value of this type, and only [`Access::mapped_fsids`] makes
+/// one:
 ///
 /// ```ignore,compile_fail,E0451
 /// use kernel::{fs::permission::MappedFsIds, uidgid::{FsGid, FsUid}};
@@ -46,25 +46,25 @@ pub struct MappedFsIds {
 }
 
 impl MappedFsIds {
-    /// The owner of what is made.
+    /// The owner of new inodes.
     #[inline(always)]
     pub const fn owner(self) -> FsUid {
         self.owner
     }
 
-    /// The group of the caller, which a directory may put another in place of.
+    /// The group of the caller. Directories with the set-group-id bit replace it.
     #[inline(always)]
     pub const fn group(self) -> FsGid {
         self.group
     }
 
-    /// What is stored for an object that is made in a directory.
+    /// Owner, group and mode of a new inode in a directory.
     pub fn ownership_in<N: ?Sized>(self, dir: &impl InodeAttrs<N>, mode: Mode) -> Ownership {
         Ownership::new(Some(self.owner), || Some(self.group), Some(dir), mode)
     }
 }
 
-/// What an inode stores of its owner, and its mode.
+/// Owner, group and mode of an inode, as stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ownership {
     /// `inode->i_uid`
@@ -76,7 +76,7 @@ pub struct Ownership {
 }
 
 impl Ownership {
-    /// A directory with the set-group-id bit hands down its group, and to directories the bit too.
+    /// A directory with the set-group-id bit passes on its group, and the bit to new directories.
     #[inline]
     fn new<N: ?Sized>(
         owner: Option<FsUid>,
@@ -104,17 +104,17 @@ impl Ownership {
 }
 
 impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
-    /// The owner and group of what the caller makes, [`CheckError::EOVERFLOW`] if the filesystem
-    /// cannot store them.
+    /// The owner and the group of new inodes of the caller. Fails with [`CheckError::EOVERFLOW`] if
+    /// the filesystem cannot store one of them.
     ///
-    /// Equals `fsuidgid_has_mapping()`, which says whether there are any.
+    /// Succeeds if `fsuidgid_has_mapping()` returns true.
     #[doc(alias = "fsuidgid_has_mapping")]
     #[inline]
     pub fn mapped_fsids(self, fs: &impl HasNamespace<C::Namespace>) -> CheckResult<MappedFsIds> {
         let (Some(owner), Some(group)) = (self.mapped_fsuid(fs), self.mapped_fsgid(fs)) else {
             return Err(CheckError::EOVERFLOW);
         };
-        // A mount that is not idmapped has let through what the filesystem may not have.
+        // On a mount without an idmap the ids were not mapped into the namespace yet.
         let namespace = fs.namespace();
         if UidGidMap::<User>::has(namespace, owner.cast())
             && UidGidMap::<Group>::has(namespace, group.cast())
@@ -125,10 +125,10 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         }
     }
 
-    /// What is stored for an object that the caller makes in `dir`, or outside of any.
+    /// Owner, group and mode of a new inode of the caller in `dir`, or in no directory.
     ///
-    /// That the filesystem has the caller's ids was found out before; this stores none where it
-    /// does not. [`MappedFsIds::ownership_in`] is what does not need to be told.
+    /// Ids that the filesystem cannot store are invalid. [`MappedFsIds::ownership_in`] has no such
+    /// ids.
     ///
     /// Equals `inode_init_owner()`.
     #[doc(alias = "mapped_inode_init_owner")]
@@ -142,8 +142,8 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         Ownership::new(self.mapped_fsuid(fs), || self.mapped_fsgid(fs), dir, mode)
     }
 
-    /// Takes the set-group-id bit from a new program, unless its maker is in the group that the
-    /// directory hands down.
+    /// The mode of a new file. Clears the set-group-id bit of an executable file if the directory
+    /// passes on a group that the caller is not in.
     ///
     /// Equals `mode_strip_sgid()`.
     #[inline]
@@ -162,11 +162,10 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         }
     }
 
-    /// The mode of a new object: what was asked for, of it what `allowed` has, of the kind `kind`.
+    /// The mode of a new inode: the bits of `mode` in `allowed`, and the type in `kind`.
     ///
-    /// The set-group-id bit is looked at before the umask takes away what it is judged by. On a
-    /// filesystem with ACLs `umask` is not asked: there it is a default ACL that may take its
-    /// place.
+    /// The set-group-id bit is checked first, because the umask can clear the bits that the check
+    /// reads. `umask` is not called on a filesystem with ACLs, where a default ACL can replace it.
     ///
     /// Equals `vfs_prepare_mode()`.
     pub fn vfs_prepare_mode(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! Making, removing and linking of names, and what protects sticky directories.
+//! Directory entries: creation, removal, links, and sticky directories.
 
 use super::{
     error::{
@@ -27,19 +27,18 @@ use crate::{
 };
 use core::ffi::CStr;
 
-/// What a path walk keeps of the directory that it came through, as its mount showed it.
-///
-/// `nd->dir_mode` and `nd->dir_vfsuid`.
+/// The directory of a path walk, with its owner mapped by the idmap of its mount: `nd->dir_mode`
+/// and `nd->dir_vfsuid`.
 #[derive(Clone, Copy, Debug)]
 pub struct Parent {
-    /// The directory's mode.
+    /// The mode of the directory.
     pub mode: Mode,
-    /// Its owner.
+    /// The owner of the directory.
     pub owner: Option<VfsUid>,
 }
 
-/// `sysctl_protected_regular` and `sysctl_protected_fifos`: 1 protects in directories where
-/// everybody may write, 2 also where a group may.
+/// `sysctl_protected_regular` and `sysctl_protected_fifos`: 0 is off, 1 protects in world-writable
+/// directories, 2 in group-writable directories too.
 #[derive(Clone, Copy, Debug)]
 pub struct Protected {
     /// For regular files.
@@ -48,19 +47,20 @@ pub struct Protected {
     pub fifos: i32,
 }
 
-/// Why a file that exists is not opened with `O_CREAT`: all are [`CheckError::EACCES`].
+/// The reason for which `open()` with `O_CREAT` of an existing file fails. The error is always
+/// [`CheckError::EACCES`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StickyCreate {
-    /// Everybody may write in the directory.
+    /// The directory is world-writable.
     World,
-    /// A group may write in the directory, and it is a named pipe.
+    /// The directory is group-writable, and the file is a named pipe.
     GroupFifo,
-    /// A group may write in the directory, and it is a regular file.
+    /// The directory is group-writable, and the file is a regular file.
     GroupRegular,
 }
 
 impl StickyCreate {
-    /// What the audit log calls it.
+    /// The name of the operation in the audit record.
     pub const fn operation(self) -> &'static CStr {
         match self {
             Self::World => c"sticky_create",
@@ -77,7 +77,7 @@ impl From<StickyCreate> for CheckError {
 }
 
 impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
-    /// Whether the sticky bit of `dir` keeps the caller from removing `inode` from it.
+    /// Returns whether the sticky bit of `dir` keeps the caller from removing `inode`.
     ///
     /// Equals `check_sticky()`.
     #[inline]
@@ -89,7 +89,7 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         dir.mode().has(Mode::S_ISVTX) && self.owns_neither(dir, inode)
     }
 
-    /// Whether the caller owns neither, and may not act as if it owned `inode`.
+    /// Returns whether the caller owns neither inode, and has no `CAP_FOWNER` over `inode`.
     ///
     /// Equals `__check_sticky()`.
     #[doc(alias = "__check_sticky")]
@@ -103,18 +103,18 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
             && !self.capable_wrt_inode_uidgid(inode, Capability::Fowner)
     }
 
-    /// Whether the caller may remove `inode` from `dir`.
+    /// Checks whether the caller may remove `inode` from `dir`.
     ///
-    /// `dir_permission` is whether it may write to and search `dir`.
+    /// `dir_permission` checks write and search access to `dir`.
     ///
-    /// Equals `may_delete_dentry()` up to where that compares kinds of objects.
+    /// Equals `may_delete_dentry()` without the comparison of file types at its end.
     pub fn may_delete(
         self,
         dir: &impl InodeAttrs<C::Namespace>,
         inode: &impl InodeAttrs<C::Namespace>,
         dir_permission: impl FnOnce() -> CheckResult,
     ) -> CheckResult {
-        // Its link count changes, and with it the inode would be written back.
+        // The link count changes, and then the owner and the group would be written back.
         if self.has_unmapped_id(inode) {
             return Err(CheckError::EOVERFLOW);
         }
@@ -125,7 +125,7 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         let kept = InodeFlags::S_APPEND
             .with(InodeFlags::S_IMMUTABLE)
             .with(InodeFlags::S_SWAPFILE);
-        // Only the directory is locked, so the ids may be others by now.
+        // The inode is not locked, so its ids may have changed.
         if self.check_sticky(dir, inode)
             || inode.flags().has_any(kept)
             || self.has_unmapped_id(inode)
@@ -135,10 +135,10 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         Ok(())
     }
 
-    /// Whether the caller may make an object in `dir`, and who owns it then.
+    /// Checks whether the caller may create an inode in `dir`. Returns its owner and group.
     ///
-    /// `exists` is whether there is one of that name; `dir_permission` whether the caller may write
-    /// to and search `dir`.
+    /// `exists` is whether the name exists. `dir_permission` checks write and search access to
+    /// `dir`.
     ///
     /// Equals `may_create_dentry()`.
     pub fn may_create(
@@ -156,9 +156,9 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         self.may_o_create(dir, dir_permission)
     }
 
-    /// Whether the caller may make a file in `dir` by opening it, or one without a name.
+    /// Checks whether the caller may create a file in `dir` by `open()`, with or without a name.
     ///
-    /// Equals the ownership part of `may_o_create()` and of `vfs_tmpfile()`.
+    /// Equals the checks on ids of `may_o_create()` and `vfs_tmpfile()`.
     #[doc(alias = "vfs_tmpfile")]
     pub fn may_o_create(
         self,
@@ -170,10 +170,9 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         Ok(owner)
     }
 
-    /// Whether an inode is one whose extended attributes are changed; also, whether it is one that
-    /// is given another name.
+    /// Checks whether extended attributes of an inode can be changed.
     ///
-    /// Equals `may_write_xattr()`, and what `vfs_link()` asks of its source.
+    /// Equals `may_write_xattr()`. `vfs_link()` checks the same of its source.
     #[doc(alias = "vfs_link")]
     pub fn may_write_xattr(self, inode: &impl InodeAttrs<C::Namespace>) -> CheckResult {
         let kept = InodeFlags::S_IMMUTABLE.with(InodeFlags::S_APPEND);
@@ -183,10 +182,10 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         Ok(())
     }
 
-    /// Whether a file is one that anybody may give another name: no program that runs as its owner
-    /// or group, and one that the caller may read and write.
+    /// Returns whether hard links to a file are safe: it is a regular file, does not change the
+    /// credentials of a process that executes it, and the caller can read and write it.
     ///
-    /// `permission` is whether the caller may do what the mask says.
+    /// `permission` checks access to the file.
     ///
     /// Equals `safe_hardlink_source()`.
     pub fn safe_hardlink_source(
@@ -201,9 +200,9 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
             && permission(Mask::MAY_READ.with(Mask::MAY_WRITE)).is_ok()
     }
 
-    /// Whether the caller may give a file another name.
+    /// Checks whether the caller may create a hard link to a file.
     ///
-    /// `protected` is `sysctl_protected_hardlinks`.
+    /// `protected` is `sysctl_protected_hardlinks`. `permission` checks access to the file.
     ///
     /// Equals `may_linkat()`.
     pub fn may_linkat(
@@ -225,14 +224,14 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         }
     }
 
-    /// Whether the caller may follow a symbolic link in `parent`: not if somebody else put it in a
-    /// directory where everybody may write.
+    /// Checks whether the caller may follow a symbolic link in `parent`. In sticky world-writable
+    /// directories, the owner of the link must be the caller or the owner of the directory.
     ///
-    /// `protected` is `sysctl_protected_symlinks`. In RCU walk what is to be refused is
-    /// [`CheckError::ECHILD`] at first, as refusing goes to the audit log.
+    /// `protected` is `sysctl_protected_symlinks`. In RCU walk the error is [`CheckError::ECHILD`],
+    /// because an audit record of the denial may sleep.
     ///
-    /// The mount is the one that the link was reached through. C takes the mount of the directory;
-    /// the two differ where something is mounted on the link itself.
+    /// The mount must be that of the link. C uses the mount of the directory, which differs from it
+    /// if the link is the root of a mount.
     ///
     /// Equals `may_follow_link()`.
     pub fn may_follow_link(
@@ -258,8 +257,8 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         }
     }
 
-    /// Whether the caller may open with `O_CREAT` a file that is in `parent` already: not if
-    /// somebody else put it in a directory where others may write.
+    /// Checks whether the caller may open an existing file in `parent` with `O_CREAT`. In sticky
+    /// directories, the owner of the file must be the caller or the owner of the directory.
     ///
     /// Equals `may_create_in_sticky()`.
     pub fn may_create_in_sticky(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! Who owns an object, and whose capabilities count for it.
+//! Owners and groups of inodes, and capabilities over inodes.
 
 use super::{
     traits::{
@@ -29,22 +29,22 @@ use crate::uidgid::{
     VfsUid, //
 };
 
-/// Whether two ids that are seen are the same: `vfsuid_eq()`, `vfsgid_eq()`.
+/// Returns whether two ids at the mount are equal: `vfsuid_eq()`, `vfsgid_eq()`.
 ///
-/// An id that is not there equals nothing, itself included.
+/// An invalid id equals no id, not even itself.
 #[inline(always)]
 pub(super) fn vfsid_eq<K: Kind>(a: Option<Id<K, Vfs>>, b: Option<Id<K, Vfs>>) -> bool {
     a.is_some() && Id::to_c(a) == Id::to_c(b)
 }
 
-/// Whether an id that is seen is that of a caller: `vfsuid_eq_kuid()`, `vfsgid_eq_kgid()`.
+/// Returns whether an id at the mount is an id of a caller: `vfsuid_eq_kuid()`, `vfsgid_eq_kgid()`.
 #[inline(always)]
 pub(super) fn is_caller<K: Kind>(seen: Option<Id<K, Vfs>>, caller: Option<Id<K, Kernel>>) -> bool {
     vfsid_eq(seen, Id::cast_any(caller))
 }
 
 impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
-    /// The owner of an object as it is seen through the mount.
+    /// The owner of an inode, mapped by the idmap of the mount.
     ///
     /// Equals `i_uid_into_vfsuid()`.
     #[doc(alias("i_uid_into_mnt", "kuid_into_mnt"))]
@@ -53,7 +53,7 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         self.map.make_vfsid(inode, inode.i_uid())
     }
 
-    /// The group of an object as it is seen through the mount.
+    /// The group of an inode, mapped by the idmap of the mount.
     ///
     /// Equals `i_gid_into_vfsgid()`.
     #[doc(alias("i_gid_into_mnt", "kgid_into_mnt"))]
@@ -62,9 +62,9 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         self.map.make_vfsid(inode, inode.i_gid())
     }
 
-    /// The owner and group that `stat()` gives, before the caller's namespace names them.
+    /// The owner and the group for `stat()`, not yet mapped into the user namespace of the caller.
     ///
-    /// Equals what `generic_fillattr()` puts in `stat->uid` and `stat->gid`.
+    /// Equals the values of `stat->uid` and `stat->gid` after `generic_fillattr()`.
     #[doc(alias("generic_fillattr", "mapped_generic_fillattr"))]
     #[inline]
     pub fn stat_owner(self, inode: &impl InodeAttrs<C::Namespace>) -> (Option<Kuid>, Option<Kgid>) {
@@ -74,7 +74,7 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         )
     }
 
-    /// Whether the mount does not know the object's owner or group.
+    /// Returns whether the mount does not map the owner or the group of an inode.
     ///
     /// Equals `HAS_UNMAPPED_ID()`.
     #[inline(always)]
@@ -82,31 +82,34 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         !self.knows_owner(inode) || !self.knows_group(inode)
     }
 
-    /// Whether the mount knows the object's owner: `vfsuid_valid(i_uid_into_vfsuid())`.
+    /// Returns whether the mount maps the owner: `vfsuid_valid(i_uid_into_vfsuid())`.
     #[inline(always)]
     pub(super) fn knows_owner(self, inode: &impl InodeAttrs<C::Namespace>) -> bool {
-        self.map.has_vfsid(inode, inode.i_uid())
+        self.i_uid_into_vfsuid(inode).is_some()
     }
 
-    /// Whether the mount knows the object's group: `vfsgid_valid(i_gid_into_vfsgid())`.
+    /// Returns whether the mount maps the group: `vfsgid_valid(i_gid_into_vfsgid())`.
     #[inline(always)]
     pub(super) fn knows_group(self, inode: &impl InodeAttrs<C::Namespace>) -> bool {
-        self.map.has_vfsid(inode, inode.i_gid())
+        self.i_gid_into_vfsgid(inode).is_some()
     }
 
-    /// Whether the caller is the owner.
+    /// Returns whether the caller owns an inode.
     #[inline(always)]
     pub(super) fn is_owner(self, inode: &impl InodeAttrs<C::Namespace>) -> bool {
         is_caller(self.i_uid_into_vfsuid(inode), self.caller.fsuid())
     }
 
-    /// Whether the caller is in a group that is seen, if there is one.
+    /// Returns whether the caller is in a group. No caller is in an invalid group.
+    ///
+    /// Equals `vfsgid_in_group_p()`, except that C finds an invalid group if the credentials
+    /// contain the group -1, which nfsd takes from its clients.
     #[inline(always)]
     pub(super) fn vfsgid_in_group_p(self, group: Option<VfsGid>) -> bool {
         group.is_some_and(|group| self.caller.in_group(group))
     }
 
-    /// Whether a namespace has names for an object's owner and group.
+    /// Returns whether a user namespace maps the owner and the group of an inode.
     ///
     /// Equals `privileged_wrt_inode_uidgid()`.
     #[inline]
@@ -122,7 +125,8 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
                 .is_some_and(|group| namespace.has(group.into_kernel()))
     }
 
-    /// Whether the caller has a capability in its own namespace, and that reaches the object.
+    /// Returns whether the caller has a capability in its user namespace, and this maps the owner
+    /// and the group of an inode.
     ///
     /// Equals `capable_wrt_inode_uidgid()`.
     #[doc(alias = "capable_wrt_mapped_inode_uidgid")]
@@ -137,7 +141,8 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
             && self.privileged_wrt_inode_uidgid(namespace, inode)
     }
 
-    /// Whether the caller is the owner, or may act as if it were.
+    /// Returns whether the caller owns an inode, or has `CAP_FOWNER` and a user namespace that maps
+    /// the owner.
     ///
     /// Equals `inode_owner_or_capable()`.
     #[doc(alias = "mapped_inode_owner_or_capable")]
@@ -158,7 +163,7 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
             && self.caller.ns_capable(namespace, Capability::Fowner)
     }
 
-    /// Whether the caller is in the group, or may set the set-group-id bit all the same.
+    /// Returns whether the caller is in a group, or has `CAP_FSETID` over an inode.
     ///
     /// Equals `in_group_or_capable()`.
     #[inline]
@@ -170,9 +175,9 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         self.vfsgid_in_group_p(group) || self.capable_wrt_inode_uidgid(inode, Capability::Fsetid)
     }
 
-    /// What the filesystem stores for objects that the caller makes through the mount.
+    /// The owner of new inodes of the caller, as stored on disk.
     ///
-    /// Equals `mapped_fsuid()`, which is also what `inode_fsuid_set()` stores.
+    /// Equals `mapped_fsuid()`, which `inode_fsuid_set()` stores.
     #[doc(alias("fsuid_into_mnt", "inode_fsuid_set"))]
     #[inline]
     pub fn mapped_fsuid(self, fs: &impl HasNamespace<C::Namespace>) -> Option<FsUid> {
@@ -180,9 +185,9 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         self.map.from_vfsid(fs, owner)
     }
 
-    /// What the filesystem stores as the group of objects that the caller makes.
+    /// The group of new inodes of the caller, as stored on disk.
     ///
-    /// Equals `mapped_fsgid()`, which is also what `inode_fsgid_set()` stores.
+    /// Equals `mapped_fsgid()`, which `inode_fsgid_set()` stores.
     #[doc(alias("fsgid_into_mnt", "inode_fsgid_set"))]
     #[inline]
     pub fn mapped_fsgid(self, fs: &impl HasNamespace<C::Namespace>) -> Option<FsGid> {
@@ -190,7 +195,7 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         self.map.from_vfsid(fs, group)
     }
 
-    /// Whether the filesystem can store an id that is seen.
+    /// Returns whether an id at the mount can be stored on disk.
     ///
     /// Equals `vfsuid_has_fsmapping()` and `vfsgid_has_fsmapping()`.
     #[doc(alias("vfsuid_has_fsmapping", "vfsgid_has_fsmapping"))]
@@ -203,6 +208,6 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
     where
         M: KindIdmap<K, C::Namespace>,
     {
-        self.map.has_fsmapping(fs, id)
+        self.map.from_vfsid(fs, id).is_some()
     }
 }

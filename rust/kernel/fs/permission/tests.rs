@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Comparison of decisions with the C that they take the place of, which is compiled beside under
-//! other names.
+//! Comparison of the checks in Rust with those in C.
+//!
+//! A C function with a switch runs in Rust for all tasks but the one in `mnt_idmapping_c_task`. So
+//! the same function is called twice, the second time with its body in C. Functions that stay in C
+//! are compared with the functions of this module that give the same results without them.
 
 mod attr;
 mod fixture;
@@ -9,6 +12,7 @@ mod fscaps;
 mod idmap_mount;
 mod namei;
 mod owner;
+mod posix_acl;
 
 use super::current::{
     Current,
@@ -19,153 +23,183 @@ use crate::{
     fs::mnt_idmapping::MntIdmap,
     prelude::*, //
 };
-use fixture::World;
+use core::ptr;
+use fixture::Fixture;
 
-/// What a decision said and did, and whether it used a capability, which the task remembers.
+/// The results of a check, and whether it used a capability, which the task records.
 #[derive(Clone, Copy, PartialEq)]
-struct Answer {
-    said: [u32; 4],
+struct Outcome {
+    results: [u32; 4],
     used_capability: bool,
 }
 
-/// What a C function returned, where it does nothing else.
-fn only(returned: c_int) -> [u32; 4] {
-    [returned as u32, 0, 0, 0]
+/// The results of a function that only returns a value.
+fn returned(value: c_int) -> [u32; 4] {
+    [value as u32, 0, 0, 0]
 }
 
-/// The current task at the world's mount.
+/// The current task at the mount of the fixture.
 ///
 /// # Safety
 ///
-/// The world's credentials must be those of this thread.
-unsafe fn task(world: &World) -> CurrentAccess<'_> {
-    // SAFETY: By the requirements above.
-    unsafe {
-        CurrentAccess::new(
-            Current::from_cred(world.cred()),
-            MntIdmap::from_raw(world.idmap()),
-        )
-    }
+/// The credentials of the fixture must be those of this thread.
+unsafe fn access(fixture: &Fixture) -> CurrentAccess<'_> {
+    // SAFETY: The thread keeps the credentials of the fixture.
+    let current = unsafe { Current::new() };
+    // SAFETY: The idmap of the fixture is valid.
+    CurrentAccess::new(current, unsafe { MntIdmap::from_raw(fixture.idmap()) })
 }
 
-/// Asks something of the current task.
-fn ask(question: impl FnOnce() -> [u32; 4]) -> Answer {
-    // SAFETY: The flags of the current task are changed by itself only.
+/// Runs a check.
+fn run(check: impl FnOnce() -> [u32; 4]) -> Outcome {
+    // SAFETY: The current task is valid.
     let flags = unsafe { &raw mut (*bindings::get_current()).flags };
-    // SAFETY: As above.
+    // SAFETY: Only the current task writes to its flags.
     unsafe { *flags &= !bindings::PF_SUPERPRIV };
-    let said = question();
-    // SAFETY: As above.
+    let results = check();
+    // SAFETY: Only the current task writes to its flags.
     let used_capability = unsafe { *flags & bindings::PF_SUPERPRIV != 0 };
-    Answer {
-        said,
+    Outcome {
+        results,
         used_capability,
     }
 }
 
-/// Counts cases, and tells of the first that differ.
+/// Runs a check with the bodies in C of the functions that it calls.
+fn run_c(check: impl FnOnce() -> [u32; 4]) -> Outcome {
+    let task = &raw mut bindings::mnt_idmapping_c_task;
+    // SAFETY: KUnit runs one test at a time, so only this thread writes to the variable.
+    unsafe { task.write_volatile(bindings::get_current()) };
+    let outcome = run(check);
+    // SAFETY: KUnit runs one test at a time, so only this thread writes to the variable.
+    unsafe { task.write_volatile(ptr::null_mut()) };
+    outcome
+}
+
+/// Counts cases, and prints the first that differ.
 #[derive(Default)]
 struct Tally {
     compared: usize,
     differ: usize,
-    /// How many used a capability.
+    /// The number of cases that used a capability.
     used: usize,
-    /// How many ended with the answer of the first, to see that answers vary.
+    /// The number of cases with the results of the first, to see that results vary.
     like_first: usize,
     first: Option<[u32; 4]>,
 }
 
 impl Tally {
-    fn compare(&mut self, world: &World, what: &str, ours: Answer, theirs: Answer) {
+    fn compare(&mut self, fixture: &Fixture, function: &str, rust: Outcome, c: Outcome) {
         self.compared += 1;
-        self.used += usize::from(theirs.used_capability);
-        let first = *self.first.get_or_insert(theirs.said);
-        self.like_first += usize::from(first == theirs.said);
-        if ours != theirs {
+        self.used += usize::from(c.used_capability);
+        let first = *self.first.get_or_insert(c.results);
+        self.like_first += usize::from(first == c.results);
+        if rust != c {
             self.differ += 1;
             if self.differ <= 5 {
-                let ([a, b, c, d], [e, f, g, h]) = (ours.said, theirs.said);
-                let (x, y) = (ours.used_capability, theirs.used_capability);
-                pr_err!("{what}: Rust: {a:x} {b:x} {c:x} {d:x} {x}\n");
-                pr_err!("{what}: C:    {e:x} {f:x} {g:x} {h:x} {y}\n");
-                pr_err!("{what}: for {world}\n");
+                for (engine, outcome) in [("Rust", rust), ("C", c)] {
+                    let [w, x, y, z] = outcome.results;
+                    let used = outcome.used_capability;
+                    pr_err!("{function}: {engine}: {w:x} {x:x} {y:x} {z:x} {used}\n");
+                }
+                pr_err!("{function}: for {fixture}\n");
             }
         }
     }
 
-    /// Whether all were equal, and there were some of each kind.
-    fn holds(&self, what: &str) -> bool {
+    /// Whether all cases were equal, and there were some of each kind.
+    fn holds(&self, function: &str) -> bool {
         let (compared, used) = (self.compared, self.used);
-        pr_info!("{what}: {compared} cases, {used} by capability\n");
+        pr_info!("{function}: {compared} cases, {used} with a capability\n");
         self.differ == 0 && compared > 10_000 && self.like_first < compared
+    }
+
+    /// [`Tally::holds`], for a function that checks capabilities.
+    fn holds_with_capabilities(&self, function: &str) -> bool {
+        self.holds(function) && self.used > 100
     }
 }
 
-/// Asks both engines something about many random worlds.
-fn compare(
+/// The number of times that all relations of a caller to an inode are compared.
+const ROUNDS: u32 = 5000;
+
+/// Compares two functions on random fixtures: the second runs in C.
+fn compare_pair(
     seed: u64,
-    what: &str,
-    mut ours: impl FnMut(&mut World, u32) -> [u32; 4],
-    mut theirs: impl FnMut(&mut World, u32) -> [u32; 4],
+    function: &str,
+    mut rust: impl FnMut(&mut Fixture, u32) -> [u32; 4],
+    mut c: impl FnMut(&mut Fixture, u32) -> [u32; 4],
 ) -> Result<Tally> {
-    let mut world = World::new(seed)?;
+    let mut fixture = Fixture::new(seed)?;
     let mut tally = Tally::default();
     for _ in 0..ROUNDS {
-        for relation in 0..World::RELATIONS {
-            let mode = world.any_kind() | world.below(0o10000);
-            world.shuffle(relation, mode as u16)?;
-            // Both have to draw the same.
-            let draw = world.below(1 << 16);
-            let ours = ask(|| ours(&mut world, draw));
-            let theirs = ask(|| theirs(&mut world, draw));
-            tally.compare(&world, what, ours, theirs);
+        for relation in 0..Fixture::RELATIONS {
+            let mode = fixture.any_kind() | fixture.below(0o10000);
+            fixture.shuffle(relation, mode as u16)?;
+            let draw = fixture.below(1 << 16);
+            let in_rust = run(|| rust(&mut fixture, draw));
+            let in_c = run_c(|| c(&mut fixture, draw));
+            tally.compare(&fixture, function, in_rust, in_c);
         }
     }
     Ok(tally)
 }
 
-/// How often all relations of a caller to an object are gone through.
-const ROUNDS: u32 = 5000;
+/// Compares a function with a switch on random fixtures.
+fn compare(
+    seed: u64,
+    function: &str,
+    check: impl Fn(&mut Fixture, u32) -> [u32; 4],
+) -> Result<Tally> {
+    compare_pair(seed, function, &check, &check)
+}
 
-#[kunit_tests(rust_fs_access)]
+#[kunit_tests(rust_fs_permission)]
 mod suite {
     use super::*;
 
-    /// Asks both engines for each permission.
-    fn compare_permissions(world: &World, tally: &mut Tally) {
+    /// Without this, comparisons could compare Rust with Rust.
+    #[test]
+    fn switch_selects_the_engine() {
+        // SAFETY: The function only reads the switch.
+        let in_rust = || unsafe { returned(bindings::kunit_mnt_idmapping_in_rust().into()) };
+        assert_eq!(run(in_rust).results, returned(1));
+        assert_eq!(run_c(in_rust).results, returned(0));
+        assert_eq!(run(in_rust).results, returned(1));
+    }
+
+    /// Compares each access mask.
+    fn compare_permissions(fixture: &Fixture, tally: &mut Tally) {
         for want in 0..8 {
-            let mask = want | world.may_not_block();
-            let (idmap, inode) = (world.idmap(), world.inode());
-            let _walk = world.walk();
-            // SAFETY: All of the world is valid.
-            let ours = ask(|| unsafe { only(bindings::generic_permission(idmap, inode, mask)) });
-            // SAFETY: As above.
-            let theirs =
-                ask(|| unsafe { only(bindings::oracle_generic_permission(idmap, inode, mask)) });
-            tally.compare(world, "generic_permission", ours, theirs);
+            let mask = want | fixture.may_not_block();
+            let (idmap, inode) = (fixture.idmap(), fixture.inode());
+            let _walk = fixture.walk();
+            // SAFETY: All objects of the fixture are valid.
+            let check = || unsafe { returned(bindings::generic_permission(idmap, inode, mask)) };
+            tally.compare(fixture, "generic_permission", run(check), run_c(check));
         }
     }
 
-    /// Each mode, what is wanted, kind of object, relation of the caller to it and capability that
-    /// counts, where the mount is idmapped and where it is not.
+    /// Each mode, access mask, type of file, relation of the caller to the inode, and capability
+    /// that counts, on a mount with an idmap and on one without.
     #[test]
-    fn all_permissions_as_in_c() -> Result {
+    fn generic_permission_exhaustive() -> Result {
         const CAPABILITIES: [u64; 4] = [
             0,
             1 << bindings::CAP_DAC_OVERRIDE,
             1 << bindings::CAP_DAC_READ_SEARCH,
             1 << bindings::CAP_DAC_OVERRIDE | 1 << bindings::CAP_DAC_READ_SEARCH,
         ];
-        let mut world = World::new(20)?;
+        let mut fixture = Fixture::new(20)?;
         let mut tally = Tally::default();
-        world.shuffle(0, 0)?;
+        fixture.shuffle(0, 0)?;
         for idmapped in [false, true] {
-            for relation in 0..World::RELATIONS {
+            for relation in 0..Fixture::RELATIONS {
                 for capabilities in CAPABILITIES {
                     for kind in [bindings::S_IFREG, bindings::S_IFDIR] {
                         for mode in 0..0o1000u16 {
-                            world.set(idmapped, relation, kind as u16 | mode, capabilities);
-                            compare_permissions(&world, &mut tally);
+                            fixture.set(idmapped, relation, kind as u16 | mode, capabilities);
+                            compare_permissions(&fixture, &mut tally);
                         }
                     }
                 }
@@ -177,19 +211,19 @@ mod suite {
         Ok(())
     }
 
-    /// Each mode, what is wanted and relation of the caller to the object, with its kind, maps,
-    /// namespaces, groups, capabilities and ACLs at random.
+    /// Each mode, access mask and relation of the caller to the inode. The type of file, idmaps,
+    /// namespaces, groups, capabilities and ACLs are random.
     #[test]
-    fn permission_as_in_c() -> Result {
-        let mut world = World::new(1)?;
+    fn generic_permission_random() -> Result {
+        let mut fixture = Fixture::new(1)?;
         let mut tally = Tally::default();
         for _ in 0..8 {
-            for relation in 0..World::RELATIONS {
+            for relation in 0..Fixture::RELATIONS {
                 for mode in 0..0o1000u16 {
-                    for kind in [bindings::S_IFDIR, world.any_kind()] {
-                        let special = world.below(8) << 9;
-                        world.shuffle(relation, (kind | special) as u16 | mode)?;
-                        compare_permissions(&world, &mut tally);
+                    for kind in [bindings::S_IFDIR, fixture.any_kind()] {
+                        let special = fixture.below(8) << 9;
+                        fixture.shuffle(relation, (kind | special) as u16 | mode)?;
+                        compare_permissions(&fixture, &mut tally);
                     }
                 }
             }

@@ -29,7 +29,7 @@ use crate::{
     },
 };
 
-/// A right that `capabilities(7)` lists, by its number.
+/// A capability that permission checks use, with its number in C.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub enum Capability {
@@ -49,15 +49,15 @@ pub enum Capability {
     Setfcap = 31,
 }
 
-/// What a user namespace calls the ids of one kind.
+/// The map of a user namespace for one kind of ids.
 pub trait UidGidMap<K: Kind> {
-    /// What the namespace calls an id, if anything: `from_kuid()`, `from_kgid()`.
+    /// Maps an id into the namespace: `from_kuid()`, `from_kgid()`.
     fn from_kid(&self, id: Id<K, Kernel>) -> Option<Id<K, Local>>;
 
-    /// What the namespace calls so, if anything: `make_kuid()`, `make_kgid()`.
-    fn make_kid(&self, name: Id<K, Local>) -> Option<Id<K, Kernel>>;
+    /// Maps an id of the namespace to the kernel's: `make_kuid()`, `make_kgid()`.
+    fn make_kid(&self, id: Id<K, Local>) -> Option<Id<K, Kernel>>;
 
-    /// Whether the namespace has a name for an id: `kuid_has_mapping()`, `kgid_has_mapping()`.
+    /// Returns whether the namespace maps an id: `kuid_has_mapping()`, `kgid_has_mapping()`.
     #[inline(always)]
     fn has(&self, id: Id<K, Kernel>) -> bool {
         self.from_kid(id).is_some()
@@ -66,45 +66,45 @@ pub trait UidGidMap<K: Kind> {
 
 /// A user namespace.
 pub trait Namespace: UidGidMap<User> + UidGidMap<Group> {
-    /// The namespace in which it was made, [`None`] for the initial one.
+    /// The parent namespace, or [`None`] for the initial one.
     fn parent(&self) -> Option<&Self>;
 }
 
-/// Who wants something, by a handle that is handed around.
+/// The credentials of a caller.
 pub trait Caller: Copy {
-    /// What user namespaces are here.
+    /// The type of user namespaces.
     type Namespace: Namespace + ?Sized;
 
-    /// The user that it acts on files as: `current_fsuid()`.
+    /// The user id for access to files: `current_fsuid()`.
     ///
-    /// [`None`] is a caller inside the kernel that acts as nobody, and owns nothing.
+    /// It can be invalid: ksmbd takes it from its configuration.
     fn fsuid(&self) -> Option<Kuid>;
 
-    /// The group that it acts on files as: `current_fsgid()`.
+    /// The group id for access to files: `current_fsgid()`.
     fn fsgid(&self) -> Option<Kgid>;
 
-    /// Whether it is in a group that is seen through a mount: `vfsgid_in_group_p()`.
+    /// Returns whether a mapped group is one of the caller's groups: `vfsgid_in_group_p()`.
     fn in_group(&self, group: VfsGid) -> bool;
 
-    /// Its user namespace: `current_user_ns()`.
+    /// The user namespace: `current_user_ns()`.
     fn namespace(&self) -> &Self::Namespace;
 
-    /// Whether it has a capability over all there is: `capable()`.
+    /// Returns whether the caller has a capability in the initial user namespace: `capable()`.
     fn capable(&self, capability: Capability) -> bool;
 
-    /// Whether it has a capability over what belongs to a namespace: `ns_capable()`.
+    /// Returns whether the caller has a capability in a user namespace: `ns_capable()`.
     fn ns_capable(&self, namespace: &Self::Namespace, capability: Capability) -> bool;
 }
 
-/// What belongs to a filesystem, and through it to the user namespace that this was mounted in.
+/// An object of a filesystem, which belongs to a user namespace.
 pub trait HasNamespace<N: ?Sized> {
-    /// That namespace: `sb->s_user_ns`, `i_user_ns()`.
+    /// The user namespace of the filesystem: `sb->s_user_ns`, `i_user_ns()`.
     fn namespace(&self) -> &N;
 }
 
-/// An object with an owner.
+/// Attributes of an inode.
 ///
-/// What it gives is only of use to [`Access`](super::Access), which knows the mount.
+/// The ids are those on disk. [`Access`](super::Access) maps them.
 pub trait InodeAttrs<N: ?Sized>: HasNamespace<N> {
     /// `inode->i_mode`
     fn mode(&self) -> Mode;
@@ -115,84 +115,56 @@ pub trait InodeAttrs<N: ?Sized>: HasNamespace<N> {
     /// `inode->i_gid`
     fn i_gid(&self) -> Option<FsGid>;
 
-    /// `inode->i_flags`, those of [`InodeFlags`].
+    /// `inode->i_flags`, of which [`InodeFlags`] names some.
     fn flags(&self) -> InodeFlags;
 }
 
-/// An object whose permission bits and ACL are asked for.
+/// An inode with an access ACL, on a superblock with flags.
 pub trait InodePerm<N: ?Sized>: InodeAttrs<N> {
-    /// The entries of an ACL, in their order.
+    /// The entries of an ACL.
     type Entries<'a>: Iterator<Item = Entry<Filesystem>>
     where
         Self: 'a;
 
-    /// Whether nothing needs to be read to know that it has no ACL: `no_acl_inode()`.
+    /// Returns whether the inode is known to have no ACL: `no_acl_inode()`.
     fn no_acl(&self) -> bool;
 
-    /// Whether its filesystem has ACLs: `IS_POSIXACL()`.
+    /// Returns whether the filesystem has ACLs: `IS_POSIXACL()`.
     fn is_posixacl(&self) -> bool;
 
-    /// Whether its filesystem is read-only: `sb_rdonly()`.
+    /// Returns whether the superblock is read-only: `sb_rdonly()`.
     fn is_read_only(&self) -> bool;
 
-    /// Has its access ACL judged, [`None`] if it has none.
+    /// Calls a function with the access ACL. Returns [`None`] if the inode has none.
     ///
-    /// With [`Mask::MAY_NOT_BLOCK`] only what is cached is looked at, and
-    /// [`ECHILD`](super::CheckError::ECHILD) says that this was not enough.
+    /// With [`Mask::MAY_NOT_BLOCK`] this does not sleep: it fails with
+    /// [`ECHILD`](super::CheckError::ECHILD) if the ACL is not cached.
     fn with_acl<R>(
         &self,
         mask: Mask,
-        judge: impl FnOnce(Self::Entries<'_>) -> R,
+        check: impl FnOnce(Self::Entries<'_>) -> R,
     ) -> CheckResult<Option<R>>;
 }
 
-/// The map of a mount for one kind of ids.
+/// The idmap of a mount for one kind of ids.
 pub trait KindIdmap<K: Kind, N: ?Sized> {
-    /// What the mount shows for an id that the filesystem stores: `make_vfsuid()`,
-    /// `make_vfsgid()`.
+    /// Maps an id on disk to the id at the mount: `make_vfsuid()`, `make_vfsgid()`.
     fn make_vfsid(
         &self,
         fs: &impl HasNamespace<N>,
         id: Option<Id<K, Filesystem>>,
     ) -> Option<Id<K, Vfs>>;
 
-    /// [`KindIdmap::make_vfsid`] if that is quickly told, else [`None`].
-    ///
-    /// For the most frequent of decisions, which is then made without a function call.
-    #[inline(always)]
-    fn make_vfsid_inline(
-        &self,
-        fs: &impl HasNamespace<N>,
-        id: Option<Id<K, Filesystem>>,
-    ) -> Option<Option<Id<K, Vfs>>> {
-        Some(self.make_vfsid(fs, id))
-    }
-
-    /// What the filesystem stores for an id that the mount shows: `from_vfsuid()`,
-    /// `from_vfsgid()`.
+    /// Maps an id at the mount to the id on disk: `from_vfsuid()`, `from_vfsgid()`.
     fn from_vfsid(
         &self,
         fs: &impl HasNamespace<N>,
         id: Option<Id<K, Vfs>>,
     ) -> Option<Id<K, Filesystem>>;
-
-    /// Whether the mount shows anything for an id that the filesystem stores.
-    ///
-    /// What it shows need not be told, which is a little less work.
-    #[inline(always)]
-    fn has_vfsid(&self, fs: &impl HasNamespace<N>, id: Option<Id<K, Filesystem>>) -> bool {
-        self.make_vfsid(fs, id).is_some()
-    }
-
-    /// Whether the filesystem can store an id that the mount shows.
-    #[inline(always)]
-    fn has_fsmapping(&self, fs: &impl HasNamespace<N>, id: Option<Id<K, Vfs>>) -> bool {
-        self.from_vfsid(fs, id).is_some()
-    }
 }
 
-/// The map of a mount, C's `struct mnt_idmap`.
+/// The idmap of a mount: `struct mnt_idmap`.
 pub trait Idmap<N: ?Sized>: KindIdmap<User, N> + KindIdmap<Group, N> {
-    /// Whether the mount is not idmapped: `idmap == &nop_mnt_idmap`.
+    /// Returns whether the mount has no idmap: `idmap == &nop_mnt_idmap`.
     fn is_nop(&self) -> bool;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Changing owner, group, mode and times.
+//! Checks on changes of attributes, for `fs/attr.c`.
 
 use super::task;
 use crate::{
@@ -8,13 +8,12 @@ use crate::{
     fs::{
         inode::AnyInode,
         mode::{
-            Mask,
             Mode,
             Valid, //
         },
         permission::{
-            CheckError,
-            IattrFields, //
+            CheckError, //
+            IattrFields,
         },
     },
     prelude::*,
@@ -29,148 +28,108 @@ use crate::{
 ///
 /// # Invariants
 ///
-/// It is valid, and nobody else writes to it; who calls [`IattrFields::set_mode`] may write to it. What
-/// `ia_valid` does not speak of may be anything.
+/// The pointer is valid, and nothing else accesses the object. Fields that `ia_valid` does not
+/// select hold any value.
 struct CIattr(*mut bindings::iattr);
 
 impl IattrFields for CIattr {
     #[inline(always)]
     fn valid(&self) -> Valid {
-        // SAFETY: By the type invariants.
+        // SAFETY: The pointer is valid by the type invariants.
         Valid::new(unsafe { (*self.0).ia_valid })
     }
 
     #[inline(always)]
     fn mode(&self) -> Mode {
-        // SAFETY: By the type invariants.
+        // SAFETY: The pointer is valid by the type invariants.
         Mode::new(unsafe { (*self.0).ia_mode })
     }
 
     #[inline(always)]
     fn set_mode(&mut self, mode: Mode) {
-        // SAFETY: By the type invariants.
+        // SAFETY: The pointer is valid by the type invariants, and nothing else accesses the
+        // object.
         unsafe { (*self.0).ia_mode = mode.bits() };
     }
 
     #[inline(always)]
     fn vfsuid(&self) -> Option<VfsUid> {
-        // SAFETY: By the type invariants. Both members of the union are one integer.
+        // SAFETY: The pointer is valid by the type invariants. `ia_uid` and `ia_vfsuid` are the
+        // same integer.
         Id::from_c(unsafe { (*self.0).__bindgen_anon_1.ia_vfsuid.val })
     }
 
     #[inline(always)]
     fn vfsgid(&self) -> Option<VfsGid> {
-        // SAFETY: By the type invariants. Both members of the union are one integer.
+        // SAFETY: The pointer is valid by the type invariants. `ia_gid` and `ia_vfsgid` are the
+        // same integer.
         Id::from_c(unsafe { (*self.0).__bindgen_anon_2.ia_vfsgid.val })
     }
 }
 
-decision! {
-    /// The body of `setattr_should_drop_sgid()`.
-    ///
-    /// # Safety
-    ///
-    /// `idmap` and `inode` must be valid, and `cred` must be `current_cred()`.
-    fn rust_setattr_should_drop_sgid(idmap, inode: *const bindings::inode) -> c_int, in AnyInode::from_raw(inode), by InitUserNsIdmap;
-    |task| {
-        let kill = task.setattr_should_drop_sgid(AnyInode::from_raw(inode));
-        kill.bits() as c_int
-    }
-}
-
-decision! {
-    /// The body of `setattr_should_drop_suidgid()`.
-    ///
-    /// # Safety
-    ///
-    /// `idmap` and `inode` must be valid, and `cred` must be `current_cred()`.
-    fn rust_setattr_should_drop_suidgid(idmap, inode: *const bindings::inode) -> c_int, in AnyInode::from_raw(inode), by InitUserNsIdmap;
-    |task| {
-        let kill = task.setattr_should_drop_suidgid(AnyInode::from_raw(inode));
-        kill.bits() as c_int
-    }
-}
-
-decision! {
-    /// The body of `setattr_prepare()`.
-    ///
-    /// # Safety
-    ///
-    /// `idmap`, `dentry`, its inode and `attr` must be valid, the latter not be in use by others, and
-    /// `cred` must be `current_cred()`.
-    fn rust_setattr_prepare(idmap, dentry: *mut bindings::dentry, attr: *mut bindings::iattr) -> c_int, in AnyInode::from_raw((*dentry).d_inode), by InitUserNsIdmap;
-    |task| {
-        let inode = AnyInode::from_raw((*dentry).d_inode);
-        // INVARIANT: By the requirements of the function for C.
-        CheckError::to_c(task.setattr_prepare(
-            inode,
-            &mut CIattr(attr),
-            || CheckError::from_c(bindings::inode_newsize_ok(inode.as_ptr(), (*attr).ia_size)),
-            || CheckError::from_c(bindings::security_inode_killpriv(idmap, dentry)),
-        ))
-    }
-}
-
-decision! {
-    /// What `setattr_copy()` does with owner, group and mode.
-    ///
-    /// # Safety
-    ///
-    /// `idmap`, `inode` and `attr` must be valid, the inode's lock must be held, and `cred` must be
-    /// `current_cred()`.
-    fn rust_setattr_copy_owner(idmap, inode: *mut bindings::inode, attr: *const bindings::iattr), in AnyInode::from_raw(inode), by InitUserNsIdmap;
-    |task| {
-        // INVARIANT: By the requirements of the function for C; nothing is written to it.
-        let attr = CIattr(attr.cast_mut());
-        let new = task.setattr_copy(AnyInode::from_raw(inode), &attr);
-        // Who reads these without the lock reads each as a whole.
-        if attr.valid().has(Valid::ATTR_UID) {
-            (&raw mut (*inode).i_uid.val).write_volatile(Id::to_c(new.owner));
-        }
-        if attr.valid().has(Valid::ATTR_GID) {
-            (&raw mut (*inode).i_gid.val).write_volatile(Id::to_c(new.group));
-        }
-        if attr.valid().has(Valid::ATTR_MODE) {
-            (&raw mut (*inode).i_mode).write_volatile(new.mode.bits());
-        }
-    }
-}
-
-/// The body of `may_setattr()`.
-///
-/// Most changes are decided without the map.
+/// Returns `ATTR_KILL_SGID` if a write must remove the set-group-id bit, otherwise 0:
+/// `setattr_should_drop_sgid()`.
 ///
 /// # Safety
 ///
-/// `idmap` and `inode` must be valid, and `cred` must be `current_cred()`.
+/// `idmap` and `inode` must be valid.
 #[export]
-unsafe extern "C" fn rust_may_setattr(
+unsafe extern "C" fn rust_setattr_should_drop_sgid(
     idmap: *mut bindings::mnt_idmap,
-    inode: *mut bindings::inode,
-    ia_valid: c_uint,
-    cred: *const bindings::cred,
+    inode: *const bindings::inode,
 ) -> c_int {
-    // SAFETY: By the requirements above.
-    let (task, inode) = unsafe { (task(idmap, cred), AnyInode::from_raw(inode)) };
-    let may_write = move |mask: Mask| {
-        // SAFETY: By the requirements above.
-        let error =
-            unsafe { bindings::inode_permission(idmap, inode.as_ptr(), mask.bits() as c_int) };
-        CheckError::from_c(error)
-    };
-    CheckError::to_c(task.may_setattr(inode, Valid::new(ia_valid), may_write))
+    // SAFETY: `idmap` is valid, and the credentials stay the same until this returns.
+    let task = unsafe { task(idmap) };
+    // SAFETY: `inode` is valid.
+    let kill = task.setattr_should_drop_sgid(unsafe { AnyInode::from_raw(inode) });
+    kill.bits() as c_int
 }
 
-decision! {
-    /// What `notify_change()` asks of the ids.
-    ///
-    /// # Safety
-    ///
-    /// `idmap`, `inode` and `attr` must be valid, and `cred` must be `current_cred()`.
-    fn rust_notify_change_ids(idmap, inode: *mut bindings::inode, attr: *const bindings::iattr) -> c_int, in AnyInode::from_raw(inode), by InlineIdmap;
-    |task| {
-        // INVARIANT: By the requirements of the function for C; nothing is written to it.
-        let attr = CIattr(attr.cast_mut());
-        CheckError::to_c(task.notify_change_ids(AnyInode::from_raw(inode), &attr))
-    }
+/// Returns those of `ATTR_KILL_SUID` and `ATTR_KILL_SGID` whose bit a write must remove:
+/// `setattr_should_drop_suidgid()`.
+///
+/// # Safety
+///
+/// `idmap` and `inode` must be valid.
+#[export]
+unsafe extern "C" fn rust_setattr_should_drop_suidgid(
+    idmap: *mut bindings::mnt_idmap,
+    inode: *mut bindings::inode,
+) -> c_int {
+    // SAFETY: `idmap` is valid, and the credentials stay the same until this returns.
+    let task = unsafe { task(idmap) };
+    // SAFETY: `inode` is valid.
+    let kill = task.setattr_should_drop_suidgid(unsafe { AnyInode::from_raw(inode) });
+    kill.bits() as c_int
+}
+
+/// Checks whether the caller may change attributes: `setattr_prepare()`.
+///
+/// # Safety
+///
+/// `idmap`, `dentry`, its inode and `attr` must be valid, and nothing else may access `attr`. The
+/// caller may sleep.
+#[export]
+unsafe extern "C" fn rust_setattr_prepare(
+    idmap: *mut bindings::mnt_idmap,
+    dentry: *mut bindings::dentry,
+    attr: *mut bindings::iattr,
+) -> c_int {
+    // SAFETY: `idmap` is valid, and the credentials stay the same until this returns.
+    let task = unsafe { task(idmap) };
+    // SAFETY: `dentry` is valid and has an inode, which is valid.
+    let inode = unsafe { AnyInode::from_raw((*dentry).d_inode) };
+    CheckError::to_c(task.setattr_prepare(
+        inode,
+        // INVARIANT: `attr` is valid, and nothing else accesses it.
+        &mut CIattr(attr),
+        // SAFETY: The inode and `attr` are valid.
+        || {
+            CheckError::from_c(unsafe {
+                bindings::inode_newsize_ok(inode.as_ptr(), (*attr).ia_size)
+            })
+        },
+        // SAFETY: `idmap` and `dentry` are valid.
+        || CheckError::from_c(unsafe { bindings::security_inode_killpriv(idmap, dentry) }),
+    ))
 }

@@ -1,131 +1,226 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whose root the capabilities of a file are for.
+//! The extended attribute `security.capability`, for `security/commoncap.c`.
 
 use super::task;
 use crate::{
+    alloc::flags::GFP_ATOMIC,
     bindings,
     fs::{
         inode::AnyInode,
         permission::{
             CallerCaps,
             CapsRoot,
-            CheckResult,
-            DiskCaps, //
+            CheckError,
+            DiskCaps,
+            FileCaps, //
         },
     },
     prelude::*,
-    uidgid::Id, //
+    str::CStrExt as _,
 };
-use core::slice;
+use core::{
+    ptr,
+    slice, //
+};
 
-/// Reads an attribute.
+/// `XATTR_NAME_CAPS`
+const NAME: &CStr = c"security.capability";
+
+/// `CAP_VALID_MASK`
+const VALID: u64 = u64::MAX >> (63 - bindings::CAP_LAST_CAP);
+
+/// Reads the capabilities that execution of a file grants: `get_vfs_caps_from_disk()`.
 ///
 /// # Safety
 ///
-/// `data` must be valid for reads of `size` bytes for `'a`.
-unsafe fn attribute<'a>(data: *const c_void, size: usize) -> &'a [u8] {
-    // SAFETY: By the requirements above.
-    unsafe { slice::from_raw_parts(data.cast(), size) }
-}
-
-/// Gives C a revision, by the size of its attribute, and the root of the third; or an error.
-///
-/// # Safety
-///
-/// `rootid` must be valid for writes.
-unsafe fn answer(root: CheckResult<CapsRoot>, rootid: *mut u32) -> c_int {
-    match root {
-        Ok(root) => {
-            if let CapsRoot::V3(id) = root {
-                // SAFETY: By the requirements above.
-                unsafe { *rootid = Id::to_c(id) };
-            }
-            root.size() as c_int
-        }
-        Err(denied) => denied.to_errno(),
-    }
-}
-
-/// Whose root the capabilities of a program are for: what `get_vfs_caps_from_disk()` asks.
-///
-/// Gives zero and the root, or a negative error number.
-///
-/// # Safety
-///
-/// `idmap` and `inode` must be valid, `data` for reads of `size` bytes, `rootid` for writes, and
-/// `cred` must be `current_cred()`.
+/// `idmap` and `dentry` must be valid, and `cpu_caps` must be valid for writes. The caller may
+/// sleep.
 #[export]
-unsafe extern "C" fn rust_caps_to_execute(
+unsafe extern "C" fn rust_get_vfs_caps_from_disk(
     idmap: *mut bindings::mnt_idmap,
-    inode: *mut bindings::inode,
-    data: *const c_void,
-    size: usize,
-    rootid: *mut bindings::kuid_t,
-    cred: *const bindings::cred,
+    dentry: *const bindings::dentry,
+    cpu_caps: *mut bindings::cpu_vfs_cap_data,
 ) -> c_int {
-    // SAFETY: By the requirements above.
-    let (task, inode) = unsafe { (task(idmap, cred), AnyInode::from_raw(inode)) };
-    // SAFETY: By the requirements above.
-    let attribute = unsafe { attribute(data, size) };
+    // SAFETY: `cpu_caps` is valid for writes.
+    let cpu_caps = unsafe {
+        cpu_caps.write(pin_init::zeroed());
+        &mut *cpu_caps
+    };
+    // SAFETY: `dentry` is valid.
+    let inode = unsafe { (*dentry).d_inode };
+    if inode.is_null() {
+        return CheckError::ENODATA.to_errno();
+    }
+
+    let mut attribute = [0; CapsRoot::MAX_SIZE];
+    // SAFETY: `dentry` and its inode are valid, and the buffer has the size that is passed.
+    let size = unsafe {
+        bindings::__vfs_getxattr(
+            dentry.cast_mut(),
+            inode,
+            NAME.as_char_ptr(),
+            attribute.as_mut_ptr().cast(),
+            attribute.len(),
+        )
+    };
+    // The size and error numbers fit into an `i32`.
+    let size = size as i32;
+    let attribute = match CheckError::from_errno(size) {
+        Some(CheckError::EOPNOTSUPP) => return CheckError::ENODATA.to_errno(),
+        Some(error) => return error.to_errno(),
+        None => attribute.get(..size as usize).unwrap_or(&[]),
+    };
+
+    let Ok(caps) = FileCaps::new(attribute) else {
+        return CheckError::EINVAL.to_errno();
+    };
+    cpu_caps.magic_etc = caps.magic;
+    // SAFETY: `idmap` is valid, and the credentials stay the same until this returns.
+    let task = unsafe { task(idmap) };
+    // SAFETY: `inode` is valid.
+    let inode = unsafe { AnyInode::from_raw(inode) };
     match DiskCaps::to_execute(attribute).and_then(|caps| task.caps_to_execute(inode, caps)) {
         Ok(root) => {
-            // SAFETY: By the requirements above.
-            unsafe { (*rootid).val = root.get() };
+            cpu_caps.rootid.val = root.get();
+            cpu_caps.permitted.val = caps.permitted & VALID;
+            cpu_caps.inheritable.val = caps.inheritable & VALID;
             0
         }
-        Err(denied) => denied.to_errno(),
+        Err(error) => error.to_errno(),
     }
 }
 
-/// What the caller is shown of an attribute: what `cap_inode_getsecurity()` asks.
-///
-/// Gives the size of the revision to show, and in `rootid` the root of the third; or a negative
-/// error number.
-///
-/// # Safety
-///
-/// As for [`rust_caps_to_execute`].
-#[export]
-unsafe extern "C" fn rust_caps_to_caller(
-    idmap: *mut bindings::mnt_idmap,
-    inode: *mut bindings::inode,
-    data: *const c_void,
-    size: usize,
-    rootid: *mut u32,
-    cred: *const bindings::cred,
-) -> c_int {
-    // SAFETY: By the requirements above.
-    let (task, inode) = unsafe { (task(idmap, cred), AnyInode::from_raw(inode)) };
-    // SAFETY: By the requirements above.
-    let attribute = unsafe { attribute(data, size) };
-    let caps = DiskCaps::to_show(attribute).and_then(|caps| task.caps_to_caller(inode, caps));
-    // SAFETY: By the requirements above.
-    unsafe { answer(caps.map(|caps| caps.0), rootid) }
+/// Memory of `kmalloc()` with an extended attribute, or null.
+struct Value(*mut c_char);
+
+impl Value {
+    /// Releases ownership.
+    fn into_raw(self) -> *mut c_void {
+        let value = self.0.cast();
+        core::mem::forget(self);
+        value
+    }
 }
 
-/// What is put on disk for an attribute that the caller writes: what `cap_convert_nscap()` asks.
+impl Drop for Value {
+    fn drop(&mut self) {
+        // SAFETY: The pointer is null or comes from `kmalloc()`, and this owns it.
+        unsafe { bindings::kfree(self.0.cast()) };
+    }
+}
+
+/// Reads `security.capability` for the caller: `cap_inode_getsecurity()`.
 ///
-/// Gives the size of the revision to write, and in `rootid` the root of the third; or a negative
-/// error number.
+/// Returns the size of the attribute, and stores a new copy in `buffer` if `alloc`.
 ///
 /// # Safety
 ///
-/// As for [`rust_caps_to_execute`].
+/// `idmap` and `inode` must be valid, `name` must be a string, and `buffer` must be valid for
+/// writes. The caller may sleep.
 #[export]
-unsafe extern "C" fn rust_caps_from_caller(
+unsafe extern "C" fn rust_cap_inode_getsecurity(
     idmap: *mut bindings::mnt_idmap,
     inode: *mut bindings::inode,
-    data: *const c_void,
-    size: usize,
-    rootid: *mut u32,
-    cred: *const bindings::cred,
+    name: *const c_char,
+    buffer: *mut *mut c_void,
+    alloc: bool,
 ) -> c_int {
-    // SAFETY: By the requirements above.
-    let (task, inode) = unsafe { (task(idmap, cred), AnyInode::from_raw(inode)) };
-    // SAFETY: By the requirements above.
-    let attribute = unsafe { attribute(data, size) };
-    let caps = CallerCaps::new(attribute).and_then(|caps| task.caps_from_caller(inode, caps));
-    // SAFETY: By the requirements above.
-    unsafe { answer(caps.map(|caps| caps.0), rootid) }
+    // SAFETY: `name` is a string that stays the same until this returns.
+    if unsafe { CStr::from_char_ptr(name) } != c"capability" {
+        return CheckError::EOPNOTSUPP.to_errno();
+    }
+    // SAFETY: `inode` is valid.
+    let dentry = unsafe { bindings::d_find_any_alias(inode) };
+    if dentry.is_null() {
+        return CheckError::EINVAL.to_errno();
+    }
+    let mut value = Value(ptr::null_mut());
+    // SAFETY: `idmap` and `dentry` are valid, and `value` is null.
+    let size = unsafe {
+        bindings::vfs_getxattr_alloc(
+            idmap,
+            dentry,
+            NAME.as_char_ptr(),
+            &mut value.0,
+            CapsRoot::MAX_SIZE,
+            bindings::GFP_NOFS,
+        )
+    };
+    // SAFETY: This drops the reference that `d_find_any_alias()` took.
+    unsafe { bindings::dput(dentry) };
+    if size < 0 || value.0.is_null() {
+        return size;
+    }
+
+    // SAFETY: `vfs_getxattr_alloc()` stored `size` bytes, and nothing else accesses them.
+    let attribute = unsafe { slice::from_raw_parts_mut(value.0.cast::<u8>(), size as usize) };
+    // SAFETY: `idmap` is valid, and the credentials stay the same until this returns.
+    let task = unsafe { task(idmap) };
+    // SAFETY: `inode` is valid.
+    let inode = unsafe { AnyInode::from_raw(inode) };
+    let root = match DiskCaps::to_show(attribute).and_then(|c| task.caps_to_caller(inode, c)) {
+        Ok(CallerCaps(root)) => root,
+        Err(error) => return error.to_errno(),
+    };
+    if alloc {
+        let shown = if root.size() == attribute.len() {
+            root.store(attribute);
+            value.into_raw()
+        } else {
+            match new_attribute(root, attribute) {
+                Ok(new) => new,
+                Err(error) => return error.to_errno(),
+            }
+        };
+        // SAFETY: `buffer` is valid for writes.
+        unsafe { *buffer = shown };
+    }
+    root.size() as c_int
+}
+
+/// Makes an attribute of another revision with the same capabilities, in memory of `kmalloc()`.
+fn new_attribute(root: CapsRoot, from: &[u8]) -> Result<*mut c_void> {
+    let mut new = KBox::new([0; CapsRoot::MAX_SIZE], GFP_ATOMIC)?;
+    root.convert(from, &mut *new);
+    Ok(KBox::into_raw(new).cast())
+}
+
+/// Checks an attribute that the caller writes, and replaces it if the filesystem must store
+/// another one: `cap_convert_nscap()`.
+///
+/// # Safety
+///
+/// `idmap`, `dentry` and its inode must be valid, and `ivalue` must point to null or to `size`
+/// bytes.
+#[export]
+unsafe extern "C" fn rust_cap_convert_nscap(
+    idmap: *mut bindings::mnt_idmap,
+    dentry: *mut bindings::dentry,
+    ivalue: *mut *const c_void,
+    size: usize,
+) -> c_int {
+    // SAFETY: `ivalue` is valid.
+    let value = unsafe { *ivalue };
+    if value.is_null() {
+        return CheckError::EINVAL.to_errno();
+    }
+    // SAFETY: `value` points to `size` bytes, which do not change until this returns.
+    let attribute = unsafe { slice::from_raw_parts(value.cast::<u8>(), size) };
+    // SAFETY: `idmap` is valid, and the credentials stay the same until this returns.
+    let task = unsafe { task(idmap) };
+    // SAFETY: `dentry` and its inode are valid.
+    let inode = unsafe { AnyInode::from_raw((*dentry).d_inode) };
+    match CallerCaps::new(attribute).and_then(|caps| task.caps_from_caller(inode, caps)) {
+        Ok(DiskCaps(root @ CapsRoot::V3(_))) => match new_attribute(root, attribute) {
+            Ok(new) => {
+                // SAFETY: `ivalue` is valid for writes.
+                unsafe { *ivalue = new };
+                root.size() as c_int
+            }
+            Err(error) => error.to_errno(),
+        },
+        Ok(DiskCaps(root)) => root.size() as c_int,
+        Err(error) => error.to_errno(),
+    }
 }

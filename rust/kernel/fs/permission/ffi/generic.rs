@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whether the caller may read, write or execute.
+//! Permission checks of `fs/namei.c`.
 
 use super::task;
 use crate::{
@@ -13,36 +13,21 @@ use crate::{
     prelude::*, //
 };
 
-/// The body of `generic_permission()`.
+/// Checks whether the caller has access to an inode: `generic_permission()`.
 ///
 /// # Safety
 ///
-/// `idmap` and `inode` must be valid, and `cred` must be `current_cred()`.
+/// `idmap` and `inode` must be valid. The caller must be in an RCU read-side critical section if
+/// `mask` has `MAY_NOT_BLOCK`, and may sleep otherwise.
 #[export]
 unsafe extern "C" fn rust_generic_permission(
     idmap: *mut bindings::mnt_idmap,
     inode: *mut bindings::inode,
     mask: c_int,
-    cred: *const bindings::cred,
 ) -> c_int {
-    // SAFETY: By the requirements above.
-    let (task, inode) = unsafe { (task(idmap, cred), AnyInode::from_raw(inode)) };
+    // SAFETY: `idmap` is valid, and the credentials stay the same until this returns.
+    let task = unsafe { task(idmap) };
+    // SAFETY: `inode` is valid.
+    let inode = unsafe { AnyInode::from_raw(inode) };
     CheckError::to_c(task.mapped_generic_permission(inode, Mask::new(mask as u32)))
-}
-
-/// What `inode_permission()` asks of an inode that is to be written to, before it asks the
-/// filesystem and the security modules.
-///
-/// # Safety
-///
-/// `idmap` and `inode` must be valid, and `cred` must be `current_cred()`.
-#[export]
-unsafe extern "C" fn rust_may_write_inode(
-    idmap: *mut bindings::mnt_idmap,
-    inode: *mut bindings::inode,
-    cred: *const bindings::cred,
-) -> c_int {
-    // SAFETY: By the requirements above.
-    let (task, inode) = unsafe { (task(idmap, cred), AnyInode::from_raw(inode)) };
-    CheckError::to_c(task.mapped_inode_permission(inode, Mask::MAY_WRITE, || Ok(())))
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Who may idmap a mount.
+//! Checks on idmaps that mounts get, for `fs/namespace.c`.
 
+use super::Current;
 use crate::{
     bindings,
     fs::{
         file::LocalFile,
         permission::{
-            current::Current,
             Caller,
             Capability,
             CheckError,
@@ -23,108 +23,132 @@ use crate::{
 };
 use core::ptr;
 
-/// What is open at a file descriptor. The file keeps what it is alive.
-fn look_up(fd: i32) -> UsernsFd<(ARef<LocalFile>, *mut bindings::user_namespace)> {
-    let Ok(file) = LocalFile::fget(fd as u32) else {
-        return UsernsFd::Closed;
-    };
-    // SAFETY: The file is open. That of a namespace has the namespace as private data of its inode,
-    // and one of this type is in a user namespace.
-    unsafe {
-        if !bindings::proc_ns_file(file.as_ptr()) {
-            return UsernsFd::Other;
-        }
-        let ns: *mut bindings::ns_common = (*(*file.as_ptr()).f_inode).i_private.cast();
-        if (*ns).ns_type != bindings::CLONE_NEWUSER {
-            return UsernsFd::Other;
-        }
-        let userns = crate::container_of!(ns, bindings::user_namespace, ns);
-        let initial = ptr::eq(userns, &raw const bindings::init_user_ns);
-        UsernsFd::UserNamespace((file, userns), initial)
+/// A user namespace that a file refers to.
+///
+/// # Invariants
+///
+/// `userns` is valid, because `_file` holds a reference to it.
+struct FileUserNamespace {
+    _file: ARef<LocalFile>,
+    userns: *mut bindings::user_namespace,
+}
+
+impl FileUserNamespace {
+    fn get(&self) -> &UserNamespace {
+        // SAFETY: The pointer is valid by the type invariants.
+        unsafe { UserNamespace::from_raw(self.userns) }
     }
 }
 
-/// The body of `build_mount_idmapped()`: gives zero, and in `idmap` or `mnt_userns`, with a
-/// reference, what is to be set; or a negative error number.
+/// Looks up the user namespace that a file descriptor refers to.
+fn look_up(fd: i32) -> UsernsFd<FileUserNamespace> {
+    let Ok(file) = LocalFile::fget(fd as u32) else {
+        return UsernsFd::Closed;
+    };
+    // SAFETY: The file is open.
+    if !unsafe { bindings::proc_ns_file(file.as_ptr()) } {
+        return UsernsFd::Other;
+    }
+    // SAFETY: The file is open, and so its inode is valid. `i_private` of the inode of a namespace
+    // is the namespace: `get_proc_ns()`.
+    let ns: *mut bindings::ns_common = unsafe { (*(*file.as_ptr()).f_inode).i_private.cast() };
+    // SAFETY: The inode of a namespace holds a reference to it.
+    if unsafe { (*ns).ns_type } != bindings::CLONE_NEWUSER {
+        return UsernsFd::Other;
+    }
+    // SAFETY: A namespace of this type is the field `ns` of a `struct user_namespace`.
+    let userns = unsafe { crate::container_of!(ns, bindings::user_namespace, ns) };
+    // INVARIANT: The file holds its inode, and this holds the namespace.
+    let namespace = FileUserNamespace {
+        _file: file,
+        userns,
+    };
+    let initial = namespace.get().is_initial();
+    UsernsFd::UserNamespace(namespace, initial)
+}
+
+/// Selects the idmap that a mount gets, and checks whether the caller may use it:
+/// `build_mount_idmapped()`.
+///
+/// Stores `nop_mnt_idmap` in `mnt_idmap`, a new reference in `mnt_userns`, or neither if the idmap
+/// of the mount stays the same.
 ///
 /// # Safety
 ///
-/// `idmap` and `mnt_userns` must be valid for writes, and `cred` must be `current_cred()`.
+/// `attr` must be valid, and `mnt_idmap` and `mnt_userns` must be valid for writes.
 #[export]
 unsafe extern "C" fn rust_build_mount_idmapped(
-    set: bool,
-    clear: bool,
+    attr: *const bindings::mount_attr,
     replace: bool,
-    userns_fd: u64,
-    idmap: *mut *mut bindings::mnt_idmap,
+    mnt_idmap: *mut *mut bindings::mnt_idmap,
     mnt_userns: *mut *mut bindings::user_namespace,
-    cred: *const bindings::cred,
 ) -> c_int {
-    // SAFETY: By the requirements above.
-    let current = unsafe { Current::from_cred(cred) };
-    let request = IdmapRequest {
-        set,
-        clear,
-        replace,
-        userns_fd,
+    let idmap = u64::from(bindings::MOUNT_ATTR_IDMAP);
+    // SAFETY: `attr` is valid.
+    let request = unsafe {
+        IdmapRequest {
+            set: (*attr).attr_set & idmap != 0,
+            clear: (*attr).attr_clr & idmap != 0,
+            replace,
+            userns_fd: (*attr).userns_fd,
+        }
     };
-    let new = request.build(look_up, |(_file, userns)| {
-        // SAFETY: The file keeps the namespace alive.
-        current.ns_capable(
-            unsafe { UserNamespace::from_raw(*userns) },
-            Capability::SysAdmin,
-        )
-    });
-    match new {
+    // SAFETY: The credentials stay the same until this returns.
+    let current = unsafe { Current::new() };
+    match request.build(look_up, |namespace| {
+        current.ns_capable(namespace.get(), Capability::SysAdmin)
+    }) {
         Ok(NewMap::Keep) => 0,
         Ok(NewMap::Nop) => {
-            // SAFETY: By the requirements above.
-            unsafe { *idmap = &raw mut bindings::nop_mnt_idmap };
+            // SAFETY: `mnt_idmap` is valid for writes.
+            unsafe { *mnt_idmap = &raw mut bindings::nop_mnt_idmap };
             0
         }
-        Ok(NewMap::Of((_file, userns))) => {
-            // SAFETY: By the requirements above; the file keeps the namespace alive until there is
-            // a reference of its own.
-            unsafe { *mnt_userns = bindings::get_user_ns(userns) };
+        Ok(NewMap::Of(namespace)) => {
+            // SAFETY: `mnt_userns` is valid for writes, and the namespace is valid.
+            unsafe { *mnt_userns = bindings::get_user_ns(namespace.userns) };
             0
         }
         Err(reason) => CheckError::from(reason).to_errno(),
     }
 }
 
-/// What `can_idmap_mount()` asks where there is a new map.
+/// Checks whether a mount may get another idmap: `can_idmap_mount()` from where that has found out
+/// that there is one.
 ///
 /// # Safety
 ///
-/// `sb` must be valid, and `cred` must be `current_cred()`.
+/// `sb` must be valid.
 #[export]
 unsafe extern "C" fn rust_can_idmap_mount(
     sb: *const bindings::super_block,
     mnt_userns: *const bindings::user_namespace,
     replace: bool,
     is_idmapped: bool,
-    is_anonymous: bool,
-    cred: *const bindings::cred,
+    is_anon: bool,
 ) -> c_int {
-    // SAFETY: By the requirements above. A superblock holds its namespace and its kind, and neither
-    // changes.
-    let (current, facts, namespace) = unsafe {
-        let facts = MountFacts {
-            map_is_the_filesystems: ptr::eq(mnt_userns, (*sb).s_user_ns),
-            replace,
-            is_idmapped,
-            allows: (*(*sb).s_type).fs_flags as u32 & bindings::FS_ALLOW_IDMAP != 0,
-            refuses: (&raw const (*sb).s_iflags).read_volatile() & bindings::SB_I_NOIDMAP as usize
-                != 0,
-            is_anonymous,
-        };
+    // SAFETY: `sb` is valid. A superblock holds references to its user namespace and to its
+    // filesystem type, and neither changes. `s_iflags` is read once, as others may write to it.
+    let (fs_userns, fs_flags, iflags) = unsafe {
         (
-            Current::from_cred(cred),
-            facts,
-            UserNamespace::from_raw((*sb).s_user_ns),
+            (*sb).s_user_ns,
+            (*(*sb).s_type).fs_flags as u32,
+            (&raw const (*sb).s_iflags).read_volatile(),
         )
     };
-    match facts.can_idmap(|| current.ns_capable(namespace, Capability::SysAdmin)) {
+    let facts = MountFacts {
+        map_is_the_filesystems: ptr::eq(mnt_userns, fs_userns),
+        replace,
+        is_idmapped,
+        allows: fs_flags & bindings::FS_ALLOW_IDMAP != 0,
+        refuses: iflags & bindings::SB_I_NOIDMAP as usize != 0,
+        is_anonymous: is_anon,
+    };
+    // SAFETY: The credentials stay the same until this returns.
+    let current = unsafe { Current::new() };
+    // SAFETY: The superblock holds a reference to its user namespace.
+    let fs_userns = unsafe { UserNamespace::from_raw(fs_userns) };
+    match facts.can_idmap(|| current.ns_capable(fs_userns, Capability::SysAdmin)) {
         Ok(()) => 0,
         Err(reason) => CheckError::from(reason).to_errno(),
     }

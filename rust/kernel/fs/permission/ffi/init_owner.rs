@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Who owns what is made.
+//! Owner, group and mode of new inodes, for `fs/inode.c`.
 
 use super::task;
 use crate::{
@@ -13,39 +13,59 @@ use crate::{
     uidgid::Id, //
 };
 
-decision! {
-    /// The body of `inode_init_owner()`.
-    ///
-    /// # Safety
-    ///
-    /// `idmap` and `inode` must be valid, and the latter not be known to anybody else yet; `dir` must
-    /// be null or valid, and `cred` must be `current_cred()`.
-    fn rust_inode_init_owner(idmap, inode: *mut bindings::inode, dir: *const bindings::inode, mode: bindings::umode_t), in AnyInode::from_raw(inode), by InitUserNsIdmap;
-    |task| {
-        let dir = (!dir.is_null()).then(|| AnyInode::from_raw(dir));
-        let made = task.inode_init_owner(AnyInode::from_raw(inode), dir, Mode::new(mode));
-        (*inode).i_uid.val = Id::to_c(made.owner);
-        (*inode).i_gid.val = Id::to_c(made.group);
-        (*inode).i_mode = made.mode.bits();
-    }
-}
-
-/// The body of `mode_strip_sgid()`.
+/// Makes a reference to a directory, or [`None`] if there is none.
 ///
 /// # Safety
 ///
-/// `idmap` must be valid, `dir` null or valid, and `cred` must be `current_cred()`.
+/// `dir` must be null or valid for `'a`.
+#[inline(always)]
+unsafe fn directory<'a>(dir: *const bindings::inode) -> Option<&'a AnyInode> {
+    // SAFETY: `dir` is valid where it is not null.
+    (!dir.is_null()).then(|| unsafe { AnyInode::from_raw(dir) })
+}
+
+/// Sets owner, group and mode of a new inode: `inode_init_owner()`.
+///
+/// # Safety
+///
+/// `idmap` must be valid, `dir` must be null or valid, and `inode` must be valid and not yet
+/// visible to others.
+#[export]
+unsafe extern "C" fn rust_inode_init_owner(
+    idmap: *mut bindings::mnt_idmap,
+    inode: *mut bindings::inode,
+    dir: *const bindings::inode,
+    mode: bindings::umode_t,
+) {
+    // SAFETY: `idmap` is valid, and the credentials stay the same until this returns.
+    let task = unsafe { task(idmap) };
+    // SAFETY: `dir` is null or valid.
+    let dir = unsafe { directory(dir) };
+    // SAFETY: `inode` is valid.
+    let new = task.inode_init_owner(unsafe { AnyInode::from_raw(inode) }, dir, Mode::new(mode));
+    // SAFETY: `inode` is valid, and no one else reads or writes these fields yet.
+    unsafe {
+        (*inode).i_uid.val = Id::to_c(new.owner);
+        (*inode).i_gid.val = Id::to_c(new.group);
+        (*inode).i_mode = new.mode.bits();
+    }
+}
+
+/// Returns the mode of a new file, without the set-group-id bit if the caller must not set it:
+/// `mode_strip_sgid()`.
+///
+/// # Safety
+///
+/// `idmap` must be valid, and `dir` must be null or valid.
 #[export]
 unsafe extern "C" fn rust_mode_strip_sgid(
     idmap: *mut bindings::mnt_idmap,
     dir: *const bindings::inode,
     mode: bindings::umode_t,
-    cred: *const bindings::cred,
 ) -> bindings::umode_t {
-    // SAFETY: By the requirements above.
-    let (task, dir) = unsafe {
-        let dir = (!dir.is_null()).then(|| AnyInode::from_raw(dir));
-        (task(idmap, cred), dir)
-    };
+    // SAFETY: `idmap` is valid, and the credentials stay the same until this returns.
+    let task = unsafe { task(idmap) };
+    // SAFETY: `dir` is null or valid.
+    let dir = unsafe { directory(dir) };
     task.mode_strip_sgid(dir, Mode::new(mode)).bits()
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A caller, an object, and a mount, put together at random.
+//! A caller, an inode, and a mount, chosen at random.
 
 use crate::{
     alloc::flags::{
@@ -36,50 +36,51 @@ use core::{
     ptr, //
 };
 
-/// What the caller's user and group are.
+/// The user and the group of the caller.
 const CALLER: u32 = 1000;
 
-/// Somebody who is in no relation to anything.
+/// A user without relation to the caller.
 const NOBODY: u32 = 65534;
 
-/// Ids as they are stored: the caller's own as seen through the mount, somebody else's, and one
-/// that is not seen.
+/// Ids on disk for the three relations of the caller to an id: the mount maps it to an id of the
+/// caller, to another id, or not at all.
 struct Stored {
     ids: [u32; 3],
 }
 
-/// A caller, an object, and a mount.
+/// A caller, an inode, and a mount, chosen at random.
 ///
-/// The caller is the thread that runs the test, with credentials of its own until this is dropped.
-pub(super) struct World {
+/// The caller is the thread that runs the test. It has credentials of its own until this is
+/// dropped.
+pub(super) struct Fixture {
     random: Random,
     inode: KBox<MaybeUninit<bindings::inode>>,
     dir: KBox<MaybeUninit<bindings::inode>>,
-    /// The name of the inode in the directory, and that of the directory.
+    /// The dentry of the inode, and that of its directory.
     names: [KBox<MaybeUninit<bindings::dentry>>; 2],
     sb: KBox<MaybeUninit<bindings::super_block>>,
-    /// Namespaces that the caller may be in, the initial one being no fake.
+    /// User namespaces that the caller can be in, besides the initial one.
     namespaces: [FakeNamespace; 2],
-    /// Maps that show 2000 as 1000 and 3000 as 5000. The second is of so many ranges, so close to
-    /// each other, that it takes a search to find these.
+    /// Idmaps that map 2000 to 1000 and 3000 to 5000. The second has so many extents, so close to
+    /// each other, that a lookup searches.
     mapped: [ARef<MntIdmap>; 2],
-    /// The same in C.
+    /// The same idmaps in C.
     mapped_in_c: [*mut bindings::mnt_idmap; 2],
     acls: KVec<*mut bindings::posix_acl>,
     cred: *mut bindings::cred,
-    /// What the credentials had before.
+    /// The user namespace that the credentials had before.
     user_ns: *mut bindings::user_namespace,
-    /// Supplementary groups that the caller may be in: what it had before, and 5000.
-    groups: [*mut bindings::group_info; 2],
+    /// Supplementary groups of the caller: those that it had before, 5000, and 5000 with -1.
+    groups: [*mut bindings::group_info; 3],
     map: usize,
-    /// Whether the filesystem was mounted in the second of the namespaces.
+    /// Whether the user namespace of the filesystem is the second of the namespaces.
     elsewhere: bool,
     not_block: c_int,
 }
 
-impl World {
-    /// The number of relations of a caller to an object: for owner and group, its own, somebody
-    /// else's, unmapped.
+impl Fixture {
+    /// The number of relations of a caller to the owner and the group of an inode: each is an id of
+    /// the caller, another id, or not mapped.
     pub(super) const RELATIONS: u32 = 9;
 
     pub(super) fn new(seed: u64) -> Result<Self> {
@@ -109,44 +110,52 @@ impl World {
             namespace(&[(0, CALLER, 10000)])?,
         ];
         for namespace in &namespaces {
-            // SAFETY: The namespace is memory of the right size that nobody else uses.
+            // SAFETY: The namespace is valid memory, and nothing else uses it.
             unsafe {
                 (*namespace.as_ptr()).parent = &raw mut bindings::init_user_ns;
                 (*namespace.as_ptr()).level = 1;
                 (*namespace.as_ptr()).owner.val = NOBODY;
             }
         }
-        // SAFETY: The namespaces are as valid as making a map of them needs.
+        // SAFETY: The fields of the namespaces that an idmap is made from are valid.
         let mapped = unsafe {
             [
                 MntIdmap::new(UserNamespace::from_raw(few.as_ptr()))?,
                 MntIdmap::new(UserNamespace::from_raw(many.as_ptr()))?,
             ]
         };
-        // SAFETY: This makes room for one group.
-        let groups = unsafe { bindings::groups_alloc(1) };
-        if groups.is_null() {
-            return Err(ENOMEM);
-        }
-        // SAFETY: As for `mapped`; the groups are nobody else's yet.
+        let groups = |ids: &[u32]| -> Result<_> {
+            // SAFETY: The function allocates memory for some groups.
+            let groups = unsafe { bindings::groups_alloc(ids.len() as c_int) };
+            if groups.is_null() {
+                return Err(ENOMEM);
+            }
+            for (index, id) in ids.iter().enumerate() {
+                // SAFETY: There is memory for so many groups, and nothing else uses it yet.
+                unsafe {
+                    let gid = (*groups).gid.as_mut_ptr().add(index);
+                    gid.write(bindings::kgid_t { val: *id });
+                }
+            }
+            Ok(groups)
+        };
+        let groups = [groups(&[5000])?, groups(&[5000, u32::MAX])?];
+        // SAFETY: The fields of the namespaces that an idmap is made from are valid.
         let mapped_in_c = unsafe {
-            (*groups)
-                .gid
-                .as_mut_ptr()
-                .write(bindings::kgid_t { val: 5000 });
             [
                 from_err_ptr(bindings::oracle_alloc_mnt_idmap(few.as_ptr()))?,
                 from_err_ptr(bindings::oracle_alloc_mnt_idmap(many.as_ptr()))?,
             ]
         };
-        // SAFETY: The credentials are made for this thread only.
+        // SAFETY: The new credentials belong to this thread only.
         let (cred, user_ns, groups) = unsafe {
             let cred = bindings::prepare_creds();
             if cred.is_null() {
                 return Err(ENOMEM);
             }
             let user_ns = (*cred).user_ns;
-            let groups = [(*cred).group_info, groups];
+            let [one, two] = groups;
+            let groups = [(*cred).group_info, one, two];
             (*cred).fsuid.val = CALLER;
             (*cred).fsgid.val = CALLER;
             bindings::commit_creds(cred);
@@ -174,7 +183,7 @@ impl World {
         })
     }
 
-    /// Sets the relation and the mode as told, and all else at random.
+    /// Sets the relation and the mode, and everything else at random.
     pub(super) fn shuffle(&mut self, relation: u32, mode: u16) -> Result {
         self.map = self.random.below(4) as usize;
         self.elsewhere = self.random.below(4) == 0;
@@ -190,7 +199,12 @@ impl World {
             1 << bindings::CAP_SYS_ADMIN,
             u64::MAX,
         ][self.random.below(9) as usize];
-        let group_info = self.groups[self.random.below(2) as usize];
+        let group_info = self.groups[self.random.below(3) as usize];
+        // nfsd and ksmbd can have invalid ids.
+        let [fsuid, fsgid] = [(); 2].map(|()| match self.random.below(8) {
+            0 => u32::MAX,
+            _ => CALLER,
+        });
         let user_ns = match self.random.below(4) {
             0 => self.namespaces[0].as_ptr(),
             1 => self.namespaces[1].as_ptr(),
@@ -212,9 +226,8 @@ impl World {
         } else {
             bindings::dentry_flags_DCACHE_REGULAR_TYPE
         };
-        // SAFETY: The objects are memory of the right size that nobody else uses, and the
-        // credentials are those of this thread only. A task's own namespace is compared by address
-        // and read for its maps.
+        // SAFETY: The objects are valid memory, and nothing else uses them. The credentials belong
+        // to this thread only.
         unsafe {
             (*sb).s_user_ns = if self.elsewhere {
                 self.namespaces[1].as_ptr()
@@ -222,13 +235,14 @@ impl World {
                 &raw mut bindings::init_user_ns
             };
             (*sb).s_flags = posixacl | read_only;
+            (*sb).s_time_gran = 1;
             (*inode).i_sb = sb;
             (*inode).i_mode = mode;
             (*inode).i_uid.val = stored.ids[relation as usize / 3];
             (*inode).i_gid.val = stored.ids[relation as usize % 3];
             (*inode).i_acl = acl;
             (*inode).i_flags = inode_flags;
-            // No question goes to a filesystem or a security module: there is none.
+            // There is no `->permission()`.
             (*inode).i_opflags = bindings::IOP_FASTPERM as u16;
             (*inode).i_size = 100;
             (*sb).s_maxbytes = 1000;
@@ -245,19 +259,22 @@ impl World {
             (*self.cred).cap_effective.val = capabilities;
             (*self.cred).user_ns = user_ns;
             (*self.cred).group_info = group_info;
+            (*self.cred).fsuid.val = fsuid;
+            (*self.cred).fsgid.val = fsgid;
         }
         Ok(())
     }
 
-    /// Sets all that permission bits and capabilities are judged by as told, and has nothing else
-    /// say anything: no ACL, and no namespace but the initial one.
+    /// Sets the relation, the mode and the capabilities. There is no ACL, and the only user
+    /// namespace is the initial one.
     pub(super) fn set(&mut self, idmapped: bool, relation: u32, mode: u16, capabilities: u64) {
         self.map = usize::from(idmapped);
         self.elsewhere = false;
         self.not_block = 0;
         let ids = self.stored().ids;
         let (inode, sb) = (self.inode(), self.sb.as_mut_ptr());
-        // SAFETY: As in `shuffle()`.
+        // SAFETY: The objects are valid memory, and nothing else uses them. The credentials belong
+        // to this thread only.
         unsafe {
             (*sb).s_user_ns = &raw mut bindings::init_user_ns;
             (*sb).s_flags = 0;
@@ -268,10 +285,12 @@ impl World {
             (*self.cred).cap_effective.val = capabilities;
             (*self.cred).user_ns = self.user_ns;
             (*self.cred).group_info = self.groups[0];
+            (*self.cred).fsuid.val = CALLER;
+            (*self.cred).fsgid.val = CALLER;
         }
     }
 
-    /// Flags of an inode, mostly none but that of inodes that security modules keep out of.
+    /// Random flags of an inode, mostly none. `S_PRIVATE` keeps security modules away.
     fn any_flags(&mut self) -> u32 {
         let flag = [
             bindings::S_APPEND,
@@ -288,7 +307,7 @@ impl World {
         flag | bindings::S_PRIVATE
     }
 
-    /// A change of attributes, with new owners that may be unknown to the mount.
+    /// A random change of attributes. The mount may not map the new ids.
     pub(super) fn any_change(&mut self) -> bindings::iattr {
         let seen = [CALLER, 5000, 3000, u32::MAX];
         let mut any = |from: &[u32]| from[self.random.below(from.len() as u32) as usize];
@@ -317,7 +336,7 @@ impl World {
         }
     }
 
-    /// A kind of object, most often a file or a directory.
+    /// A random file type, mostly a regular file or a directory.
     pub(super) fn any_kind(&mut self) -> u32 {
         [
             bindings::S_IFREG,
@@ -333,27 +352,27 @@ impl World {
         ][self.random.below(10) as usize]
     }
 
-    /// A number below `limit`.
+    /// A random number below `limit`.
     pub(super) fn below(&mut self, limit: u32) -> u32 {
         self.random.below(limit)
     }
 
-    /// What the filesystem stores for the three relations, depending on the map.
+    /// Ids on disk for the three relations, which depend on the idmap.
     fn stored(&self) -> Stored {
         let ids = match self.map {
-            // Not idmapped.
+            // No idmap.
             0 => [CALLER, 5000, u32::MAX],
             // These are 2000, 3000 and 4000 in the second namespace.
             1 | 2 if self.elsewhere => [3000, 4000, 5000],
-            // 4000 has no place in the maps.
+            // The idmaps do not map 4000.
             1 | 2 => [2000, 3000, 4000],
-            // The map of nothing.
+            // `invalid_mnt_idmap`.
             _ => [CALLER, 5000, 0],
         };
         Stored { ids }
     }
 
-    /// One of some random ACLs, made when it is asked for.
+    /// A random ACL.
     fn any_acl(&mut self, stored: &Stored) -> Result<*mut bindings::posix_acl> {
         if self.acls.len() < 200 {
             let acl = self.new_acl(stored)?;
@@ -377,7 +396,7 @@ impl World {
             tags.push(bindings::ACL_MASK, GFP_KERNEL)?;
         }
         tags.push(bindings::ACL_OTHER, GFP_KERNEL)?;
-        // SAFETY: The flags are those of `kmalloc()`.
+        // SAFETY: The function allocates an ACL with some entries.
         let acl = unsafe { bindings::posix_acl_alloc(tags.len() as u32, bindings::GFP_KERNEL) };
         if acl.is_null() {
             return Err(ENOMEM);
@@ -401,43 +420,38 @@ impl World {
         self.inode.as_ptr().cast_mut()
     }
 
-    /// The directory that the inode is in.
+    /// The directory of the inode.
     pub(super) fn dir(&self) -> *mut bindings::inode {
         self.dir.as_ptr().cast_mut()
     }
 
-    /// The name of the inode.
+    /// The dentry of the inode.
     pub(super) fn name(&self) -> *mut bindings::dentry {
         self.names[0].as_ptr().cast_mut().cast()
     }
 
-    /// An ACL, if one was made.
+    /// The ACL of the inode, or null.
     pub(super) fn acl(&self) -> *mut bindings::posix_acl {
         // SAFETY: The inode is valid.
         unsafe { (*self.inode()).i_acl }
     }
 
-    /// A user namespace, and the one that the caller is in.
+    /// A user namespace, and that of the caller.
     pub(super) fn namespaces(&self) -> [*mut bindings::user_namespace; 2] {
         // SAFETY: The credentials are valid.
         [self.namespaces[1].as_ptr(), unsafe { (*self.cred).user_ns }]
-    }
-
-    /// The caller's credentials.
-    pub(super) fn cred(&self) -> *const bindings::cred {
-        self.cred
     }
 
     pub(super) fn may_not_block(&self) -> c_int {
         self.not_block
     }
 
-    /// What holds while that is asked: a path walk that must not block is one in RCU mode.
+    /// Enters an RCU read-side critical section if access must not block.
     pub(super) fn walk(&self) -> Option<rcu::Guard> {
         (self.not_block != 0).then(rcu::read_lock)
     }
 
-    /// The map in C, for functions that were compiled with the C.
+    /// The idmap in C, for `oracle_` functions.
     pub(super) fn idmap_in_c(&self) -> *mut bindings::mnt_idmap {
         match self.map {
             0 => &raw mut bindings::oracle_nop_mnt_idmap,
@@ -457,7 +471,7 @@ impl World {
     }
 }
 
-impl fmt::Display for World {
+impl fmt::Display for Fixture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // SAFETY: The objects are valid.
         unsafe {
@@ -484,14 +498,16 @@ impl fmt::Display for World {
     }
 }
 
-impl Drop for World {
+impl Drop for Fixture {
     fn drop(&mut self) {
-        // SAFETY: The credentials are those of this thread, whose end gives back what they held;
-        // the ACLs, groups and maps were made by this object.
+        // SAFETY: The credentials belong to this thread. They get back the objects that they held
+        // before, as the end of the thread drops these. The others belong to this object.
         unsafe {
             (*self.cred).user_ns = self.user_ns;
             (*self.cred).group_info = self.groups[0];
-            bindings::groups_free(self.groups[1]);
+            for groups in &self.groups[1..] {
+                bindings::groups_free(*groups);
+            }
             for idmap in self.mapped_in_c {
                 bindings::oracle_mnt_idmap_put(idmap);
             }

@@ -1,130 +1,116 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Who may idmap a mount.
+//! Idmaps that mounts get.
 
 use super::*;
 use crate::error::to_result;
 use core::ptr;
 
-/// What `can_idmap_mount()` says.
-fn can_idmap_mount(world: &World, draw: u32, in_c: bool) -> [u32; 4] {
-    let bit = |number: u32| draw >> number & 1 != 0;
-    let mut kind: bindings::file_system_type = pin_init::zeroed();
-    kind.fs_flags = [bindings::FS_ALLOW_IDMAP as c_int, 0][usize::from(draw % 8 == 0)];
-    // SAFETY: All of the world is valid, and the kind of filesystem outlives the call.
-    only(unsafe {
-        let sb = (*world.inode()).i_sb;
-        (*sb).s_type = &raw mut kind;
-        (*sb).s_iflags = if draw >> 3 & 7 == 0 {
-            bindings::SB_I_NOIDMAP as usize
-        } else {
-            0
-        };
-        let new_idmap = if draw >> 6 & 7 == 0 {
-            ptr::null_mut()
-        } else {
-            &raw mut bindings::invalid_mnt_idmap
-        };
-        let said = bindings::kunit_can_idmap_mount(
-            sb,
-            world.idmap(),
-            new_idmap,
-            world.namespaces()[usize::from(bit(9))],
-            bit(10),
-            bit(11) || bit(12),
-            in_c,
-        );
-        (*sb).s_type = ptr::null_mut();
-        said
-    })
+/// A bit of a random number.
+fn bit(draw: u32, number: u32) -> bool {
+    draw >> number & 1 != 0
 }
 
-/// File descriptors of namespaces.
-struct Namespaces([c_int; 3]);
+/// File descriptors of namespaces: the initial user namespace, another one, a UTS namespace.
+struct NamespaceFds([c_int; 3]);
 
-impl Namespaces {
-    /// Opens them, before the caller is one that may not.
+impl NamespaceFds {
+    /// Opens the namespaces.
     fn new() -> Result<Self> {
-        let mut these = Self([-1; 3]);
-        for (which, fd) in (0..).zip(&mut these.0) {
-            // SAFETY: This opens a file for the current task.
+        let mut fds = Self([-1; 3]);
+        for (which, fd) in (0..).zip(&mut fds.0) {
+            // SAFETY: The function opens a file for the current task.
             *fd = unsafe { bindings::kunit_open_namespace(which) };
             to_result(*fd)?;
         }
-        Ok(these)
+        Ok(fds)
     }
 }
 
-impl Drop for Namespaces {
+impl Drop for NamespaceFds {
     fn drop(&mut self) {
         for fd in self.0 {
             if fd >= 0 {
-                // SAFETY: Nobody else knows the file.
+                // SAFETY: Nothing else uses the file descriptor.
                 unsafe { bindings::kunit_close(fd) };
             }
         }
     }
 }
 
-/// What `build_mount_idmapped()` says and gives.
-fn build_mount_idmapped(draw: u32, fds: &[c_int; 3], in_c: bool) -> [u32; 4] {
-    let bit = |number: u32| draw >> number & 1 != 0;
-    let fd = match draw >> 4 & 7 {
-        // None that is open, and two that are no numbers of files.
-        0 => 1000,
-        1 => 1 << 31,
-        2 => u64::MAX,
-        3 => fds[0] as u64,
-        4 => fds[2] as u64,
-        _ => fds[1] as u64,
-    };
-    let (mut to_nop, mut to_namespace) = (false, false);
-    // SAFETY: All of this is valid; the answer's reference is given back there.
-    let said = unsafe {
-        bindings::kunit_build_mount_idmapped(
-            !bit(0) || bit(1),
-            bit(2),
-            bit(3),
-            fd,
-            in_c,
-            &mut to_nop,
-            &mut to_namespace,
-        )
-    };
-    [said as u32, to_nop.into(), to_namespace.into(), 0]
-}
-
-#[kunit_tests(rust_fs_access_mount)]
+#[kunit_tests(rust_fs_permission_idmap_mount)]
 mod suite {
     use super::*;
 
     #[test]
-    fn which_map_a_mount_gets() -> Result {
-        let namespaces = Namespaces::new()?;
-        let fds = &namespaces.0;
-        let tally = compare(
-            32,
-            "build_mount_idmapped",
-            |_, draw| build_mount_idmapped(draw, fds, false),
-            |_, draw| build_mount_idmapped(draw, fds, true),
-        )?;
-        // A test that fails ends without giving back what it has.
+    fn build_mount_idmapped() -> Result {
+        let name = "build_mount_idmapped";
+        let namespaces = NamespaceFds::new()?;
+        let [initial, child, uts] = namespaces.0.map(|fd| fd as u64);
+        let tally = compare(32, name, |_, draw| {
+            let fd = match draw >> 4 & 7 {
+                // A closed file descriptor, and two numbers that are none.
+                0 => 1000,
+                1 => 1 << 31,
+                2 => u64::MAX,
+                3 => initial,
+                4 => uts,
+                _ => child,
+            };
+            let (mut to_nop, mut to_namespace) = (false, false);
+            // SAFETY: The references are valid. The function drops the reference to the namespace.
+            let error = unsafe {
+                bindings::kunit_build_mount_idmapped(
+                    !bit(draw, 0) || bit(draw, 1),
+                    bit(draw, 2),
+                    bit(draw, 3),
+                    fd,
+                    &mut to_nop,
+                    &mut to_namespace,
+                )
+            };
+            [error as u32, to_nop.into(), to_namespace.into(), 0]
+        })?;
+        // A failed assertion ends the test without drop().
         drop(namespaces);
-        assert!(tally.holds("build_mount_idmapped"));
-        assert!(tally.used > 100);
+        assert!(tally.holds_with_capabilities(name));
         Ok(())
     }
 
     #[test]
-    fn who_may_idmap_a_mount() -> Result {
-        let tally = compare(
-            28,
-            "can_idmap_mount",
-            |world, draw| can_idmap_mount(world, draw, false),
-            |world, draw| can_idmap_mount(world, draw, true),
-        )?;
-        assert!(tally.holds("can_idmap_mount"));
-        assert!(tally.used > 100);
+    fn can_idmap_mount() -> Result {
+        let name = "can_idmap_mount";
+        let tally = compare(28, name, |fixture, draw| {
+            let mut fs_type: bindings::file_system_type = pin_init::zeroed();
+            if draw % 8 != 0 {
+                fs_type.fs_flags = bindings::FS_ALLOW_IDMAP as c_int;
+            }
+            let new_idmap = match draw >> 6 & 7 {
+                0 => ptr::null_mut(),
+                _ => &raw mut bindings::invalid_mnt_idmap,
+            };
+            // SAFETY: All objects of the fixture are valid, and the filesystem type outlives its
+            // use.
+            unsafe {
+                let sb = (*fixture.inode()).i_sb;
+                (*sb).s_type = &raw mut fs_type;
+                (*sb).s_iflags = match draw >> 3 & 7 {
+                    0 => bindings::SB_I_NOIDMAP as usize,
+                    _ => 0,
+                };
+                let error = bindings::kunit_can_idmap_mount(
+                    sb,
+                    fixture.idmap(),
+                    new_idmap,
+                    fixture.namespaces()[usize::from(bit(draw, 9))],
+                    bit(draw, 10),
+                    bit(draw, 11) || bit(draw, 12),
+                );
+                (*sb).s_type = ptr::null_mut();
+                returned(error)
+            }
+        })?;
+        assert!(tally.holds_with_capabilities(name));
         Ok(())
     }
 }

@@ -1,323 +1,235 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Who owns what, and whose capabilities count.
+//! Ownership, new inodes, and `stat()`.
 
 use super::*;
 use crate::fs::{
     inode::AnyInode,
-    mode::Mode, //
+    mode::{
+        Mask,
+        Mode, //
+    },
+    permission::CheckError, //
 };
 use core::ptr;
 
-/// One of the groups that a mount may show, or none.
+/// A group that a mount may show, or the invalid one.
 fn group(draw: u32) -> bindings::vfsgid_t {
     bindings::vfsgid_t {
         val: [1000, 5000, 3000, u32::MAX][draw as usize % 4],
     }
 }
 
-/// The directory, or none.
-fn dir(world: &World, draw: u32) -> *mut bindings::inode {
+/// The directory, or null.
+fn dir(fixture: &Fixture, draw: u32) -> *mut bindings::inode {
     if draw % 5 == 0 {
         return ptr::null_mut();
     }
-    world.dir()
+    fixture.dir()
 }
 
-/// What the inode is once it was initialized.
-fn made(
-    world: &World,
-    draw: u32,
-    init: unsafe extern "C" fn(
-        *mut bindings::mnt_idmap,
-        *mut bindings::inode,
-        *const bindings::inode,
-        bindings::umode_t,
-    ),
-) -> [u32; 4] {
-    let inode = world.inode();
-    // SAFETY: All of the world is valid.
-    unsafe {
-        init(world.idmap(), inode, dir(world, draw), draw as u16);
-        [
-            0,
-            (*inode).i_uid.val,
-            (*inode).i_gid.val,
-            (*inode).i_mode.into(),
-        ]
-    }
-}
-
-#[kunit_tests(rust_fs_access_owner)]
+#[kunit_tests(rust_fs_permission_owner)]
 mod suite {
     use super::*;
 
     #[test]
     fn inode_owner_or_capable() -> Result {
-        let tally = compare(
-            2,
-            "inode_owner_or_capable",
-            // SAFETY: All of the world is valid.
-            |world, _| unsafe {
-                only(c_int::from(bindings::inode_owner_or_capable(
-                    world.idmap(),
-                    world.inode(),
-                )))
-            },
-            // SAFETY: As above.
-            |world, _| unsafe {
-                only(c_int::from(bindings::oracle_inode_owner_or_capable(
-                    world.idmap(),
-                    world.inode(),
-                )))
-            },
-        )?;
-        assert!(tally.holds("inode_owner_or_capable"));
-        assert!(tally.used > 100);
+        let name = "inode_owner_or_capable";
+        // SAFETY: All objects of the fixture are valid.
+        let tally = compare(2, name, |fixture, _| unsafe {
+            let (idmap, inode) = (fixture.idmap(), fixture.inode());
+            returned(bindings::inode_owner_or_capable(idmap, inode).into())
+        })?;
+        assert!(tally.holds_with_capabilities(name));
         Ok(())
     }
 
     #[test]
     fn capable_wrt_inode_uidgid() -> Result {
-        let tally = compare(
-            3,
-            "capable_wrt_inode_uidgid",
-            // SAFETY: All of the world is valid.
-            |world, draw| unsafe {
-                only(c_int::from(bindings::capable_wrt_inode_uidgid(
-                    world.idmap(),
-                    world.inode(),
-                    (draw % 41) as c_int,
-                )))
-            },
-            // SAFETY: As above.
-            |world, draw| unsafe {
-                only(c_int::from(bindings::oracle_capable_wrt_inode_uidgid(
-                    world.idmap(),
-                    world.inode(),
-                    (draw % 41) as c_int,
-                )))
-            },
-        )?;
-        assert!(tally.holds("capable_wrt_inode_uidgid"));
-        assert!(tally.used > 100);
+        let name = "capable_wrt_inode_uidgid";
+        // SAFETY: All objects of the fixture are valid.
+        let tally = compare(3, name, |fixture, draw| unsafe {
+            let (idmap, inode) = (fixture.idmap(), fixture.inode());
+            let capability = (draw % 41) as c_int;
+            returned(bindings::capable_wrt_inode_uidgid(idmap, inode, capability).into())
+        })?;
+        assert!(tally.holds_with_capabilities(name));
         Ok(())
     }
 
     #[test]
     fn privileged_wrt_inode_uidgid() -> Result {
-        let tally = compare(
-            4,
-            "privileged_wrt_inode_uidgid",
-            // SAFETY: All of the world is valid.
-            |world, draw| unsafe {
-                only(c_int::from(bindings::privileged_wrt_inode_uidgid(
-                    world.namespaces()[draw as usize % 2],
-                    world.idmap(),
-                    world.inode(),
-                )))
-            },
-            // SAFETY: As above.
-            |world, draw| unsafe {
-                only(c_int::from(bindings::oracle_privileged_wrt_inode_uidgid(
-                    world.namespaces()[draw as usize % 2],
-                    world.idmap(),
-                    world.inode(),
-                )))
-            },
-        )?;
-        assert!(tally.holds("privileged_wrt_inode_uidgid"));
+        let name = "privileged_wrt_inode_uidgid";
+        // SAFETY: All objects of the fixture are valid.
+        let tally = compare(4, name, |fixture, draw| unsafe {
+            let (idmap, inode) = (fixture.idmap(), fixture.inode());
+            let ns = fixture.namespaces()[draw as usize % 2];
+            returned(bindings::privileged_wrt_inode_uidgid(ns, idmap, inode).into())
+        })?;
+        assert!(tally.holds(name));
         Ok(())
     }
 
     #[test]
     fn in_group_or_capable() -> Result {
-        let tally = compare(
-            5,
-            "in_group_or_capable",
-            // SAFETY: All of the world is valid.
-            |world, draw| unsafe {
-                only(c_int::from(bindings::in_group_or_capable(
-                    world.idmap(),
-                    world.inode(),
-                    group(draw),
-                )))
-            },
-            // SAFETY: As above.
-            |world, draw| unsafe {
-                only(c_int::from(bindings::oracle_in_group_or_capable(
-                    world.idmap(),
-                    world.inode(),
-                    group(draw),
-                )))
-            },
-        )?;
-        assert!(tally.holds("in_group_or_capable"));
-        assert!(tally.used > 100);
+        let name = "in_group_or_capable";
+        // SAFETY: All objects of the fixture are valid.
+        let tally = compare(5, name, |fixture, draw| unsafe {
+            let (idmap, inode) = (fixture.idmap(), fixture.inode());
+            returned(bindings::in_group_or_capable(idmap, inode, group(draw)).into())
+        })?;
+        assert!(tally.holds_with_capabilities(name));
         Ok(())
     }
 
+    /// The function stays in C.
     #[test]
     fn inode_permission() -> Result {
-        let tally = compare(
+        let name = "inode_permission";
+        let mask = |fixture: &Fixture, draw| (draw % 8) as c_int | fixture.may_not_block();
+        let tally = compare_pair(
             6,
-            "inode_permission",
-            // SAFETY: All of the world is valid.
-            |world, draw| unsafe {
-                let _walk = world.walk();
-                only(bindings::inode_permission(
-                    world.idmap(),
-                    world.inode(),
-                    (draw % 8) as c_int | world.may_not_block(),
-                ))
+            name,
+            |fixture, draw| {
+                let mask = Mask::new(mask(fixture, draw) as u32);
+                let _walk = fixture.walk();
+                // SAFETY: All objects of the fixture are valid.
+                let (access, inode) =
+                    unsafe { (access(fixture), AnyInode::from_raw(fixture.inode())) };
+                returned(CheckError::to_c(access.mapped_inode_permission(
+                    inode,
+                    mask,
+                    || access.mapped_generic_permission(inode, mask),
+                )))
             },
-            // SAFETY: As above.
-            |world, draw| unsafe {
-                let _walk = world.walk();
-                only(bindings::oracle_inode_permission(
-                    world.idmap(),
-                    world.inode(),
-                    (draw % 8) as c_int | world.may_not_block(),
+            // SAFETY: All objects of the fixture are valid.
+            |fixture, draw| unsafe {
+                let mask = mask(fixture, draw);
+                let _walk = fixture.walk();
+                returned(bindings::inode_permission(
+                    fixture.idmap(),
+                    fixture.inode(),
+                    mask,
                 ))
             },
         )?;
-        assert!(tally.holds("inode_permission"));
-        assert!(tally.used > 100);
+        assert!(tally.holds_with_capabilities(name));
         Ok(())
     }
 
     #[test]
     fn inode_init_owner() -> Result {
-        let tally = compare(
-            7,
-            "inode_init_owner",
-            |world, draw| made(world, draw, bindings::inode_init_owner),
-            |world, draw| made(world, draw, bindings::oracle_inode_init_owner),
-        )?;
-        assert!(tally.holds("inode_init_owner"));
+        let name = "inode_init_owner";
+        // SAFETY: All objects of the fixture are valid.
+        let tally = compare(7, name, |fixture, draw| unsafe {
+            let (dir, inode) = (dir(fixture, draw), fixture.inode());
+            bindings::inode_init_owner(fixture.idmap(), inode, dir, draw as u16);
+            let (uid, gid) = ((*inode).i_uid.val, (*inode).i_gid.val);
+            [0, uid, gid, (*inode).i_mode.into()]
+        })?;
+        assert!(tally.holds(name));
         Ok(())
     }
 
     #[test]
     fn mode_strip_sgid() -> Result {
-        let tally = compare(
-            8,
-            "mode_strip_sgid",
-            // SAFETY: All of the world is valid.
-            |world, draw| unsafe {
-                only(c_int::from(bindings::mode_strip_sgid(
-                    world.idmap(),
-                    dir(world, draw),
-                    draw as u16,
-                )))
-            },
-            // SAFETY: As above.
-            |world, draw| unsafe {
-                only(c_int::from(bindings::oracle_mode_strip_sgid(
-                    world.idmap(),
-                    dir(world, draw),
-                    draw as u16,
-                )))
-            },
-        )?;
-        assert!(tally.holds("mode_strip_sgid"));
-        assert!(tally.used > 100);
+        let name = "mode_strip_sgid";
+        // SAFETY: All objects of the fixture are valid.
+        let tally = compare(8, name, |fixture, draw| unsafe {
+            let dir = dir(fixture, draw);
+            returned(bindings::mode_strip_sgid(fixture.idmap(), dir, draw as u16).into())
+        })?;
+        assert!(tally.holds_with_capabilities(name));
         Ok(())
     }
 
+    /// The function stays in C.
     #[test]
     fn fsuidgid_has_mapping() -> Result {
-        let tally = compare(
+        let name = "fsuidgid_has_mapping";
+        let tally = compare_pair(
             9,
-            "fsuidgid_has_mapping",
-            // SAFETY: All of the world is valid.
-            |world, _| unsafe {
-                only(c_int::from(
-                    task(world)
-                        .mapped_fsids(AnyInode::from_raw(world.inode()))
-                        .is_ok(),
-                ))
+            name,
+            // SAFETY: All objects of the fixture are valid.
+            |fixture, _| unsafe {
+                let inode = AnyInode::from_raw(fixture.inode());
+                returned(access(fixture).mapped_fsids(inode).is_ok().into())
             },
-            // SAFETY: As above.
-            |world, _| unsafe {
-                only(c_int::from(bindings::fsuidgid_has_mapping(
-                    (*world.inode()).i_sb,
-                    world.idmap(),
-                )))
+            // SAFETY: All objects of the fixture are valid.
+            |fixture, _| unsafe {
+                let sb = (*fixture.inode()).i_sb;
+                returned(bindings::fsuidgid_has_mapping(sb, fixture.idmap()).into())
             },
         )?;
-        assert!(tally.holds("fsuidgid_has_mapping"));
+        assert!(tally.holds(name));
         Ok(())
     }
 
+    /// The function stays in C.
     #[test]
     fn vfs_prepare_mode() -> Result {
-        // SAFETY: This reads what belongs to the current task.
+        let name = "vfs_prepare_mode";
+        // SAFETY: The function reads the current task only.
         let umask = Mode::new(unsafe { bindings::kunit_umask() });
         let kinds = [bindings::S_IFREG, bindings::S_IFDIR, bindings::S_IFSOCK, 0];
         let allowed = [0o7777, 0o1777, 0o777, u32::from(u16::MAX)];
         let chosen = |draw: u32| {
-            (
-                allowed[draw as usize % 4] as u16,
-                kinds[draw as usize / 4 % 4] as u16,
-            )
+            let allowed = allowed[draw as usize % 4] as u16;
+            (allowed, kinds[draw as usize / 4 % 4] as u16)
         };
-        let tally = compare(
+        let tally = compare_pair(
             22,
-            "vfs_prepare_mode",
-            // SAFETY: All of the world is valid.
-            |world, draw| unsafe {
+            name,
+            // SAFETY: All objects of the fixture are valid.
+            |fixture, draw| unsafe {
                 let (allowed, kind) = chosen(draw);
-                let (dir, mode) = (AnyInode::from_raw(world.dir()), Mode::new(draw as u16));
-                let mode = task(world).vfs_prepare_mode(
-                    dir,
-                    mode,
-                    Mode::new(allowed),
-                    Mode::new(kind),
-                    || umask,
-                );
-                only(c_int::from(mode.bits()))
+                let (allowed, kind) = (Mode::new(allowed), Mode::new(kind));
+                let (dir, mode) = (AnyInode::from_raw(fixture.dir()), Mode::new(draw as u16));
+                let mode = access(fixture).vfs_prepare_mode(dir, mode, allowed, kind, || umask);
+                returned(mode.bits().into())
             },
-            // SAFETY: As above.
-            |world, draw| unsafe {
+            // SAFETY: All objects of the fixture are valid.
+            |fixture, draw| unsafe {
                 let (allowed, kind) = chosen(draw);
-                only(c_int::from(bindings::kunit_vfs_prepare_mode(
-                    world.idmap(),
-                    world.dir(),
-                    draw as u16,
-                    allowed,
-                    kind,
-                )))
+                let (idmap, dir) = (fixture.idmap(), fixture.dir());
+                let mode = draw as u16;
+                returned(bindings::kunit_vfs_prepare_mode(idmap, dir, mode, allowed, kind).into())
             },
         )?;
-        assert!(tally.holds("vfs_prepare_mode"));
-        assert!(tally.used > 100);
+        assert!(tally.holds_with_capabilities(name));
         Ok(())
     }
 
-    /// What C has inline there are these two, which are compared with those of a map in C.
+    /// The function stays in C. It calls `make_vfsuid()` and `make_vfsgid()`, so its ids are
+    /// compared with those of an idmap in C.
     #[test]
-    fn generic_fillattr_owner() -> Result {
-        let tally = compare(
+    fn generic_fillattr() -> Result {
+        let name = "generic_fillattr";
+        let tally = compare_pair(
             10,
-            "generic_fillattr",
-            // SAFETY: All of the world is valid.
-            |world, _| unsafe {
+            name,
+            // SAFETY: All objects of the fixture are valid.
+            |fixture, _| unsafe {
                 let mut stat: bindings::kstat = pin_init::zeroed();
-                let (idmap, inode) = (world.idmap(), world.inode());
-                bindings::rust_fillattr_owner(idmap, inode, &mut stat, world.cred());
-                [0, stat.uid.val, stat.gid.val, 0]
+                bindings::generic_fillattr(fixture.idmap(), 0, fixture.inode(), &mut stat);
+                let inode = AnyInode::from_raw(fixture.inode());
+                let (user, group) = access(fixture).stat_owner(inode);
+                let same = (
+                    crate::uidgid::Id::to_c(user),
+                    crate::uidgid::Id::to_c(group),
+                ) == (stat.uid.val, stat.gid.val);
+                [same.into(), stat.uid.val, stat.gid.val, 0]
             },
-            // SAFETY: As above.
-            |world, _| unsafe {
-                let (idmap, inode) = (world.idmap_in_c(), world.inode());
+            // SAFETY: All objects of the fixture are valid.
+            |fixture, _| unsafe {
+                let (idmap, inode) = (fixture.idmap_in_c(), fixture.inode());
                 let ns = (*(*inode).i_sb).s_user_ns;
                 let user = bindings::oracle_make_vfsuid(idmap, ns, (*inode).i_uid);
                 let group = bindings::oracle_make_vfsgid(idmap, ns, (*inode).i_gid);
-                [0, user.val, group.val, 0]
+                [1, user.val, group.val, 0]
             },
         )?;
-        assert!(tally.holds("generic_fillattr"));
+        assert!(tally.holds(name));
         Ok(())
     }
 }
