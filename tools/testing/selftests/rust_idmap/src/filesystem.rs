@@ -37,6 +37,10 @@ pub enum Feature {
     Flags,
     /// The page cache holds data of a disk.
     Cache,
+    /// File handles.
+    Handles,
+    /// The filesystem can hold the upper layer of overlayfs.
+    UpperLayer,
 }
 
 const MIB: u64 = 1 << 20;
@@ -69,6 +73,7 @@ impl Filesystem {
                 Feature::Acl,
                 Feature::Tmpfile,
                 Feature::Flags,
+                Feature::UpperLayer,
             ],
             ..Self::on_image(name, "mkfs.vfat", 16)
         }
@@ -92,7 +97,7 @@ pub const MSDOS: Filesystem = Filesystem::fat("msdos");
 /// overlayfs with its layers on ext4
 pub const OVERLAY: Filesystem = Filesystem {
     mkfs: EXT4.mkfs,
-    lacks: &[],
+    lacks: &[Feature::Handles, Feature::UpperLayer],
     ..Filesystem::in_memory("overlay")
 };
 
@@ -115,10 +120,56 @@ pub fn is_registered(name: &str) -> bool {
     names.any(|registered| registered == name)
 }
 
+/// Returns whether a registered filesystem type needs no device.
+pub(crate) fn needs_no_device(name: &str) -> bool {
+    let table = fs::read_to_string("/proc/filesystems").unwrap_or_default();
+    let mut lines = table.lines();
+    lines.any(|line| line.strip_prefix("nodev\t") == Some(name))
+}
+
+/// Returns whether a program is in a directory of `PATH`.
+pub(crate) fn find_program(name: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|directory| directory.join(name).is_file())
+}
+
+impl Feature {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Owners,
+        Self::Xattr,
+        Self::Acl,
+        Self::Tmpfile,
+        Self::Flags,
+        Self::Cache,
+        Self::Handles,
+        Self::UpperLayer,
+    ];
+
+    /// Returns the name, for names of tests and messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Owners => "owners",
+            Self::Xattr => "xattr",
+            Self::Acl => "acl",
+            Self::Tmpfile => "tmpfile",
+            Self::Flags => "flags",
+            Self::Cache => "page_cache",
+            Self::Handles => "handles",
+            Self::UpperLayer => "upper_layer",
+        }
+    }
+}
+
 impl Filesystem {
     /// Returns whether the filesystem has a feature.
     pub fn has(&self, feature: Feature) -> bool {
         !self.lacks.contains(&feature)
+    }
+
+    /// Returns the first of some features that the filesystem does not have.
+    pub fn missing_of(&self, features: &[Feature]) -> Option<Feature> {
+        features.iter().copied().find(|feature| !self.has(*feature))
     }
 
     /// Returns the type that the layers of overlayfs are on, or the type itself.
@@ -137,9 +188,7 @@ impl Filesystem {
             return Some(format!("this kernel has no {}", missing.name));
         }
         let program = self.mkfs?.0.split(' ').next()?;
-        let path = env::var_os("PATH").unwrap_or_default();
-        let found = env::split_paths(&path).any(|directory| directory.join(program).is_file());
-        (!found).then(|| format!("{program} is not installed"))
+        (!find_program(program)).then(|| format!("{program} is not installed"))
     }
 
     /// Makes one and mounts it at `root/disk`.

@@ -8,7 +8,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use kselftest::filesystem::{Feature, Filesystem};
-use kselftest::ktap::{Context, Failure, Outcome};
+use kselftest::ktap::{failed, Context, Failure, Outcome};
 use rustix::fs::{chownat, lgetxattr, llistxattr, lremovexattr, lstat, AtFlags, FileType, CWD};
 use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
@@ -33,11 +33,26 @@ impl Fixture {
         root: &Path,
         namespaces: &CallerNamespaces,
     ) -> Result<Self, Failure> {
-        let disk = kind.mount(root)?;
+        Self::of(kind, kind.mount(root)?, root, namespaces)
+    }
+
+    /// Makes the mount of a directory of a mounted filesystem.
+    pub(crate) fn of(
+        kind: Filesystem,
+        disk: PathBuf,
+        root: &Path,
+        namespaces: &CallerNamespaces,
+    ) -> Result<Self, Failure> {
         let seen = root.join("seen");
         fs::create_dir_all(&seen).context("creating the mount point")?;
         exec::prepare(&disk, kind)?;
-        attr::idmap(&disk, &seen, namespaces.mounts.as_fd()).context("mounting with a map")?;
+        attr::idmap(&disk, &seen, namespaces.mounts.as_fd()).map_err(|errno| match errno {
+            Errno::INVAL => failed(format_args!(
+                "an idmapped mount fails with EINVAL: does {} set FS_ALLOW_IDMAP?",
+                kind.name
+            )),
+            errno => failed(format_args!("an idmapped mount fails: {errno}")),
+        })?;
         Ok(Self { kind, disk, seen })
     }
 

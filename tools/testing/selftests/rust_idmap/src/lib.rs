@@ -5,7 +5,7 @@
 //! - [`syscalls`], [`raw`], [`handle`], [`mapping`]: system calls, with the error number as the error
 //! - [`errno`]: names of error numbers
 //! - [`credentials`], [`userns`], [`process`], [`mounts`]: users, namespaces and processes
-//! - [`filesystem`]: the filesystems to test
+//! - [`filesystem`], [`target`], [`probe`]: the filesystems to test
 //! - [`acl`], [`fscaps`]: encodings of extended attributes
 //! - [`ktap`]: results of tests
 //! - [`rng`]: pseudorandom numbers
@@ -21,9 +21,11 @@ pub mod handle;
 pub mod ktap;
 pub mod mapping;
 pub mod mounts;
+pub mod probe;
 pub mod process;
 pub mod raw;
 pub mod rng;
 pub mod slab;
 pub mod syscalls;
+pub mod target;
 pub mod userns;

@@ -7,7 +7,13 @@
 //! rust_idmap              all tests
 //! rust_idmap NAME...      those whose names begin with one of these
 //! rust_idmap --list       their names
+//! rust_idmap --on=TYPE    those that apply to one filesystem, which is made on an image
+//! rust_idmap --on=TYPE:DEVICE     the same for the filesystem on a device
+//! rust_idmap --on=TYPE:OPTIONS    the same for one that is mounted with these options
 //! ```
+//!
+//! The filesystem may be any that the kernel has. The features that it lacks, and the tests that
+//! need them, are shown as skipped.
 //!
 //! Needs root. Everything happens in a mount namespace of its own, on filesystems in images in
 //! memory, and is gone at the end.
@@ -28,14 +34,16 @@ mod sysctl;
 use std::path::Path;
 use std::process::ExitCode;
 
-use kselftest::filesystem::{self, Filesystem, MSDOS};
-use kselftest::ktap::{failed, Context, Failure, Printer};
+use kselftest::filesystem::{self, Feature, Filesystem, MSDOS};
+use kselftest::ktap::{failed, skipped, Context, Failure, Printer};
+use kselftest::target::{Mounted, Target};
 use kselftest::{mounts, process};
 use rustix::fs::Mode;
 use rustix::mount::{mount, MountFlags};
 
 use caller::CallerNamespaces;
 use fixture::Fixture;
+use op::{Missing, Op};
 use runner::Test;
 use sysctl::Sysctl;
 
@@ -88,10 +96,18 @@ fn run(arguments: &[String]) -> Result<bool, Failure> {
         .iter()
         .map(String::as_str)
         .partition(|it| it.starts_with("--"));
-    if let Some(unknown) = options.iter().find(|it| **it != "--list") {
-        return Err(failed(format_args!("{unknown}: the only option is --list")));
+    let (mut list, mut target) = (false, None);
+    for option in options {
+        match (option, option.strip_prefix("--on=")) {
+            ("--list", _) => list = true,
+            (_, Some(text)) => target = Some(Target::parse(text)?),
+            _ => {
+                return Err(failed(format_args!(
+                    "{option}: the options are --list and --on=TYPE[:DEVICE|:OPTIONS]"
+                )))
+            }
+        }
     }
-    let list = options.contains(&"--list");
     rustix::process::umask(Mode::empty());
     mounts::new_namespace().context("creating a mount namespace (this needs root)")?;
     mount(
@@ -117,18 +133,32 @@ fn run(arguments: &[String]) -> Result<bool, Failure> {
     let _settings: Vec<Sysctl> = settings.collect::<Result<_, _>>()?;
     let namespaces = CallerNamespaces::new().context("making user namespaces")?;
     let ops = ops::all();
-    let fixtures: Vec<(Filesystem, Result<Fixture, Failure>)> = filesystem::ALL
-        .into_iter()
-        .filter(|kind| *kind != MSDOS)
-        .map(|kind| {
-            (
-                kind,
-                Fixture::new(kind, &Path::new(ROOT).join(kind.name), &namespaces),
-            )
-        })
-        .collect();
+    let mounted = target.map(|target| target.mount(&Path::new(ROOT).join("target")));
+    let mounted = mounted.transpose()?;
+    let fixtures: Vec<(Filesystem, Result<Fixture, Failure>)> = match &mounted {
+        Some(Mounted {
+            filesystem,
+            directory,
+            ..
+        }) => {
+            let root = Path::new(ROOT).join("target");
+            let fixture = Fixture::of(*filesystem, directory.clone(), &root, &namespaces);
+            vec![(*filesystem, fixture)]
+        }
+        None => filesystem::ALL
+            .into_iter()
+            .filter(|kind| *kind != MSDOS)
+            .map(|kind| {
+                let root = Path::new(ROOT).join(kind.name);
+                (kind, Fixture::new(kind, &root, &namespaces))
+            })
+            .collect(),
+    };
 
-    let mut groups = vec![setattr::tests()];
+    let mut groups = Vec::new();
+    if mounted.is_none() {
+        groups.push(setattr::tests());
+    }
     for (kind, fixture) in &fixtures {
         groups.push(match fixture {
             Ok(fixture) => {
@@ -141,6 +171,9 @@ fn run(arguments: &[String]) -> Result<bool, Failure> {
                 vec![Test::new(format!("filesystem.{}", kind.name), run)]
             }
         });
+        if mounted.is_some() {
+            groups.push(left_out(*kind, &ops));
+        }
     }
     if list {
         groups
@@ -153,5 +186,33 @@ fn run(arguments: &[String]) -> Result<bool, Failure> {
         let is_wanted = |test: &Test| wanted.iter().any(|name| test.name.starts_with(name));
         groups.iter_mut().for_each(|group| group.retain(is_wanted));
     }
-    Ok(runner::run(groups))
+    let good = runner::run(groups);
+    drop(fixtures);
+    if let Some(mounted) = mounted {
+        mounted.remove()?;
+    }
+    Ok(good)
+}
+
+/// Returns a skipped test for each reason why tests cannot run on a filesystem.
+fn left_out(kind: Filesystem, ops: &[Op]) -> Vec<Test<'static>> {
+    let mut all = op::left_out(ops, kind);
+    all.extend(scenarios::left_out(kind));
+    let features = Feature::ALL.map(Missing::Feature);
+    let reasons = features.into_iter().chain([Missing::Type]);
+    let tests = reasons.filter_map(|reason| {
+        let names = all.iter().filter(|(missing, _)| *missing == reason);
+        let names: Vec<&str> = names.map(|(_, name)| *name).collect();
+        let (what, name) = match reason {
+            Missing::Type => ("tests of other filesystems".to_owned(), "type"),
+            Missing::Feature(feature) => {
+                let name = feature.name();
+                (format!("{} has no {name}", kind.name), name)
+            }
+        };
+        let text = format!("{what}: {}", names.join(" "));
+        let run = move || Err(skipped(&text));
+        (!names.is_empty()).then(|| Test::new(format!("left_out.{}.{name}", kind.name), run))
+    });
+    tests.collect()
 }

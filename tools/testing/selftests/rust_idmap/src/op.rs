@@ -107,9 +107,13 @@ impl Op {
         self
     }
 
-    fn runs_on(&self, kind: Filesystem) -> bool {
-        self.needs.iter().all(|feature| kind.has(*feature))
-            && (self.only_on.is_empty() || self.only_on.contains(&kind))
+    /// Returns the reason why the operation cannot run on a filesystem, if there is one.
+    fn missing(&self, kind: Filesystem) -> Option<Missing> {
+        let types = &self.only_on;
+        if !types.is_empty() && types.iter().all(|one| one.name != kind.name) {
+            return Some(Missing::Type);
+        }
+        kind.missing_of(&self.needs).map(Missing::Feature)
     }
 
     /// Tries it with all callers from one namespace.
@@ -160,19 +164,35 @@ pub(crate) fn show(answer: SyscallResult) -> String {
     }
 }
 
+/// The reason why a test cannot run on a filesystem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// It tests other types.
+    Type,
+    /// The filesystem lacks a feature.
+    Feature(Feature),
+}
+
+/// Returns the names of the operations that cannot run on a filesystem, and the reasons.
+pub(crate) fn left_out(ops: &[Op], kind: Filesystem) -> Vec<(Missing, &'static str)> {
+    ops.iter()
+        .filter_map(|op| Some((op.missing(kind)?, op.name)))
+        .collect()
+}
+
 /// A test for each operation that runs on this filesystem, and each namespace.
 pub(crate) fn tests<'a>(
     ops: &'a [Op],
     fixture: &'a Fixture,
     namespaces: &'a CallerNamespaces,
 ) -> Vec<Test<'a>> {
-    let ops = ops.iter().filter(|op| op.runs_on(fixture.kind));
+    let ops = ops.iter().filter(|op| op.missing(fixture.kind).is_none());
     ops.flat_map(|op| CallerNs::ALL.map(|ns| (op, ns)))
         .map(|(op, ns)| {
             let name = format!("{}.{}.{}", op.name, fixture.kind.name, ns.name());
             let known = op
                 .known
-                .filter(|(kind, _)| *kind == fixture.kind)
+                .filter(|(kind, _)| kind.name == fixture.kind.name)
                 .map(|(_, why)| why);
             Test::new(name, move || op.run(fixture, namespaces, ns)).known(known)
         })

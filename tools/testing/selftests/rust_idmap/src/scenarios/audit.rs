@@ -9,7 +9,7 @@ use kselftest::fscaps;
 use kselftest::ktap::{check_eq, failed, skipped, Context, Failure, Outcome};
 use kselftest::syscalls::set_xattr;
 
-use super::{nothing, scenario, Scenario};
+use super::{nothing, scenario, On, Scenario};
 use crate::caller::{CallerNamespaces, CallerNs, SyscallResult, Who, DISK, NESTED_ROOT, SEEN};
 use crate::calls;
 use crate::fixture::{Fixture, TestCase};
@@ -17,7 +17,7 @@ use crate::netlink::{Recorded, PATH};
 use crate::op::OK;
 
 pub(super) const ALL: &[Scenario] = &[
-    scenario("audit.path", &[TMPFS], path),
+    scenario("audit.path", On::Types(&[TMPFS]), path),
     without_map("audit.capabilities_of_program", capabilities),
     without_map("audit.capabilities_of_path", of_path),
     without_map("audit.capabilities_of_removed_path", of_removed),
@@ -31,7 +31,7 @@ const fn without_map(
 ) -> Scenario {
     Scenario {
         known: Some("the file's capabilities are recorded without the map of its mount"),
-        ..scenario(name, &[TMPFS], run)
+        ..scenario(name, On::Types(&[TMPFS]), run)
     }
 }
 

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
 
-use kselftest::filesystem::{Filesystem, BTRFS, EXT4, RUST_IDMAPFS, TMPFS, XFS};
+use kselftest::filesystem::Feature;
 use kselftest::handle::{self, Handle};
 use kselftest::ktap::{check_eq, failed, Context, Failure, Outcome};
 use kselftest::process;
@@ -14,14 +14,14 @@ use rustix::fs::{fstat, openat, Mode, OFlags, CWD};
 use rustix::io::Errno;
 use rustix::thread::UnshareFlags;
 
-use super::{note, nothing, scenario, Scenario, ON_DISKS};
+use super::{note, nothing, scenario, On, Scenario, ON_DISKS};
 use crate::caller::{
     everybody, CallerNamespaces, CallerNs, SyscallResult, Who, DISK, FOREIGN, SEEN,
 };
 use crate::fixture::{Fixture, TestCase};
 use crate::op::EPERM;
 
-const WITH_HANDLES: &[Filesystem] = &[TMPFS, EXT4, XFS, BTRFS, RUST_IDMAPFS];
+const WITH_HANDLES: On = On::With(&[Feature::Owners, Feature::Handles]);
 
 pub(super) const ALL: &[Scenario] = &[
     scenario("exportfs.file", WITH_HANDLES, |s, p| files(s, p, false)),

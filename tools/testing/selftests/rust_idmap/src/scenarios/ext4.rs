@@ -13,14 +13,18 @@ use rustix::fs::{fallocate, FallocateFlags, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{unmount, UnmountFlags};
 
-use super::{note, nothing, scenario, Scenario};
+use super::{note, nothing, scenario, On, Scenario};
 use crate::attr;
 use crate::caller::{CallerNamespaces, CallerNs, SyscallResult, Who, DISK, SEEN};
 use crate::calls;
 use crate::fixture::Fixture;
 use crate::op::OK;
 
-pub(super) const ALL: &[Scenario] = &[scenario("ext4.blocks_kept_for_a_user", &[EXT4], kept)];
+pub(super) const ALL: &[Scenario] = &[scenario(
+    "ext4.blocks_kept_for_a_user",
+    On::Types(&[EXT4]),
+    kept,
+)];
 
 const KIB: u64 = 1 << 10;
 

@@ -5,15 +5,15 @@
 
 use std::fs;
 
-use super::{scenario, Scenario};
+use super::{scenario, On, Scenario};
 use crate::caller::{CallerNamespaces, CallerNs, Who, DISK, SEEN};
 use crate::fixture::Fixture;
 use kselftest::filesystem::EXT4;
 use kselftest::ktap::{check_eq, skipped, Context, Failure, Outcome};
 
 pub(super) const ALL: &[Scenario] = &[
-    scenario("ima.rule_about_owner", &[EXT4], owner),
-    scenario("ima.owner_in_the_list", &[EXT4], list),
+    scenario("ima.rule_about_owner", On::Types(&[EXT4]), owner),
+    scenario("ima.owner_in_the_list", On::Types(&[EXT4]), list),
 ];
 
 const POLICY: &str = "/sys/kernel/security/ima/policy";

@@ -10,7 +10,7 @@ use kselftest::ktap::{Context, Outcome};
 use rustix::fs::CWD;
 use rustix::mount::{move_mount, open_tree, unmount, MoveMountFlags, OpenTreeFlags, UnmountFlags};
 
-use super::{note, nothing, scenario, Scenario};
+use super::{note, nothing, scenario, On, Scenario};
 use crate::attr::Attr;
 use crate::caller::{everybody, CallerNamespaces, CallerNs, Who, DISK};
 use crate::calls;
@@ -19,7 +19,11 @@ use crate::op::{EACCES, OK};
 
 pub(super) const ALL: &[Scenario] = &[Scenario {
     known: Some("the owner of the link is asked for with the map of the directory's mount"),
-    ..scenario("may_follow_link.mounted_link", &[TMPFS], mounted_link)
+    ..scenario(
+        "may_follow_link.mounted_link",
+        On::Types(&[TMPFS]),
+        mounted_link,
+    )
 }];
 
 fn mounted_link(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {

@@ -14,16 +14,25 @@ mod quota;
 
 use crate::caller::{CallerNamespaces, CallerNs, Who};
 use crate::fixture::Fixture;
-use crate::op::show;
+use crate::op::{show, Missing};
 use crate::runner::Test;
-use kselftest::filesystem::{Filesystem, BTRFS, EXT4, OVERLAY, RUST_IDMAPFS, TMPFS, XFS};
+use kselftest::filesystem::{Feature, Filesystem};
 use kselftest::ktap::Outcome;
+
+/// The filesystems that a scenario runs on.
+#[derive(Clone, Copy)]
+pub(super) enum On {
+    /// These types.
+    Types(&'static [Filesystem]),
+    /// All types with these features.
+    With(&'static [Feature]),
+}
 
 /// Something that is gone through on some filesystems.
 struct Scenario {
     /// Its part of the series, and what it is about.
     name: &'static str,
-    on: &'static [Filesystem],
+    on: On,
     run: fn(&Fixture, &CallerNamespaces) -> Outcome,
     /// Why it is known to fail on kernels of today.
     known: Option<&'static str>,
@@ -32,7 +41,7 @@ struct Scenario {
 /// A scenario that passes.
 const fn scenario(
     name: &'static str,
-    on: &'static [Filesystem],
+    on: On,
     run: fn(&Fixture, &CallerNamespaces) -> Outcome,
 ) -> Scenario {
     Scenario {
@@ -56,14 +65,34 @@ const ALL: &[&[Scenario]] = &[
 ];
 
 /// Filesystems that store owners and are made on an image.
-const ON_DISKS: &[Filesystem] = &[EXT4, XFS, BTRFS];
+const ON_DISKS: On = On::With(&[Feature::Owners, Feature::Handles, Feature::Cache]);
 /// Filesystems that store owners.
-const WITH_OWNERS: &[Filesystem] = &[TMPFS, EXT4, XFS, BTRFS, OVERLAY, RUST_IDMAPFS];
+const WITH_OWNERS: On = On::With(&[Feature::Owners]);
+
+impl Scenario {
+    /// Returns the reason why the scenario cannot run on a filesystem, if there is one.
+    fn missing(&self, kind: Filesystem) -> Option<Missing> {
+        match self.on {
+            On::Types(types) => {
+                let is_one = types.iter().any(|one| one.name == kind.name);
+                (!is_one).then_some(Missing::Type)
+            }
+            On::With(features) => kind.missing_of(features).map(Missing::Feature),
+        }
+    }
+}
+
+/// Returns the names of the scenarios that cannot run on a filesystem, and the reasons.
+pub(crate) fn left_out(kind: Filesystem) -> Vec<(Missing, &'static str)> {
+    let all = ALL.iter().flat_map(|part| part.iter());
+    all.filter_map(|scenario| Some((scenario.missing(kind)?, scenario.name)))
+        .collect()
+}
 
 /// The tests on one filesystem.
 pub(crate) fn tests<'a>(fixture: &'a Fixture, namespaces: &'a CallerNamespaces) -> Vec<Test<'a>> {
     let all = ALL.iter().flat_map(|part| part.iter());
-    all.filter(|scenario| scenario.on.contains(&fixture.kind))
+    all.filter(|scenario| scenario.missing(fixture.kind).is_none())
         .map(|scenario| {
             let name = format!("{}.{}", scenario.name, fixture.kind.name);
             Test::new(name, move || (scenario.run)(fixture, namespaces)).known(scenario.known)

@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use kselftest::errno::from_io;
-use kselftest::filesystem::{program, Filesystem, BTRFS, EXT4, TMPFS, XFS};
+use kselftest::filesystem::{program, Feature};
 use kselftest::ktap::{check_eq, Context, Failure, Outcome};
 use kselftest::process;
 use kselftest::userns::UserNs;
@@ -16,14 +16,14 @@ use rustix::io::Errno;
 use rustix::mount::{mount, unmount, MountFlags, UnmountFlags};
 use rustix::thread::UnshareFlags;
 
-use super::{note, nothing, scenario, Scenario};
+use super::{note, nothing, scenario, On, Scenario};
 use crate::attr;
 use crate::caller::{CallerNamespaces, CallerNs, SyscallResult, Who, COUNT, DISK, FOREIGN, SEEN};
 use crate::calls;
 use crate::fixture::{Fixture, TestCase};
 use crate::op::{show, EACCES, EOVERFLOW, OK};
 
-const ON: &[Filesystem] = &[TMPFS, EXT4, XFS, BTRFS];
+const ON: On = On::With(&[Feature::Owners, Feature::UpperLayer]);
 
 pub(super) const ALL: &[Scenario] = &[
     scenario("overlayfs.lower_layer", ON, lower),

@@ -8,13 +8,13 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use kselftest::filesystem::{program, Filesystem, EXT4, XFS};
+use kselftest::filesystem::{program, EXT4, XFS};
 use kselftest::ktap::{check_eq, skipped, Context, Failure, Outcome};
 use kselftest::raw;
 use rustix::io::Errno;
 use rustix::mount::{unmount, UnmountFlags};
 
-use super::{note, nothing, scenario, Scenario};
+use super::{note, nothing, scenario, On, Scenario};
 use crate::attr;
 use crate::caller::{everybody, CallerNamespaces, CallerNs, SyscallResult, Who, DISK, SEEN};
 use crate::calls;
@@ -27,7 +27,7 @@ pub(super) const ALL: &[Scenario] = &[
     scenario("quota.limit", ON, limit),
     scenario("quota.who_may_ask", ON, who_may_ask),
 ];
-const ON: &[Filesystem] = &[EXT4, XFS];
+const ON: On = On::Types(&[EXT4, XFS]);
 
 // `linux/quota.h`
 const GETQUOTA: u32 = 0x80_0007 << 8;
