@@ -229,14 +229,38 @@ fn bucket<T: IdInt>(offset: T, scale: u64) -> usize {
     (product >> 32) as usize & (BUCKETS - 1)
 }
 
+/// Returns the greatest `scale` by which an offset below `span` stays below [`BUCKETS`] times 2^32:
+/// `BUCKETS << 32` divided by `span`, which is not 0.
+///
+/// 32-bit architectures have no division of 64-bit numbers. One of 32 bits gives the upper digits,
+/// long division the others.
+fn scale(span: u32) -> u64 {
+    let span = span.max(1);
+    let wide = u64::from(span);
+    let mut quotient = u64::from(u32::MAX / span);
+    let mut rest = u64::from(u32::MAX % span).wrapping_add(1);
+    if rest == wide {
+        quotient = quotient.wrapping_add(1);
+        rest = 0;
+    }
+    // `quotient * span + rest` is 2^32, and doubles in each round.
+    for _ in 0..BUCKETS.trailing_zeros() {
+        quotient <<= 1;
+        rest <<= 1;
+        if rest >= wide {
+            quotient |= 1;
+            rest = rest.wrapping_sub(wide);
+        }
+    }
+    quotient
+}
+
 /// Fills the buckets for ascending extents, and returns the scale.
 fn fill<T: IdInt>(buckets: &mut BucketIndex, extents: &[Extent<T>]) -> u64 {
     let first = extents.first().map_or(T::ZERO, Extent::first);
     let end = extents.last().map_or(T::ZERO, Extent::end);
     let span = end.wrapping_sub(first).to_u64().max(1);
-    // The quotient is rounded down, so an offset within the span stays below `BUCKETS`; the
-    // product is below 2^41.
-    let scale = ((BUCKETS as u64) << 32) / span;
+    let scale = scale(span as u32);
 
     // Walk the extents once: each is the answer for the parts up to the one that its last id is in,
     // as far as no extent before it reached into them.

@@ -25,7 +25,7 @@ pub(super) fn spaced_map(size: usize) -> Result<KVec<Extent>> {
 
 /// The least time in picoseconds that a lookup took in any of several rounds over all extents.
 pub(super) fn best_time<R>(map: &[Extent], lookup: impl Fn(bindings::kuid_t) -> R) -> u64 {
-    const LOOKUPS: u64 = 20_000;
+    const LOOKUPS: u32 = 20_000;
     let round = |_| {
         let start = Instant::<Monotonic>::now();
         for extent in map.iter().cycle().take(LOOKUPS as usize) {
@@ -36,5 +36,7 @@ pub(super) fn best_time<R>(map: &[Extent], lookup: impl Fn(bindings::kuid_t) -> 
         start.elapsed().as_nanos() as u64
     };
     let best = (0..200).map(round).min().unwrap_or(0);
-    best * 1000 / LOOKUPS
+    // 32-bit architectures have no division of 64-bit numbers.
+    let best = u32::try_from(best).unwrap_or(u32::MAX);
+    u64::from(best / (LOOKUPS / 1000))
 }
