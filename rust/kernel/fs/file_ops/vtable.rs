@@ -44,7 +44,11 @@ impl<F: FileOperations> FileVTable<F> {
     const BOTH: bindings::file_operations = bindings::file_operations {
         unlocked_ioctl: if_has!(HAS_IOCTL, Self::ioctl),
         #[cfg(CONFIG_COMPAT)]
-        compat_ioctl: if_has!(HAS_IOCTL, bindings::compat_ptr_ioctl),
+        compat_ioctl: if F::HAS_IOCTL {
+            bindings::compat_ptr_ioctl
+        } else {
+            None
+        },
         llseek: Some(bindings::generic_file_llseek),
         fsync: Some(bindings::noop_fsync),
         setlease: Some(bindings::generic_setlease),
