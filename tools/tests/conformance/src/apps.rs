@@ -10,8 +10,8 @@ use std::{
 use crate::test::{Case, Test};
 use kselftest::syscalls;
 
-/// A script, by name. It runs with `set -eu` in an empty directory; `$1` is another one on the
-/// guest's disk. What it needs is said by the image that `make apps` makes.
+/// A script, by name. It runs with `set -eu` in an empty directory; `$1` is a directory on the disk
+/// of the guest. The image of `make apps` has the programs.
 pub(crate) const SCRIPTS: &[(&str, &str)] = &[
     ("apps.git", include_str!("apps/git.sh")),
     ("apps.tar", include_str!("apps/tar.sh")),

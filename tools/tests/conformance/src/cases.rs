@@ -22,14 +22,14 @@ mod xattr;
 use crate::test::Named;
 use kselftest::errno::SyscallResult;
 
-/// A user who owns what most tests make.
+/// The owner of the files of most tests.
 pub(crate) const OWNER: u32 = 1000;
 /// Another user.
 pub(crate) const OTHER: u32 = 2000;
-/// A group that nobody is in unless a test says so.
+/// A group without members, unless a test adds one.
 pub(crate) const GROUP: u32 = 3000;
 
-/// Every test, by what it is about.
+/// All tests, by subject.
 const PARTS: &[&[Named]] = &[
     open::TESTS,
     nodes::TESTS,

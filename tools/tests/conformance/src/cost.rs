@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What files in memory cost, by the guest's clock: where that counts instructions (QEMU's
-//! `-icount shift=0,sleep=off`) a nanosecond is one.
+//! The cost of files in memory, by the clock of the guest: where it counts instructions (QEMU's
+//! `-icount shift=0,sleep=off`), a nanosecond is an instruction.
 //!
-//! Prints a line for each type of filesystem and task, `KIND TASK INSTRUCTIONS`, the least of some
-//! rounds, since the first ones also fill the allocator's caches.
+//! Prints a line for each type and task, `TYPE TASK INSTRUCTIONS`: the minimum of some rounds,
+//! since the first rounds also fill the allocator's caches.
 
 use std::{collections::BTreeMap, error::Error};
 
@@ -16,7 +16,7 @@ use crate::small::Small;
 
 const FILES: usize = 10_000;
 const CHUNK: usize = 64 << 10;
-/// What is written, 256 MiB in all, comes to this file size at most.
+/// The largest size of the file, of 256 MiB that are written in all.
 const FILE: usize = 64 << 20;
 const WRITTEN: usize = 256 << 20;
 const ROUNDS: usize = 2;

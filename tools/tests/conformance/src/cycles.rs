@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Mounts and unmounts, thousands of times, and looks for what was not given back.
+//! Mounts and unmounts thousands of times, and looks for leaks.
 
 use std::{
     path::Path,
@@ -39,7 +39,7 @@ fn cycle(kind: &str, fill: bool) -> SyscallResult<()> {
     small.end()
 }
 
-/// Runs `count` cycles; what they leave behind must not grow with their number.
+/// Runs `count` cycles. Memory that is in use must not grow with their number.
 pub(crate) fn mounts(t: &Test, count: usize, fill: bool) -> Case {
     let kind = t.mount.kind.clone();
     repeat(t, count, || cycle(&kind, fill))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The limits on space and inodes: kept, nothing lost at them, and what is freed is free again.
+//! The limits of space and inodes. They must hold, and freed space must be usable again.
 
 use std::os::fd::AsFd;
 
@@ -96,7 +96,7 @@ fn size_freed(t: &Test) -> Case {
         }
         t.same("free", free(), Ok(16));
     }
-    // What does not fit is written as far as it does.
+    // A write at the limit is short.
     let fd = t.done("creat", syscalls::create(small.at("large"), 0o644))?;
     t.same(
         "short write",
@@ -108,7 +108,7 @@ fn size_freed(t: &Test) -> Case {
     Ok(())
 }
 
-/// What is open has its space until it is closed, name or not.
+/// An open file keeps its space until it is closed, also without a name.
 fn open_files(t: &Test) -> Case {
     let small = Small::new(&t.mount.kind, "small", "size=64k");
     let small = t.done("mount", small)?;
@@ -172,7 +172,7 @@ fn mapping(t: &Test) -> Case {
         }
         let full = small.space().map(|space| space.free_blocks);
         t.same("full", full, Ok(0));
-        // What would be a signal for a store is an error for the kernel's.
+        // Where a store of the process raises SIGBUS, a store of the kernel fails.
         t.done("write", syscalls::write_all(&sink, b"y"))?;
         let answer = map.fill_from(17 * PAGE, sink.as_fd());
         t.refused("a page more", answer, Errno::FAULT);
@@ -258,8 +258,7 @@ fn migration(t: &Test) -> Case {
     Ok(())
 }
 
-/// Whoever mounts it in a user namespace may set attributes of security modules, and not without
-/// end.
+/// Root of a user namespace may set attributes of security modules, up to a limit.
 fn attributes_kept(t: &Test) -> Case {
     let small = Small::new(&t.mount.kind, "small", "size=64k");
     let small = t.done("mount", small)?;
@@ -284,7 +283,7 @@ fn attributes_kept(t: &Test) -> Case {
     t.refused("one more", set("security.a", b"v"), Errno::NOSPC);
     t.refused("or of users", set("user.a", b"v"), Errno::NOSPC);
     t.done("remove", syscalls::remove_xattr(&file, "security.a4"))?;
-    // What replaces counts before what is replaced does not any more.
+    // The new value counts before the old value is released.
     t.done("another value", set("security.a2", b"w"))?;
     t.done("set", set("user.a", b"v"))?;
     Ok(())
@@ -438,7 +437,7 @@ fn options_of_root(t: &Test) -> Case {
     Ok(())
 }
 
-/// Only what was asked for is shown.
+/// Only options that were given are shown.
 fn options_shown(t: &Test) -> Case {
     let options = "size=64k,nr_inodes=10,mode=750,uid=1000,gid=3000";
     let small = t.done("mount", Small::new(&t.mount.kind, "small", options))?;

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a filesystem must do, call by call: tests for those that keep their files in memory, with
-//! tmpfs as the one that is taken to be right.
+//! Tests of each system call on filesystems in memory. tmpfs is the reference.
 //!
-//! For the guest, as root. Everything is mounted below `/run/conformance`, in a mount namespace of
-//! its own. Prints KTAP.
+//! For the guest, as root. All filesystems are mounted below `/run/conformance`, in an own mount
+//! namespace. Prints KTAP.
 
 mod apps;
 mod cases;
@@ -48,7 +47,7 @@ enum Task {
         #[command(flatten)]
         effort: Effort,
     },
-    /// Measures what files cost, by a clock that counts instructions
+    /// Measures the cost of files, by a clock that counts instructions
     Cost {
         /// The types of the filesystems
         #[arg(required = true)]

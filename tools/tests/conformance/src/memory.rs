@@ -31,7 +31,8 @@ pub(crate) use operations::OPERATIONS;
 const REPEAT: usize = 200;
 /// How often before that, to fill those.
 const WARM_UP: usize = 20;
-/// How many allocations, of all operations, must have refused their calls: half of what tmpfs has.
+/// The number of failed allocations, in all operations, that must fail their calls: half of the
+/// number on tmpfs.
 const LEAST: usize = 70;
 
 /// Of the filesystem on which an operation is tried.
@@ -107,10 +108,10 @@ pub(crate) fn enough(t: &Test, refusals: &Cell<usize>) -> Case {
     Ok(())
 }
 
-/// What can be seen of a tree, by path.
+/// The state of a tree, by path.
 type Tree = BTreeMap<PathBuf, Seen>;
 
-/// What can be seen of a file or directory.
+/// The state of a file or directory.
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
     mode: u32,
@@ -122,7 +123,7 @@ struct Seen {
     contents: Option<Print>,
 }
 
-/// Length and hash of what is too long to be told.
+/// Length and hash of a value that is too long to show.
 type Print = (usize, u64);
 
 fn print(bytes: Vec<u8>) -> Print {
@@ -181,8 +182,8 @@ fn space(root: &Path) -> SyscallResult<Space> {
 enum Failing {
     /// One
     One,
-    /// One, and all that come after: the page cache asks again where one failed, and to go back
-    /// must not take memory either
+    /// One, and all later ones: the page cache retries a failed allocation, and an undo must not
+    /// allocate either
     AllFrom,
 }
 
@@ -234,7 +235,7 @@ fn fail(
     Ok(())
 }
 
-/// What injects failures, which must work.
+/// Requires the fault injection to work.
 fn works<R>(t: &Test, answer: io::Result<R>) -> Result<R, Stop> {
     answer.map_err(|error| {
         t.same("fault injection", error.to_string(), String::new());
@@ -261,7 +262,7 @@ fn nth_fails(
                     return Ok(None);
                 }
             }
-            // Which one it is goes by what was being made.
+            // The error depends on the object.
             Err(Errno::NOMEM | Errno::NOSPC) if injected => refused = true,
             Err(errno) => {
                 t.same(

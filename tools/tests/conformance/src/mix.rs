@@ -62,7 +62,7 @@ const EXPECTED: &[Errno] = &[
     Errno::FAULT,
 ];
 
-/// What came of the operations of all threads.
+/// The counts of the operations of all threads.
 #[derive(Default)]
 struct Tally {
     /// How many there were, and how many of each kind were done
@@ -103,7 +103,7 @@ impl Tally {
     }
 }
 
-/// Runs for that long, round by round, and looks at what each of them leaves.
+/// Runs rounds for some time, and checks the tree after each of them.
 pub(crate) fn run(t: &Test, seconds: u64) -> Case {
     let small = t.done("mount", Small::new(&t.mount.kind, "mix", OPTIONS))?;
     let begin = t.done("statfs", small.space())?;
@@ -162,7 +162,7 @@ fn round(root: &Path, rngs: &mut [Rng]) -> SyscallResult<Tally> {
             .collect();
         let mut all = Tally::default();
         for thread in threads {
-            // A thread that panicked has said so.
+            // A thread that panicked has printed the reason.
             all.add(thread.join().map_err(|_| Errno::FAULT)??);
         }
         Ok(all)
@@ -233,7 +233,8 @@ fn one(root: &Path, rng: &mut Rng) -> (&'static str, SyscallResult<()>) {
     }
 }
 
-/// Removes a whole tree, seldom: what was moved to where no path of ours leads must go as well.
+/// In a few cases removes a whole tree: directories that were moved below each other are out of
+/// reach of the paths here.
 fn remove_all(path: &Path, rng: &mut Rng) -> SyscallResult<()> {
     if rng.below(20) > 0 {
         return syscalls::rmdir(path);
@@ -289,14 +290,14 @@ fn punch(path: &Path, offset: u64) -> SyscallResult<()> {
     }
 }
 
-/// What is known of an inode, by the names that lead to it.
+/// The counts of an inode over all names that lead to it.
 struct Known {
     names: u64,
     links: u64,
     blocks: u64,
 }
 
-/// The tree must be what its own numbers say; answers how many entries it has.
+/// Compares the tree with its link counts and block counts. Returns the number of entries.
 fn consistent(t: &Test, small: &Small, begin: Space) -> Result<usize, Stop> {
     let mut inodes: BTreeMap<u64, Known> = BTreeMap::new();
     let mut directories = vec![small.root().to_owned()];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Mount options, right and wrong, and what is said of the wrong ones.
+//! Mount options, valid and invalid, and the messages about invalid ones.
 
 use std::os::fd::AsFd;
 
@@ -38,7 +38,7 @@ impl Context {
         fsconfig_set_string(self.0.as_fd(), key, value)
     }
 
-    /// What has been said since this was last asked.
+    /// Returns the messages since the last call.
     fn log(&self) -> String {
         let mut text = String::new();
         let mut buffer = [0; 1024];
@@ -87,7 +87,7 @@ fn right(t: &Test) -> Case {
             _ => (),
         }
     }
-    // What is no whole number of pages is rounded up, and the last of two counts.
+    // A size is rounded up to whole pages. The last of two options is in effect.
     let context = Context::new(t)?;
     t.done("size", context.set("size", "1m"))?;
     t.done("size again", context.set("size", "5000"))?;
@@ -97,7 +97,7 @@ fn right(t: &Test) -> Case {
     Ok(())
 }
 
-/// The option must be refused, and the log must say which.
+/// The option must fail, and the message must name it.
 fn refused(t: &Test, key: &str, value: &str) -> Case {
     let context = Context::new(t)?;
     let what = format!("{key}={value}");
@@ -141,7 +141,7 @@ fn wrong(t: &Test) -> Case {
     Ok(())
 }
 
-/// What is a number, but none that can be. tmpfs cuts these off and says nothing.
+/// Numbers out of range. tmpfs truncates them without a message.
 fn out_of_range(t: &Test) -> Case {
     if t.mount.kind == "tmpfs" {
         let context = Context::new(t)?;

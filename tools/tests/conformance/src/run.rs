@@ -206,7 +206,7 @@ impl Part {
     }
 }
 
-/// What a test does.
+/// The function of a test.
 type Call = Box<dyn Fn(&Test) -> Case>;
 
 /// Runs parts on each type of filesystem; the answer is whether all is well.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A filesystem with options of its own, and what is left of its space.
+//! A filesystem with own options, and its free space.
 
 use std::{
     ffi::CString,
@@ -22,7 +22,7 @@ pub(crate) struct Small {
     root: PathBuf,
 }
 
-/// What `statfs()` says, in pages and inodes.
+/// The counts of `statfs()`, in pages and inodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Space {
     pub(crate) blocks: u64,
@@ -77,7 +77,7 @@ impl Small {
     }
 }
 
-/// Changes the options of what is mounted at `root`.
+/// Changes the options of the filesystem that is mounted at `root`.
 pub(crate) fn remount(root: &Path, options: &str) -> SyscallResult<()> {
     mount_remount(root, MountFlags::empty(), options)
 }

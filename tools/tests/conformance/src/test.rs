@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One test: calls, the answers that they must give, and what was wrong.
+//! A test: system calls, their expected results, and the failures.
 
 use std::{
     fmt::Debug,
@@ -14,7 +14,7 @@ use rustix::io::Errno;
 
 use crate::test_mount::TestMount;
 
-/// The end of a test that cannot go on; what was wrong has been noted.
+/// The end of a test that cannot go on, after a recorded failure.
 pub(crate) struct Stop;
 
 /// How a test ends.
@@ -32,7 +32,7 @@ pub(crate) struct Test<'a> {
     notes: Mutex<Notes>,
 }
 
-/// What a test has come to so far; shared, since what a test does may run in other threads.
+/// The results of a test so far. They are shared, since a test may use other threads.
 #[derive(Default)]
 struct Notes {
     checks: usize,
@@ -52,7 +52,7 @@ impl<'a> Test<'a> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a check, and keeps what is wrong with it.
+    /// Counts a check, and records its failure.
     fn note(&self, wrong: Option<String>) {
         let mut notes = self.notes();
         notes.checks += 1;
@@ -97,7 +97,7 @@ impl<'a> Test<'a> {
         self.note((answer != expected).then(wrong));
     }
 
-    /// What was seen must be this.
+    /// Requires two values to be equal.
     pub(crate) fn same<T: Debug + PartialEq>(&self, what: &str, seen: T, expected: T) {
         let wrong = || format!("{what}: {seen:?}, expected {expected:?}");
         self.note((seen != expected).then(wrong));
@@ -108,7 +108,7 @@ impl<'a> Test<'a> {
         self.note((!holds).then(|| format!("{what}: does not hold")));
     }
 
-    /// How many checks were made, and what was wrong.
+    /// Returns the number of checks, and the failures.
     pub(crate) fn close(self, end: Case) -> (usize, Vec<String>) {
         let Notes { checks, mut wrong } = std::mem::take(&mut *self.notes());
         if checks == 0 {

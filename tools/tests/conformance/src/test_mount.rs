@@ -54,7 +54,7 @@ impl Manner {
     }
 }
 
-/// The user namespace in which the manners that want one mount.
+/// Creates the user namespace in which filesystems are mounted.
 pub(crate) fn userns() -> Result<UserNs, Box<dyn Error>> {
     let map: IdMaps = format!("b:0:{USERNS_FIRST}:{IDS}").parse()?;
     Ok(UserNs::new(&map)?)

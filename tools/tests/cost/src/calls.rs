@@ -70,16 +70,17 @@ fn now() -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
-/// The median of [`REPEAT`] calls, each timed by itself: a timer tick hits few of them. The first
-/// ones, which fill caches, do not count, and neither does what reading the clock costs.
+/// Returns the median of [`REPEAT`] calls, each of which is measured by itself: few are hit by a
+/// timer tick. The first calls fill caches and do not count. The cost of reading the clock is
+/// subtracted.
 fn median(mut call: impl FnMut() -> bool) -> Result<u64, String> {
     for _ in 0..4 {
         if !call() {
             return Err(Error::last_os_error().to_string());
         }
     }
-    // What sets a time stamp takes another way while the coarse clock is behind one that was set
-    // before, as the first of these calls may have done; that is for a tick at most.
+    // As long as the coarse clock is behind a time stamp that the first calls have set, setting a
+    // time stamp takes another path. This lasts for at most one tick.
     thread::sleep(Duration::from_millis(20));
     Ok(median_time(call).saturating_sub(median_time(|| true)))
 }

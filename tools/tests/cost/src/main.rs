@@ -25,8 +25,8 @@ const SIZES: [u32; 4] = [0, 1, 5, 340];
 /// How many owners are tried at most for a map.
 const OWNERS: u32 = 20;
 
-/// How often a process tries each call. Now and then one finds the kernel's clocks in a state in
-/// which a time stamp costs a little more all the time; the least is what counts.
+/// The number of processes that measure each call; the minimum counts. In some of them the kernel's
+/// clocks are in a state in which each time stamp costs a little more.
 const TRIES: u32 = 3;
 
 fn main() -> ExitCode {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Who does something: a user, groups and capabilities in some user namespace.
+//! Callers: ids, groups and capabilities in a user namespace.
 
 use std::fmt;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is on disk: owners, permissions and attributes as root sees them without any map.
+//! The state on disk: owners, mode bits and attributes as root sees them without an idmap.
 
 use std::{
     collections::HashMap,
@@ -22,7 +22,7 @@ use crate::{
     xattr,
 };
 
-/// Where to look, and what was seen there before.
+/// The directories to examine, and the last state of each path.
 pub(crate) struct Disk {
     /// The directories in which the world's files are seen: one, or for overlayfs also the layer
     /// that changes go to.
@@ -38,7 +38,7 @@ impl Disk {
         }
     }
 
-    /// What is at a path, if it is not what was seen there last.
+    /// Returns the state of a path, if it has changed since the last call.
     pub(crate) fn change(&mut self, path: &str) -> Option<String> {
         let now: Vec<String> = self
             .directories
@@ -60,7 +60,7 @@ impl Disk {
         while let Some(path) = paths.get(next).cloned() {
             next += 1;
             let directory = self.directories[0].join(&path);
-            // What is no directory has nothing in it.
+            // Only directories have entries.
             let Ok(entries) = fs::read_dir(&directory) else {
                 continue;
             };
@@ -83,7 +83,7 @@ impl Disk {
     }
 }
 
-/// What is at a path: kind, permissions, owner, links, length, flags, attributes.
+/// Formats the state of a path: type, mode bits, owner, links, size, flags, attributes.
 fn show(path: &Path) -> String {
     let text = look(path);
     match &text {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A world: a filesystem, mounts of it, callers, and what happens there.
+//! A fixture: a filesystem, its mounts, callers, and a sequence of operations.
 
 use std::{fs, io, io::Write};
 
@@ -21,7 +21,7 @@ use crate::{
     worker::Worker,
 };
 
-/// How often root mutates the world before anybody does something.
+/// The number of mutations before the first operation.
 const FIRST_MUTATIONS: usize = 60;
 /// In how many of a hundred steps root mutates it again.
 const MUTATION_PERCENT: usize = 25;
@@ -43,7 +43,7 @@ struct Run<'a> {
 }
 
 impl Fixture {
-    /// Lets it happen, and writes down what does.
+    /// Sets the fixture up, runs the operations and writes the trace.
     pub(crate) fn run(
         &self,
         disks: &Disks,

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Random operations by random users in random user namespaces through random mounts, all of them
-//! determined by a seed.
+//! Random operations by random callers in random user namespaces through random mounts, determined
+//! by a seed.
 //!
-//! What is printed is the same in every run with the same arguments on kernels that decide alike:
-//! so it compares two kernels.
+//! The trace is the same in each run with the same arguments, on kernels with equal permission
+//! checks. So it compares two kernels.
 
 mod caller;
 mod count;
@@ -48,7 +48,7 @@ const OPS_OF_A_WORLD: u64 = 500;
 #[derive(Parser)]
 #[command(name = "differential", version)]
 struct Arguments {
-    /// What everything follows from
+    /// The seed of all random choices
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// How many operations, in worlds of 500; the last one is made whole
@@ -80,7 +80,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> io::Result<()> {
     umask(Mode::empty());
-    // One processor hands over between a caller and who asks it faster than two.
+    // A switch between two processes on one processor is faster than a wakeup on another.
     let mut one = CpuSet::new();
     one.set(0);
     sched_setaffinity(None, &one)?;

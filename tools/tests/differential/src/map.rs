@@ -21,7 +21,7 @@ struct Extent {
 #[derive(Clone, Debug)]
 pub(crate) struct Map {
     extents: Vec<Extent>,
-    /// Those of the parent's [`Map::ids`] that are mapped, as the namespace knows them.
+    /// The ids of the namespace for those of the parent's [`Map::ids`] that are mapped.
     ids: Vec<u32>,
 }
 
@@ -54,7 +54,7 @@ impl Map {
                 firsts.rotate_left(1);
                 singles(&firsts, &lowers[..some])
             }
-            // Nobody is 0.
+            // Without id 0.
             4 => singles(&rng.shuffled(&IDS[1..]), &lowers[..some.min(IDS.len() - 1)]),
             _ => parent.many(lowers[0]),
         };
@@ -66,7 +66,7 @@ impl Map {
         map
     }
 
-    /// What the namespace calls an id of its parent.
+    /// Returns the id in the namespace of an id of its parent.
     pub(crate) fn up(&self, lower: u32) -> Option<u32> {
         self.extents.iter().find_map(|extent| {
             let offset = lower.checked_sub(extent.lower)?;
@@ -74,7 +74,7 @@ impl Map {
         })
     }
 
-    /// What the parent calls an id of the namespace.
+    /// Returns the id in the parent of an id of the namespace.
     pub(crate) fn down(&self, id: u32) -> Option<u32> {
         self.extents.iter().find_map(|extent| {
             let offset = id.checked_sub(extent.first)?;
@@ -165,7 +165,7 @@ fn singles(firsts: &[u32], lowers: &[u32]) -> Vec<Extent> {
 mod tests {
     use super::*;
 
-    /// What the kernel asks of a map, for thousands of them.
+    /// Checks the kernel's requirements on thousands of maps.
     #[test]
     fn random_maps_are_valid() {
         for seed in 0..5000 {

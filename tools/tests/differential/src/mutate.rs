@@ -29,10 +29,10 @@ use crate::{
     xattr,
 };
 
-/// Who mutates a world, and what must stay as long as the world.
+/// Mutates a fixture, and owns the sockets in it.
 pub(crate) struct Mutator {
     directory: PathBuf,
-    /// A program that says who it is.
+    /// The program that prints its credentials.
     program: Vec<u8>,
     sockets: Vec<UnixDatagram>,
 }
@@ -63,7 +63,7 @@ impl Mutator {
         } else {
             path(rng)
         };
-        // What does not work here is seen on disk, and the same with every engine.
+        // A failure is seen on disk, and is the same on all kernels.
         let _ = self.change(rng, shape, &chosen);
         chosen
     }
@@ -157,7 +157,7 @@ impl Mutator {
     }
 }
 
-/// Makes a file. Should a pipe be there still, nobody is waited for.
+/// Creates a file. Does not block if a FIFO exists at the path.
 fn write_new(target: &Path, contents: &[u8]) -> std::io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let file = openat(CWD, target, flags, Mode::from_raw_mode(0o600))?;
@@ -182,7 +182,7 @@ fn set_flags(target: &Path, flag: IFlags) -> Result<(), Errno> {
     ioctl_setflags(&file, after)
 }
 
-/// Lets what is at a target be changed.
+/// Clears the flags that prevent changes.
 fn forget_flags(target: &Path) {
     let is_sealed = target
         .symlink_metadata()

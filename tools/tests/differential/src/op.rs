@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What callers do: one random system call, or a few that belong together.
+//! Operations of callers: one random system call, or a short sequence.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ use crate::{
 
 /// The directories of a world; the first is its root.
 const DIRECTORIES: [&str; 6] = ["", "d", "e", "d/n", "e/n", "g"];
-/// What is in them.
+/// The names of files in the directories.
 const NAMES: [&str; 8] = ["a", "b", "c", "p", "s", "x", "y", "n"];
 /// Permission bits for files and directories.
 pub(crate) const MODES: [u32; 20] = [
@@ -49,7 +49,7 @@ pub(crate) enum Node {
     Socket,
     /// The file in which everything vanishes.
     Null,
-    /// What overlayfs takes for a removed file; the one device that everybody may make.
+    /// A whiteout of overlayfs: the device that needs no capability.
     Whiteout,
     File,
 }
@@ -240,7 +240,7 @@ impl Op {
         }
     }
 
-    /// What kind of thing it is.
+    /// Returns the name of the operation, for the counts.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Open(_, flags, _) if flags.contains(OFlags::CREATE) => "create",
@@ -386,7 +386,7 @@ impl fmt::Display for Op {
     }
 }
 
-/// Somebody does something through some mount.
+/// An operation of a caller through a mount.
 pub(crate) struct Step {
     pub(crate) caller: usize,
     pub(crate) mount: usize,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The program that callers run: it prints who it is. As there are many copies of it, it is made
-//! by hand, of some hundred bytes.
+//! The program that callers execute. It prints its credentials. Since there are many copies of it,
+//! it consists of some hundred bytes, which are made here.
 
 use core::arch::global_asm;
 
@@ -58,8 +58,8 @@ unsafe extern "C" {
 fn code() -> &'static [u8] {
     let start = &raw const differential_program_start;
     let end = &raw const differential_program_end;
-    // SAFETY: The two are the ends of what stands between them in the text above, in a section
-    // that is never written to.
+    // SAFETY: Both symbols are in the same section, which is read-only, and delimit the
+    // instructions above.
     unsafe { std::slice::from_raw_parts(start, end.addr() - start.addr()) }
 }
 
@@ -98,7 +98,7 @@ pub(crate) fn file() -> Vec<u8> {
     file
 }
 
-/// What the program printed, for people.
+/// Formats the output of the program.
 pub(crate) fn read(said: &[u8]) -> Option<String> {
     let words: Vec<u32> = said
         .chunks_exact(4)
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_runs_and_says_who_it_is() {
+    fn program_prints_its_credentials() {
         let path = std::env::temp_dir().join(format!("differential-program-{}", id()));
         fs::write(&path, file()).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a world is made of: user namespaces, mounts and callers.
+//! The shape of a fixture: user namespaces, mounts and callers.
 
 use std::fmt;
 
@@ -27,7 +27,7 @@ impl Namespace {
 
     fn random(rng: &mut Rng, parent: usize, inside: &Self) -> Self {
         let users = Map::random(rng, &inside.users);
-        // What is a map of users may be none of groups, if the parent has two maps.
+        // A map of users may be invalid as a map of groups, if the parent has two different maps.
         let groups = if parent == 0 && rng.chance(40) {
             users.clone()
         } else {
@@ -40,7 +40,7 @@ impl Namespace {
         }
     }
 
-    /// Who the parent's root is here, if anybody.
+    /// Returns the ids here of the parent's root user and group, if they are mapped.
     pub(crate) fn root(&self) -> Option<(u32, u32)> {
         self.users.up(0).zip(self.groups.up(0))
     }
@@ -101,8 +101,8 @@ pub(crate) struct Shape {
 
 /// The parents of the user namespaces that a world has beside the initial one.
 const PARENTS: [usize; 6] = [0, 0, 1, 3, 0, 0];
-/// The number of the one in which filesystems may be mounted, and whose map the layers of
-/// overlayfs may have: root is somebody there.
+/// The index of the user namespace that filesystems may be mounted in and that idmaps of layers may
+/// come from: it maps root.
 pub(crate) const ROOTED: usize = 6;
 
 impl Shape {
@@ -151,7 +151,7 @@ impl Shape {
         }
     }
 
-    /// What an id of a user namespace is in the initial one.
+    /// Returns the id in the initial user namespace of an id in a user namespace.
     fn down(&self, number: usize, id: u32, map: Which) -> Option<u32> {
         let namespace = &self.namespaces[number];
         match namespace.parent {
@@ -160,7 +160,7 @@ impl Shape {
         }
     }
 
-    /// What an id of the initial user namespace is in another one.
+    /// Returns the id in a user namespace of an id in the initial one.
     fn up(&self, number: usize, id: u32, map: Which) -> Option<u32> {
         let namespace = &self.namespaces[number];
         match namespace.parent {
@@ -169,7 +169,7 @@ impl Shape {
         }
     }
 
-    /// The user and the group that own on disk what a caller makes through a mount.
+    /// Returns the owner and the group on disk of files that a caller creates through a mount.
     fn owner(&self, caller: &Caller, mount: &Mount) -> Option<(u32, u32)> {
         let (user, group) = caller.effective;
         let one = |id, map: Which| {
@@ -199,7 +199,7 @@ impl Shape {
         (caller, mount)
     }
 
-    /// An owner: anybody, or one of the callers through some mount.
+    /// Returns an owner: a random one, or that of a caller through some mount.
     pub(crate) fn any_owner(&self, rng: &mut Rng) -> (u32, u32) {
         let inside = &self.namespaces[self.filesystem];
         let mut one = |map: Which| {

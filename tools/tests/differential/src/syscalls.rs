@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Does what an [`Op`] says, as whoever this process is.
+//! Executes an [`Op`] with the credentials of this process.
 
 use std::{
     os::{
@@ -26,7 +26,7 @@ use crate::{
     program, xattr,
 };
 
-/// What came of it: what was seen, if anything, or why it was refused.
+/// The result: a text to compare, or the error number.
 pub(crate) type SyscallResult = Result<String, Errno>;
 
 /// Where mounts are, by their numbers.
@@ -45,7 +45,7 @@ fn ids_and_mode(seen: &Statx) -> String {
     format!("{}:{} {:06o}", seen.stx_uid, seen.stx_gid, seen.stx_mode)
 }
 
-/// The flags that nothing here may do without: nobody waits for the other end of a pipe.
+/// Flags of each open(). With O_NONBLOCK the open of a FIFO does not block.
 const ALWAYS: OFlags = OFlags::NONBLOCK
     .union(OFlags::CLOEXEC)
     .union(OFlags::NOCTTY);
@@ -210,7 +210,7 @@ pub(crate) fn call(op: &Op, mount: usize, to_mount: usize) -> SyscallResult {
     }
 }
 
-/// Runs a program, mostly one that says who it is.
+/// Executes a program, in most cases the one that prints its credentials.
 fn exec(path: &str) -> SyscallResult {
     let mut command = Command::new(path);
     command
@@ -225,7 +225,7 @@ fn exec(path: &str) -> SyscallResult {
     })
 }
 
-/// The names in what listxattr(2) gives, in order.
+/// Returns the names in a list of listxattr(), sorted.
 pub(crate) fn attribute_names(list: &[u8]) -> Vec<String> {
     let names = list
         .split(|&byte| byte == 0)

@@ -19,7 +19,7 @@ use rustix::{
 
 use crate::{map::IDS, mutate::remove, shape::Namespace, syscalls::ROOT, userns};
 
-/// What the machine has.
+/// The disks of the machine.
 pub(crate) struct Disks {
     /// Where an ext4 filesystem is mounted.
     pub(crate) ext4: Option<PathBuf>,
@@ -41,7 +41,7 @@ pub(crate) struct TestMount {
 pub(crate) struct Layers<'a> {
     pub(crate) lower: Option<&'a UserNs>,
     pub(crate) upper: Option<&'a UserNs>,
-    /// Who is root on the disk of the upper one.
+    /// The owner on disk of files that root creates in the upper layer.
     pub(crate) root: (u32, u32),
 }
 
@@ -62,8 +62,8 @@ pub(crate) fn unmount_all() -> io::Result<()> {
 }
 
 impl TestMount {
-    /// Makes the test_mount of a world, a tmpfs in a user namespace if one is given. `fill` gets
-    /// the directory for what a lower layer has.
+    /// Mounts the filesystem of a fixture; a tmpfs belongs to the user namespace, if there is one.
+    /// `fill` gets the directory of the lower layer.
     pub(crate) fn make(
         on: Filesystem,
         disks: &Disks,

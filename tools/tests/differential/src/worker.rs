@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The processes that are the callers: each becomes its caller once, and then does one step after
-//! the other as it is told.
+//! The processes of the callers. Each takes the credentials of its caller once, and then runs
+//! operations on request.
 
 use std::{
     io,
@@ -73,7 +73,7 @@ impl Drop for Worker {
     }
 }
 
-/// What the process does.
+/// Runs in the process of a caller.
 fn serve(
     shape: &Shape,
     seed: u64,
@@ -85,8 +85,8 @@ fn serve(
         move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::User))?;
     }
     shape.callers[number].become_it()?;
-    // Copies of the sockets' other ends are in all workers, so that none of them would read an
-    // end. Asked for last, as a change of ids undoes it.
+    // All workers have copies of the other ends of the sockets, so no worker would read an end of
+    // file. A change of credentials clears this setting, so it comes last.
     set_parent_process_death_signal(Some(Signal::KILL))?;
     loop {
         let mut step = [0; 8];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Programs of others that make idmapped mounts, or copy what is seen through them; each is a
-//! scene of its own. What they say on the stock kernel is what they have to say on any.
+//! Programs that make idmapped mounts, or copy files through them. Each is a scene. Their results
+//! on the stock kernel are the expected ones.
 
 mod calls;
 mod copies;
@@ -79,17 +79,17 @@ pub(crate) const CLIENTS: [Scene; 7] = [
     },
 ];
 
-/// What has to come of a line.
+/// The expected result of a command line.
 enum Must {
     /// It succeeds.
     Do,
     /// It succeeds and prints this.
     Say(&'static str),
-    /// It fails and says this among other things.
+    /// It fails, and its error output contains this.
     Refuse(&'static str),
 }
 
-/// A user, what is typed, and what has to come of it.
+/// A user, a command line, and the expected result.
 type Line = (u32, &'static str, Must);
 
 /// Runs lines; `@` stands for the first directory and `%` for the second.

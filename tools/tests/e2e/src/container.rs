@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Containers, and what is done and seen inside of them.
+//! Containers, and operations inside of them.
 //!
-//! A container here is a user namespace: all that matters to idmapped mounts. Its processes see
+//! A container here is a user namespace: nothing else matters to idmapped mounts. Its processes see
 //! the mounts of the fixture.
 
 use std::{
@@ -63,7 +63,7 @@ impl Container {
         self.userns.command(program).context("entering a container")
     }
 
-    /// Has its root do something of [`answer`] and tell what came of it.
+    /// Runs an operation of [`answer`] as the root user of the container, and returns the result.
     pub(crate) fn ask(&self, what: &str, path: &Path) -> Result<String, Failure> {
         self.ask_as(0, what, path)
     }
@@ -129,7 +129,7 @@ impl Drop for Container {
     }
 }
 
-/// What a process in a container answers: it does one thing as one of the container's users.
+/// Runs one operation in the container, as one of its users, and formats the result.
 pub(crate) fn answer(user: u32, what: &str, path: &Path) -> String {
     let call = |call: &(dyn Fn() -> SyscallResult<()> + Sync)| syscalls::as_user(user, call).show();
     let (verb, number) = what.split_once(' ').unwrap_or((what, ""));

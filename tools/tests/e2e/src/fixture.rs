@@ -22,7 +22,7 @@ use crate::{
     show::{Show, SyscallResult},
 };
 
-/// The directory; in a mount namespace that only this program and what it starts see.
+/// The directory, in a mount namespace of this program and its children.
 pub(crate) const DIRECTORY: &str = "/mnt";
 
 /// Leaves the mounts of the machine to themselves.
@@ -30,7 +30,7 @@ pub(crate) fn leave_machine() -> Result<(), Failure> {
     mounts::new_namespace().context("creating a mount namespace (this needs root)")
 }
 
-/// What a program that was run left behind.
+/// The result of a program.
 pub(crate) struct Ran {
     pub(crate) status: i32,
     pub(crate) output: String,
@@ -48,7 +48,7 @@ impl Ran {
 pub(crate) struct Fixture {
     pub(crate) filesystem: Filesystem,
     pub(crate) report: Report,
-    /// What is to be removed from the machine itself.
+    /// Files to remove from the machine at the end.
     made: Vec<PathBuf>,
 }
 
@@ -75,7 +75,7 @@ impl Fixture {
         Path::new(DIRECTORY).join(name)
     }
 
-    /// Tells what is done, in words.
+    /// Adds a description of the next step to the report.
     pub(crate) fn say(&mut self, text: &str) {
         self.report.text(format!("# {text}"));
     }
@@ -93,7 +93,7 @@ impl Fixture {
         self.report.check(what, good, seen.show(), expected.show());
     }
 
-    /// Runs a program as a user, with a line such as a user types, and tells what it printed.
+    /// Runs a command line as a user, and adds its output to the report.
     pub(crate) fn run(&mut self, user: u32, line: &str) -> Result<Ran, Failure> {
         let prompt = if user == 0 {
             "root#".to_owned()
@@ -110,7 +110,7 @@ impl Fixture {
         self.run_in(&prompt, line, command)
     }
 
-    /// Runs a command that was made from a line, in some surroundings that a prompt tells of.
+    /// Runs a command and adds its line, after a prompt, and its output to the report.
     pub(crate) fn run_in(
         &mut self,
         prompt: &str,
@@ -215,7 +215,7 @@ impl Fixture {
         self.made.push(path.to_owned());
     }
 
-    /// Takes everything down; what cannot be is a failed check.
+    /// Unmounts everything. A failure to do so is a failed check.
     pub(crate) fn close(mut self, run: Result<(), Failure>) -> Report {
         if let Err(failure) = run {
             let expected = "the scene is run to its end".to_owned();

@@ -16,7 +16,7 @@ use crate::{
     show::{Census, Mode, Owner, Show, SyscallResult},
 };
 
-/// Who owns an entry; a symbolic link is not followed.
+/// Returns the owner and the group. Does not follow a symbolic link.
 pub(crate) fn owner(path: impl AsRef<Path>) -> SyscallResult<Owner> {
     lstat(path.as_ref()).map(|status| Owner(status.st_uid, status.st_gid))
 }
@@ -126,7 +126,7 @@ pub(crate) fn mount_options(target: impl AsRef<Path>) -> SyscallResult<String> {
     Ok(mounts::at(target)?.options)
 }
 
-/// What is mounted at or below a directory, the last mounted first.
+/// Returns the mount points at or below a directory, the last mount first.
 pub(crate) fn mounts_below(directory: &str) -> SyscallResult<Vec<String>> {
     let targets = mounts::all()?.into_iter().map(|mount| mount.target);
     let below = |target: &String| {
@@ -139,7 +139,7 @@ pub(crate) fn mounts_below(directory: &str) -> SyscallResult<Vec<String>> {
     Ok(targets)
 }
 
-/// The number that stands for users who have none in a map.
+/// Returns the overflow ids, which stand for unmapped ids.
 pub(crate) fn overflow_owner() -> Owner {
     let read = |file| fs::read_to_string(file).ok()?.trim().parse().ok();
     Owner(
@@ -148,7 +148,7 @@ pub(crate) fn overflow_owner() -> Owner {
     )
 }
 
-/// What an entry is, but for its owner: as in `ls -l`, with the number of a device.
+/// Formats the type, the mode bits and the device number, as `ls -l` does.
 pub(crate) fn kind(path: &Path) -> SyscallResult<String> {
     let status = lstat(path)?;
     let letter = match FileType::from_raw_mode(status.st_mode) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The acceptance scenes: what users do with idmapped mounts, run with real programs on real
-//! filesystems, and checked by number.
+//! Acceptance scenes: use cases of idmapped mounts, run with real programs on real filesystems, and
+//! checked.
 
 mod client;
 mod container;
@@ -28,8 +28,8 @@ use crate::{
 
 /// Runs the acceptance scenes of idmapped mounts; as root, in the guest.
 ///
-/// Everything happens in a mount namespace of its own, and what a scene makes is taken down when
-/// it is over. The exit status is 1 if anything was not as expected.
+/// All mounts are made in an own mount namespace and removed at the end of a scene. The exit status
+/// is 1 if a check failed.
 #[derive(Parser)]
 #[command(name = "e2e", version, disable_help_subcommand = true)]
 struct Arguments {
@@ -65,17 +65,17 @@ enum Task {
         #[arg(long)]
         ktap: bool,
     },
-    /// What the process in the container of a scene does
+    /// Runs in the container of a scene
     #[command(hide = true)]
     InContainer { rootfs: PathBuf },
-    /// What a process in a container answers
+    /// Runs an operation in a container
     #[command(hide = true)]
     SyscallResult {
         user: u32,
         what: String,
         path: PathBuf,
     },
-    /// Makes a user namespace and prints what is found in it
+    /// Creates a user namespace and prints its contents
     #[command(hide = true)]
     InNamespace { map: String },
     /// Runs a program without the system calls of Linux 6.8 and later

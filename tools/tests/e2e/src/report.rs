@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What happened in a scene, and its two printed forms.
+//! The report of a scene, and its printed forms.
 
 use std::{io, io::Write};
 
@@ -9,7 +9,7 @@ use kselftest::ktap::{self, Printer};
 pub(crate) use kselftest::ktap::{Context, Failure};
 
 enum Line {
-    /// A step or what a program printed.
+    /// A step, or the output of a program.
     Text(String),
     Check(Check),
 }
@@ -108,7 +108,7 @@ impl Report {
         writeln!(out)
     }
 
-    /// Prints a line, and what was not as expected.
+    /// Prints a line, and the failed checks.
     pub(crate) fn print_short(&self, out: &mut impl Write) -> io::Result<()> {
         let name = format!("{}  {}  [{}]", self.name, self.title, self.filesystem);
         if let Some(reason) = &self.skipped {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Runs scenes one after the other and prints what came of them.
+//! Runs scenes one after the other and prints their reports.
 
 use std::io::{Write, stdout};
 
@@ -18,13 +18,13 @@ use crate::{
 pub(crate) enum Form {
     /// Everything.
     Whole,
-    /// A line for each scene, and what is wrong.
+    /// A line for each scene, and its failed checks.
     Short,
     /// For machines.
     Ktap,
 }
 
-/// What is run.
+/// Scenes to run.
 pub(crate) struct Round {
     parts: Vec<(&'static Scene, Filesystem, Form)>,
     /// Whether a scene that cannot be run makes it wrong.

@@ -207,7 +207,7 @@ impl Scene {
         self.tour.contains(&filesystem)
     }
 
-    /// Runs it and tells what happened.
+    /// Runs the scene and returns the report.
     pub(crate) fn run(&self, filesystem: Filesystem) -> Report {
         let mut report = Report::new(self.name, self.title, filesystem.name);
         if let Some(reason) = missing(filesystem) {

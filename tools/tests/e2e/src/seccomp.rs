@@ -37,10 +37,10 @@ pub(crate) fn run(words: &[String]) -> ExitCode {
     ExitCode::from(127)
 }
 
-/// Has the calls answered with `ENOSYS` in this thread and what it starts.
+/// Makes the system calls fail with `ENOSYS` in this thread and its children.
 fn forget() -> io::Result<()> {
     use libc::{BPF_ABS, BPF_JGE, BPF_JGT, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W};
-    // The number of the call is what `struct seccomp_data` begins with.
+    // `struct seccomp_data` begins with the number of the system call.
     let mut steps = [
         step(BPF_LD | BPF_W | BPF_ABS, 0, 0, 0),
         step(BPF_JMP | BPF_JGE | BPF_K, 0, 2, FIRST),
@@ -58,7 +58,7 @@ fn forget() -> io::Result<()> {
         filter: steps.as_mut_ptr(),
     };
     let mode = libc::c_ulong::from(libc::SECCOMP_MODE_FILTER);
-    // SAFETY: The program has as many steps as it says, and lives until the call returns.
+    // SAFETY: `program` has the number of steps that it states, and lives until the call returns.
     let result = unsafe { libc::prctl(libc::PR_SET_SECCOMP, mode, std::ptr::from_ref(&program)) };
     match result {
         0 => Ok(()),

@@ -11,7 +11,7 @@ use crate::{
     syscalls,
 };
 
-/// What an entry is.
+/// The type of an entry.
 pub(crate) enum Entry<'a> {
     Directory,
     File(&'a [u8]),

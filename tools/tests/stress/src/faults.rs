@@ -33,8 +33,8 @@ const FILESYSTEM: &str = "rust_idmapfs";
 /// How often each failure is repeated.
 const REPEAT: usize = 200;
 
-/// How often what looks like a leak is looked at again: the allocator's own caches may fill at any
-/// time, a leak grows every time.
+/// The number of attempts to find a leak. The allocator's caches may fill at any time, a leak grows
+/// in each attempt.
 const TRIES: usize = 3;
 
 /// Runs all of them.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Calls `mount_setattr()` and `open_tree_attr()` with rng arguments, some nearly right.
+//! Calls `mount_setattr()` and `open_tree_attr()` with random arguments, some of them nearly valid.
 //!
-//! The kernel must refuse what is wrong with an error that the manual page knows, must not change
-//! the map of a mount that is attached, and must lose nothing.
+//! The kernel must fail invalid calls with an error of the manual page, must not change the idmap
+//! of an attached mount, and must not leak.
 
 use std::{
     collections::BTreeMap,
@@ -77,7 +77,7 @@ pub(crate) fn fuzz(calls: u64, seed: u64) -> Result<Found, Failure> {
     let found = leak_check::look(|| {
         let leak_check = LeakCheck::new()?;
         let kept;
-        // The same calls each time, so that the answers tell of no chance.
+        // The same calls in each attempt, so that the counts are reproducible.
         (answers, kept) = run(calls, &mut Rng::new(seed))?;
         Ok(vec![
             ("answers", known(&answers)),
@@ -94,7 +94,8 @@ pub(crate) fn fuzz(calls: u64, seed: u64) -> Result<Found, Failure> {
     Ok(found)
 }
 
-/// Whether all answers are known ones, and each call could do what it is for.
+/// Checks that all errors are expected ones, and that each system call has succeeded both with and
+/// without an idmap.
 fn known(answers: &Answers) -> Result<(), Failure> {
     for call in ["mount_setattr", "open_tree_attr"] {
         let has = |result: &str| answers.contains_key(&(call, result.to_owned()));
@@ -129,7 +130,7 @@ fn run(calls: u64, rng: &mut Rng) -> Result<Ran, Failure> {
     Ok((answers, kept))
 }
 
-/// What the calls are made on.
+/// The mounts and namespaces that the calls use.
 struct Arena {
     /// The attached mount whose map must stay.
     control: OwnedFd,
@@ -162,7 +163,7 @@ impl Arena {
         mount("sub", path("plain/sub"), "tmpfs", MountFlags::empty(), None)?;
         fs::write(path("disk/file"), "")?;
         chown(path("disk/file"), Some(DISK), Some(DISK))?;
-        // What is called on the working directory changes nothing beyond the arena.
+        // Calls on the current directory change nothing outside of the arena.
         std::env::set_current_dir(path("plain"))?;
         let map = UserNs::new(&maps(1, DISK, SEEN)?)?;
         IdmappedMount::of(path("disk"))
@@ -261,7 +262,7 @@ impl Arena {
         if rng.once_in(4) {
             self.attr[0] |= MAP;
         }
-        // Most of what is cleared is not what may be cleared.
+        // Most attributes may not be cleared.
         for word in 0..1 + rng.below(2) {
             for _ in 0..rng.below(3) {
                 self.attr[word] |= rng.pick(&ATTRS);
@@ -278,7 +279,7 @@ impl Arena {
             }
         };
         if rng.once_in(8) {
-            // Beyond what the kernel knows of.
+            // Bytes beyond the last member of the struct.
             self.attr[4 + rng.below(8)] = rng.pick(&[0, 1]);
         }
     }

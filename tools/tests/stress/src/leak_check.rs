@@ -17,17 +17,17 @@ use crate::Found;
 
 /// How many user namespaces root may have made that are still there.
 const LIMIT: &str = "/proc/sys/user/max_user_namespaces";
-/// Growth that tells a leak: less is what others have made meanwhile.
+/// The growth of a cache that is a leak. Other tasks cause less.
 pub(crate) const OBJECTS: usize = 600;
-/// How often what looks like a leak is looked at again: others may use the same caches at any time,
-/// a leak grows every time.
+/// The number of attempts to find a leak. Other tasks may use the same caches at any time, a leak
+/// grows in each attempt.
 const TRIES: usize = 3;
 /// The check of the memory, by name.
 pub(crate) const MEMORY: &str = "no_memory_is_lost";
-/// How long the kernel may take to free what nobody has a reference to.
+/// The time within which the kernel must free objects without references.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What there was before.
+/// The counts before the test.
 pub(crate) struct LeakCheck {
     limit: String,
     mounts: usize,
@@ -60,7 +60,7 @@ impl LeakCheck {
         };
         leak_check.namespaces()?;
         leak_check.control()?;
-        // Only now is nothing left of what was done before.
+        // After this wait, no object of earlier operations is left.
         leak_check.namespaces()?;
         leak_check.objects = slab::objects()?;
         Ok(leak_check)
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn only_memory_is_looked_at_again() {
+    fn only_memory_leaks_are_retried() {
         assert_eq!(times(&[("owners", true), (MEMORY, true)]), 1);
         assert_eq!(times(&[("owners", true), (MEMORY, false)]), TRIES);
         assert_eq!(times(&[("owners", false), (MEMORY, false)]), 1);

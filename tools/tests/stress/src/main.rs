@@ -37,7 +37,7 @@ enum Task {
         /// So often
         #[arg(long, default_value_t = 1_000_000)]
         calls: u64,
-        /// What the arguments follow from
+        /// The seed of the arguments
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
@@ -45,7 +45,7 @@ enum Task {
     Faults,
 }
 
-/// What was found, by the name of the check.
+/// The results, by the names of the checks.
 type Found = Vec<(&'static str, Outcome)>;
 
 fn main() -> ExitCode {

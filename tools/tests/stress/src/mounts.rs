@@ -33,16 +33,16 @@ use crate::{
 };
 
 const DIR: &str = "/run/stress";
-/// Who owns everything on disk.
+/// The owner of all files on disk.
 pub(crate) const DISK: u32 = 1000;
-/// With fewer mounts a leak could not be told from what the allocator keeps.
+/// The number of mounts from which on a leak exceeds the objects that the allocator keeps.
 const ROUNDS: u64 = 2 * OBJECTS as u64;
-/// How many times as long as asked for it may take to make them.
+/// The factor by which the test may exceed its duration to make that number of mounts.
 const PATIENCE: u32 = 10;
 /// How many ranges maps have: the kernel keeps up to five in another way than more.
 const RANGES: [u32; 4] = [1, 5, 6, 340];
 
-/// Where one worker mounts, and how what is [`DISK`]'s is seen there.
+/// The mount points of a worker, and the id that its mounts show for [`DISK`].
 pub(crate) struct MountPoints {
     pub(crate) first: PathBuf,
     pub(crate) second: PathBuf,
@@ -64,7 +64,7 @@ impl MountPoints {
     }
 }
 
-/// What all threads have in common.
+/// The state that all threads share.
 pub(crate) struct Shared {
     pub(crate) mount_points: Vec<MountPoints>,
     pub(crate) over: AtomicBool,
@@ -77,7 +77,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Notes what is wrong; the first few tell enough.
+    /// Records a failure, up to a small number of them.
     pub(crate) fn note(&self, what: String) {
         let mut wrong = self
             .wrong
@@ -113,7 +113,7 @@ pub(crate) fn mounts(duration: Duration) -> Result<Found, Failure> {
     Ok(found)
 }
 
-/// Lets all threads run, and looks at what comes of it.
+/// Runs the threads and checks the results.
 fn watched(workers: u32, duration: Duration) -> Result<Found, Failure> {
     let leak_check = LeakCheck::new()?;
     let shared = run_workers(workers, duration, ROUNDS)?;
@@ -179,7 +179,7 @@ fn set_up(workers: u32) -> Result<(), Failure> {
 }
 
 fn take_down() {
-    // What cannot be taken down has been told as mounts that are left.
+    // A failure has been reported as a mount that is left.
     let _ = unmount(format!("{DIR}/disk"), true);
     let _ = unmount(DIR, true);
 }
@@ -351,7 +351,7 @@ impl<'a> Worker<'a> {
         looked
     }
 
-    /// After a failure, takes down what it left.
+    /// Unmounts everything after a failure.
     fn clear(&mut self) {
         for place in [&self.place.first, &self.place.second] {
             while unmount(place, true).is_ok() {}

@@ -16,7 +16,7 @@ use crate::mounts::{MountPoints, Shared};
 /// How often the tables of mounts are read, in rounds.
 const TABLES: u64 = 200;
 
-/// Reads until the shared is over, as the user whom the mounts of one place show.
+/// Reads until the test is over, as the user that the mounts at one pair of mount points show.
 pub(crate) fn read(shared: &Shared, number: usize) {
     let own = &shared.mount_points[number];
     if let Err(errno) = become_user(own.seen) {

@@ -25,7 +25,7 @@ pub(crate) const NOSYMFOLLOW: u64 = 0x0020_0000;
 /// The length of the struct in its first version, which is still the last.
 pub(crate) const SIZE: usize = 32;
 
-/// What is to be changed about a mount.
+/// The changes of a mount's attributes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Attr {
     pub(crate) set: u64,
@@ -110,7 +110,7 @@ pub(crate) fn attach(tree: impl AsFd, target: impl AsRef<Path>) -> Result<(), Er
     move_mount(tree.as_fd(), "", CWD, target.as_ref(), flags)
 }
 
-/// Mounts what is at `source` once more at `target`, with the map of a user namespace.
+/// Mounts the tree at `source` also at `target`, with the idmap of a user namespace.
 pub(crate) fn idmap(
     source: impl AsRef<Path>,
     target: impl AsRef<Path>,

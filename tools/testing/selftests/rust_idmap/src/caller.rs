@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Who calls, and from which user namespace.
+//! Callers and their user namespaces.
 //!
-//! Every filesystem under test is seen through one map: what 1000 to 1009 own on disk is 2000's to
-//! 2009's through the mount. Ids of callers are those of the initial user namespace, which are the
-//! same in whatever namespace a caller is; what differs is by which numbers they are known there.
+//! Each filesystem under test has an idmapped mount: ids 1000 to 1009 on disk are 2000 to 2009
+//! through the mount. Ids of callers in this file are those of the initial user namespace. A caller
+//! has the same id in each user namespace; the numbers of that id differ.
 
 use std::os::fd::AsFd;
 
@@ -15,20 +15,20 @@ use rustix::thread::{
     move_into_link_name_space, set_keep_capabilities, CapabilitySet, LinkNameSpaceType,
 };
 
-/// What an action says: a number that is worth comparing, or 0; or why not.
+/// The result of an operation: a number to compare, or 0, or the error number.
 pub(crate) type SyscallResult = Result<u64, Errno>;
 
-/// The first id on disk that the map knows.
+/// The first id on disk that the idmap has.
 pub(crate) const DISK: u32 = 1000;
 /// The same as seen through the mount.
 pub(crate) const SEEN: u32 = 2000;
-/// How many ids the map knows.
+/// The number of ids in the idmap.
 pub(crate) const COUNT: u32 = 10;
-/// Root of the nested namespace, whom the map knows.
+/// The root user of the nested user namespace, which the idmap has.
 pub(crate) const NESTED_ROOT: u32 = SEEN + 8;
-/// An owner on disk whom the map does not know.
+/// An owner on disk that the idmap does not have.
 pub(crate) const FOREIGN: u32 = 7777;
-/// What unknown ids are shown as.
+/// The overflow id, which stat() shows for unmapped ids.
 pub(crate) const OVERFLOW: u32 = 65534;
 
 /// A caller.
@@ -38,12 +38,12 @@ pub(crate) enum Who {
     Owner,
     /// In the group of the file, as seen through the mount.
     Member,
-    /// Somebody else whom the map knows.
+    /// Another user that the idmap has.
     Stranger,
-    /// Somebody whom the map does not know, and whose number is that of the owner on disk: who
-    /// may what only the owner may shows a comparison that forgot the map.
+    /// A user that the idmap does not have, with the number of the owner on disk. If this caller is
+    /// granted an access that only the owner has, a comparison has ignored the idmap.
     Unmapped,
-    /// Somebody whom the map knows, with all capabilities in its own user namespace.
+    /// A user that the idmap has, with all capabilities in the user namespace.
     Admin,
 }
 
@@ -67,7 +67,7 @@ impl Who {
         }
     }
 
-    /// Whom the disk shall have as the owner of what this caller makes.
+    /// Returns the owner on disk of files that the caller creates.
     pub(crate) fn on_disk(self) -> Option<u32> {
         (self != Self::Unmapped).then(|| self.id() - SEEN + DISK)
     }
@@ -87,7 +87,7 @@ impl Who {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CallerNs {
     Initial,
-    /// A namespace below the initial one that knows all callers by other numbers.
+    /// A child of the initial user namespace, in which all callers have other numbers.
     Nested,
     /// The namespace that the mount has its map from: there the ids on disk are those that the
     /// owners are known by.
@@ -118,7 +118,7 @@ impl CallerNs {
         }
     }
 
-    /// What `stat()` shows here for an id.
+    /// Returns the number that stat() shows here for an id.
     pub(crate) fn shown(self, id: u32) -> u32 {
         self.number(id).unwrap_or(OVERFLOW)
     }

@@ -12,7 +12,7 @@ use std::{
 
 const DEBUGFS: &str = "/sys/kernel/debug";
 
-/// What makes allocations of this thread fail.
+/// Makes allocations of this thread fail.
 pub struct Injection {
     /// Held open, since to open it needs memory as well.
     fail_nth: File,
@@ -38,7 +38,8 @@ impl Injection {
         })
     }
 
-    /// Runs `call` with its `nth` allocation failing; says as well whether it came to that.
+    /// Runs `call` with its `nth` allocation failing. Also returns whether that allocation was
+    /// made.
     pub fn fail_nth<R>(&self, nth: u32, call: impl FnOnce() -> R) -> io::Result<(R, bool)> {
         self.fail_nth.write_at(nth.to_string().as_bytes(), 0)?;
         let result = call();
@@ -48,16 +49,16 @@ impl Injection {
         Ok((result, left[..length].trim_ascii() == b"0"))
     }
 
-    /// Runs `call` with its `nth` allocation failing, and all that come after; says as well whether
-    /// it came to that.
+    /// Runs `call` with its `nth` allocation and all later ones failing. Also returns whether the
+    /// `nth` was made.
     pub fn fail_from<R>(&self, nth: u32, call: impl FnOnce() -> R) -> io::Result<(R, bool)> {
         let (result, injected) = self.fail_nth(nth, || self.without_memory(call))?;
         Ok((result?, injected))
     }
 
-    /// Runs `call` with all of its allocations failing once it has got this many bytes, or if one
-    /// wants more than is left: what tries again, another way, is refused again. Says as well
-    /// whether it came to that.
+    /// Runs `call` with all allocations failing that exceed this number of bytes in total. An
+    /// allocation that is retried in another way fails again. Also returns whether an allocation
+    /// has failed.
     pub fn fail_after<R>(&self, bytes: u32, call: impl FnOnce() -> R) -> io::Result<(R, bool)> {
         set("times", &IN_A_ROW.to_string())?;
         set("space", &bytes.to_string())?;
@@ -83,7 +84,7 @@ fn prepare() -> io::Result<()> {
     }
     set("ignore-gfp-wait", "N")?;
     set("verbose", "0")?;
-    // All allocations of threads that ask for it, and of no others.
+    // All allocations of tasks with make-it-fail, and of no others.
     set("task-filter", "Y")?;
     set("probability", "100")?;
     set("times", "-1")?;

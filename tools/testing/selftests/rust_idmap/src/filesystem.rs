@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The filesystems that tests run on: how to make and mount them, and what they lack.
+//! The filesystems that tests run on: how to make and mount each, and the features that it lacks.
 
 use std::env;
 use std::fs::{self, File};

@@ -75,7 +75,7 @@ impl Fixture {
     }
 }
 
-/// One try: by whom, from where, and the directory that it is about.
+/// A test case: the caller, its user namespace, and the directory under test.
 pub(crate) struct TestCase {
     pub(crate) kind: Filesystem,
     pub(crate) who: Who,
@@ -101,7 +101,7 @@ impl TestCase {
     /// Gives this program a name in the directory, with owners and permission bits.
     pub(crate) fn program(&self, name: &str, user: u32, group: u32, mode: u32) -> Outcome {
         let program = self.disk.with_file_name("program");
-        // What the last one left.
+        // The previous test case may have set it.
         let _ = lremovexattr(&program, "security.capability");
         fs::hard_link(program, self.on_disk(name)).context("naming the program")?;
         self.give_to(name, user, group, mode)
@@ -182,7 +182,7 @@ impl TestCase {
     }
 }
 
-/// What there is, by path.
+/// The state of all files, by path.
 pub(crate) type State = BTreeMap<PathBuf, Seen>;
 
 /// Something in a directory, as it is on disk.

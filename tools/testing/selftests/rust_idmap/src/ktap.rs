@@ -42,7 +42,7 @@ pub fn skipped(reason: impl Display) -> Failure {
 
 /// Converts errors of the set-up of a test to failures.
 pub trait Context<T> {
-    /// Prefixes the message of the error with `what`.
+    /// Prefixes the message of the error.
     fn context(self, what: impl Display) -> Result<T, Failure>;
 }
 

@@ -2,7 +2,7 @@
 
 //! The library that programs which test idmapped mounts share.
 //!
-//! - [`syscalls`], [`raw`], [`handle`], [`mapping`]: system calls, with the error number as the error
+//! - [`syscalls`], [`raw`], [`handle`], [`mapping`]: system calls and their error numbers
 //! - [`errno`]: names of error numbers
 //! - [`credentials`], [`userns`], [`process`], [`mounts`]: users, namespaces and processes
 //! - [`filesystem`], [`target`], [`probe`]: the filesystems to test

@@ -68,7 +68,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// As what this program was started, for tests that start it.
+/// Returns the credentials of this process, for tests that execute this program.
 fn about_itself(question: &str) -> Option<String> {
     let (user, group) = (
         rustix::process::geteuid().as_raw(),

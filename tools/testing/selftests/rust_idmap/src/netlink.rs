@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The audit records of the kernel, as they are told to whoever listens.
+//! Audit records of the kernel, received by netlink.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -49,7 +49,7 @@ impl Socket {
         if fd < 0 {
             return Err(errno());
         }
-        // SAFETY: The call has just made this descriptor, so that nobody else has it.
+        // SAFETY: The call has just returned this descriptor, so it has no other owner.
         let socket = unsafe { OwnedFd::from_raw_fd(fd) };
         // SAFETY: An address is plain numbers, for which zero is a value.
         let mut address: libc::sockaddr_nl = unsafe { std::mem::zeroed() };
@@ -64,7 +64,7 @@ impl Socket {
         }
     }
 
-    /// The next message: its kind and what is in it.
+    /// Receives the next message: its type and its data.
     fn receive(&self) -> Result<(u16, Vec<u8>), Errno> {
         use rustix::event::{poll, PollFd, PollFlags, Timespec};
         let patience = Timespec {
@@ -93,7 +93,7 @@ impl Socket {
         Ok((kind, buffer.split_off(HEADER)))
     }
 
-    /// Asks for something and waits for the answer.
+    /// Sends a request and waits for its acknowledgment.
     fn ask(&self, kind: u16, data: &[u8]) -> Result<(), Errno> {
         let mut message = ((HEADER + data.len()) as u32).to_ne_bytes().to_vec();
         message.extend(kind.to_ne_bytes());
@@ -137,7 +137,7 @@ fn status(enabled: bool) -> Vec<u8> {
 }
 
 impl Recorded {
-    /// Begins to record; an error says that this kernel, or this machine, does not let us.
+    /// Starts to record. Fails if this kernel, or this machine, does not allow it.
     pub(crate) fn new(call: usize, user: u32, file: &Path) -> Result<Self, Errno> {
         let about = rustix::fs::lstat(file)?;
         let fields = [
@@ -175,11 +175,10 @@ impl Recorded {
         })
     }
 
-    /// What is recorded of the next call that is about the file of this path: the record of a kind,
-    /// as a text.
+    /// Returns the record of a type for the next system call on the file at this path.
     ///
-    /// Others may call at the same time, and records of calls on two processors come mixed: only
-    /// those of one number are of one call.
+    /// Other tasks make system calls at the same time, and records of calls on two processors are
+    /// interleaved. The records of one call have the same serial number.
     pub(crate) fn of_file(&self, path: &Path, wanted: u16) -> Result<String, Errno> {
         let name = format!(" name=\"{}\" ", path.display());
         let mut calls: BTreeMap<String, Call> = BTreeMap::new();
@@ -209,7 +208,7 @@ impl Recorded {
     }
 }
 
-/// What has come of the records of a call.
+/// The records of one system call.
 #[derive(Default)]
 struct Call {
     is_about_it: bool,
@@ -228,7 +227,7 @@ impl Socket {
         self.ask_for(GET).map(|data| data.get(4) == Some(&1))
     }
 
-    /// Asks for data of the same kind.
+    /// Requests data of the same type.
     fn ask_for(&self, wanted: u16) -> Result<Vec<u8>, Errno> {
         let mut message = (HEADER as u32).to_ne_bytes().to_vec();
         message.extend(wanted.to_ne_bytes());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Operations: what is tried by every caller from every user namespace, and what must come of it.
+//! Operations: each is tried by all callers from all user namespaces, and its result is compared
+//! with the expected one.
 
 use std::env::set_current_dir;
 
@@ -13,9 +14,9 @@ use crate::fixture::{Fixture, TestCase};
 use crate::runner::Test;
 
 pub(crate) const OK: SyscallResult = Ok(0);
-/// The permission bits, or an ACL, say no.
+/// The mode bits or an ACL deny the access.
 pub(crate) const EACCES: SyscallResult = Err(Errno::ACCESS);
-/// Only an owner or somebody with a capability may.
+/// Only the owner, or a caller with a capability over the inode, may do this.
 pub(crate) const EPERM: SyscallResult = Err(Errno::PERM);
 /// An id that cannot be stored.
 pub(crate) const EOVERFLOW: SyscallResult = Err(Errno::OVERFLOW);
@@ -27,7 +28,7 @@ type Expect = Box<dyn Fn(&TestCase) -> SyscallResult>;
 
 /// An operation.
 pub(crate) struct Op {
-    /// Its part of the series, and what it is about.
+    /// The part of the kernel and the subject.
     name: &'static str,
     call: fn(&TestCase) -> SyscallResult,
     expect: Expect,
@@ -38,7 +39,7 @@ pub(crate) struct Op {
     known: Option<(Filesystem, &'static str)>,
 }
 
-/// Begins an operation: its name, and what the caller does, in the directory of the case.
+/// Starts an operation: its name, and the system calls of the caller, in the directory of the case.
 pub(crate) fn op(name: &'static str, call: fn(&TestCase) -> SyscallResult) -> Op {
     Op {
         name,
@@ -53,8 +54,8 @@ pub(crate) fn op(name: &'static str, call: fn(&TestCase) -> SyscallResult) -> Op
 }
 
 impl Op {
-    /// What must come of it for the owner, a member of the group, a stranger, an unmapped caller,
-    /// and a caller with capabilities.
+    /// Sets the expected results of the owner, a member of the group, a stranger, an unmapped
+    /// caller, and a caller with capabilities.
     pub(crate) fn each(self, answers: [SyscallResult; 5]) -> Self {
         self.by(move |case| {
             let callers = Who::ALL.iter().zip(answers);
@@ -65,25 +66,25 @@ impl Op {
         })
     }
 
-    /// What must come of it, by a rule.
+    /// Sets a function that computes the expected result.
     pub(crate) fn by(mut self, rule: impl Fn(&TestCase) -> SyscallResult + 'static) -> Self {
         self.expect = Box::new(rule);
         self
     }
 
-    /// What root prepares on disk.
+    /// Adds a preparation on disk, by root.
     pub(crate) fn with(mut self, set_up: SetUp) -> Self {
         self.set_up.push(set_up);
         self
     }
 
-    /// What must be seen on disk after it went well.
+    /// Adds a check of the disk after an operation that succeeds.
     pub(crate) fn then(mut self, after: After) -> Self {
         self.after.push(after);
         self
     }
 
-    /// What the filesystem must be able to do besides.
+    /// Requires a feature of the filesystem.
     pub(crate) fn needs(mut self, can: Feature) -> Self {
         self.needs.push(can);
         self
@@ -101,7 +102,7 @@ impl Op {
         self
     }
 
-    /// Why it is known to say something else on kernels of today, on one filesystem.
+    /// Expects a failure on one filesystem, for this reason.
     pub(crate) fn known(mut self, kind: Filesystem, why: &'static str) -> Self {
         self.known = Some((kind, why));
         self
@@ -134,14 +135,14 @@ impl Op {
             if answer != expected {
                 note(&format!("{}, not {}", show(answer), show(expected)));
             } else if let Some(before) = before {
-                // What is refused changes nothing.
+                // An operation that fails must not change the files.
                 let after = case.state()?;
                 if after != before {
                     note(&format!("refused, but {before:?} became {after:?}"));
                 }
             } else {
                 for after in &self.after {
-                    // What cannot be looked at is not right either.
+                    // A file that cannot be examined is a failure as well.
                     if let Err(Failure::Failed(what) | Failure::Skipped(what)) = after(&case) {
                         note(&what);
                     }

@@ -160,7 +160,7 @@ pub fn fd_from_child(open: impl FnOnce() -> SyscallResult<OwnedFd>) -> SyscallRe
         (_, number) => pidfd_open(pid, PidfdFlags::empty())
             .and_then(|process| pidfd_getfd(process, number, PidfdGetfdFlags::empty())),
     };
-    // Fails if the child process has died, which its exit status tells as well.
+    // Fails if the child process has died. Its exit status shows this as well.
     let _ = File::from(end_writer).write_all(&[0]);
     wait(pid)?;
     fd

@@ -103,7 +103,7 @@ pub(crate) fn call(opcode: u8, name: &CStr, mode: u32, op_flags: i32) -> Result<
     let ring = check(unsafe {
         libc::syscall(libc::SYS_io_uring_setup, 1, std::ptr::from_mut(&mut params))
     })?;
-    // SAFETY: The call has just made this descriptor, so that nobody else has it.
+    // SAFETY: The call has just returned this descriptor, so it has no other owner.
     let ring = unsafe { OwnedFd::from_raw_fd(ring as RawFd) };
     // A ring for one entry is far shorter than a page.
     let rings = Shared::new(&ring, RINGS)?;

@@ -10,7 +10,7 @@ pub type Objects = BTreeMap<String, usize>;
 /// A directory for each cache.
 const CACHES: &str = "/sys/kernel/slab";
 
-/// What is freed after a grace period is free by then, if nothing else happens.
+/// The time after which objects that are freed after a grace period are free.
 const GRACE: Duration = Duration::from_millis(50);
 
 /// The counts of the caches that mounts and their maps are in, from `/proc/slabinfo`.
@@ -24,9 +24,9 @@ pub fn all_objects() -> io::Result<Objects> {
 }
 
 fn count(is_wanted: fn(&str) -> bool) -> io::Result<Objects> {
-    // Under KASAN it would only lose what KASAN keeps to tell who uses it still.
+    // Under KASAN this would only drain its quarantine.
     if !counts_what_is_freed()? {
-        // What was freed meanwhile comes to the processors again.
+        // Objects that were freed in the meantime are in per-CPU caches again.
         for _ in 0..2 {
             shrink(is_wanted);
             thread::sleep(GRACE);
@@ -43,8 +43,8 @@ fn count(is_wanted: fn(&str) -> bool) -> io::Result<Objects> {
     Ok(counts.collect())
 }
 
-/// Has the allocator take back what was freed: each processor keeps some hundreds of objects of a
-/// cache for the next allocations, which count as in use, and in which a leak would hide.
+/// Shrinks caches. Each processor keeps some hundreds of objects of a cache for later allocations.
+/// These objects count as in use, and would hide a leak.
 fn shrink(is_wanted: fn(&str) -> bool) {
     // Without sysfs the counts are less exact, which is no reason not to look at them.
     let caches = fs::read_dir(CACHES).into_iter().flatten().flatten();
@@ -54,9 +54,9 @@ fn shrink(is_wanted: fn(&str) -> bool) {
     }
 }
 
-/// Tells a cache that has grown by about an object for each of `times` calls.
+/// Fails if a cache has grown by about one object for each of `times` calls.
 ///
-/// Others use the same caches, so that the counts are off by some.
+/// Other tasks use the same caches, so the counts are not exact.
 pub fn leaked(before: &Objects, after: &Objects, times: usize) -> Result<(), String> {
     for (name, count) in after {
         let old = before.get(name).copied().unwrap_or(0);
@@ -67,10 +67,10 @@ pub fn leaked(before: &Objects, after: &Objects, times: usize) -> Result<(), Str
     Ok(())
 }
 
-/// Whether what is freed counts as in use for long: KASAN keeps it, to tell who uses it still. Then
-/// counts tell nothing, and it is for kmemleak to tell what is lost.
+/// Returns whether freed objects count as in use for long: KASAN keeps them in its quarantine. Then
+/// the counts are of no use, and kmemleak finds leaks.
 ///
-/// Looks once: there are many symbols, and they stay.
+/// Reads the symbols once, since there are many and they do not change.
 pub fn counts_what_is_freed() -> io::Result<bool> {
     static KNOWN: OnceLock<bool> = OnceLock::new();
     if let Some(known) = KNOWN.get() {
@@ -86,9 +86,9 @@ fn names_quarantine(symbols: &str) -> bool {
         .any(|line| line.ends_with(" kasan_quarantine_put"))
 }
 
-/// Tells a cache that has grown by about an object for each of `times` calls, and stays so.
+/// Fails if a cache has grown by about one object for each of `times` calls, and does not shrink.
 ///
-/// Waits until what is freed after a grace period is gone too, for some seconds at most.
+/// Waits up to some seconds for objects that are freed after a grace period.
 pub fn settled(before: &Objects, times: usize) -> Result<(), String> {
     if counts_what_is_freed().map_err(|error| format!("/proc/kallsyms: {error}"))? {
         return Ok(());
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kasan_is_told_by_its_quarantine() {
+    fn kasan_is_detected_by_its_quarantine() {
         let with = "ffffffff81 t kasan_save_stack\nffffffff82 T kasan_quarantine_put\n";
         assert!(names_quarantine(with));
         let without = "ffffffff81 T kmalloc\nffffffff82 t no_kasan_quarantine_put_here\n";
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn only_growth_by_about_the_calls_is_a_leak() {
+    fn growth_by_nearly_one_object_per_call_is_a_leak() {
         let before = Objects::from([("mnt_cache".to_owned(), 100)]);
         let after = |count| Objects::from([("mnt_cache".to_owned(), count)]);
         assert!(leaked(&before, &after(250), 200).is_ok());

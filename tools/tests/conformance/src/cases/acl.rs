@@ -150,7 +150,7 @@ fn inherited(t: &Test) -> Case {
     t.same("the mode stays", syscalls::mode(t.dir()), Ok(0o755));
     let names = vec![DEFAULT.to_owned()];
     t.same("listed", syscalls::list_xattr(t.dir()), Ok(names));
-    // The umask does not count; the mode asked for does.
+    // The umask is not applied, the mode argument is.
     t.done("creat", syscalls::create(t.at("file"), 0o666))?;
     t.done(
         "mknod",
@@ -216,7 +216,7 @@ fn inherited_by_directories(t: &Test) -> Case {
     Ok(())
 }
 
-/// To set a list drops the set-group-id bit for whoever is not in the group.
+/// Setting an ACL clears the set-group-id bit if the caller is not in the group.
 fn setgid(t: &Test) -> Case {
     let file = t.at("file");
     t.done("creat", syscalls::create(&file, 0o755))?;

@@ -282,7 +282,7 @@ fn chmod_refused(t: &Test) -> Case {
     Ok(())
 }
 
-/// Whoever is not in a file's group cannot make it set-group-id.
+/// A caller that is not in the group of a file cannot set the set-group-id bit.
 fn chmod_setgid(t: &Test) -> Case {
     let file = t.at("file");
     t.done("creat", syscalls::create(&file, 0o644))?;

@@ -279,7 +279,7 @@ fn mapping_and_size(t: &Test) -> Case {
         map.write_to(2 * PAGE, sink.as_fd()),
         Errno::FAULT,
     );
-    // What is put behind the end is not in the file, now or when it grows.
+    // A store beyond the end is not in the file, also after the file has grown.
     map.set(PAGE + 10, b'x');
     let size = rustix::fs::fstat(&fd).map(|stat| stat.st_size);
     t.same("size", size, Ok(PAGE as i64 + 10));
@@ -334,7 +334,7 @@ fn seek_data_and_hole(t: &Test) -> Case {
     t.done("size", rustix::fs::ftruncate(&fd, 4 * mib))?;
     t.same("data", rustix::io::pwrite(&fd, &[1; PAGE], mib), Ok(PAGE));
     t.same("data", rustix::io::pwrite(&fd, &[1; 10], 2 * mib), Ok(10));
-    // A filesystem may say data where a hole is, never a hole where data is.
+    // A filesystem may report a hole as data, but not data as a hole.
     let mut at = 0;
     let mut data = Vec::new();
     while let Ok(start) = seek(&fd, SeekFrom::Data(at)) {

@@ -25,7 +25,8 @@ pub(super) const TESTS: &[Named] = &[
     ("getdents.refused", refused),
 ];
 
-/// What is read with buffers of `size` bytes, from where the descriptor is to the end.
+/// Returns the entries from the position of the descriptor to the end, read with buffers of `size`
+/// bytes.
 fn rest(fd: &OwnedFd, size: usize) -> SyscallResult<Vec<Entry>> {
     let mut all = Vec::new();
     loop {
@@ -113,7 +114,7 @@ fn begun(t: &Test, count: usize) -> Result<(OwnedFd, Vec<Entry>), crate::test::S
     Ok((fd, first))
 }
 
-/// What stays while others go must be seen exactly once, wherever reading had come to.
+/// Entries that stay while others are removed must be read exactly once, from any position.
 fn while_removing(t: &Test) -> Case {
     let (fd, first) = begun(t, 200)?;
     let mut gone = BTreeSet::new();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `FS_IOC_GETFLAGS` and `FS_IOC_SETFLAGS`: what `chattr` sets.
+//! `FS_IOC_GETFLAGS` and `FS_IOC_SETFLAGS`, which chattr(1) uses.
 
 use std::path::{Path, PathBuf};
 
@@ -74,7 +74,7 @@ fn refused(t: &Test) -> Case {
 
 fn immutable(t: &Test) -> Case {
     if t.mount.manner.in_userns() {
-        // Nobody there may.
+        // In a user namespace the flags cannot be set.
         return refused(t);
     }
     let file = file(t)?;

@@ -27,8 +27,7 @@ fn handle_of(t: &Test, path: &Path) -> Result<Handle, Stop> {
     Ok(handle)
 }
 
-/// Opens a handle again. In a user namespace only directories are opened by handle, and only if it
-/// is directories that are asked for.
+/// Opens a handle. In a user namespace only directories can be opened by handle, with O_DIRECTORY.
 fn open_again(t: &Test, handle: &Handle, directory: bool) -> SyscallResult<OwnedFd> {
     let mount = syscalls::open_ro(t.dir())?;
     let flags = libc::O_RDONLY | libc::O_NONBLOCK | if directory { libc::O_DIRECTORY } else { 0 };
@@ -121,12 +120,12 @@ fn stale(t: &Test) -> Case {
     let (of_file, of_dir) = (handle_of(t, &file)?, handle_of(t, &dir)?);
     t.done("unlink", syscalls::unlink(&file))?;
     t.done("rmdir", syscalls::rmdir(&dir))?;
-    // As a directory, which can be asked for everywhere.
+    // With O_DIRECTORY, which is allowed in user namespaces as well.
     for handle in [of_file, of_dir] {
         let answer = open_again(t, &handle, true);
         t.refused("what was removed", answer, Errno::STALE);
     }
-    // A new directory under the old name is not what the handle means.
+    // A new directory with the old name has another handle.
     t.done("mkdir anew", syscalls::mkdir(&dir, 0o755))?;
     let mut handle = handle_of(t, &dir)?;
     t.done("open", open_again(t, &handle, true))?;
@@ -163,7 +162,7 @@ fn refused(t: &Test) -> Case {
     odd.bytes = 129;
     t.refused("a long handle", open(&odd), Errno::INVAL);
     let answer = open_again(t, &exact, true);
-    // Where only directories can be asked for, a file is none that there is.
+    // Where only directories can be opened, the handle of a file is stale.
     let errno = match t.mount.manner.in_userns() {
         true => Errno::STALE,
         false => Errno::NOTDIR,

@@ -160,7 +160,7 @@ fn link_refused(t: &Test) -> Case {
     Ok(())
 }
 
-/// `protected_hardlinks`: users may link what they own, or may write anyway.
+/// `protected_hardlinks`: users may link files that they own or may write to.
 fn protected(t: &Test) -> Case {
     let setting = "/proc/sys/fs/protected_hardlinks";
     let on = t.done("setting", syscalls::read_file(setting))? == b"1\n";
@@ -231,7 +231,7 @@ fn kinds(t: &Test) -> Case {
         syscalls::names(t.dir()),
         Ok(vec!["file".to_owned()]),
     );
-    // Nobody needs a right to the file itself.
+    // A link needs no permission for the file itself.
     t.done("directory for all", syscalls::chmod(t.dir(), 0o777))?;
     t.done("chmod", syscalls::chmod(t.at("file"), 0))?;
     t.done("by a user", as_user(OWNER, || unlink(t.at("file"))))?;

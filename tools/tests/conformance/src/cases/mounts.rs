@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What depends on the mount: read-only, no devices, no programs, ids that it does not have, use.
+//! Attributes of mounts: read-only, nodev, noexec, unmapped ids, busy mounts.
 
 use std::path::PathBuf;
 
@@ -182,7 +182,7 @@ fn no_symlinks(t: &Test) -> Case {
     Ok(())
 }
 
-/// Whoever has no id in the mount can make nothing.
+/// A caller whose ids are unmapped can create no file.
 fn unmapped_caller(t: &Test) -> Case {
     filled(t)?;
     t.done("directory for all", syscalls::chmod(t.dir(), 0o777))?;
@@ -234,7 +234,7 @@ fn unmapped_caller(t: &Test) -> Case {
     Ok(())
 }
 
-/// Nobody writes to files whose owner has no id in the mount.
+/// Files with an unmapped owner cannot be written to.
 fn unmapped_files(t: &Test) -> Case {
     filled(t)?;
     t.done(
@@ -276,7 +276,7 @@ fn unmapped_files(t: &Test) -> Case {
     t.same("as before", syscalls::mode(t.at("file")), Ok(0o666));
     let answer = as_user(OWNER, || syscalls::give(&file, OWNER));
     t.refused("chown by a user", answer, Errno::PERM);
-    // Whoever is privileged where the filesystem was mounted may give it an owner.
+    // A caller with capabilities over the filesystem may change the owner.
     t.done("chown by root", syscalls::give(&file, OWNER))?;
     t.same(
         "its owner",
@@ -286,7 +286,7 @@ fn unmapped_files(t: &Test) -> Case {
     t.done("then", syscalls::chmod(&file, 0o600))
 }
 
-/// What is in use is not unmounted.
+/// A busy filesystem cannot be unmounted.
 fn busy(t: &Test) -> Case {
     let mount = t.mount.again();
     let mount = mounted(t, mount)?;

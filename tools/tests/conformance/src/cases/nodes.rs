@@ -158,7 +158,7 @@ fn devices(t: &Test) -> Case {
             }
         }
     }
-    // What overlayfs hides files by is no device that anything can be done with.
+    // A whiteout of overlayfs is a device that cannot be opened.
     t.done("directory for all", syscalls::chmod(t.dir(), 0o777))?;
     let whiteout = t.at("whiteout");
     let made = as_user(OWNER, || {
@@ -170,7 +170,7 @@ fn devices(t: &Test) -> Case {
         syscalls::stat(&whiteout).map(|stat| stat.st_rdev),
         Ok(0),
     );
-    // What is mounted in a user namespace opens no devices at all.
+    // A filesystem that is mounted in a user namespace opens no devices.
     let errno = match t.mount.manner.in_userns() {
         true => Errno::ACCESS,
         false => Errno::NXIO,

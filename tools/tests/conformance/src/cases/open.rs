@@ -301,7 +301,7 @@ fn special(t: &Test) -> Case {
     )?;
     t.refused("open of a socket", syscalls::open_rw(&socket), Errno::NXIO);
     let device = t.at("device");
-    // A major number that nobody has.
+    // A major number without a driver.
     let number = rustix::fs::makedev(511, 200);
     let made = syscalls::mknod(&device, FileType::CharacterDevice, 0o644, number);
     if t.mount.manner.in_userns() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `chown()`, and what goes by owners: setgid and sticky directories, the bits that a change drops.
+//! `chown()`, setgid and sticky directories, and the mode bits that a change of owner clears.
 
 use kselftest::credentials::as_member;
 use kselftest::credentials::as_user;
@@ -226,7 +226,8 @@ fn setgid_directory(t: &Test) -> Case {
     Ok(())
 }
 
-/// Whoever is not in the group of a setgid directory makes no set-group-id programs in it.
+/// A caller that is not in the group of a setgid directory cannot create a set-group-id program in
+/// it.
 fn setgid_stranger(t: &Test) -> Case {
     t.done("chown", chown(t.dir(), Some(OWNER), Some(GROUP)))?;
     t.done("chmod", chmod(t.dir(), 0o2777))?;

@@ -46,7 +46,7 @@ fn kinds(t: &Test) -> Case {
             let what = format!("{name} of {file}");
             let answer = set_xattr(&path, name, b"value");
             let refused = match name {
-                // What has no contents has no attributes of users.
+                // Only regular files and directories have `user.*` attributes.
                 "user.a" => file == "link" || file == "pipe",
                 "trusted.a" => t.mount.manner.in_userns(),
                 _ => false,

@@ -367,7 +367,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     }),
 ];
 
-/// The size of what is nothing but a hole: its pages would be below nodes of three levels.
+/// The size of a file that is one hole. Its pages would be below nodes of three levels.
 const HOLE: u64 = 4096 * 64 * 64 * 2;
 
 /// A file that is a hole, and how to make it one again.

@@ -9,13 +9,13 @@ use crate::{
     report::{Context, Failure},
 };
 
-/// How a program makes a copy of a mount and gives it a map: what is in a line of the trace.
+/// Part of the strace line of the system call that makes a mount idmapped.
 pub(super) const SET_MAP: &str =
     "\"\", AT_EMPTY_PATH, {attr_set=MOUNT_ATTR_IDMAP, attr_clr=0, propagation=0";
 
-/// Runs a line as root and checks that it makes these calls with success, one after the other;
-/// there may be others between them. A call is told by what it was given: where two processes call
-/// at once, what it answers is on another one.
+/// Runs a command line as root and checks that it makes these system calls in this order, among
+/// others. A call is recognized by its arguments: where two processes make calls at once, strace
+/// prints the result on another line.
 pub(super) fn made(fixture: &mut Fixture, line: &str, calls: &[&str]) -> Result<(), Failure> {
     let file = fixture.path("calls");
     fixture.prepare(&format!(

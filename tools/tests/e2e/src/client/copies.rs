@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! rsync, tar and cp -a: what they carry over is what they see.
+//! rsync, tar and cp -a: they copy the ids that they see.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ use crate::{
     tree::{Entry, make},
 };
 
-/// The tree that is copied: name, what it is, its owner on disk, its permissions.
+/// The tree that is copied: name, type, owner on disk, mode bits.
 const TREE: &[(&str, Entry<'static>, u32, u32)] = &[
     (".", Entry::Directory, 1000, 0o755),
     ("file", Entry::File(b"file\n"), 1000, 0o640),
@@ -74,12 +74,12 @@ pub(super) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
         ),
     ] {
         let target = into.join(name);
-        // The directory of the copy, by one who has an id there.
+        // A user with a mapped id creates the directory of the copy.
         let made = crate::syscalls::as_user(2000, || crate::syscalls::mkdir(&target));
         fixture.check("2000 makes a directory for it", made, Ok(()));
         let line = line.replace('@', &plain.join("rsync").display().to_string());
         let line = line.replace('%', &target.display().to_string());
-        // Root has no id there: what it makes, it could not own.
+        // The ids of root are unmapped there, so its files could not have an owner.
         let ran = fixture.run(0, &line)?;
         let refused = ran.status != 0 && ran.errors.contains("Value too large");
         let what = format!("root runs {name}: it is refused");

@@ -25,7 +25,7 @@ use kselftest::filesystem::{EXT4, VFAT};
 const FIRST: u32 = 100_000;
 const SHIFT: &str = r#"[{"containerID":0,"hostID":100000,"size":65536}]"#;
 const ONE: &str = r#"[{"containerID":1000,"hostID":100000,"size":1}]"#;
-/// What is done in each container, with a line printed for each step.
+/// The script that runs in each container and prints a line for each step.
 const SCRIPT: &str = "stat -c %u:%g /data /data/f0 /data/f1000; \
                       touch /data/new && stat -c %u:%g /data/new; \
                       chown 5:5 /data/new && stat -c %u:%g /data/new; \
@@ -33,20 +33,20 @@ const SCRIPT: &str = "stat -c %u:%g /data /data/f0 /data/f1000; \
 const DENIED: &str = "Permission denied";
 const OVERFLOW: &str = "Value too large for defined data type";
 
-/// A container and what has to be seen.
+/// A container and its expected results.
 struct Case {
     name: &'static str,
     userns: bool,
-    /// Whose the directory is: in one whose owner has no id nobody can make anything.
+    /// The owner of the directory. If this id is unmapped in the container, no file can be created.
     owner: u32,
     /// Of the mount, beside that it is one.
     options: &'static str,
     maps: Option<&'static str>,
-    /// What the container prints.
+    /// The expected output of the container.
     prints: &'static str,
-    /// What the container complains of, and how often.
+    /// The expected error message of the container, and its number.
     errors: (&'static str, usize),
-    /// On the host afterwards, beside what was there.
+    /// The owners on the host afterwards, of new files.
     stored: &'static [(&'static str, u32)],
 }
 
@@ -110,7 +110,7 @@ pub(super) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
     let disk = fixture.disk(|_| Ok(()))?;
     for (index, case) in CASES.iter().enumerate() {
         fixture.say(&format!("{}:", case.name));
-        // A new one for each: what crun puts into /dev depends upon the namespace.
+        // A new bundle for each, since the files in /dev that crun creates depend on the namespace.
         let bundle = bundle(fixture, index)?;
         let data = disk.join("data");
         let _ = fs::remove_dir_all(&data);
@@ -164,7 +164,7 @@ pub(super) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
     refused(fixture, &bundle)
 }
 
-/// Where all is 1000's, whoever makes it: the maps, what is printed, what is complained of.
+/// Where 1000 owns all files: the maps, the expected output, the expected error message.
 const ON_VFAT: &[(&str, &str, &str)] = &[
     (
         SHIFT,
@@ -258,7 +258,7 @@ fn refused(fixture: &mut Fixture, bundle: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What is typed to run a container.
+/// The command line that runs a container.
 fn line(bundle: &Path) -> String {
     let bundle = bundle.display();
     format!("crun --cgroup-manager=disabled run --no-new-keyring --bundle {bundle} scene")

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! systemd-homed: a home directory that is nobody's on disk, and its user's after the login.
+//! systemd-homed: a home directory that the user nobody owns on disk, and its user after the login.
 //!
-//! It runs by itself, with the bus that it needs and no other part of systemd.
+//! It runs with the bus that it needs and no other part of systemd.
 
 use std::{
     fs,
@@ -44,13 +44,13 @@ pub(super) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
     fixture
         .say("Its workers have mount namespaces of their own, from which the home has to spread:");
     fixture.prepare("mount --make-rshared /")?;
-    // Its answer is what shows that one is there: their sockets are left behind by those before.
+    // A reply shows that the service runs: sockets of earlier services still exist.
     let _bus = Service::start(&["dbus-daemon", "--system", "--nofork", "--nopidfile"])?;
     wait_for("org.freedesktop.DBus")?;
     let _homed = Service::start(&["/usr/lib/systemd/systemd-homed"])?;
     wait_for("org.freedesktop.home1")?;
     let run = home(fixture, &disk.join("anna.homedir"));
-    // Whatever came of it, it knows no home afterwards.
+    // Removes the home after a failure as well.
     let _ = homectl(fixture, &["remove", "anna"]);
     fixture.prepare("mount --make-rprivate /")?;
     run
@@ -105,7 +105,7 @@ fn homectl(fixture: &mut Fixture, words: &[&str]) -> Result<Ran, Failure> {
     fixture.run_in("root#", &format!("homectl {}", words.join(" ")), command)
 }
 
-/// Waits until somebody has this name on the bus.
+/// Waits for the owner of a name on the bus.
 fn wait_for(name: &str) -> Result<(), Failure> {
     let since = Instant::now();
     let there = || {

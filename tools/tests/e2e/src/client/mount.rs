@@ -193,7 +193,7 @@ fn called(fixture: &mut Fixture, from: &Path) -> Result<(), Failure> {
     fixture.prepare(&format!("umount {to}"))
 }
 
-/// The forms of a map, and what goes with it.
+/// The forms of an idmap, and options that can be combined with it.
 fn forms(fixture: &mut Fixture, disk: &Path) -> Result<(), Failure> {
     fixture.say("The forms of a map:");
     let (from, to) = (disk.join("d"), fixture.directory("form")?);
@@ -262,7 +262,7 @@ fn forms(fixture: &mut Fixture, disk: &Path) -> Result<(), Failure> {
     new_mounts(fixture, disk, &to)
 }
 
-/// A map for what is mounted for the first time: a disk, and an overlay.
+/// Idmaps of new mounts: of a disk, and of an overlay.
 fn new_mounts(fixture: &mut Fixture, disk: &Path, to: &Path) -> Result<(), Failure> {
     let image = fixture.path("new-image").display().to_string();
     fixture.prepare(&format!("truncate -s 16M {image}"))?;
@@ -301,7 +301,7 @@ fn unsupported(fixture: &mut Fixture) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Who may not.
+/// Callers that may not make idmapped mounts.
 fn callers(fixture: &mut Fixture, from: &Path) -> Result<(), Failure> {
     fixture.say("Callers:");
     let to = fixture.directory("of-callers")?;

@@ -25,7 +25,7 @@ use crate::{
 const OVERFLOW: &str = "Value too large for defined data type";
 const MAP: &str = "X-mount.idmap=b:10000:0:10000";
 
-/// The lower layer: name, what it is, its owner on disk, its permissions.
+/// The lower layer: name, type, owner on disk, mode bits.
 const LOWER: &[(&str, Entry<'static>, u32, u32)] = &[
     ("a", Entry::File(b"a\n"), 10000, 0o644),
     ("acl", Entry::File(b"acl\n"), 10000, 0o644),
@@ -108,7 +108,7 @@ fn before(fixture: &mut Fixture, merged: &Path) -> Result<(), Failure> {
     run_lines(fixture, [merged, merged], &says)
 }
 
-/// What getfacl prints of a file.
+/// Checks the output of getfacl.
 fn has_lines(fixture: &mut Fixture, path: &Path, lines: &[&str]) -> Result<(), Failure> {
     let ran = fixture.run(0, &format!("getfacl -n -p {}", path.display()))?;
     for line in lines {
@@ -282,7 +282,7 @@ fn two_mounts(fixture: &mut Fixture, disk: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What overlayfs takes for no layer, with a map or without.
+/// FAT cannot be a layer, with an idmap or without.
 fn vfat(fixture: &mut Fixture) -> Result<(), Failure> {
     let disk = fixture.plain("disk")?;
     for name in ["upper", "work"] {

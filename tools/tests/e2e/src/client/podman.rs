@@ -23,7 +23,7 @@ const SCRIPT: &str = "stat -c %u:%g /data /data/f0 /data/f1000; \
 /// As a manager of containers starts it where systemd runs no services.
 const OPTIONS: &str = "--rm --network=none --cgroups=disabled --security-opt=seccomp=unconfined";
 
-/// Name, options, what is printed, and what is stored as whose.
+/// Name, options, the expected output, and the expected owners on disk.
 type Case = (
     &'static str,
     &'static str,
@@ -71,7 +71,7 @@ pub(super) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
     chosen::run(fixture, &disk)
 }
 
-/// What looks after a container ends a little later than it.
+/// Waits for the monitors of containers, which exit after them.
 fn monitors_end() -> Result<(), Failure> {
     for _ in 0..200 {
         let mut left = false;

@@ -36,8 +36,8 @@ pub(super) fn make_rootfs(root: &Path, owner: u32) -> Result<(), Failure> {
     )
 }
 
-/// What is mounted into containers: a directory of this user's, and in it a file of root's and one
-/// of 1000's.
+/// Creates the directory that is mounted into containers, with this owner, a file of root and one
+/// of 1000.
 pub(super) fn make_data(root: &Path, owner: u32) -> Result<(), Failure> {
     for (name, entry, owner) in [
         (".", Entry::Directory, owner),

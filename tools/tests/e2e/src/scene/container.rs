@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Scene D: a tree owned by 20000 and up is the root of a container that begins with 10000.
+//! A tree owned by 20000 and up is the root of a container that begins with 10000.
 
 use std::{
     collections::BTreeMap,
@@ -101,7 +101,7 @@ pub(crate) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
 
 type Line = (&'static str, Entry<'static>, u32, u32);
 
-/// The tree: name, what it is, its id in the container, its permissions.
+/// The tree: name, type, id in the container, mode bits.
 const TREE: &[Line] = &[
     (".", Entry::Directory, 0, 0o755),
     ("dev", Entry::Directory, 0, 0o755),
@@ -132,7 +132,7 @@ fn fill(root: &Path) -> Result<(), Failure> {
     make(root, PROGRAM, &Entry::File(&program), DISK, 0o4755)
 }
 
-/// What the process in the container told.
+/// The results of the process in the container.
 struct Seen {
     entries: Vec<(String, String, String)>,
     answers: BTreeMap<String, String>,
@@ -181,7 +181,7 @@ fn enter(rootfs: &Path) -> Result<Seen, Failure> {
     Ok(seen)
 }
 
-/// What must be so in the container: its own name of each answer, what it says, and the answer.
+/// The expected results in the container: key, description, value.
 const INSIDE: &[(&str, &str, &str)] = &[
     ("create", "root makes /my-file", "done"),
     ("created", "/my-file", "0:0"),
@@ -249,7 +249,7 @@ fn inside_checks(fixture: &mut Fixture, disk: &Path, seen: &Seen) -> Result<(), 
     Ok(())
 }
 
-/// What the process in the container does: it prints what it sees, for [`inside_checks`].
+/// Runs in the container and prints results for [`inside_checks`].
 pub(crate) fn inside(rootfs: &Path) -> Result<(), Failure> {
     become_root(rootfs).context("making it the root")?;
     for path in inspect::tree(Path::new("/")).context("listing the container")? {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Not a scene of users': random files, maps, callers and operations, each explained and then
-//! done. What was explained and what came of it must be the same.
+//! Random files, idmaps, callers and operations. Each operation is explained and then made; the
+//! explanation and the result must agree.
 
 mod foreign;
 mod world;
@@ -38,17 +38,17 @@ const SETTINGS: [&str; 4] = [
     "/proc/sys/fs/protected_hardlinks",
 ];
 
-/// What came of the questions.
+/// The counts of explanations.
 #[derive(Default)]
 struct Tally {
     asked: u32,
-    /// How often what was stored afterwards could be compared.
+    /// The number of results whose stored ids were compared.
     stored: u32,
     /// How often each answer came up.
     answers: BTreeMap<String, u32>,
     /// How often nothing was tried, as something would have been changed.
     untried: u32,
-    /// What was explained wrongly, and how it was.
+    /// Wrong explanations, with the result.
     wrong: Vec<String>,
 }
 
@@ -127,7 +127,7 @@ pub(crate) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
         Ok(true),
     );
     let what = format!("of {} explanations, wrong are", tally.asked);
-    // The first few tell enough.
+    // Only the first few are shown.
     tally.wrong.truncate(5);
     fixture.check(&what, Ok(tally.wrong), Ok(Vec::new()));
     Ok(())
@@ -181,7 +181,7 @@ fn ask(
     let explanation = explainer.explain(request)?;
     tally.asked += 1;
     let attempted = match stand.attempt(explainer, request) {
-        // What cannot be tried without a change is not.
+        // Operations that cannot be tried without a change are left out.
         Err(error) if error.step == Step::Try => {
             tally.untried += 1;
             return Ok(());
@@ -213,7 +213,7 @@ fn ask(
     Ok(())
 }
 
-/// Somebody, here or in a user namespace.
+/// Returns a random caller, here or in a user namespace.
 fn caller(rng: &mut Rng) -> Result<Caller, Failure> {
     let userns = if rng.once_in(2) {
         UserNsView::ours().context("looking at the own user namespace")?
@@ -238,8 +238,8 @@ fn caller(rng: &mut Rng) -> Result<Caller, Failure> {
     let caller =
         caller.ok_or_else(|| Failure::Failed("nobody can be in the user namespace".to_owned()))?;
     Ok(match rng.below(3) {
-        // CAP_CHOWN to CAP_FSETID, CAP_SYS_ADMIN, CAP_SETFCAP.
-        // Others keep what comes with being 0 or not.
+        // CAP_CHOWN to CAP_FSETID, CAP_SYS_ADMIN, CAP_SETFCAP. Other callers keep the capabilities
+        // of their user id.
         0 => {
             let some = [1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 21, 1 << 31];
             let chosen = some.iter().filter(|_| rng.once_in(2));

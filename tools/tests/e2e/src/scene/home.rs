@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Scene A: the home directory of user 1000, given to user 1001 in another place.
+//! The home directory of user 1000, given to user 1001 in another place.
 
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Scene F: one image on disk, shown to two containers with different ids at once.
+//! One image on disk, shown to two containers with different ids at once.
 
 use std::path::Path;
 

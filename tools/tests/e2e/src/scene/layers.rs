@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Scene E: overlayfs on two idmapped layers, which are unmounted while it is in use.
+//! Overlayfs on two idmapped layers, which are unmounted while it is in use.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use crate::{
     tree::{Entry, make},
 };
 
-/// What is 0 in the merged tree.
+/// The owner on disk of files that the merged tree shows as 0.
 const BASE: u32 = 10000;
 const USER: u32 = 1000;
 

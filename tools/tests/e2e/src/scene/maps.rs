@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Not a scene of users': random maps, compared with what maps mean, written down once more, and
-//! with the mounts that mount(8) makes.
+//! Random idmaps, compared with a plain implementation of idmaps and with the mounts that mount(8)
+//! makes.
 
 use std::path::Path;
 
@@ -79,7 +79,7 @@ pub(crate) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Notes what is wrong; the first few tell enough.
+/// Records a failure; only the first few are shown.
 fn note(wrong: &mut Vec<String>, what: String) {
     if wrong.len() < 5 {
         wrong.push(what);
@@ -134,7 +134,7 @@ fn text(users: &[Range], groups: &[Range]) -> String {
     format!("{} {}", list('u', users), list('g', groups))
 }
 
-/// What a map means, as plainly as can be.
+/// The plain implementation of an idmap.
 fn down(ranges: &[Range], id: u32, none: u32) -> u32 {
     let range = ranges
         .iter()
@@ -146,7 +146,7 @@ fn down(ranges: &[Range], id: u32, none: u32) -> u32 {
 fn boundaries(ranges: &[Range]) -> Vec<u32> {
     let ends = |&(from, _, count): &Range| {
         let last = from + count - 1;
-        // Of the greatest number, which is no id, nobody can be the owner.
+        // The largest number is not an id, so it owns no file.
         [
             from.checked_sub(1),
             Some(from),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Scene H: overlayfs with and without metacopy, on layers with and without a map, where all has
+//! Overlayfs with and without metacopy, on layers with and without a map, where all has
 //! to come to the same.
 
 mod battery;
@@ -25,7 +25,7 @@ use crate::{
 /// The first id on disk of layers with a map, and how many there are.
 const FIRST: u32 = 10000;
 const COUNT: u32 = 65536;
-/// A user whom the map has on disk only: seen through it, nobody is this one.
+/// A user that the idmap has on disk only. Through the mount, no file has this owner.
 const BEYOND: u32 = COUNT + 1;
 
 pub(crate) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
@@ -94,7 +94,7 @@ impl Overlay {
         for step in STEPS {
             self.step(fixture, step)?;
         }
-        // Only the one tells these apart, which shows that both were tried.
+        // Only this attribute differs between the two, which shows that both were tested.
         let metacopy = inspect::has_xattr(self.upper.join("untouched"), "trusted.overlay.metacopy");
         let what = "the file of which only the mode was changed is without data on the upper layer";
         fixture.check(what, metacopy, Ok(self.metacopy));
@@ -133,8 +133,8 @@ impl Overlay {
         Ok(())
     }
 
-    /// Every entry with what it is, its owner, its size and ACL; the owners of the upper layer
-    /// are mapped back.
+    /// Formats each entry: type, owner, size and ACL. The owners of the upper layer are mapped
+    /// back.
     fn after(&self) -> SyscallResult<String> {
         let mut text = String::new();
         let mut paths = inspect::tree(&self.merged)?;
@@ -158,7 +158,7 @@ impl Overlay {
         Ok(text)
     }
 
-    /// What only a map refuses.
+    /// Operations that only the idmap denies.
     fn beyond(&self, fixture: &mut Fixture) {
         let refused = |errno| if self.idmapped { Err(errno) } else { Ok(()) };
         let file = self.merged.join("shared/beyond");
@@ -177,7 +177,7 @@ impl Overlay {
     }
 }
 
-/// What an entry is, with owners less `first`.
+/// Formats an entry, with owners less `first`.
 fn describe(path: &Path, first: u32) -> SyscallResult<String> {
     let Owner(user, group) = inspect::owner(path)?;
     let back = |id: u32| match id.checked_sub(first) {
@@ -201,7 +201,7 @@ fn describe(path: &Path, first: u32) -> SyscallResult<String> {
     Ok(text)
 }
 
-/// The lines that only one of both has; the first few tell enough.
+/// Returns the lines that only one of both has; the first few are enough.
 fn differences(after: &str) -> Vec<String> {
     let only = |a: &str, b: &str, mark: &str| -> Vec<String> {
         let lines = a

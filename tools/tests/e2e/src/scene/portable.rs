@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Scene I: a home directory that is nobody's on disk, so that it can be anybody's in use.
+//! A home directory that the user nobody owns on disk, so that any user can use it through a mount.
 
 use std::path::Path;
 
@@ -19,11 +19,11 @@ const NOBODY: u32 = 65534;
 const LOGIN: u32 = 1000;
 /// The same user's on the next machine.
 const ELSEWHERE: u32 = 5000;
-/// All but the one that the map has; nobody itself is among them, who has nothing to do with
-/// what is stored as nobody's.
+/// All ids but the one that the idmap has. The user nobody is among them: it has no rights to files
+/// that are stored as its own.
 const OTHERS: [u32; 6] = [0, 1, 999, 1001, NOBODY, u32::MAX - 1];
 
-/// The entries of a home directory: name, what it is, its permissions.
+/// The entries of a home directory: name, type, mode bits.
 const HOME: &[(&str, Entry<'static>, u32)] = &[
     ("home", Entry::Directory, 0o755),
     ("home/.bashrc", Entry::File(b"umask 002\n"), 0o644),
@@ -32,7 +32,7 @@ const HOME: &[(&str, Entry<'static>, u32)] = &[
     ("home/.ssh/authorized_keys", Entry::File(b"key\n"), 0o644),
     ("home/profile", Entry::Link(".bashrc"), 0o777),
     ("home/pipe", Entry::Fifo, 0o600),
-    // Only the map can refuse anybody here.
+    // Only the idmap can deny access here.
     ("home/Public", Entry::Directory, 0o777),
 ];
 
@@ -134,7 +134,7 @@ fn login(fixture: &mut Fixture, home: &Path, mount: &Path) -> Result<usize, Fail
     Ok(1 + MAKERS.len())
 }
 
-/// Nothing can come to the disk but as nobody's.
+/// All files that are created belong to the user nobody on disk.
 fn nobody_else(fixture: &mut Fixture, home: &Path, mount: &Path) -> Result<(), Failure> {
     let public = mount.join("Public");
     let line = format!("touch {}", public.join("not").display());
@@ -165,7 +165,7 @@ fn nobody_else(fixture: &mut Fixture, home: &Path, mount: &Path) -> Result<(), F
     Ok(())
 }
 
-/// A name for what a call made.
+/// Returns the name of the file that a system call creates.
 fn name_of(call: &str) -> String {
     call.chars().filter(char::is_ascii_alphabetic).collect()
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What people have reported: set-ups of theirs that did not work, or did not do what they thought.
+//! Set-ups of users that did not work, or did not work as they expected.
 
 pub(super) mod acl;
 pub(super) mod capability;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Scene B: a root filesystem with a map that leaves user and group 0 out.
+//! A root filesystem with a map that leaves user and group 0 out.
 
 use std::path::Path;
 

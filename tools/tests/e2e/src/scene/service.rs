@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Scene J: a service whose files are mounted with a map that leaves out root, or the service.
+//! A service whose files are mounted with a map that leaves out root, or the service.
 
 use std::path::Path;
 
@@ -18,13 +18,13 @@ use crate::{
 const SERVICE: u32 = 989;
 const WORDS: &str = "Value too large for defined data type";
 
-/// The state of the service: name, what it is, its owner, its permissions.
+/// The state of the service: name, type, owner, mode bits.
 const STATE: &[(&str, Entry<'static>, u32, u32)] = &[
     ("state", Entry::Directory, SERVICE, 0o755),
     ("state/data", Entry::File(b"data\n"), SERVICE, 0o644),
     ("state/secret", Entry::File(b"secret\n"), SERVICE, 0o600),
     ("state/config", Entry::File(b"config\n"), 0, 0o644),
-    // Only the map can refuse anybody here.
+    // Only the idmap can deny access here.
     ("state/shared", Entry::Directory, 0, 0o1777),
 ];
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Scene G: a container's fake root writes to an image, which is shifted on disk (1) or real
-//! root's (2); and what it cannot gain by that.
+//! The root user of a container writes to an image, which is shifted on disk (1) or owned by the
+//! real root user (2). The scene checks that this grants no rights on the host.
 
 use std::{env, fs, path::Path};
 
@@ -28,7 +28,7 @@ pub(crate) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
     privileged(fixture, &disk)
 }
 
-/// What an image has: name, what it is, its id in the image, its permissions.
+/// The contents of an image: name, type, id in the image, mode bits.
 const IMAGE: &[(&str, Entry<'static>, u32, u32)] = &[
     (".", Entry::Directory, 0, 0o755),
     ("etc", Entry::Directory, 0, 0o755),
@@ -38,7 +38,7 @@ const IMAGE: &[(&str, Entry<'static>, u32, u32)] = &[
     ("bin", Entry::Directory, 0, 0o755),
 ];
 
-/// The program in an image, which tells who runs it.
+/// The program in the image, which prints its user.
 const PROGRAM: &str = "bin/whoami";
 
 fn fill(root: &Path) -> Result<(), Failure> {
@@ -126,7 +126,7 @@ fn unprivileged(fixture: &mut Fixture, disk: &Path) -> Result<(), Failure> {
     runs_as(fixture, "on disk", &on_disk, "1000 100000")
 }
 
-/// What is made through the mount is stored with the ids of the image.
+/// Files that are created through the mount are stored with the ids of the image.
 fn writes(
     fixture: &mut Fixture,
     container: &Container,
@@ -192,7 +192,7 @@ fn trap(
     Ok("bin/trap")
 }
 
-/// What a program says when the accomplice runs it on the host.
+/// Checks the credentials of a program that a user executes on the host.
 fn runs_as(fixture: &mut Fixture, place: &str, program: &Path, ids: &str) -> Result<(), Failure> {
     let ran = fixture.run(ACCOMPLICE, &format!("{} ids", program.display()))?;
     let what = format!("user 1000 of the host runs it {place}, as");
@@ -239,7 +239,7 @@ fn privileged(fixture: &mut Fixture, disk: &Path) -> Result<(), Failure> {
     opened_up(fixture, disk, &on_disk)
 }
 
-/// The one protection: nobody comes to the image but through the mount.
+/// The protection of the image: it is accessible through the mount only.
 fn unreachable(fixture: &mut Fixture, on_disk: &[std::path::PathBuf; 2]) -> Result<(), Failure> {
     fixture.say("On disk the trap is out of reach:");
     for (path, task) in on_disk.iter().zip(["ids", "capabilities"]) {
@@ -252,14 +252,15 @@ fn unreachable(fixture: &mut Fixture, on_disk: &[std::path::PathBuf; 2]) -> Resu
     Ok(())
 }
 
-/// The mount itself is no way either: what is root's on disk is there the container's root's.
+/// The mount grants no rights either: files of root on disk belong to the container's root user
+/// there.
 fn through_the_mount(fixture: &mut Fixture, seen: &[std::path::PathBuf; 2]) -> Result<(), Failure> {
     fixture.say("Through the mount it is the container's root's, and no capability for the host:");
     runs_as(fixture, "through the mount", &seen[0], "1000 200000")?;
     able_to(fixture, "through the mount", &seen[1], NOTHING)
 }
 
-/// The effective capabilities of whoever has none, and with `CAP_SETUID`.
+/// The effective capabilities of a process without any, and with `CAP_SETUID`.
 const NOTHING: &str = "0000000000000000";
 const SETUID: &str = "0000000000000080";
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Scene C: a USB stick, whose filesystem knows no owners, for users 1001 and 5000 at once.
+//! A USB stick with a filesystem that stores no owners, for users 1001 and 5000 at once.
 
 use std::{fs, path::Path};
 

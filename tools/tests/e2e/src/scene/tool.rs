@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Not a scene of users' but of the tool: what it refuses, with which words and exit status, and
-//! what its options do.
+//! The tool: its error messages and exit status, and the effect of its options.
 
 mod explaining;
 mod more;
@@ -22,9 +21,8 @@ use crate::{
     tree::{Entry, make},
 };
 
-/// What is refused: the arguments, the exit status, and some of the words.
-///
-/// S is a tree to mount, T a directory to mount it on, M an idmapped mount.
+/// Invalid uses: the arguments, the exit status, and some words of the message. S is a tree to
+/// mount, T a directory to mount it on, M an idmapped mount.
 const REFUSED: &[(&str, i32, &str)] = &[
     (
         "--map-mount=b:0:0:10 --map-mount=u:9:99:1 S T",

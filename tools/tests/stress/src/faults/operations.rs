@@ -2,8 +2,8 @@
 
 //! Fails each allocation of each operation of a filesystem in memory.
 //!
-//! An operation whose allocation fails says `ENOMEM` or `ENOSPC`, or does without the memory. When
-//! what it left is removed, the filesystem has as many pages and inodes free as when it was empty.
+//! An operation with a failed allocation must fail with `ENOMEM` or `ENOSPC`, or succeed. Once its
+//! files are removed, the filesystem must have as many free pages and inodes as when it was empty.
 
 use kselftest::acl;
 use kselftest::failslab::Injection;
@@ -23,7 +23,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What came of failing allocations.
+/// The counts of failed allocations.
 #[derive(Default)]
 pub(crate) struct Outcome {
     /// How many allocations were made to fail.
@@ -34,7 +34,7 @@ pub(crate) struct Outcome {
 
 type Call = fn(&Path) -> Result<(), Errno>;
 
-/// A place for each operation, with what it needs already there: a file `f`, a directory `d`.
+/// The operations. Each runs in a directory with a file `f` and a directory `d`.
 const OPERATIONS: &[(&str, Call)] = &[
     ("create", |at| make_file(&at.join("new"), OFlags::EXCL)),
     ("mkdir", |at| mkdir(at.join("new"), Mode::from(0o755))),
@@ -118,7 +118,7 @@ fn free(at: &Path) -> Result<(u64, u64), Errno> {
     statvfs(at).map(|all| (all.f_bfree, all.f_ffree))
 }
 
-/// Puts in place what an operation needs, for a mount of `kind`.
+/// Creates the files that the operations need.
 fn prepare(at: &Path) -> std::io::Result<()> {
     fs::write(at.join("f"), b"contents")?;
     fs::create_dir(at.join("d"))
@@ -182,8 +182,8 @@ pub(crate) fn run(kind: &str, at: &str) -> Result<Outcome, Box<dyn Error>> {
 type SyscallResult = (Result<(), Errno>, bool);
 type Fail<'a> = dyn Fn(&dyn Fn() -> Result<(), Errno>) -> std::io::Result<SyscallResult> + 'a;
 
-/// Has `round` done again and again, with another allocation failing in what it passes on, until
-/// there is none left to fail; that round must succeed.
+/// Calls `round` with each allocation failing in turn, until there is none left. That round must
+/// succeed.
 fn fail_each(
     injection: &Injection,
     outcome: &mut Outcome,

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Fails allocations of sharing a tree of mounts.
+//! Fails allocations while a tree of mounts becomes shared.
 //!
-//! Each mount gets the number of a group of its own. There is room for the first ones without an
-//! allocation, and one that fails is tried again in another way, so all must fail from some point
-//! on. Then the call says `ENOMEM`, and the numbers that it had taken are free again.
+//! Each mount gets an id of a peer group. The first ids need no allocation, and a failed allocation
+//! is retried in another way, so all allocations from some point on must fail. Then the call must
+//! fail with `ENOMEM` and release the ids.
 
 use super::operations::Outcome;
 use kselftest::failslab::Injection;

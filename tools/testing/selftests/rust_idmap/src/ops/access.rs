@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `access()`, which asks for the real ids, and `faccessat2()`, which can ask for the others.
+//! `access()`, which uses the real ids, and `faccessat2()`, which can use the effective ids.
 
 use crate::caller::{SyscallResult, Who, DISK, FOREIGN};
 use crate::calls;
@@ -60,7 +60,7 @@ pub(crate) fn ops() -> Vec<Op> {
             calls::append("file")
         })
         .needs(Feature::Owners)
-        // Nobody becomes the owner without a capability.
+        // Setting the filesystem ids takes a capability.
         .by(|s| if s.who == Who::Unmapped { EACCES } else { OK }),
     ]
 }

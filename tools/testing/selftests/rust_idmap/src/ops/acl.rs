@@ -63,7 +63,7 @@ pub(crate) fn ops() -> Vec<Op> {
             let user = s.ns.number(DISK + 1).unwrap_or(5);
             calls::set_xattr("file", ACCESS, &with_user(user))
         })
-        // Who may set it at all is asked first.
+        // The permission to set an ACL is checked before its ids.
         .by(|s| match s.ns.number(DISK + 1) {
             Some(_) if OWNERS[s.who as usize] == EPERM => EPERM,
             _ => EINVAL,

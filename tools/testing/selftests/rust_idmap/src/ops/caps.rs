@@ -36,7 +36,7 @@ fn give(s: &TestCase, root: Option<u32>) -> Outcome {
     set_xattr(s.on_disk("file"), NAME, &fscaps::encode(NET_RAW, root)).context("setting it")
 }
 
-/// Only who has capabilities may, and only the filesystem decides then.
+/// Only a caller with capabilities gets past the permission check; then the ids decide.
 fn admin(
     answer: impl Fn(CallerNs) -> SyscallResult + 'static,
 ) -> impl Fn(&TestCase) -> SyscallResult + 'static {
@@ -76,7 +76,8 @@ pub(crate) fn ops() -> Vec<Op> {
             calls::chown("file", Some(id), Some(id))
         })
         .with(|s| s.give("file", FOREIGN, 0o600))
-        // Who is in charge of the filesystem itself may rescue what has no owner.
+        // A caller with capabilities over the filesystem may change the owner of an inode whose
+        // owner is unmapped.
         .by(|s| {
             if (s.who, s.ns) == (Who::Admin, CallerNs::Initial) {
                 OK
@@ -89,7 +90,7 @@ pub(crate) fn ops() -> Vec<Op> {
             .by(admin(|_| OK))
             .then(|s| check_eq("root on disk", stored(s)?, Some(DISK))),
         caps("commoncap.set_for_all", |_| set(None))
-            // For the caller's own root, if the disk can know it.
+            // The kernel stores the root user of the caller's user namespace, if the idmap has it.
             .by(admin(|ns| if ns == CallerNs::Nested { OK } else { EINVAL }))
             .then(|s| check_eq("root on disk", stored(s)?, Some(NESTED_ROOT - SEEN + DISK))),
         caps("commoncap.set_for_an_unmapped_root", |s| {

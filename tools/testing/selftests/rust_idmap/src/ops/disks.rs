@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! ioctls of btrfs and xfs that make, remove or list what belongs to somebody.
+//! ioctls of btrfs and xfs that create, remove or list subvolumes and inodes with an owner.
 
 use std::os::fd::AsFd;
 

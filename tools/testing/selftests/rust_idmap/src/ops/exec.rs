@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Programs: whose set-user-id bits and capabilities count, and who may look into them.
+//! Execution: set-user-id bits and file capabilities, and access to the resulting process.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
@@ -19,7 +19,7 @@ use crate::op::{op, Op, EACCES, OK};
 
 use super::NOBODY;
 
-/// Runs this program, which is at `program`, for one of the numbers that it tells.
+/// Executes a copy of this program, which prints one of its credentials.
 fn run(question: &str) -> SyscallResult {
     let output = Command::new("./program")
         .arg(question)
@@ -43,14 +43,14 @@ fn capability(s: &TestCase, root: Option<u32>) -> Outcome {
     .context("setting capabilities")
 }
 
-/// Lets a copy of this process die with a core file; whether the kernel says that there is one.
+/// Lets a child process dump core. Returns whether the kernel reports a core file.
 fn dump(_: &TestCase) -> SyscallResult {
     let pid = process::fork(|| {
         let most = rustix::process::Rlimit {
             current: None,
             maximum: None,
         };
-        // It may be as long as it likes; who may not raise the limit keeps it.
+        // No limit of the size. A caller without CAP_SYS_RESOURCE keeps the old limit.
         let _ = rustix::process::setrlimit(rustix::process::Resource::Core, most);
         std::process::abort()
     })?;
@@ -96,7 +96,7 @@ pub(crate) fn ops() -> Vec<Op> {
             .with(|s| capability(s, Some(SEEN)))
             .by(|_| Ok(0)),
         run_caps("commoncap.exec_for_all")
-            // On disk it is the initial root's, whom the map does not know.
+            // The root user of the initial user namespace, which the idmap does not have.
             .with(|s| program(s, DISK, 0o755))
             .with(|s| capability(s, None))
             .by(|_| Ok(0)),
@@ -115,7 +115,7 @@ pub(crate) fn ops() -> Vec<Op> {
             }),
         op("coredump.not_into_others", dump)
             .with(|s| s.file("core", DISK, 0o666))
-            // What cannot be removed first is not written over.
+            // A core file that cannot be removed is not overwritten.
             .with(|s| s.give(".", DISK + 7, 0o1777))
             .by(|s| Ok(u64::from(matches!(s.who, Who::Owner | Who::Admin))))
             .then(|s| {

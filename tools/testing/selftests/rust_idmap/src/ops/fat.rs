@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! FAT, which stores no owners: all files are whose the mount says, and seen through a map.
+//! FAT stores no owners. All files have the owner in the mount options, seen through the idmap.
 
 use crate::caller::{Who, DISK, SEEN};
 use crate::calls;
@@ -15,7 +15,7 @@ pub(crate) fn ops() -> Vec<Op> {
     vec![
         fat("fat.create", |_| calls::create("new", 0o644))
             .each([OK, EACCES, EACCES, EOVERFLOW, OK])
-            // Whoever made it.
+            // The owner does not depend on the creator.
             .then(|s| check_eq("owner", s.owner("new")?, (DISK, DISK))),
         fat("fat.chown_to_itself", |s| {
             calls::chown("file", Some(s.ns.known(SEEN)), Some(s.ns.known(SEEN)))

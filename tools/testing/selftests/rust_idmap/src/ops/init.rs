@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is made through a mount belongs on disk to whom the map says, or is not made at all.
+//! The owner on disk of new files is that of the idmap. If the idmap has none, creation fails.
 
 use kselftest::ktap::{check_eq, Outcome};
 use rustix::fs::FileType;
@@ -12,7 +12,7 @@ use crate::op::{op, Op, EACCES, EOVERFLOW, OK};
 
 use super::MAPPED;
 
-/// What the caller made belongs to the caller.
+/// The owner of the new file is the caller.
 fn is_callers(case: &TestCase) -> Outcome {
     let id = case.who.on_disk().unwrap_or(u32::MAX);
     check_eq("owner of what was made", case.owner("new")?, (id, id))
@@ -74,7 +74,8 @@ pub(crate) fn ops() -> Vec<Op> {
         .each(MAPPED)
         .then(|s| {
             use crate::caller::Who::*;
-            // Only members of the directory's group, and who has CAP_FSETID over it, keep it.
+            // A member of the directory's group, or a caller with CAP_FSETID over the inode, keeps
+            // the bit.
             let kept = matches!(s.who, Owner | Member | Admin);
             check_eq(
                 "permissions",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! ioctls that ask for the owner: flags, encryption, equal parts of files, defragmentation.
+//! ioctls that check the owner: flags, encryption policies, deduplication, defragmentation.
 
 use std::os::fd::{AsFd, AsRawFd};
 
@@ -68,7 +68,7 @@ fn set_policy(_: &TestCase) -> SyscallResult {
 
 const BLOCK: usize = 4096;
 
-/// Two files with the same block; nobody may write to the second.
+/// Two files with the same block. The second has no write permission.
 fn two_equal_files(s: &TestCase) -> Outcome {
     for name in ["other", "file"] {
         std::fs::write(s.on_disk(name), [7; BLOCK]).context("writing a file")?;

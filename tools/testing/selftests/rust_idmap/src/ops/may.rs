@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Who may remove, rename and link, and follow what others left in sticky directories.
+//! Permission to remove, rename and link, and to follow links in sticky directories.
 
 use std::os::unix::fs::symlink;
 
@@ -14,14 +14,14 @@ use crate::op::{op, Op, EACCES, EOVERFLOW, EPERM, OK};
 
 use super::{MAPPED, NOBODY, OWNERS, WRITERS};
 
-/// Of somebody whom the map knows, but who is none of the callers.
+/// A user that the idmap has and that is none of the callers.
 const OTHER: u32 = DISK + 7;
 
 fn open_to_all(s: &TestCase) -> Outcome {
     s.give(".", DISK, 0o777)
 }
 
-/// Open to all, who may only remove what is theirs; the directory is another one's.
+/// A writable sticky directory of another owner. A caller may only remove own files.
 fn sticky(s: &TestCase) -> Outcome {
     s.give(".", OTHER, 0o1777)
 }
@@ -107,7 +107,7 @@ pub(crate) fn ops() -> Vec<Op> {
         op("may_rename.in_sticky_directory", |_| {
             calls::rename("file", "file")
         })
-        // To itself: nothing is asked for.
+        // A rename to the same inode does nothing and checks nothing.
         .with(sticky),
         op("may_rename.exchange", |_| calls::exchange("file", "other"))
             .with(open_to_all)

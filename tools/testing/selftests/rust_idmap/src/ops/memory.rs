@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What tells, or changes, which pages of a file are in memory: its owner may, and who may write.
+//! Calls that show or change which pages of a file are in the page cache. They need the owner or
+//! write permission.
 
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -17,21 +18,21 @@ use crate::calls;
 use crate::fixture::TestCase;
 use crate::op::{op, Op, EPERM, OK};
 
-/// What the kernel does about files of layers that are mapped.
+/// The reason for the expected failures on overlayfs.
 const OF_LAYER: &str = "the owner is asked for with the map of the layer's mount";
 const PAGES: usize = 4;
-/// How often pages are asked to go.
+/// The number of attempts to reclaim the pages.
 const TRIES: usize = 20;
 const LENGTH: usize = PAGES * 4096;
 
-/// A file of holes, which are not in memory; nobody may write to it.
+/// A sparse file, whose holes are not in memory, without write permission.
 fn holes(s: &TestCase) -> Outcome {
     let file = File::create(s.on_disk("file")).context("making a file")?;
     file.set_len(LENGTH as u64).context("making it longer")?;
     s.give("file", DISK, 0o444)
 }
 
-/// A file that is on disk; nobody may write to it.
+/// A file that is on disk, without write permission.
 fn stored(s: &TestCase) -> Outcome {
     std::fs::write(s.on_disk("file"), [1; LENGTH]).context("writing a file")?;
     s.give("file", DISK, 0o444)?;
@@ -58,13 +59,13 @@ pub(crate) fn ops() -> Vec<Op> {
         })
         .with(holes)
         .known(OVERLAY, OF_LAYER)
-        // Who may not know is told that all are.
+        // A caller without the permission sees all pages as in memory.
         .each([Ok(0), Ok(4), Ok(4), Ok(4), Ok(0)]),
         op("memory.pageout", |_| {
             let file = calls::file("file", OFlags::RDONLY)?;
             let mapping = Mapping::new(&file, LENGTH, false, libc::MAP_SHARED)?;
-            // A page that somebody has a reference to stays, be it whoever wrote it to disk. Who
-            // may not do this may not know either, and is told that all are there.
+            // A page with another reference stays in memory. A caller that may not reclaim pages
+            // sees all of them as in memory.
             for _ in 0..TRIES {
                 mapping.touch();
                 mapping.advise(libc::MADV_PAGEOUT)?;

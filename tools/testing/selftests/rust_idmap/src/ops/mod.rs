@@ -23,13 +23,13 @@ mod xattr;
 use crate::caller::SyscallResult;
 use crate::op::{Op, EACCES, EOVERFLOW, EPERM, OK};
 
-/// What the owner of a file may, or who has a capability over it.
+/// Allowed for the owner and for a caller with a capability over the inode.
 const OWNERS: [SyscallResult; 5] = [OK, EPERM, EPERM, EPERM, OK];
-/// What takes the permission to write, which only the owner has, or a capability.
+/// Allowed with write permission, which the owner has, and with a capability.
 const WRITERS: [SyscallResult; 5] = [OK, EACCES, EACCES, EACCES, OK];
-/// What makes something where everybody may, if the disk can know who did.
+/// Creation in a directory that all may write to: the idmap must have the caller's ids.
 const MAPPED: [SyscallResult; 5] = [OK, OK, OK, EOVERFLOW, OK];
-/// What nobody may.
+/// Denied for all callers.
 const NOBODY: [SyscallResult; 5] = [EACCES; 5];
 
 /// All of them.

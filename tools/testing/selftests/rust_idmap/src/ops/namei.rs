@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Permissions: the owner's, the group's and everybody's bits, and what capabilities override.
+//! Permission checks: the mode bits of the owner, the group and others, and capabilities.
 
 use kselftest::filesystem::Feature;
 use rustix::fs::OFlags;
@@ -30,7 +30,7 @@ pub(crate) fn ops() -> Vec<Op> {
             .each([EACCES, EACCES, EACCES, EACCES, OK]),
         op("namei.write_to_unmapped_owner", |_| calls::append("file"))
             .with(|s| s.file("file", FOREIGN, 0o666))
-            // The owner could not be written back, whoever asks.
+            // The inode has an unmapped owner, which could not be written back.
             .each([EACCES; 5]),
         op("namei.read_of_unmapped_owner", |_| calls::read("file"))
             .with(|s| s.file("file", FOREIGN, 0o400))

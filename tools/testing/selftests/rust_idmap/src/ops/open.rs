@@ -92,7 +92,7 @@ pub(crate) fn ops() -> Vec<Op> {
             calls::open("file", OFlags::CREATE | OFlags::WRONLY)
         })
         .everywhere()
-        // Nothing is made, so nobody need be known.
+        // Nothing is created, so the caller's ids may be unmapped.
         .each(WRITERS),
         op("open.create_where_it_is_not_allowed", |_| {
             calls::open("new", OFlags::CREATE | OFlags::WRONLY)

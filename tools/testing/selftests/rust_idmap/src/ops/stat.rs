@@ -46,7 +46,7 @@ pub(crate) fn ops() -> Vec<Op> {
             op("stat.before_the_map", |_| calls::group("file"))
                 .with(|s| s.give("file", DISK - 1, 0o644)),
         ),
-        // What has the number of an id that is seen is somebody else's on disk.
+        // An id on disk with the number of an id that is seen is another id.
         overflow(
             op("stat.number_of_the_seen", |_| calls::owner("file"))
                 .with(|s| s.give("file", SEEN, 0o644)),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Times: any for the owner, now for who may write.
+//! Timestamps: arbitrary times for the owner, the current time with write permission.
 
 use crate::caller::{DISK, FOREIGN};
 use crate::calls;

@@ -29,7 +29,7 @@ fn there(s: &TestCase) -> Outcome {
     set_xattr(s.on_disk("file"), NAME, b"value").context("setting it")
 }
 
-/// Who has all capabilities in the initial namespace.
+/// Needs CAP_SYS_ADMIN in the initial user namespace.
 fn privileged(s: &TestCase) -> SyscallResult {
     let is = (s.who, s.ns) == (Who::Admin, CallerNs::Initial);
     if is {

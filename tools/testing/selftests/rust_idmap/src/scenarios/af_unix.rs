@@ -24,7 +24,7 @@ fn client(kind: SocketType) -> Result<std::os::fd::OwnedFd, rustix::io::Errno> {
     socket(AddressFamily::UNIX, kind, None)
 }
 
-/// The owner of the socket may, and who has a capability over it.
+/// Allowed for the owner of the socket and for a caller with a capability over the inode.
 fn expected(who: Who) -> SyscallResult {
     if matches!(who, Who::Owner | Who::Admin) {
         OK

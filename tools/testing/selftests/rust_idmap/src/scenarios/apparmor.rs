@@ -33,8 +33,8 @@ pub(super) const ALL: &[Scenario] = &[
 /// Not there if it is not in use.
 const IN_USE: &str = "/sys/kernel/security/apparmor/features";
 
-/// What profiles are compiled to. Not to tables of permissions, which kernels of today know as
-/// well: in those that compilers before 5.0 make, a rule for owners is one for everybody.
+/// The features that profiles are compiled for. These are not the permission tables of current
+/// kernels: in those that compilers before 5.0 make, a rule with `owner` applies to all callers.
 const FEATURES: &str = "\
 file {mask {create read write exec append mmap_exec link lock}}
 domain {change_profile {yes} version {1.2}}
@@ -130,7 +130,7 @@ fn confine(profile: &str) -> Result<(), Errno> {
     .map_err(from_io)
 }
 
-/// Whom a rule for owners is for.
+/// The callers that a rule with `owner` applies to.
 fn expected(who: Who) -> SyscallResult {
     match who {
         Who::Owner => OK,
@@ -188,8 +188,8 @@ fn linking(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
     nothing(wrong)
 }
 
-/// A socket that is listened at, of the owner's, made through the map: it is by the mount of who
-/// listens that its owner is asked for.
+/// Creates a listening socket of the owner through the idmapped mount. The check of the socket's
+/// owner uses the mount of the listener.
 fn listen(case: &TestCase) -> Result<(UnixListener, SocketAddrUnix), Failure> {
     let path = case.seen.join("sock");
     raw::set_fs_ids(SEEN, SEEN);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What audit records of calls through a mount with a map.
+//! Audit records of system calls through an idmapped mount.
 
 use std::path::Path;
 
@@ -111,9 +111,10 @@ fn capabilities(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
     )
 }
 
-/// What the owner does through the map, from the nested namespace, about a file whose capabilities
-/// are for the root of that namespace, and about one whose are for the user of that number on
-/// disk, whom the map does not know: the record of a path must say which of them count there.
+/// The owner makes a system call through the idmapped mount, from the nested user namespace. One
+/// file has capabilities for the root user of that namespace, another has capabilities for the user
+/// with that number on disk, which the idmap does not have. The record of a path must contain the
+/// capabilities that are in effect.
 fn of(
     fixture: &Fixture,
     namespaces: &CallerNamespaces,

@@ -42,13 +42,13 @@ pub(super) const ALL: &[Scenario] = &[
 ];
 
 const FILE: &str = "a/b/c/file";
-/// How often the kernel is asked to forget: it keeps what was used meanwhile.
+/// The number of attempts to drop the dentries: the kernel keeps those in recent use.
 const TRIES: usize = 50;
 /// Names that are looked up in between, so that there is something else to forget: the kernel looks
 /// at an entry that was used for a second time only where it gets on with others.
 const OTHERS: usize = 16;
 
-/// `a/b/c/file`, all the owner's and nobody else's.
+/// Creates `a/b/c/file`; all four are accessible for the owner only.
 fn case(fixture: &Fixture) -> Result<TestCase, Failure> {
     let case = fixture.case(Who::Owner, CallerNs::Initial)?;
     for name in ["a", "a/b", "a/b/c"] {
@@ -62,18 +62,18 @@ fn handle(path: &Path) -> Result<Handle, Failure> {
     handle::of(path, 0).context("name_to_handle_at()")
 }
 
-/// The path that the kernel knows for what a handle is of: if it has forgotten the entry there is
-/// none, until somebody goes there by its path.
+/// Returns the path of a file handle. It fails if the kernel has dropped the dentry, until a lookup
+/// by path.
 fn known_path(root: &File, handle: &Handle) -> Result<PathBuf, Failure> {
     let file = handle::open(root, handle, libc::O_PATH).context("opening as root")?;
     let link = format!("/proc/self/fd/{}", file.as_raw_fd());
     std::fs::read_link(link).context("looking for the path")
 }
 
-/// Lets the kernel forget all entries that nobody uses, `a/b/c/file` as well: that must be seen.
+/// Makes the kernel drop all unused dentries, also that of `a/b/c/file`, and checks that it did.
 fn forget(root: &File, case: &TestCase) -> Outcome {
     let path = case.seen.join(FILE);
-    // What is open is not forgotten, whoever drops caches: another filesystem's test may.
+    // The dentry of an open file stays, also if a test on another filesystem drops caches.
     let held = openat(CWD, &path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
     let held = held.context("opening the path")?;
     let handle = handle(&path)?;
@@ -92,14 +92,14 @@ fn forget(root: &File, case: &TestCase) -> Outcome {
     for attempt in 0..TRIES {
         drop_caches(case, attempt)?;
         if known_path(root, &handle)? == Path::new("/") {
-            // To ask has brought back the inode.
+            // The check has brought the inode back.
             return drop_caches(case, attempt);
         }
     }
     Err(failed("the entry is remembered"))
 }
 
-/// Drops what nobody uses, with new names that there are not, for this attempt.
+/// Drops unused dentries, after lookups of new names that do not exist.
 fn drop_caches(case: &TestCase, attempt: usize) -> Outcome {
     for other in 0..OTHERS {
         let name = case.seen.join(format!("none-{attempt}-{other}"));
@@ -109,7 +109,7 @@ fn drop_caches(case: &TestCase, attempt: usize) -> Outcome {
     std::fs::write("/proc/sys/vm/drop_caches", "2").context("dropping caches")
 }
 
-/// Opens by handle, for the owner of what is opened.
+/// Opens a file by handle and returns its owner.
 fn open(root: impl AsFd, handle: &Handle, flags: OFlags) -> SyscallResult {
     let file = handle::open(root, handle, flags.bits() as i32)?;
     fstat(&file).map(|status| u64::from(status.st_uid))
@@ -127,7 +127,7 @@ fn files(fixture: &Fixture, namespaces: &CallerNamespaces, forgotten: bool) -> O
         let answer = namespaces.run_as(who, ns, || open(&root, &handle, OFlags::RDONLY));
         let expected = match (who, ns) {
             (Who::Admin, CallerNs::Initial) => Ok(u64::from(SEEN)),
-            // Files are for who could mount the filesystem.
+            // A file handle of a file needs a capability over the filesystem.
             _ => EPERM,
         };
         note(&mut wrong, (who, ns), answer, expected);
@@ -167,14 +167,14 @@ fn directories(fixture: &Fixture, namespaces: &CallerNamespaces, forgotten: bool
 fn below_unmapped(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
     let mut wrong = String::new();
     let case = case(fixture)?;
-    // For root, who asks, all is as before.
+    // Root gets the handle before the dentries are dropped.
     let handle = handle(&case.seen.join("a/b/c"))?;
     case.give("a", FOREIGN, 0o755)?;
     for (who, ns) in everybody() {
         let answer = namespaces.run_as(who, ns, || open_in_own_mounts(&case.seen, &handle));
         let expected = match (who, ns) {
             (Who::Admin, CallerNs::Initial) => Ok(u64::from(SEEN)),
-            // Without a mount namespace of one's own it is for who could mount the filesystem.
+            // Without an own mount namespace, a capability over the filesystem is needed.
             (Who::Owner | Who::Member | Who::Stranger | Who::Unmapped, _) => EPERM,
             // It could not have been reached by its path either.
             _ => Err(Errno::STALE),

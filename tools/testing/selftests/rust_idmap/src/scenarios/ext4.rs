@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The blocks that ext4 keeps for a user (`resuid=`). They are for whoever runs as that user,
-//! whatever mount is written through and whoever owns the file: as with root, for whom they are by
-//! default, it is about the caller, and no id is stored.
+//! The blocks that ext4 reserves for a user (`resuid=`).
+//!
+//! A process of that user may allocate them through any mount and for files of any owner. The check
+//! concerns the caller, as with root, which is the default user. No id is stored.
 
 use std::fs::{self, File};
 use std::os::fd::AsFd;

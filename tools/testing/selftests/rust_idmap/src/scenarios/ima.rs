@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! IMA: a rule about the owner of a file is about the owner that is seen; the list of what was
-//! measured has the one on disk.
+//! IMA: a rule with `fowner` compares the owner that the mount shows. The measurement list has the
+//! owner on disk.
 
 use std::fs;
 
@@ -26,8 +26,8 @@ fn add_rule(which: &str) -> Outcome {
 }
 
 fn owner(fixture: &Fixture, _: &CallerNamespaces) -> Outcome {
-    // What is read is measured if it is seen as this user's. Rules stay until the next boot, so it
-    // is one whom no other test knows: what is measured is in memory.
+    // Files are measured if the mount shows this owner. Rules stay until the next boot and
+    // measurements until the inode is evicted, so no other test uses this owner.
     let (disk, seen) = (DISK + 6, SEEN + 6);
     add_rule(&format!("fowner={seen}"))?;
     let case = fixture.case(Who::Owner, CallerNs::Initial)?;
@@ -71,10 +71,10 @@ fn owner(fixture: &Fixture, _: &CallerNamespaces) -> Outcome {
     )
 }
 
-/// The owner and group as the disk has them, and the mode, are what a signature of a file's
-/// attributes covers, so that is what the list has for it, through whichever mount it is read.
+/// A signature of a file's metadata covers the owner and the group on disk and the mode. So the
+/// measurement list has these ids, through each mount.
 fn list(fixture: &Fixture, _: &CallerNamespaces) -> Outcome {
-    // As above, one whom no other test knows.
+    // No other test uses this owner.
     let (disk, seen) = (DISK + 7, SEEN + 7);
     add_rule(&format!("fowner={seen} template=evm-sig"))?;
     let case = fixture.case(Who::Owner, CallerNs::Initial)?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What takes more than one call by one caller.
+//! Tests of more than one system call.
 
 mod af_unix;
 mod apparmor;
@@ -30,7 +30,7 @@ pub(super) enum On {
 
 /// Something that is gone through on some filesystems.
 struct Scenario {
-    /// Its part of the series, and what it is about.
+    /// The part of the kernel and the subject.
     name: &'static str,
     on: On,
     run: fn(&Fixture, &CallerNamespaces) -> Outcome,
@@ -100,7 +100,7 @@ pub(crate) fn tests<'a>(fixture: &'a Fixture, namespaces: &'a CallerNamespaces) 
         .collect()
 }
 
-/// Compares an answer, and notes what is wrong.
+/// Compares a result with the expected one, and adds a message if they differ.
 fn note(
     wrong: &mut String,
     (who, ns): (Who, CallerNs),

@@ -47,12 +47,12 @@ impl Layers {
     fn new(fixture: &Fixture) -> Result<Self, Failure> {
         let case = fixture.case(Who::Owner, CallerNs::Initial)?;
         for name in ["lower", "upper", "work", "mapped", "merged", "seen"] {
-            // Of the layers: what is the owner's on disk.
+            // The layers belong to the owner on disk.
             case.directory(name, DISK, 0o755)?;
         }
         case.directory("lower/dir", DISK, 0o755)?;
         case.file("lower/dir/file", DISK, 0o600)?;
-        // Root, by whom overlayfs does what it does itself, and everybody else of the map.
+        // Root, whose credentials overlayfs uses, and all ids of the idmap.
         let map = format!("0 0 1\n{DISK} {SEEN} {COUNT}\n");
         let userns = UserNs::with(&map).context("making a user namespace")?;
         let mapped = case.on_disk("mapped");
@@ -122,7 +122,7 @@ fn owner(path: &Path) -> Result<u32, Failure> {
         .context(path.display())
 }
 
-/// The owner may read it, and who has capabilities.
+/// Allowed for the owner and for a caller with capabilities.
 const READERS: [SyscallResult; 5] = [OK, EACCES, EACCES, EACCES, OK];
 
 fn lower(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
@@ -141,7 +141,8 @@ fn copied_up(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
     let layers = Layers::new(fixture)?;
     layers.mount(&layers.case.disk)?;
     layers.each(namespaces, || calls::append("dir/file"), READERS)?;
-    // The upper layer has no map, so there the owner is who it is in the merged directory.
+    // The mount of the upper layer is not idmapped, so the owner there is that of the merged
+    // directory.
     check_eq(
         "in the upper layer",
         owner(&layers.case.on_disk("upper/dir/file"))?,
@@ -185,7 +186,7 @@ fn merged(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
     let layers = Layers::new(fixture)?;
     layers.mount(&layers.mapped)?;
     fs::create_dir_all(&layers.seen).context("making a directory")?;
-    // What is 2000's in the merged directory is 3000's through this mount.
+    // Id 2000 in the merged directory is 3000 through this mount.
     let userns = UserNs::with(&format!("0 0 1\n{SEEN} 3000 {COUNT}\n")).context("a namespace")?;
     attr::idmap(&layers.merged, &layers.seen, userns.as_fd()).context("mounting the overlay")?;
     check_eq("seen", owner(&layers.seen.join("dir/file"))?, 3000)?;
@@ -206,15 +207,16 @@ fn merged(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
         DISK,
     )?;
     check_eq("made", owner(&layers.case.on_disk("upper/dir/new"))?, DISK)?;
-    // The owner that is seen without this map is nobody here.
+    // The owner without this idmap has no access here.
     let other = call_as(namespaces, &layers.seen, Who::Owner, || {
         calls::read("dir/file")
     });
     check_eq("by the owner that is seen without the map", other, EACCES)
 }
 
-/// Mounts an overlay of a lower directory and a tmpfs, in a mount namespace of the caller's, and
-/// writes to `file` there; says by which number the caller knows the owner in the upper directory.
+/// Mounts an overlay of a lower directory and a tmpfs in a new mount namespace of the caller, and
+/// writes to `file` there. Returns the owner in the upper directory, by the number of the caller's
+/// user namespace.
 fn write_to_own(lower: &Path, upper: &Path) -> SyscallResult {
     process::unshare(UnshareFlags::NEWNS)?;
     mount("upper", upper, "tmpfs", MountFlags::empty(), None)?;
@@ -247,8 +249,8 @@ fn write_to_own(lower: &Path, upper: &Path) -> SyscallResult {
     lstat(layer.join("file")).map(|status| u64::from(status.st_uid))
 }
 
-/// What has an owner or a group whom the namespace of the overlay does not know is not copied up:
-/// nobody there could have made it. It goes by whom the lower layer's mount shows.
+/// Files whose owner or group is unmapped in the user namespace of the overlay are not copied up.
+/// The ids are those that the mount of the lower layer shows.
 fn in_namespace(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
     let mut wrong = String::new();
     let ns = CallerNs::Mounts;

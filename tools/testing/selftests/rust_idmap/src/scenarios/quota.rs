@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is made and given away through a mount with a map is counted for whom it belongs to on
+//! Quotas count files that are created or given away through an idmapped mount for their owner on
 //! disk.
 
 use std::fs::File;
@@ -34,7 +34,7 @@ const GETQUOTA: u32 = 0x80_0007 << 8;
 const SETQUOTA: u32 = 0x80_0008 << 8;
 const USERS: u32 = 0;
 const GROUPS: u32 = 1;
-/// Where `struct if_dqblk` has the limit of files, their number, and what of it is valid.
+/// The offsets of the file limit, the file count and the valid fields in `struct if_dqblk`.
 const FILES_LIMIT: usize = 24;
 const FILES: usize = 40;
 const VALID: usize = 64;
@@ -218,8 +218,8 @@ fn who_may_ask(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
     let made = counted.call(namespaces, Who::Owner, || calls::create("a", 0o644));
     check_eq("making one", made, OK)?;
     let root = File::open(&counted.seen).context("opening")?;
-    // Quotas are of the disk: an id is not that of a mount, through whichever it is asked for. So
-    // everybody may ask for the own number, which is that of the file's owner for one only.
+    // Quotas belong to the filesystem. An id is not mapped, whatever mount the call uses. Each
+    // caller may get the quota of its own id, which is the owner's id for one caller only.
     for (who, ns) in everybody() {
         for (kind, id) in [USERS, GROUPS]
             .into_iter()
@@ -240,7 +240,7 @@ fn who_may_ask(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
     nothing(wrong)
 }
 
-/// How many files a user or a group has, as the caller is told.
+/// Returns the file count of a user or a group.
 fn asked(root: &File, kind: u32, id: u32) -> SyscallResult {
     let mut data = [0; 256];
     match raw::quotactl(root.as_fd(), GETQUOTA | kind, id, &mut data) {

@@ -104,7 +104,7 @@ fn bigger_struct_with_something(dir: &Path) -> Outcome {
         bytes[at] = 1;
         let answer = with_bytes(dir, 0, &bytes, bytes.len());
         check_eq(&format!("byte {at} set"), answer, Err(Errno::TOOBIG))?;
-        // What is beyond the size is not looked at.
+        // The kernel does not read bytes beyond the size.
         check_eq("without it", with_bytes(dir, 0, &bytes, at), Ok(0))?;
         check_eq(
             "taking it back",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What each attribute does.
+//! The effect of each attribute.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{symlink, PermissionsExt};
@@ -224,7 +224,7 @@ fn set_and_clear_at_once(dir: &Path) -> Outcome {
     };
     check_eq("both", setattr(dir, both), Ok(0))?;
     check_eq("after", attributes(dir)?, attr::NOSUID | attr::NODEV)?;
-    // What is cleared and set is set.
+    // An attribute that is both cleared and set is set.
     let same_one = Attr {
         set: attr::NODEV,
         ..Attr::clear(attr::NODEV)
@@ -252,7 +252,7 @@ fn each_propagation(dir: &Path) -> Outcome {
         (shared, shared),
         (private, private),
         (shared, shared),
-        // Without another one to follow, it follows nobody.
+        // A slave without another peer becomes private.
         (slave, private),
         (unbindable, unbindable),
         (private, private),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! FUSE, whose servers say whether their filesystem may be seen through a map: one that does is
-//! told whom to give what is made to, and nothing of who calls otherwise.
+//! FUSE. A server declares whether its filesystem allows idmapped mounts. With idmapped mounts,
+//! requests carry the caller's ids only when they create a file.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -45,8 +45,8 @@ const NOBODY: i64 = 0xffff_ffff;
 /// `struct fuse_in_header`.
 const HEADER: usize = 40;
 
-/// A filesystem of directories below one that is the owner's; their size is the number of the user
-/// by whom the server was asked for it.
+/// A filesystem of directories, one of which belongs to the owner. The size of a directory is the
+/// user id in the request.
 struct Server {
     allows: bool,
     /// By node, less one.
@@ -83,7 +83,7 @@ impl Server {
         loop {
             let length = match device.read(&mut buffer) {
                 Err(error) if error.raw_os_error() == Some(libc::ENODEV) => return Ok(()),
-                // Nobody waits for the answer any more.
+                // The caller no longer waits for the reply.
                 Err(error) if error.raw_os_error() == Some(libc::ENOENT) => continue,
                 length => length?,
             };
@@ -178,13 +178,13 @@ fn mounted(dir: &Path, allows: bool, options: &str) -> Result<PathBuf, Failure> 
     let options = CString::new(options).context("the options")?;
     mount("test", &target, "fuse", MountFlags::empty(), &*options).context("mounting")?;
     say_begin.write_all(b"1").context("starting the server")?;
-    // What the server allows is known once it has answered, for which this waits; by whom it is
-    // asked this time was settled before.
+    // The server has declared its features once it replies. This waits for the reply. The ids in
+    // this request do not matter.
     let _ = lstat(&target);
     Ok(target)
 }
 
-/// The owner, and whom the server was asked by.
+/// Returns the owner, and the user id in the request.
 fn seen(path: &Path) -> Result<(u32, i64), Errno> {
     lstat(path).map(|status| (status.st_uid, status.st_size))
 }
@@ -221,7 +221,7 @@ fn allowed(dir: &Path) -> Outcome {
 fn not_allowed(dir: &Path) -> Outcome {
     let namespaces = CallerNamespaces::new().context("making user namespaces")?;
     let plain = mounted(dir, false, ",default_permissions")?;
-    // Such a one is told who calls.
+    // Without idmapped mounts, requests carry the caller's ids.
     check_eq("plain", seen(&plain), Ok((DISK, 0)))?;
     let answer = attr::idmap(&plain, dir, namespaces.mounts.as_fd());
     check_eq("mounting with a map", answer, Err(Errno::INVAL))
@@ -230,7 +230,8 @@ fn not_allowed(dir: &Path) -> Outcome {
 fn decides_itself(dir: &Path) -> Outcome {
     let namespaces = CallerNamespaces::new().context("making user namespaces")?;
     let plain = mounted(dir, true, "")?;
-    // It could not tell who may, not being told who calls.
+    // Without `default_permissions` the server checks permissions, for which it needs the caller's
+    // ids.
     check_eq("plain", seen(&plain), Err(Errno::CONNREFUSED))?;
     let answer = attr::idmap(&plain, dir, namespaces.mounts.as_fd());
     check_eq("mounting with a map", answer, Err(Errno::INVAL))

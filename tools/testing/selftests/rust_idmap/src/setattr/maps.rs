@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which mounts may get a map, from whom, and what they show then.
+//! Which mounts may be idmapped, with which user namespaces, and the owners that they show.
 
 use std::fs;
 use std::os::fd::AsFd;
@@ -213,7 +213,7 @@ fn of_a_file(dir: &Path) -> Outcome {
     check_eq("through the mount", owner(&target)?, (1007, 1008))
 }
 
-/// Tries pairs of an id on disk and what must be seen of it.
+/// Checks pairs of an id on disk and the id that the mount shows.
 fn shows(dir: &Path, users: &str, groups: &str, pairs: &[(u32, u32)]) -> Outcome {
     let (file, target) = (dir.join("file"), dir.join("target"));
     fs::write(&file, "x")
@@ -229,7 +229,7 @@ fn shows(dir: &Path, users: &str, groups: &str, pairs: &[(u32, u32)]) -> Outcome
             (seen, seen),
         )?;
         if seen != OVERFLOW {
-            // And back, from another owner who is known.
+            // Changes the owner back, from another mapped owner.
             give(&file, pairs[0].0, pairs[0].0)?;
             give(&target.join("file"), seen, seen)?;
             check_eq(&format!("{seen} stored"), owner(&file)?, (disk, disk))?;
@@ -286,7 +286,8 @@ fn whole_range(dir: &Path) -> Outcome {
     )
 }
 
-/// A map of this many ranges of two ids each, with a gap after each; and what it must show.
+/// Returns a map of this many extents of two ids each, with gaps of one, and the pairs that it must
+/// show.
 fn ranges(count: u32) -> (String, Vec<(u32, u32)>) {
     let line = |i: u32| format!("{} {} 2\n", 1000 + 3 * i, 5000 + 3 * (count - i));
     let pairs = (0..count).flat_map(|i| {

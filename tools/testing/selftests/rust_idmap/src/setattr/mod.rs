@@ -89,7 +89,7 @@ fn with_bytes(path: &Path, flags: i32, bytes: &[u8], size: usize) -> Result<u64,
     raw::mount_setattr(libc::AT_FDCWD, &path, flags, Some(bytes), size)
 }
 
-/// What `statmount()` says of the mount at a path.
+/// The reply of `statmount()` for a mount.
 struct About(Vec<u8>);
 
 impl About {
@@ -117,7 +117,7 @@ impl About {
         self.u64(48)
     }
 
-    /// Which of the parts that were asked for are there.
+    /// Returns which of the requested parts are there.
     fn mask(&self) -> u64 {
         self.u64(8)
     }

@@ -71,7 +71,7 @@ fn mapped(dir: &Path) -> Result<PathBuf, Failure> {
     Ok(target)
 }
 
-/// The owner of what a copy shows, once it is attached.
+/// Returns the owner that a copy shows once it is attached.
 fn shown(dir: &Path, tree: Result<OwnedFd, Errno>) -> Result<u32, Failure> {
     let tree = tree.context("open_tree_attr()")?;
     let target = dir.join("shown");
@@ -280,8 +280,9 @@ fn without_capability(dir: &Path) -> Outcome {
     check_eq("a copy, no copy", answer, Ok(1))
 }
 
-/// Which of four calls do not say what they must: a copy with a map that the caller is in charge
-/// of, one without the map, one that keeps it, and another attribute for the mount itself.
+/// Returns a bit mask of the calls with a wrong result: a copy with an idmap of the caller's own
+/// user namespace, a copy without the idmap, a copy that keeps it, and a change of another
+/// attribute of the mount itself.
 fn wrong(target: &Path, own: &UserNs, expected: [Result<(), Errno>; 4]) -> u64 {
     let seen = [
         open(target, CLONE, replace(own)),
@@ -307,7 +308,7 @@ fn callers(dir: &Path) -> Outcome {
     let target = mapped_for_all(dir, &namespaces)?;
     let own = userns("0 2000 1")?;
     for (who, ns) in everybody() {
-        // Nobody else is in charge of the mounts.
+        // Only a caller with capabilities over the mount namespace may change its mounts.
         let expected = match (who, ns) {
             (Who::Admin, CallerNs::Initial) => Ok(()),
             _ => Err(Errno::PERM),
@@ -322,7 +323,7 @@ fn callers_with_own_mounts(dir: &Path) -> Outcome {
     let namespaces = CallerNamespaces::new().context("making user namespaces")?;
     let target = mapped_for_all(dir, &namespaces)?;
     for ns in CallerNs::ALL {
-        // Which map a filesystem is seen through is for who is in charge of the filesystem.
+        // The idmap of a mount needs capabilities over the filesystem.
         let map = match ns {
             CallerNs::Initial => Ok(()),
             _ => Err(Errno::PERM),

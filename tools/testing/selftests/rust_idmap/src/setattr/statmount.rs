@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The maps that `statmount()` tells, by the numbers of who asks.
+//! The idmaps in `statmount()`, by the numbers of the caller's user namespace.
 
 use std::fs;
 use std::os::fd::AsFd;
@@ -40,14 +40,14 @@ fn mapped(dir: &Path, userns: &UserNs) -> Result<PathBuf, Failure> {
     Ok(target)
 }
 
-/// What a caller is told, as a text.
+/// Formats the idmap in the reply.
 fn told(about: &About) -> String {
     let [users, groups] = about.maps().map(|ranges| ranges.join(","));
     format!("{}|{users}|{groups}", about.mask() & (UID_MAP | GID_MAP))
 }
 
 fn plain_mount(dir: &Path) -> Outcome {
-    // That there is no map is told by the parts not being there.
+    // Without an idmap the parts are missing.
     check_eq("told", told(&About::mount(dir)?).as_str(), "0||")
 }
 
@@ -57,7 +57,7 @@ fn told_to(dir: &Path, ns: CallerNs, lower: Option<u32>) -> Outcome {
     let target = mapped(dir, &namespaces.mounts)?;
     let range = lower.map_or(String::new(), |lower| format!("{DISK} {lower} {COUNT}"));
     let expected = format!("{}|{range}|{range}", UID_MAP | GID_MAP);
-    // It goes by the namespace that they are in, not by who they are.
+    // The numbers depend on the user namespace of the caller, not on its ids.
     for who in Who::ALL {
         let answer = namespaces.run_as(who, ns, || {
             let about = About::mount(&target).map_err(|_| rustix::io::Errno::IO)?;
@@ -78,7 +78,7 @@ fn namespace_that_knows_part(dir: &Path) -> Outcome {
         use rustix::thread::{move_into_link_name_space, LinkNameSpaceType};
         move_into_link_name_space(own.as_fd(), Some(LinkNameSpaceType::User))?;
         let about = About::mount(&target).map_err(|_| rustix::io::Errno::IO)?;
-        // Of a range that is not known as a whole nothing is told.
+        // An extent that is not mapped as a whole is left out.
         let range = "0 0 1";
         Ok(u64::from(
             told(&about) == format!("{}|{range}|{range}", UID_MAP | GID_MAP),

@@ -206,7 +206,7 @@ fn shared_mount_with_a_map(dir: &Path) -> Outcome {
         .context("making directories")?;
     check_eq("sharing", setattr(&from, Attr::propagation(1 << 20)), Ok(0))?;
     attr::idmap(&from, &to, userns.as_fd()).context("mounting with a map")?;
-    // What is mounted below the one comes to lie below the other, as it is.
+    // A submount of one mount moves below the other, unchanged.
     tmpfs(&from.join("below"))?;
     check_eq("with a map", owners(std::slice::from_ref(&to))?, vec![1000])?;
     check_eq("what came", owners(&[to.join("below")])?, vec![0])?;
@@ -265,7 +265,7 @@ fn unlocked_attributes(dir: &Path) -> Outcome {
     let answer = in_container(|| {
         let flags = attr::RDONLY | attr::NOSUID | attr::NODEV | attr::NOEXEC | attr::NOSYMFOLLOW;
         setattr(dir, Attr::set(flags))?;
-        // What it has set itself it may clear as well.
+        // Flags that the caller has set may be cleared.
         setattr(dir, Attr::clear(flags))
     });
     check_eq("setting and clearing", answer, Ok(0))?;
@@ -280,7 +280,7 @@ const MOST_ROOTS: usize = 8;
 fn first_mount_of_a_namespace(_: &Path) -> Outcome {
     let namespace = fs::File::open("/proc/self/ns/mnt").context("opening the namespace")?;
     let root = Path::new("/");
-    // What the system was started from is below all that has been mounted over it.
+    // The initial root filesystem is below all later mounts on the root.
     for _ in 0..MOST_ROOTS {
         if About::mount(root)?.parent() == unique_id(root)? {
             check_eq("setting", setattr(root, Attr::set(attr::NOEXEC)), Ok(0))?;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Who may write a map that has root in it: file capabilities that are written by its users count
-//! in the namespaces above, so it takes the capability to write those.
+//! Permission to write a map with the root user of the parent user namespace. File capabilities
+//! that a process in the child namespace writes are in effect in the parent, so this needs
+//! CAP_SETFCAP.
 
 use std::fs;
 use std::path::Path;
@@ -31,7 +32,7 @@ const ANOTHER: &str = "0 1000 1";
 const SIX: &str = "0 1 1\n1 2 1\n2 3 1\n3 4 1\n4 5 1\n9 0 1";
 const SIX_OTHERS: &str = "0 1 1\n1 2 1\n2 3 1\n3 4 1\n4 5 1\n9 6 1";
 
-/// Gives up the capability to write file capabilities.
+/// Drops CAP_SETFCAP.
 fn give_up() -> Result<(), Errno> {
     let mut sets = capabilities(None)?;
     for set in [

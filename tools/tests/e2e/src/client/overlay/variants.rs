@@ -19,7 +19,7 @@ use crate::{
     tree::{Entry, make},
 };
 
-/// The lower layer: name, what it is, its owner on disk, its permissions.
+/// The lower layer: name, type, owner on disk, mode bits.
 const LOWER: &[(&str, Entry<'static>, u32, u32)] = &[
     ("a", Entry::File(b"a\n"), 10000, 0o644),
     ("b", Entry::File(b"b\n"), 10005, 0o644),

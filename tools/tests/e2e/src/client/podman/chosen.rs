@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! podman: user namespaces that it chooses itself by `--userns`. As root it takes one that is
-//! free, and mounts the layers of an image with its map; for users without rights it makes theirs,
-//! in which nobody may give a map to a mount of the host's.
+//! podman: user namespaces that it chooses by `--userns`. As root it takes an unused one, and
+//! mounts the layers of an image with its idmap. For unprivileged users it takes their own, in
+//! which no mount of the host can become idmapped.
 
 use std::{fs, io::Write, os::unix::process::CommandExt, path::Path, process::Command};
 
@@ -22,10 +22,10 @@ use crate::{
 const IMAGE: &str = "localhost/scene";
 const USER: u32 = 1000;
 const NAME: &str = "rootless";
-/// What is printed at the end of each script.
+/// The end of the output of each script.
 const MAP: &str = "cat /proc/self/uid_map";
 
-/// What is asked for, what is printed, and the files that are stored beside the first ones.
+/// The options, the expected output, and the expected owners of new files on disk.
 type Case = (&'static str, &'static str, &'static [(&'static str, u32)]);
 
 /// Options of the volume.
@@ -76,7 +76,7 @@ fn subordinate_ids(user: &str, first: u32) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What was printed, with single blanks.
+/// Returns the output, with single blanks.
 fn words(ran: &Ran) -> String {
     let words: Vec<&str> = ran.output.split_whitespace().collect();
     words.join(" ")
@@ -111,7 +111,7 @@ fn by_root(fixture: &mut Fixture, disk: &Path) -> Result<(), Failure> {
         owners(fixture, &data, stored);
         owners(fixture, &data, &[("f0", 0), ("f1000", 1000)]);
     }
-    // What the container saw as its root's was not changed on disk for it.
+    // Files that the container sees as its root user's are unchanged on disk.
     let found = "find /var/lib/containers/storage/overlay -path */diff/bin/busybox";
     let layer = fixture.succeeds("the layer of the image", 0, found)?.output;
     let owner = inspect::owner(layer.lines().next().unwrap_or_default());
@@ -166,7 +166,7 @@ fn by_user(fixture: &mut Fixture, disk: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Runs a line as root or as the user; a script is what the container does.
+/// Runs a command line as root or as the user; a script runs in the container.
 fn shell(
     fixture: &mut Fixture,
     prompt: &str,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A tmpfs that was mounted in a user namespace: what it stores it calls by that namespace's names.
+//! A tmpfs that was mounted in a user namespace. It stores ids of that namespace.
 
 use std::{os::fd::AsFd, path::Path};
 
@@ -17,7 +17,7 @@ use rustix::{
 use super::IDS;
 use crate::report::{Context, Failure};
 
-/// Mounts one on `target`, and tells the user namespace that it is of.
+/// Mounts one on `target`, and returns its user namespace.
 pub(super) fn mount(rng: &mut Rng, target: &Path) -> Result<Told, Failure> {
     // The namespace has a name for each id that there is, another one for most.
     let names = rng.shuffled(&IDS);

@@ -21,7 +21,7 @@ use rustix::io::Errno;
 use super::IDS;
 use crate::report::{Context, Failure};
 
-/// Directories, each before what is in it.
+/// Directories, each before its entries.
 const DIRECTORIES: [&str; 7] = ["", "d", "d/e", "d/full", "d/full/x", "s", "t"];
 const FILES: [&str; 7] = ["d/f", "d/g", "d/full/h", "s/f", "s/g", "t/f", "f"];
 const LINKS: [(&str, &str); 5] = [
@@ -33,7 +33,7 @@ const LINKS: [(&str, &str); 5] = [
 ];
 const FIFOS: [&str; 2] = ["d/p", "s/p"];
 
-/// What questions are about, beside the above.
+/// Paths of questions, beside the names above.
 const ODD: [&str; 12] = [
     "d/new",
     "s/new",
@@ -85,7 +85,7 @@ impl World {
             mknodat(CWD, &path, FileType::Fifo, Mode::empty(), 0).context(path.display())?;
         }
         let map = maps(rng, false);
-        // Files are mostly of those whom the mount knows.
+        // Most owners are mapped.
         let links = LINKS.map(|(name, _)| name);
         for name in DIRECTORIES.iter().chain(&FILES).chain(&links).chain(&FIFOS) {
             let path = root.join(name);

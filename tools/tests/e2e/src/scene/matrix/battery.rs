@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is done on each overlay of the matrix, and what must come of it.
+//! The operations on each overlay of the matrix, and their expected results.
 
 use std::path::Path;
 
@@ -20,13 +20,13 @@ pub(super) enum Action {
     Call(fn(&Path) -> SyscallResult<()>, SyscallResult<()>),
     /// A program that succeeds; `@` stands for the merged tree.
     Run(&'static str),
-    /// A program and what it prints.
+    /// A program and its expected output.
     Says(&'static str, &'static str),
 }
 
 use Action::{Call, Run, Says};
 
-/// The lower layer: name, what it is, its owner, its permissions.
+/// The lower layer: name, type, owner, mode bits.
 pub(super) const LOWER: &[(&str, Entry<'static>, u32, u32)] = &[
     (".", Entry::Directory, 0, 0o755),
     ("acl", Entry::File(b"acl\n"), 0, 0o644),
@@ -59,7 +59,7 @@ const fn step(what: &'static str, user: u32, call: Action) -> Step {
 
 /// The steps, in order. Users 1000 and 2000 belong to no group of the other; 3000 is a team's.
 pub(super) const STEPS: &[Step] = &[
-    // What is new.
+    // New files.
     step(
         "root makes a file",
         0,
@@ -120,7 +120,7 @@ pub(super) const STEPS: &[Step] = &[
         1000,
         Call(|m| syscalls::mkdir(m.join("team/directory")), DONE),
     ),
-    // What is copied up.
+    // Files that are copied up.
     step(
         "root gives a lower file to 1000",
         0,
@@ -351,8 +351,8 @@ pub(super) const STEPS: &[Step] = &[
     ),
 ];
 
-/// What is in the merged tree after all: name, kind and mode, owner, size, the users of its ACL
-/// with their permissions; `u` where the upper layer has the same, `-` where it has nothing.
+/// The merged tree at the end: name, type and mode, owner, size, the users of its ACL with their
+/// permissions; `u` where the upper layer has the same, `-` where it has nothing.
 pub(super) const AFTER: &str = "\
 . d 0755 0:0 u
 acl - 0664 0:0 6 1000=6 u

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Scene K: overlayfs on idmapped layers, and a container that looks at an ACL of the lower one.
+//! Overlayfs on idmapped layers, and a container that looks at an ACL of the lower one.
 //!
 //! As with the directory of a system's journal, whose ACL names a group: the group was lost, shown
 //! as
@@ -128,7 +128,7 @@ fn has(fixture: &mut Fixture, ran: &Ran, path: &Path, line: &str) {
 }
 
 fn check_line(fixture: &mut Fixture, output: &str, path: &Path, line: &str) {
-    // It tells in a comment what the mask leaves of it.
+    // getfacl prints the permissions within the mask as a comment.
     let mut lines = output.lines();
     let found = lines.any(|it| it.split('\t').next() == Some(line));
     let what = format!("{} has {line}", path.display());

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Scene N: the capabilities of a file are for the namespaces of one root; who has no name for
-//! that root reads `EOVERFLOW`, not a number that means somebody else.
+//! The capabilities of a file are for user namespaces with one root user. In a namespace that does
+//! not map this user, reading them fails with `EOVERFLOW` and does not show another user.
 //!
-//! Programs that copy files stumbled over that.
+//! Programs that copy files failed because of that.
 
 use std::{env, fs};
 
@@ -59,7 +59,7 @@ pub(crate) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
 
     let overflow = SyscallResult::<u32>::Err(Errno::OVERFLOW).show();
     for (first, seen, says, able_to) in [
-        // The root is this container's own, for whom no root needs to be named.
+        // The root user is that of this container, so its id is left out.
         (SEEN, "0", "cap_net_raw=ep", NET_RAW),
         // Here it is user 1000.
         (SEEN - 1000, "1000", "[rootid=1000]", NOTHING),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Scene L: an idmapped mount of a directory on an idmapped mount, as for a volume of a service in
+//! An idmapped mount of a directory on an idmapped mount, as for a volume of a service in
 //! a container whose root has a map.
 //!
 //! mount(8) cannot make one: it copies the mount and then sets the map of the copy, which has one.

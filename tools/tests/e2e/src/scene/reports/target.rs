@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Scene M: a container's root has a map that leaves out the host's root, who is to prepare it.
+//! A container's root filesystem has an idmap that leaves out the root user of the host, which is
+//! to prepare it.
 //!
-//! Container managers made the directories that things are mounted on as root of the host and got
-//! `EOVERFLOW`. What exists can be mounted on by anybody who may mount; what does not exist is
-//! for the container's root to make.
+//! Container managers created mount points as root of the host and failed with `EOVERFLOW`. An
+//! existing directory can be mounted on by a caller that may mount. A new one must be created by
+//! the container's root user.
 
 use rustix::io::Errno;
 

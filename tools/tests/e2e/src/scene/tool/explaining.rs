@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What `explain` prints, and its exit status.
+//! The output of `explain`, and its exit status.
 
 use std::{
     path::Path,
@@ -157,7 +157,7 @@ fn without_statmount(fixture: &mut Fixture, mapped: &Path) -> Result<(), Failure
     let told = format!("{hidden} --map b:1000:7:1");
     let words = ["it works", "as explained"];
     says(fixture, "explain that is told the map", &told, 0, &words)?;
-    // The only way to have a wrong explanation is to tell it something wrong.
+    // An explanation is wrong only if an option is wrong.
     let lied = format!("{hidden} --map b:1000:8:1");
     let words = ["which is not what was explained"];
     says(fixture, "explain that is told another", &lied, 3, &words)

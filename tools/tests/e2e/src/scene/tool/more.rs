@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Other attributes, namespaces that are no map, colour, and what shells are told.
+//! Other attributes, namespaces without a map, colors, and shell completions.
 
 use std::{fs, path::Path, process::Command};
 

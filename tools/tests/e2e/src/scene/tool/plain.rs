@@ -12,7 +12,7 @@ use crate::{
     report::{Context, Failure},
 };
 
-/// The user, and what the files of the machine say of it meanwhile.
+/// The user, and its temporary entries in the files of the machine.
 const USER: u32 = 2000;
 const FILES: [(&str, &str); 3] = [
     (
@@ -57,7 +57,8 @@ fn ask(fixture: &mut Fixture) -> Result<(), Failure> {
     fixture.refused("one without newuidmap", USER, &without, words)
 }
 
-/// What a process in a new user namespace with a map finds there; with commas between the ranges.
+/// Returns what a process in a new user namespace finds there; `map` has commas between its
+/// extents.
 pub(crate) fn in_namespace(map: &str) -> Result<String, Failure> {
     let maps: IdMaps = map.replace(',', " ").parse().context(map)?;
     let userns = UserNs::new(&maps).context("making the namespace")?;
