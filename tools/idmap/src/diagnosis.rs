@@ -11,7 +11,7 @@ use std::{
         fd::{AsFd, AsRawFd, BorrowedFd},
         unix::fs::MetadataExt,
     },
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use rustix::{
@@ -22,7 +22,7 @@ use rustix::{
 };
 
 use crate::{
-    mountinfo,
+    mountinfo, mounts,
     sys::{self, MountAttr},
     userns::UserNs,
 };
@@ -47,8 +47,10 @@ pub(crate) fn new_namespace(errno: Errno) -> Option<String> {
 }
 
 /// A write to `uid_map` or `gid_map`.
-pub(crate) fn write_map(errno: Errno, text: &str) -> Option<String> {
+pub(crate) fn write_map(errno: Errno, text: &str, ours: &str) -> Option<String> {
     Some(match errno {
+        // The kernel maps a range to one of the parent's, and not to two.
+        Errno::PERM if spans(text, ours).is_some() => spans(text, ours)?,
         Errno::INVAL if text.len() >= page_size() => format!(
             "the map is {} bytes long as text, and the kernel takes less than {}: \
              join ranges, or use fewer",
@@ -65,6 +67,44 @@ pub(crate) fn write_map(errno: Errno, text: &str) -> Option<String> {
         Errno::NOENT => "is /proc mounted, and for this PID namespace?".to_owned(),
         _ => return None,
     })
+}
+
+/// Names a range whose ids are in two ranges of this user namespace, of which `ours` is the map.
+fn spans(text: &str, ours: &str) -> Option<String> {
+    let numbers = |line: &str| {
+        let mut words = line.split_ascii_whitespace().map(str::parse::<u64>);
+        Some((
+            words.next()?.ok()?,
+            words.next()?.ok()?,
+            words.next()?.ok()?,
+        ))
+    };
+    let ours: Vec<_> = ours.lines().filter_map(numbers).collect();
+    let room = |id: u64| {
+        let range = ours
+            .iter()
+            .find(|(first, _, count)| (*first..first + count).contains(&id))?;
+        Some(range.0 + range.2 - id)
+    };
+    for (first, lower, count) in text.lines().filter_map(numbers) {
+        let mut parts = Vec::new();
+        let mut done = 0;
+        while done < count {
+            let part = room(lower + done)?.min(count - done);
+            parts.push(format!("{}:{}:{part}", first + done, lower + done));
+            done += part;
+        }
+        if parts.len() > 1 {
+            return Some(format!(
+                "the ids {lower} to {} are in {} ranges of this user namespace, and the kernel \
+                 takes a range only within one; give these: {}",
+                lower + count - 1,
+                parts.len(),
+                parts.join(" ")
+            ));
+        }
+    }
+    None
 }
 
 /// `open()` of a namespace file, or a look at its type.
@@ -108,6 +148,15 @@ pub(crate) fn set_attributes(
     userns: Option<BorrowedFd<'_>>,
 ) -> Option<String> {
     let userns = userns?;
+    if recursive {
+        if let Some(below) = first_that_fails(source, userns) {
+            let cause = set_attributes(errno, &below, false, Some(userns))?;
+            return Some(match below == source {
+                true => cause,
+                false => format!("of the mount below at {}: {cause}", below.display()),
+            });
+        }
+    }
     let mount = mountinfo::of(source);
     let filesystem = mount
         .as_ref()
@@ -115,8 +164,8 @@ pub(crate) fn set_attributes(
     Some(match errno {
         Errno::NOSYS => "mount_setattr() came with Linux 5.12".to_owned(),
         Errno::PERM if mount.as_ref().is_some_and(mountinfo::Line::is_idmapped) => {
-            "the source is an idmapped mount already, and a map is never changed; \
-             use the mount that it was made of, with both maps in one"
+            "it is an idmapped mount already: 'mount --replace' makes one with another map (Linux \
+             6.15), or use the mount that it was made of, with both maps in one"
                 .to_owned()
         }
         Errno::PERM if is_initial(userns) => {
@@ -131,34 +180,57 @@ pub(crate) fn set_attributes(
             "the map's user namespace is that of the filesystem itself, which changes nothing"
                 .to_owned()
         }
-        Errno::INVAL => match (takes_a_map(source, false)?, takes_a_map(source, recursive)?) {
-            (false, _) => format!("{filesystem} does not support idmapped mounts"),
-            (true, false) => {
-                "a filesystem mounted below does not support idmapped mounts".to_owned()
-            }
-            (true, true) => {
-                "the map's user namespace has no map of users or none of groups yet".to_owned()
-            }
+        Errno::INVAL if !takes_a_map(source)? => match is_block_device(source) {
+            true => format!(
+                "{} is a block device: mount its filesystem, and give the directory that it is \
+                 mounted on",
+                source.display()
+            ),
+            false if filesystem.starts_with("fuse") => format!(
+                "the server of this {filesystem} does not allow idmapped mounts \
+                 (FUSE_ALLOW_IDMAP, Linux 6.12)"
+            ),
+            false => format!("{filesystem} does not support idmapped mounts"),
         },
+        Errno::INVAL => {
+            "the map's user namespace has no map of users or none of groups yet".to_owned()
+        }
         Errno::BUSY => "a file is open for writing through the copy".to_owned(),
         _ => return None,
     })
 }
 
+fn is_block_device(path: &Path) -> bool {
+    let status = rustix::fs::stat(path);
+    status.is_ok_and(|status| FileType::from_raw_mode(status.st_mode) == FileType::BlockDevice)
+}
+
+/// The first mount at or below a path that does not take the map.
+fn first_that_fails(source: &Path, userns: BorrowedFd<'_>) -> Option<PathBuf> {
+    let source = source.canonicalize().ok()?;
+    let below = mounts::mounts().ok()?.into_iter().map(|mount| mount.target);
+    let mut all: Vec<PathBuf> = below.filter(|target| target.starts_with(&source)).collect();
+    all.insert(0, source);
+    all.into_iter().find(|target| !takes(target, userns))
+}
+
 /// Whether a mount would take a map that is surely good; the mount vanishes at once.
-fn takes_a_map(source: &Path, recursive: bool) -> Option<bool> {
+fn takes_a_map(source: &Path) -> Option<bool> {
     let userns = UserNs::new(&"b:0:0:1".parse().ok()?).ok()?;
-    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-    if recursive {
-        flags |= OpenTreeFlags::AT_RECURSIVE;
-    }
-    let copy = open_tree(CWD, source, flags).ok()?;
+    Some(takes(source, userns.as_fd()))
+}
+
+fn takes(source: &Path, userns: BorrowedFd<'_>) -> bool {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let Ok(copy) = open_tree(CWD, source, flags) else {
+        return false;
+    };
     let attr = MountAttr {
         set: sys::ATTR_IDMAP,
-        userns_fd: userns.as_fd().as_raw_fd() as u64,
+        userns_fd: userns.as_raw_fd() as u64,
         ..MountAttr::default()
     };
-    Some(sys::mount_setattr(copy.as_fd(), recursive, &attr).is_ok())
+    sys::mount_setattr(copy.as_fd(), false, &attr).is_ok()
 }
 
 /// `open_tree_attr(OPEN_TREE_CLONE)`.
@@ -178,21 +250,21 @@ pub(crate) fn copy_with_attributes(
 
 /// `move_mount()` of the copy, of which `copy` is the root.
 pub(crate) fn attach(errno: Errno, copy: BorrowedFd<'_>, target: &Path) -> Option<String> {
-    let is_folder = |mode| FileType::from_raw_mode(mode) == FileType::Directory;
+    let is_directory = |mode| FileType::from_raw_mode(mode) == FileType::Directory;
     let source = rustix::fs::fstat(copy)
-        .map(|status| is_folder(status.st_mode))
+        .map(|status| is_directory(status.st_mode))
         .ok();
     let target = rustix::fs::stat(target)
-        .map(|status| is_folder(status.st_mode))
+        .map(|status| is_directory(status.st_mode))
         .ok();
     Some(match (errno, source, target) {
-        (Errno::NOENT, Some(true), _) => "there is no such target; make a folder".to_owned(),
+        (Errno::NOENT, Some(true), _) => "there is no such target; make a directory".to_owned(),
         (Errno::NOENT, ..) => "there is no such target; make a file".to_owned(),
         (Errno::INVAL | Errno::NOTDIR, Some(true), Some(false)) => {
-            "the source is a folder and the target is a file; they must be the same".to_owned()
+            "the source is a directory and the target is a file; they must be the same".to_owned()
         }
         (Errno::INVAL | Errno::NOTDIR, Some(false), Some(true)) => {
-            "the source is a file and the target is a folder; they must be the same".to_owned()
+            "the source is a file and the target is a directory; they must be the same".to_owned()
         }
         (Errno::PERM, ..) => NOT_ADMIN.to_owned(),
         (Errno::INVAL, ..) => {
@@ -201,6 +273,20 @@ pub(crate) fn attach(errno: Errno, copy: BorrowedFd<'_>, target: &Path) -> Optio
                 .to_owned()
         }
         (Errno::LOOP, ..) => "the target is below the source itself".to_owned(),
+        _ => return None,
+    })
+}
+
+/// `move_mount(MOVE_MOUNT_BENEATH)` of the copy.
+pub(crate) fn attach_beneath(errno: Errno) -> Option<String> {
+    Some(match errno {
+        Errno::INVAL => {
+            "nothing is mounted there, or the mount is one that nothing can be put beneath: a \
+             root, or one whose parent is shared with it; unmount it first (Linux 6.5 puts mounts \
+             beneath others)"
+                .to_owned()
+        }
+        Errno::PERM => NOT_ADMIN.to_owned(),
         _ => return None,
     })
 }
@@ -253,4 +339,20 @@ pub(crate) fn is_initial(userns: BorrowedFd<'_>) -> bool {
 fn is_ours(userns: BorrowedFd<'_>) -> bool {
     let ours = fs::metadata("/proc/self/ns/user").ok();
     ours.is_some_and(|ours| Some(ours.ino()) == inode(userns))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_over_two_of_the_parent_is_named_with_its_parts() {
+        let ours = "0 1000 1\n1 100000 65536\n";
+        let text = spans("0 0 100\n", ours).unwrap();
+        assert!(text.contains("the ids 0 to 99 are in 2 ranges"), "{text}");
+        assert!(text.contains("give these: 0:0:1 1:1:99"), "{text}");
+        assert_eq!(spans("0 0 1\n1 1 99\n", ours), None);
+        // These have no names here, which is another matter.
+        assert_eq!(spans("0 70000 1\n", ours), None);
+    }
 }

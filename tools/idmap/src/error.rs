@@ -83,6 +83,7 @@ impl Step {
 
 /// A step that failed, what it was done to, and the likely cause.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Error {
     /// The step.
     pub step: Step,
@@ -124,7 +125,12 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
+/// The source is the error number.
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.errno)
+    }
+}
 
 /// The name that manuals know an error number by; empty for the less common ones.
 pub fn errno_name(errno: Errno) -> &'static str {
@@ -132,6 +138,10 @@ pub fn errno_name(errno: Errno) -> &'static str {
         Errno::ACCESS => "EACCES",
         Errno::BADF => "EBADF",
         Errno::BUSY => "EBUSY",
+        Errno::CONNREFUSED => "ECONNREFUSED",
+        Errno::FBIG => "EFBIG",
+        Errno::NXIO => "ENXIO",
+        Errno::TXTBSY => "ETXTBSY",
         Errno::EXIST => "EEXIST",
         Errno::INVAL => "EINVAL",
         Errno::ISDIR => "EISDIR",

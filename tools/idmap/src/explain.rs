@@ -3,7 +3,7 @@
 //! Says what a caller may do with a file on an idmapped mount, and why not.
 //!
 //! The answers come from the very files that decide in the kernel, `rust/kernel/fs/permission/`: they
-//! are asked about a picture of the file, of the folders that lead to it, of the mount and of the
+//! are asked about a picture of the file, of the directories that lead to it, of the mount and of the
 //! caller, which is taken with ordinary system calls. What this module adds is the order in which
 //! the kernel asks, and words.
 //!
@@ -14,7 +14,7 @@
 //! let request = Request {
 //!     caller: &caller,
 //!     operation: Operation::Create,
-//!     path: "/mnt/folder".into(),
+//!     path: "/mnt/directory".into(),
 //! };
 //! let explanation = Explainer::new(Told::default()).explain(&request)?;
 //! if let Some(refusal) = explanation.refusal() {
@@ -116,6 +116,7 @@ impl std::fmt::Debug for Target {
 
 /// An answer, and how it came about.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Explanation {
     /// The path that was asked about.
     pub path: PathBuf,
@@ -123,11 +124,13 @@ pub struct Explanation {
     pub asked: Vec<Asked>,
     /// Whether it will work, or the error number.
     pub answer: Result<(), Errno>,
-    /// What is seen of the object, or of the folder that it is missing in; [`None`] if the caller
+    /// What is seen of the object, or of the directory that it is missing in; [`None`] if the caller
     /// does not get there.
     pub sight: Option<Sight>,
     /// What is stored afterwards, of what is made or changed.
     pub after: Option<After>,
+    /// Facts about what works, such as a set-user-id bit without effect.
+    pub notes: Vec<String>,
     /// What was assumed because it could not be known.
     pub doubts: Vec<String>,
 }
@@ -225,6 +228,7 @@ impl Explainer {
             caller,
             settings: self.settings,
             trace: Trace::default(),
+            notes: Vec::new(),
             sight: None,
         };
         let done = deciding.run(operation, target);
@@ -239,6 +243,7 @@ impl Explainer {
             answer,
             sight: deciding.sight,
             after,
+            notes: deciding.notes,
             doubts: target.doubts.clone(),
         })
     }

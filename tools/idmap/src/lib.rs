@@ -74,6 +74,7 @@ mod fs {
 #[path = "../kernel/host.rs"]
 mod host;
 
+mod accounts;
 mod compose;
 mod diagnosis;
 mod error;
@@ -92,12 +93,13 @@ mod sys;
 mod userns;
 
 pub use self::{
+    accounts::{account, group},
     error::{Error, Step, errno_name},
     maps::{IdMaps, MapsError},
-    mount::{Atime, Attribute, Detached, IdmappedMount, Propagation, unmount},
+    mount::{Atime, Attributes, Detached, IdmappedMount, Propagation, unmount},
     mounts::{Mount, MountMap, mount_of, mounts},
     range::{Kind, Range, RangeError},
-    shift::{Image, ShiftError, Span},
+    shift::{Image, Owners, ShiftError},
     user_namespace::{Extent, ExtentError, IdMap, MAX_EXTENTS, MapError},
     userns::UserNs,
 };

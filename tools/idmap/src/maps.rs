@@ -34,6 +34,7 @@ pub struct IdMaps {
 
 /// Why ranges are no [`IdMaps`].
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum MapsError {
     /// A part of the text is no range.
     Range(RangeError),
@@ -156,6 +157,25 @@ impl IdMaps {
         }
     }
 
+    /// The same maps, with all ids that neither side of them has mapped to themselves.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use idmap::IdMaps;
+    ///
+    /// let maps: IdMaps = "b:1000:1001:1".parse()?;
+    /// let all = "b:0:0:1000 b:1000:1001:1 b:1002:1002:4294966293";
+    /// assert_eq!(maps.with_rest()?.to_string(), all);
+    /// # Ok::<(), idmap::MapsError>(())
+    /// ```
+    pub fn with_rest(&self) -> Result<Self, MapsError> {
+        Ok(Self {
+            users: with_rest(Kind::Users, &self.users)?,
+            groups: with_rest(Kind::Groups, &self.groups)?,
+        })
+    }
+
     /// The map of users, from the ids on disk down to the ids seen.
     pub fn users(&self) -> &IdMap<Vec<Extent>> {
         &self.users
@@ -165,6 +185,43 @@ impl IdMaps {
     pub fn groups(&self) -> &IdMap<Vec<Extent>> {
         &self.groups
     }
+}
+
+/// Adds ranges for the ids that neither side of a map has.
+fn with_rest(kind: Kind, map: &IdMap<Vec<Extent>>) -> Result<IdMap<Vec<Extent>>, MapsError> {
+    let mut extents = map.extents().to_vec();
+    // Both sides of a range, as first ids and what is after the last.
+    let sides = |extent: &Extent| {
+        let end = |first: u32| {
+            (
+                u64::from(first),
+                u64::from(first) + u64::from(extent.count()),
+            )
+        };
+        [end(extent.first()), end(extent.lower_first())]
+    };
+    let mut taken: Vec<(u64, u64)> = extents.iter().flat_map(sides).collect();
+    // The greatest number is no id.
+    taken.push((u64::from(u32::MAX), u64::from(u32::MAX)));
+    taken.sort_unstable();
+    let mut next = 0;
+    for (first, end) in taken {
+        if let (Ok(id), Ok(count)) = (
+            u32::try_from(next),
+            u32::try_from(first.saturating_sub(next)),
+        ) {
+            if let Ok(extent) = Extent::new(id, id, count) {
+                extents.push(extent);
+            }
+        }
+        next = next.max(end);
+    }
+    extents.sort_unstable_by_key(Extent::first);
+    let count = extents.len();
+    IdMap::from_storage(extents).map_err(|error| match error {
+        MapError::TooMany => MapsError::TooMany(kind, Some(count)),
+        other => MapsError::Text(kind, other),
+    })
 }
 
 /// Makes the map of one kind of ids from the ranges that have such.

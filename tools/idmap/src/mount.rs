@@ -10,7 +10,7 @@ use std::{
 };
 
 use rustix::{
-    fs::CWD,
+    fs::{CWD, Mode, OFlags, openat},
     io::Errno,
     mount::{MoveMountFlags, OpenTreeFlags, UnmountFlags, move_mount, open_tree},
 };
@@ -22,26 +22,30 @@ use crate::{
     userns::UserNs,
 };
 
-/// An attribute of a mount that can be set beside its map.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Attribute {
-    /// Nothing can be written through it.
-    ReadOnly,
-    /// Set-user-id, set-group-id and file capabilities have no effect.
-    NoSuid,
-    /// Device files cannot be opened.
-    NoDev,
-    /// Programs cannot be run.
-    NoExec,
-    /// Symbolic links are not followed.
-    NoSymfollow,
-    /// Times of access of folders are not written.
-    NoDirAtime,
+bitflags::bitflags! {
+    /// Attributes of a mount beside its map: `MOUNT_ATTR_*` of [mount_setattr(2)], since Linux 5.12.
+    ///
+    /// [mount_setattr(2)]: https://man7.org/linux/man-pages/man2/mount_setattr.2.html
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub struct Attributes: u64 {
+        /// Nothing can be written through the mount.
+        const READ_ONLY = 0x1;
+        /// Set-user-id, set-group-id and file capabilities have no effect.
+        const NO_SUID = 0x2;
+        /// Device files cannot be opened.
+        const NO_DEV = 0x4;
+        /// Programs cannot be run.
+        const NO_EXEC = 0x8;
+        /// Times of access of directories are not written.
+        const NO_DIR_ATIME = 0x80;
+        /// Symbolic links are not followed, since Linux 5.14.
+        const NO_SYMFOLLOW = 0x0020_0000;
+    }
 }
 
 /// When the time of the last access of a file is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Atime {
     /// If it is a day old, or before the last change.
     Relative,
@@ -65,22 +69,9 @@ impl Atime {
     }
 }
 
-impl Attribute {
-    /// The `MOUNT_ATTR_...` bit.
-    fn bit(self) -> u64 {
-        match self {
-            Self::ReadOnly => 0x1,
-            Self::NoSuid => 0x2,
-            Self::NoDev => 0x4,
-            Self::NoExec => 0x8,
-            Self::NoSymfollow => 0x0020_0000,
-            Self::NoDirAtime => 0x80,
-        }
-    }
-}
-
 /// How mounts made below a mount spread to its peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Propagation {
     /// They do not.
     Private,
@@ -119,11 +110,11 @@ pub struct IdmappedMount<'a> {
     replace: bool,
     set: u64,
     clear: u64,
-    propagation: u64,
+    propagation: Option<Propagation>,
 }
 
 impl<'a> IdmappedMount<'a> {
-    /// Starts with a plain copy of what is at `source`, a folder or a file.
+    /// Starts with a copy of the mount of a directory or a file.
     pub fn of(source: impl Into<PathBuf>) -> Self {
         Self {
             source: source.into(),
@@ -133,17 +124,17 @@ impl<'a> IdmappedMount<'a> {
             replace: false,
             set: 0,
             clear: 0,
-            propagation: 0,
+            propagation: None,
         }
     }
 
-    /// Starts with a plain copy of what an open file or folder is, such as the root of a mount that
-    /// is attached nowhere.
+    /// Starts with a copy of the mount of an open file or directory, such as the root of a mount
+    /// that is attached nowhere.
     pub fn of_file(file: BorrowedFd<'a>) -> Self {
-        let name = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let name = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()));
         Self {
             file: Some(file),
-            ..Self::of(name)
+            ..Self::of(name.unwrap_or_else(|_| "an open file".into()))
         }
     }
 
@@ -168,15 +159,17 @@ impl<'a> IdmappedMount<'a> {
         self
     }
 
-    /// Sets an attribute.
-    pub fn set(mut self, attribute: Attribute) -> Self {
-        self.set |= attribute.bit();
+    /// Sets attributes.
+    pub fn set(mut self, attributes: Attributes) -> Self {
+        self.set |= attributes.bits();
+        self.clear &= !attributes.bits();
         self
     }
 
-    /// Takes away an attribute that the source has.
-    pub fn clear(mut self, attribute: Attribute) -> Self {
-        self.clear |= attribute.bit();
+    /// Takes away attributes that the source has.
+    pub fn clear(mut self, attributes: Attributes) -> Self {
+        self.clear |= attributes.bits();
+        self.set &= !attributes.bits();
         self
     }
 
@@ -190,7 +183,7 @@ impl<'a> IdmappedMount<'a> {
 
     /// Chooses the propagation; otherwise it is that of the source.
     pub fn propagation(mut self, propagation: Propagation) -> Self {
-        self.propagation = propagation.bit();
+        self.propagation = Some(propagation);
         self
     }
 
@@ -199,7 +192,7 @@ impl<'a> IdmappedMount<'a> {
         let mut attr = MountAttr {
             set: self.set,
             clear: self.clear,
-            propagation: self.propagation,
+            propagation: self.propagation.map_or(0, Propagation::bit),
             userns_fd: 0,
         };
         if let Some(userns) = self.userns {
@@ -229,7 +222,7 @@ impl<'a> IdmappedMount<'a> {
                 ))
             })?;
         }
-        Ok(Detached(fd))
+        Ok(self.made(fd))
     }
 
     /// Makes the mount with no regard to the map of the source.
@@ -243,7 +236,15 @@ impl<'a> IdmappedMount<'a> {
         let (at, path) = self.place();
         let path = CString::new(path.as_os_str().as_bytes()).map_err(|_| fail(Errno::INVAL))?;
         let fd = sys::open_tree_attr(at, &path, self.open_flags().bits(), &attr).map_err(fail)?;
-        Ok(Detached(fd))
+        Ok(self.made(fd))
+    }
+
+    fn made(&self, file: OwnedFd) -> Detached {
+        Detached {
+            file,
+            propagation: self.propagation,
+            recursive: self.recursive,
+        }
     }
 
     /// Makes the mount and attaches it at `target`.
@@ -273,31 +274,122 @@ impl<'a> IdmappedMount<'a> {
 }
 
 /// A mount that is attached nowhere; it vanishes with this value.
+///
+/// It is also a descriptor of its root, by which files below it are opened without attaching it.
 #[derive(Debug)]
-pub struct Detached(OwnedFd);
+#[must_use = "the mount vanishes with this value"]
+pub struct Detached {
+    file: OwnedFd,
+    propagation: Option<Propagation>,
+    recursive: bool,
+}
 
 impl Detached {
-    /// Attaches it at `target`, where it stays until it is unmounted.
+    /// Attaches it at `target`, where it stays until it is unmounted: [move_mount(2)], since Linux
+    /// 5.2. Symbolic links are followed.
+    ///
+    /// [move_mount(2)]: https://man7.org/linux/man-pages/man2/move_mount.2.html
     pub fn attach(self, target: impl AsRef<Path>) -> Result<(), Error> {
         let target = target.as_ref();
-        let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
-        move_mount(self.0.as_fd(), "", CWD, target, flags).map_err(|errno| {
+        let place = self.open_target(target)?;
+        self.move_to(place.as_fd(), target, MoveMountFlags::empty())
+    }
+
+    /// Attaches it at an open file or directory.
+    pub fn attach_to(self, target: impl AsFd) -> Result<(), Error> {
+        let name = format!("/proc/self/fd/{}", target.as_fd().as_raw_fd());
+        let name = std::fs::read_link(name).unwrap_or_else(|_| "an open file".into());
+        self.move_to(target.as_fd(), &name, MoveMountFlags::empty())
+    }
+
+    /// Puts it in the place of the mount at `target`, which is removed from there once this one is
+    /// beneath it, so that there is a mount at each moment; since Linux 6.5.
+    ///
+    /// Files of the mount that is removed stay usable.
+    pub fn replace(self, target: impl AsRef<Path>) -> Result<(), Error> {
+        let target = target.as_ref();
+        let place = self.open_target(target)?;
+        let beneath = MoveMountFlags::from_bits_retain(BENEATH);
+        self.move_to(place.as_fd(), target, beneath)?;
+        unmount(target, true)
+    }
+
+    fn open_target(&self, target: &Path) -> Result<OwnedFd, Error> {
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        openat(CWD, target, flags, Mode::empty()).map_err(|errno| {
             Error::new(Step::Attach, target.display().to_string(), errno)
-                .because(diagnosis::attach(errno, self.0.as_fd(), target))
+                .because(diagnosis::attach(errno, self.file.as_fd(), target))
+        })
+    }
+
+    fn move_to(
+        &self,
+        place: BorrowedFd<'_>,
+        target: &Path,
+        flags: MoveMountFlags,
+    ) -> Result<(), Error> {
+        let empty =
+            MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH.union(MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH);
+        let fail = |errno| {
+            let cause = match flags.is_empty() {
+                true => diagnosis::attach(errno, self.file.as_fd(), target),
+                false => diagnosis::attach_beneath(errno),
+            };
+            Error::new(Step::Attach, target.display().to_string(), errno).because(cause)
+        };
+        move_mount(self.file.as_fd(), "", place, "", flags | empty).map_err(fail)?;
+        let Some(propagation) = self.propagation else {
+            return Ok(());
+        };
+        // Below a shared mount, a mount becomes shared when it is attached.
+        let attr = MountAttr {
+            propagation: propagation.bit(),
+            ..MountAttr::default()
+        };
+        sys::mount_setattr(self.file.as_fd(), self.recursive, &attr).map_err(|errno| {
+            // A mount that is not the one that was asked for must not stay.
+            let _ = unmount(target, true);
+            Error::new(Step::SetAttributes, target.display().to_string(), errno)
         })
     }
 }
 
-/// The root of the mount, to open files below it without attaching it.
+/// `MOVE_MOUNT_BENEATH` of `linux/mount.h`.
+const BENEATH: u32 = 0x200;
+
 impl AsFd for Detached {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.file.as_fd()
     }
 }
 
-/// Removes the mount at `target`, if nothing is mounted below it and no file of it is in use.
+impl From<Detached> for OwnedFd {
+    fn from(mount: Detached) -> Self {
+        mount.file
+    }
+}
+
+/// Takes the descriptor of a mount that is attached nowhere, as [open_tree(2)] and [fsmount(2)]
+/// return it.
+///
+/// [open_tree(2)]: https://man7.org/linux/man-pages/man2/open_tree.2.html
+/// [fsmount(2)]: https://man7.org/linux/man-pages/man2/fsmount.2.html
+impl From<OwnedFd> for Detached {
+    fn from(file: OwnedFd) -> Self {
+        Self {
+            file,
+            propagation: None,
+            recursive: false,
+        }
+    }
+}
+
+/// Removes the mount at `target`, if nothing is mounted below it and no file of it is in use:
+/// [umount2(2)].
 ///
 /// If `lazily` it is removed at once with all that is mounted below, and files in use stay usable.
+///
+/// [umount2(2)]: https://man7.org/linux/man-pages/man2/umount2.2.html
 pub fn unmount(target: impl AsRef<Path>, lazily: bool) -> Result<(), Error> {
     let target = target.as_ref();
     let flags = if lazily {

@@ -26,6 +26,7 @@ use crate::{
 
 /// A mount.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Mount {
     /// Its id, which is never given to another one; from a kernel before 6.8 the one in
     /// `/proc/self/mountinfo`, which may be.

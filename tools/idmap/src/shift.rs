@@ -3,6 +3,7 @@
 //! Finds the map that shows an image to a container by looking at both.
 
 use std::{
+    collections::BTreeMap,
     fmt, fs,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
@@ -17,30 +18,25 @@ use crate::{
     range::Kind,
 };
 
-/// The least and the greatest id that own something, and where.
-#[derive(Clone, Debug)]
-pub struct Span {
-    /// The least.
-    pub least: u32,
-    /// The greatest.
-    pub greatest: u32,
-    /// An entry of it.
-    pub greatest_at: PathBuf,
-}
+/// The ids that own something in an image, each with a place where it does.
+#[derive(Clone, Debug, Default)]
+pub struct Owners(BTreeMap<u32, PathBuf>);
 
 /// Who owns the files of an image.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Image {
     /// User and group that own its root: what is 0 in the image.
     pub base: (u32, u32),
     /// The users.
-    pub users: Span,
+    pub users: Owners,
     /// The groups.
-    pub groups: Span,
+    pub groups: Owners,
 }
 
 /// Why an image cannot be shown to a container.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum ShiftError {
     /// The image or the container's map could not be read.
     Read(Error),
@@ -86,7 +82,14 @@ impl fmt::Display for ShiftError {
     }
 }
 
-impl std::error::Error for ShiftError {}
+impl std::error::Error for ShiftError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Read(error) => Some(error),
+            _ => None,
+        }
+    }
+}
 
 impl From<Error> for ShiftError {
     fn from(error: Error) -> Self {
@@ -103,20 +106,17 @@ impl Image {
             Error::new(Step::ReadTree, path.display().to_string(), errno)
         };
         let status = fs::metadata(root).map_err(|error| fail(root, error))?;
-        let span = |id| Span {
-            least: id,
-            greatest: id,
-            greatest_at: root.to_owned(),
-        };
         let mut image = Self {
             base: (status.uid(), status.gid()),
-            users: span(status.uid()),
-            groups: span(status.gid()),
+            users: Owners::default(),
+            groups: Owners::default(),
         };
-        let mut folders = vec![root.to_owned()];
-        while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(&folder).map_err(|error| fail(&folder, error))? {
-                let path = entry.map_err(|error| fail(&folder, error))?.path();
+        image.users.add(status.uid(), root);
+        image.groups.add(status.gid(), root);
+        let mut directories = vec![root.to_owned()];
+        while let Some(directory) = directories.pop() {
+            for entry in fs::read_dir(&directory).map_err(|error| fail(&directory, error))? {
+                let path = entry.map_err(|error| fail(&directory, error))?.path();
                 let entry = fs::symlink_metadata(&path).map_err(|error| fail(&path, error))?;
                 if entry.dev() != status.dev() {
                     continue;
@@ -124,7 +124,7 @@ impl Image {
                 image.users.add(entry.uid(), &path);
                 image.groups.add(entry.gid(), &path);
                 if entry.is_dir() {
-                    folders.push(path);
+                    directories.push(path);
                 }
             }
         }
@@ -142,13 +142,14 @@ impl Image {
     }
 }
 
-impl Span {
+impl Owners {
     fn add(&mut self, id: u32, at: &Path) {
-        self.least = self.least.min(id);
-        if id > self.greatest {
-            self.greatest = id;
-            at.clone_into(&mut self.greatest_at);
-        }
+        self.0.entry(id).or_insert_with(|| at.to_owned());
+    }
+
+    /// The ids in their order, each with a place.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &Path)> {
+        self.0.iter().map(|(id, at)| (*id, at.as_path()))
     }
 }
 
@@ -171,20 +172,21 @@ impl IdMaps {
 fn shift(
     kind: Kind,
     base: u32,
-    span: &Span,
+    owners: &Owners,
     container: &IdMap<Vec<Extent>>,
 ) -> Result<IdMap<Vec<Extent>>, ShiftError> {
-    if span.least < base {
-        return Err(ShiftError::BelowBase(kind, span.least, base));
-    }
-    let inside = span.greatest - base;
-    if container.down(inside).is_none() {
-        return Err(ShiftError::Beyond {
-            kind,
-            id: span.greatest,
-            inside,
-            at: span.greatest_at.clone(),
-        });
+    for (id, at) in owners.iter() {
+        let inside = id
+            .checked_sub(base)
+            .ok_or(ShiftError::BelowBase(kind, id, base))?;
+        if container.down(inside).is_none() {
+            return Err(ShiftError::Beyond {
+                kind,
+                id,
+                inside,
+                at: at.to_owned(),
+            });
+        }
     }
     let mut extents = Vec::new();
     for extent in container.extents() {
@@ -205,15 +207,14 @@ mod tests {
     use super::*;
 
     fn image(base: u32, least: u32, greatest: u32) -> Image {
-        let span = Span {
-            least,
-            greatest,
-            greatest_at: "/image/file".into(),
-        };
+        let mut owners = Owners::default();
+        for id in [least, greatest] {
+            owners.add(id, Path::new("/image/file"));
+        }
         Image {
             base: (base, base),
-            users: span.clone(),
-            groups: span,
+            users: owners.clone(),
+            groups: owners,
         }
     }
 
@@ -241,6 +242,19 @@ mod tests {
         // Of a process that is in no container.
         let all = shifted(&image, "b:0:0:4294967295");
         assert_eq!(all, Ok("b:300000:0:4294667295".to_owned()));
+    }
+
+    #[test]
+    fn a_hole_in_the_map_of_the_container_is_found() {
+        let mut image = image(10_000, 10_000, 11_500);
+        let container = "b:0:300000:500 b:501:300501:1499";
+        assert!(shifted(&image, container).is_ok());
+        image.groups.add(10_500, Path::new("/image/hole"));
+        let error = shifted(&image, container).unwrap_err();
+        assert!(
+            error.contains("/image/hole is owned by 10500, which would be 500"),
+            "{error}"
+        );
     }
 
     #[test]

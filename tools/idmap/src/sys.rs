@@ -361,3 +361,30 @@ pub(crate) fn start_in(userns: OwnedFd, command: &mut Command) {
     // turns error numbers into errors, which allocates nothing.
     unsafe { command.pre_exec(enter) };
 }
+
+/// The user and the group of an account, by the name that the system's databases have for it.
+pub(crate) fn account(name: &CStr) -> Option<(u32, u32)> {
+    let mut room = vec![0; 16384];
+    let mut found = std::ptr::null_mut();
+    // SAFETY: Zero is a value of all fields, the name and the room live until the call returns,
+    // and the entry that is found is the one on the stack.
+    unsafe {
+        let mut entry: libc::passwd = std::mem::zeroed();
+        let (place, length) = (room.as_mut_ptr(), room.len());
+        libc::getpwnam_r(name.as_ptr(), &mut entry, place, length, &mut found);
+        (!found.is_null()).then_some((entry.pw_uid, entry.pw_gid))
+    }
+}
+
+/// The id of a group, likewise.
+pub(crate) fn group(name: &CStr) -> Option<u32> {
+    let mut room = vec![0; 65536];
+    let mut found = std::ptr::null_mut();
+    // SAFETY: As for `account()`.
+    unsafe {
+        let mut entry: libc::group = std::mem::zeroed();
+        let (place, length) = (room.as_mut_ptr(), room.len());
+        libc::getgrnam_r(name.as_ptr(), &mut entry, place, length, &mut found);
+        (!found.is_null()).then_some(entry.gr_gid)
+    }
+}

@@ -45,7 +45,8 @@ impl UserNs {
         for (step, kind, file, map) in steps {
             let text = map.to_string();
             let fail = |errno, more: Option<String>| {
-                let cause = diagnosis::write_map(errno, &text);
+                let ours = fs::read_to_string(format!("/proc/self/{file}"));
+                let cause = diagnosis::write_map(errno, &text, &ours.unwrap_or_default());
                 let both = cause.into_iter().chain(more).collect::<Vec<_>>();
                 let cause = (!both.is_empty()).then(|| both.join("; "));
                 Err(Error::new(step, "", errno).because(cause))
@@ -54,7 +55,8 @@ impl UserNs {
                 continue;
             };
             match Errno::from_io_error(&error).unwrap_or(Errno::IO) {
-                Errno::PERM => match subid::write(kind, helper.pid(), map) {
+                // Without the right to write maps, there are those that are given to a user.
+                Errno::PERM if !is_capable() => match subid::write(kind, helper.pid(), map) {
                     Ok(()) => {}
                     Err(why) => return fail(Errno::PERM, Some(why)),
                 },
@@ -85,6 +87,17 @@ impl UserNs {
         Self::open(format!("/proc/{pid}/ns/user"))
     }
 
+    /// Takes the descriptor of a user namespace; an error if it is of another kind.
+    pub fn from_fd(fd: OwnedFd) -> Result<Self, Error> {
+        match sys::namespace_type(fd.as_fd()) {
+            Ok(libc::CLONE_NEWUSER) => Ok(Self(fd)),
+            Ok(_) | Err(_) => {
+                let cause = Some("this is no user namespace".to_owned());
+                Err(Error::new(Step::OpenNamespace, "", Errno::INVAL).because(cause))
+            }
+        }
+    }
+
     pub(crate) fn into_fd(self) -> OwnedFd {
         self.0
     }
@@ -99,6 +112,21 @@ impl UserNs {
         })?;
         sys::start_in(fd, &mut command);
         Ok(command)
+    }
+}
+
+/// Whether this program may write maps of any ids of its user namespace.
+fn is_capable() -> bool {
+    let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+    let set = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let bits = set.and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
+    // CAP_SETGID and CAP_SETUID.
+    bits.is_some_and(|bits| bits & 0xc0 == 0xc0)
+}
+
+impl From<UserNs> for OwnedFd {
+    fn from(userns: UserNs) -> Self {
+        userns.0
     }
 }
 

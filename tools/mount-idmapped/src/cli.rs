@@ -9,9 +9,12 @@ use std::{
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
-use idmap::{IdMaps, MapsError, Range, RangeError, explain::Operation};
+use idmap::{IdMaps, MapsError, explain::Operation};
 
-use crate::options::Options;
+use crate::{
+    maps::{Map, MapOptions},
+    options::{Options, OptionsError},
+};
 
 const EXAMPLES: &str = include_str!("examples.txt");
 
@@ -22,6 +25,7 @@ const EXAMPLES: &str = include_str!("examples.txt");
     version,
     after_help = EXAMPLES,
     infer_long_args = true,
+    max_term_width = 100,
     override_usage = "mount-idmapped [--recursive] [--map-mount=MAP]... [--map-caller=MAP]... \
                       SOURCE TARGET [COMMAND [ARGUMENT]...]\n       \
                       mount-idmapped TASK ..."
@@ -35,11 +39,18 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "MAP", value_parser = Map::parse)]
     pub(crate) map_caller: Vec<Map>,
 
+    #[command(flatten)]
+    pub(crate) added: MapOptions,
+
+    /// Options as for 'mount-idmapped mount', with commas between them
+    #[arg(short, long, value_name = "LIST", value_parser = list)]
+    pub(crate) options: Vec<String>,
+
     /// Takes what is mounted below SOURCE along, with the same map
     #[arg(long)]
     pub(crate) recursive: bool,
 
-    /// What is to be seen in another place, a folder or a file
+    /// What is to be seen in another place, a directory or a file
     #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) source: PathBuf,
 
@@ -58,7 +69,12 @@ pub(crate) struct Arguments {
 
 /// The tasks beside that of the plain command line.
 #[derive(Debug, Parser)]
-#[command(name = "mount-idmapped", version, infer_long_args = true)]
+#[command(
+    name = "mount-idmapped",
+    version,
+    infer_long_args = true,
+    max_term_width = 100
+)]
 pub(crate) struct Tasks {
     #[command(subcommand)]
     pub(crate) task: Task,
@@ -74,6 +90,9 @@ pub(crate) enum Task {
         /// At once, with what is mounted below it; files in use stay usable
         #[arg(long)]
         lazy: bool,
+        /// In the mount namespace of this process, or at this path
+        #[arg(short = 'N', long, value_name = "PID|PATH")]
+        namespace: Option<OsString>,
         /// Where it is mounted
         target: PathBuf,
     },
@@ -82,12 +101,18 @@ pub(crate) enum Task {
         /// Prints JSON
         #[arg(long)]
         json: bool,
+        /// The mounts of the mount namespace of this process, or at this path
+        #[arg(short = 'N', long, value_name = "PID|PATH")]
+        namespace: Option<OsString>,
         /// Only the mount that this is on, idmapped or not
         path: Option<PathBuf>,
     },
     /// Tells whether what is at PATH can be mounted idmapped by you, and if not, why
     Check {
-        /// A folder or a file
+        /// Each mount below PATH as well
+        #[arg(long)]
+        recursive: bool,
+        /// A directory or a file
         path: PathBuf,
     },
     /// Explains who owns PATH, and whether a caller can do something with it; if not, why
@@ -126,16 +151,21 @@ pub(crate) enum Task {
 
 /// What makes a shell complete the words.
 pub(crate) fn completions(shell: Shell) -> Vec<u8> {
-    // The two forms of the command line in one, which is only good for this.
+    // The tasks with the options of the plain form, which is only good for this.
     let tasks = Tasks::command();
-    let mut both = Arguments::command().subcommands(tasks.get_subcommands().cloned());
+    let plain = Arguments::command();
+    // Its words are none of the tasks', and after them no script completes a task.
+    let options = plain
+        .get_arguments()
+        .filter(|argument| !argument.is_positional());
+    let mut both = tasks.clone().args(options.cloned());
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut both, "mount-idmapped", &mut script);
     script
 }
 
 /// What `mount` is told.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 pub(crate) struct MountArguments {
     /// The map: KIND:FROM:TO:RANGE, or the path of a user namespace
     #[arg(long, value_name = "MAP", value_parser = Map::parse, conflicts_with_all = ["pid", "like"])]
@@ -146,15 +176,21 @@ pub(crate) struct MountArguments {
     /// The map of the mount that this is on
     #[arg(long, value_name = "PATH", conflicts_with = "pid")]
     pub(crate) like: Option<PathBuf>,
-    /// As for mount(8), with commas between them: X-mount.idmap=MAP, ro, nosuid, nodev, noexec,
-    /// nosymfollow, nodiratime, the opposites of these, noatime, relatime, strictatime, private,
-    /// shared, slave, unbindable, bind, rbind
-    #[arg(short, long, value_name = "LIST", value_parser = Options::parse)]
-    pub(crate) options: Vec<Options>,
+    #[command(flatten)]
+    pub(crate) added: MapOptions,
+    /// As for mount(8), with commas between them: idmap=MAP, X-mount.mkdir, ro, nosuid, nodev,
+    /// noexec, nosymfollow, nodiratime, the opposites of these, noatime, relatime, strictatime,
+    /// [r]private, [r]shared, [r]slave, [r]unbindable, bind, rbind
+    #[arg(short, long, value_name = "LIST", value_parser = list)]
+    pub(crate) options: Vec<String>,
+    /// Mounts in the mount namespace of this process, or at this path; SOURCE is of this one
+    #[arg(short = 'N', long, value_name = "PID|PATH")]
+    pub(crate) namespace: Option<OsString>,
     /// Takes what is mounted below SOURCE along
     #[arg(long)]
     pub(crate) recursive: bool,
-    /// SOURCE may have a map, which gives way to this one, or to none if none is given
+    /// SOURCE may have a map, which gives way to this one, or to none if none is given; if TARGET is
+    /// SOURCE, the new mount takes its place
     #[arg(long)]
     pub(crate) replace: bool,
     /// What is to be seen in another place
@@ -174,13 +210,13 @@ pub(crate) struct ExplainArguments {
     /// The caller is in the user namespace of this process (as its root, without --as)
     #[arg(long, value_name = "PID")]
     pub(crate) userns: Option<u32>,
-    /// The caller is this process
+    /// The caller is this process; PATH is looked up from its root and working directory
     #[arg(long, value_name = "PID", conflicts_with_all = ["who", "userns"])]
     pub(crate) process: Option<u32>,
     /// What it wants to do; may be repeated
     #[arg(long = "op", value_name = "OPERATION", long_help = operations())]
     pub(crate) operations: Vec<Operation>,
-    /// Does it as well, in a process that is the caller, undoes it, and compares
+    /// Tries it as well, in a process that is the caller, without changing anything, and compares
     #[arg(long = "try", requires = "operations")]
     pub(crate) attempt: bool,
     /// The map of the mount, for where the kernel does not show it (before Linux 6.15)
@@ -189,10 +225,13 @@ pub(crate) struct ExplainArguments {
     /// The filesystem of PATH was mounted in the user namespace of this process, not in ours
     #[arg(long, value_name = "PID")]
     pub(crate) mounted_in: Option<u32>,
+    /// PATH is looked up in the mount namespace of this process, or at this path
+    #[arg(short = 'N', long, value_name = "PID|PATH", conflicts_with = "process")]
+    pub(crate) namespace: Option<OsString>,
     /// Prints JSON
     #[arg(long)]
     pub(crate) json: bool,
-    /// What it is about; for what makes something also the folder to make it in
+    /// What it is about; for what makes something also the directory to make it in
     pub(crate) path: PathBuf,
 }
 
@@ -227,29 +266,9 @@ impl Who {
     }
 }
 
-/// The argument of `--map-mount` and its like.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Map {
-    Ranges(Vec<Range>),
-    Namespace(PathBuf),
-}
-
-impl Map {
-    /// Ranges with blanks between them, or whatever has a slash as the path of a namespace.
-    pub(crate) fn parse(text: &str) -> Result<Self, RangeError> {
-        if text.contains('/') {
-            return Ok(Self::Namespace(PathBuf::from(text)));
-        }
-        let mut words = text.split_ascii_whitespace().peekable();
-        if words.peek().is_none() {
-            // For its message.
-            return text.parse().map(|range| Self::Ranges(vec![range]));
-        }
-        words
-            .map(str::parse)
-            .collect::<Result<_, _>>()
-            .map(Self::Ranges)
-    }
+/// Checks a list of options.
+fn list(text: &str) -> Result<String, OptionsError> {
+    Options::parse(text).map(|_| text.to_owned())
 }
 
 /// The container that `shift` is for.
@@ -344,6 +363,9 @@ mod tests {
             for word in ["map-mount", "explain", "shift", "mounted-in", "completions"] {
                 assert!(script.contains(word), "{shell}: {word}");
             }
+            // In bash, a task is completed only where the script has a case of its own for it.
+            let has_case = script.contains("mount__idmapped,list)");
+            assert!(*shell != Shell::Bash || has_case);
         }
     }
 

@@ -7,6 +7,7 @@ use std::{fmt::Write, path::Path, process::ExitCode};
 use crate::{
     cli::ExplainArguments,
     list::string,
+    namespace,
     run::Failure,
     style::{Paint, Style},
     task::print,
@@ -42,6 +43,9 @@ impl Attempt {
 type Answer = (Operation, Explanation, Attempt);
 
 pub(crate) fn run(arguments: &ExplainArguments) -> Result<ExitCode, Failure> {
+    if let Some(namespace) = &arguments.namespace {
+        namespace::enter(namespace)?;
+    }
     let caller = caller(arguments)?;
     let explainer = explainer(arguments, &caller)?;
     let ask = |operation| Request {
@@ -170,6 +174,9 @@ fn text(
             question(&mut text, Some(asked), paint);
         }
         text += &verdict(explanation, paint);
+        for note in &explanation.notes {
+            let _ = writeln!(text, "  {note}");
+        }
         match attempted {
             Attempt::None => {}
             Attempt::Done(attempted) => text += &compared(explanation, attempted, paint),
@@ -417,6 +424,7 @@ fn operation((operation, explanation, attempted): &Answer) -> String {
             after.user, after.group
         )
     });
+    let notes: Vec<String> = explanation.notes.iter().map(|note| string(note)).collect();
     let tried = match attempted {
         Attempt::None => "null".to_owned(),
         Attempt::Done(attempted) => {
@@ -437,11 +445,12 @@ fn operation((operation, explanation, attempted): &Answer) -> String {
         .collect();
     format!(
         "{{\"operation\":{},\"path\":{},\"works\":{},\"refused\":{},\"stored\":{after},\
-         \"tried\":{tried},\"assumed\":[{}],\"steps\":[{}]}}",
+         \"tried\":{tried},\"notes\":[{}],\"assumed\":[{}],\"steps\":[{}]}}",
         string(&operation.to_string()),
         string(&explanation.path.to_string_lossy()),
         explanation.answer.is_ok(),
         refusal(explanation),
+        notes.join(","),
         doubts.join(","),
         steps.join(",")
     )

@@ -4,19 +4,18 @@
 
 use std::fmt::Write;
 
-use idmap::Extent;
-use idmap::{Mount, MountMap};
+use idmap::{Extent, Mount, MountMap};
 
 /// As a table for people; a long map is cut.
 pub(crate) fn table(mounts: &[Mount]) -> String {
     let mut rows = vec![["TARGET", "FILESYSTEM", "SOURCE", "MAP"].map(str::to_owned)];
     rows.extend(mounts.iter().map(|mount| {
-        let root = mount.root.display();
+        let root = visible(&mount.root.to_string_lossy());
         let source = match mount.root.as_os_str().is_empty() || mount.root.as_os_str() == "/" {
-            true => mount.source.clone(),
-            false => format!("{}[{root}]", mount.source),
+            true => visible(&mount.source),
+            false => format!("{}[{root}]", visible(&mount.source)),
         };
-        let target = mount.target.display().to_string();
+        let target = visible(&mount.target.to_string_lossy());
         [target, mount.filesystem.clone(), source, map(&mount.map)]
     }));
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
@@ -29,6 +28,22 @@ pub(crate) fn table(mounts: &[Mount]) -> String {
         text.push('\n');
     }
     text
+}
+
+/// A text without control characters, which have octal digits instead, as in /proc/self/mountinfo.
+fn visible(text: &str) -> String {
+    let mut seen = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_control() {
+            for byte in letter.to_string().bytes() {
+                // Writing to a string cannot fail.
+                let _ = write!(seen, "\\{byte:03o}");
+            }
+        } else {
+            seen.push(letter);
+        }
+    }
+    seen
 }
 
 fn map(map: &MountMap) -> String {
@@ -114,6 +129,12 @@ pub(crate) fn string(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn control_characters_are_shown_as_digits() {
+        assert_eq!(visible("/a\x1b[31m b\n"), "/a\\033[31m b\\012");
+        assert_eq!(visible("/\u{9b}ä"), "/\\302\\233ä");
+    }
 
     fn mount(map: MountMap) -> Mount {
         Mount {

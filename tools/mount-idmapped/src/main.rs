@@ -4,7 +4,10 @@
 
 mod cli;
 mod explaining;
+mod helper;
 mod list;
+mod maps;
+mod namespace;
 mod options;
 mod run;
 mod style;
@@ -15,12 +18,16 @@ use std::process::ExitCode;
 use cli::Line;
 
 fn main() -> ExitCode {
-    let result = match cli::read(std::env::args_os()) {
+    let mut words = std::env::args_os().peekable();
+    if words.peek().is_some_and(helper::is_meant) {
+        return helper::run(words.skip(1));
+    }
+    let result = match cli::read(words) {
         Line::Plain(arguments) => run::run(&arguments),
         Line::Task(task) => task::run(&task),
     };
     result.unwrap_or_else(|failure| {
-        eprintln!("mount-idmapped: {failure}");
+        run::report("mount-idmapped", &failure);
         ExitCode::from(failure.code())
     })
 }

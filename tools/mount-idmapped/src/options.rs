@@ -4,16 +4,19 @@
 
 use std::fmt;
 
-use idmap::{Atime, Attribute, IdmappedMount, Propagation, RangeError};
+use idmap::{Atime, Attributes, IdmappedMount, Propagation};
 
-use crate::cli::Map;
+use crate::maps::{Map, MapError};
 
 /// A list of options.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
-    /// `X-mount.idmap=`.
-    pub(crate) map: Option<Map>,
-    attributes: Vec<(Attribute, bool)>,
+    /// Each `idmap=` and `X-mount.idmap=`.
+    pub(crate) maps: Vec<Map>,
+    /// `X-mount.mkdir`, with the mode of the directory.
+    pub(crate) mkdir: Option<u32>,
+    set: Attributes,
+    clear: Attributes,
     atime: Option<Atime>,
     propagation: Option<Propagation>,
     recursive: bool,
@@ -22,7 +25,10 @@ pub(crate) struct Options {
 /// Why a text is no list of options.
 #[derive(Debug)]
 pub(crate) enum OptionsError {
-    Map(RangeError),
+    Map(MapError),
+    Mode(String),
+    /// It is one of mount(8) that means something else than an idmapped mount.
+    Other(String, &'static str),
     Unknown(String),
 }
 
@@ -30,12 +36,14 @@ impl fmt::Display for OptionsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Map(error) => error.fmt(f),
+            Self::Mode(word) => write!(f, "in '{word}', the mode must be octal digits"),
+            Self::Other(word, why) => write!(f, "'{word}': {why}"),
             Self::Unknown(word) => write!(
                 f,
-                "'{word}' is no option of an idmapped mount; there are X-mount.idmap=MAP, ro, \
-                 nosuid, nodev, noexec, nosymfollow, nodiratime, their opposites rw, suid, dev, \
-                 exec, symfollow, diratime, and noatime, relatime, strictatime, private, shared, \
-                 slave, unbindable, bind, rbind"
+                "'{word}' is no option of an idmapped mount; there are idmap=MAP, X-mount.mkdir, \
+                 ro, nosuid, nodev, noexec, nosymfollow, nodiratime, their opposites rw, suid, \
+                 dev, exec, symfollow, diratime, and noatime, relatime, strictatime, [r]private, \
+                 [r]shared, [r]slave, [r]unbindable, bind, rbind"
             ),
         }
     }
@@ -43,54 +51,93 @@ impl fmt::Display for OptionsError {
 
 impl std::error::Error for OptionsError {}
 
+const ATTRIBUTES: [(&str, &str, Attributes); 6] = [
+    ("ro", "rw", Attributes::READ_ONLY),
+    ("nosuid", "suid", Attributes::NO_SUID),
+    ("nodev", "dev", Attributes::NO_DEV),
+    ("noexec", "exec", Attributes::NO_EXEC),
+    ("nosymfollow", "symfollow", Attributes::NO_SYMFOLLOW),
+    ("nodiratime", "diratime", Attributes::NO_DIR_ATIME),
+];
+
+/// Options that mount(8) and systemd have for themselves.
+const PASSED_OVER: [&str; 12] = [
+    "defaults", "auto", "noauto", "user", "nouser", "users", "nousers", "owner", "group", "nofail",
+    "_netdev", "silent",
+];
+
 impl Options {
-    /// Reads options with commas between them.
+    /// Reads options with commas between them, of which the last of opposites counts.
     pub(crate) fn parse(text: &str) -> Result<Self, OptionsError> {
         let mut options = Self::default();
         for word in text.split(',').filter(|word| !word.is_empty()) {
-            if let Some(map) = word.strip_prefix("X-mount.idmap=") {
-                let map = map.trim_matches('"');
-                options.map = Some(Map::parse(map).map_err(OptionsError::Map)?);
-                continue;
-            }
-            const ATTRIBUTES: [(&str, &str, Attribute); 6] = [
-                ("ro", "rw", Attribute::ReadOnly),
-                ("nosuid", "suid", Attribute::NoSuid),
-                ("nodev", "dev", Attribute::NoDev),
-                ("noexec", "exec", Attribute::NoExec),
-                ("nosymfollow", "symfollow", Attribute::NoSymfollow),
-                ("nodiratime", "diratime", Attribute::NoDirAtime),
-            ];
-            let named = |(on, off, _): &&(&str, &str, _)| word == *on || word == *off;
-            if let Some((on, _, attribute)) = ATTRIBUTES.iter().find(named) {
-                options.attributes.retain(|(other, _)| other != attribute);
-                options.attributes.push((*attribute, word == *on));
-                continue;
-            }
-            match word {
-                "noatime" => options.atime = Some(Atime::Never),
-                "relatime" => options.atime = Some(Atime::Relative),
-                "strictatime" => options.atime = Some(Atime::Strict),
-                "private" => options.propagation = Some(Propagation::Private),
-                "shared" => options.propagation = Some(Propagation::Shared),
-                "slave" => options.propagation = Some(Propagation::Slave),
-                "unbindable" => options.propagation = Some(Propagation::Unbindable),
-                "bind" => {}
-                "rbind" => options.recursive = true,
-                _ => return Err(OptionsError::Unknown(word.to_owned())),
-            }
+            options.add(word)?;
         }
         Ok(options)
     }
 
-    /// Asks a mount for all but the map.
-    pub(crate) fn apply<'a>(&self, mut mount: IdmappedMount<'a>) -> IdmappedMount<'a> {
-        for (attribute, on) in &self.attributes {
-            mount = match on {
-                true => mount.set(*attribute),
-                false => mount.clear(*attribute),
-            };
+    /// Reads the lists of all `-o` as one.
+    pub(crate) fn parse_all(lists: &[String]) -> Result<Self, OptionsError> {
+        Self::parse(&lists.join(","))
+    }
+
+    fn add(&mut self, word: &str) -> Result<(), OptionsError> {
+        let map = ["idmap=", "X-mount.idmap="];
+        if let Some(map) = map.iter().find_map(|option| word.strip_prefix(option)) {
+            let map = Map::parse(map.trim_matches('"')).map_err(OptionsError::Map)?;
+            self.maps.push(map);
+            return Ok(());
         }
+        if let Some((on, _, attribute)) = ATTRIBUTES
+            .iter()
+            .find(|(on, off, _)| word == *on || word == *off)
+        {
+            let is_on = word == *on;
+            self.set.set(*attribute, is_on);
+            self.clear.set(*attribute, !is_on);
+            return Ok(());
+        }
+        if let Some(mode) = word.strip_prefix("X-mount.mkdir") {
+            let mode = match mode.strip_prefix('=').map(|mode| mode.trim_matches('"')) {
+                None | Some("") => Some(0o755),
+                Some(mode) => u32::from_str_radix(mode, 8).ok(),
+            };
+            let mode = mode.filter(|mode| *mode <= 0o7777);
+            self.mkdir = Some(mode.ok_or_else(|| OptionsError::Mode(word.to_owned()))?);
+            return Ok(());
+        }
+        match word {
+            "noatime" => self.atime = Some(Atime::Never),
+            "relatime" => self.atime = Some(Atime::Relative),
+            "strictatime" => self.atime = Some(Atime::Strict),
+            "private" | "rprivate" => self.propagation = Some(Propagation::Private),
+            "shared" | "rshared" => self.propagation = Some(Propagation::Shared),
+            "slave" | "rslave" => self.propagation = Some(Propagation::Slave),
+            "unbindable" | "runbindable" => self.propagation = Some(Propagation::Unbindable),
+            "bind" => {}
+            "rbind" => self.recursive = true,
+            _ if PASSED_OVER.contains(&word) || word.starts_with("comment=") => {}
+            "remount" => {
+                let why = "a mount gets another map by 'mount --replace'";
+                return Err(OptionsError::Other(word.to_owned(), why));
+            }
+            _ if word.starts_with("loop") => {
+                let why = "mount the filesystem first, and give the directory that it is on";
+                return Err(OptionsError::Other(word.to_owned(), why));
+            }
+            _ if word.starts_with("X-mount.") => {
+                let why = "this is an option of mount(8) alone";
+                return Err(OptionsError::Other(word.to_owned(), why));
+            }
+            _ if word.starts_with("x-") || word.starts_with("X-") => {}
+            _ => return Err(OptionsError::Unknown(word.to_owned())),
+        }
+        Ok(())
+    }
+
+    /// Gives a mount all options but the map.
+    pub(crate) fn apply<'a>(&self, mount: IdmappedMount<'a>) -> IdmappedMount<'a> {
+        let mut mount = mount.set(self.set).clear(self.clear);
         if let Some(atime) = self.atime {
             mount = mount.atime(atime);
         }
@@ -111,28 +158,48 @@ mod tests {
 
     #[test]
     fn options_are_read() {
-        let options = Options::parse("rbind,ro,nosuid,X-mount.idmap=\"b:0:1:1 u:5:6:7\",slave");
+        let options = Options::parse("rbind,ro,nosuid,X-mount.idmap=\"b:0:1:1 u:5:6:7\",rslave");
         let options = options.unwrap();
-        let expected = [(Attribute::ReadOnly, true), (Attribute::NoSuid, true)];
-        assert_eq!(options.attributes, expected);
+        assert_eq!(options.set, Attributes::READ_ONLY | Attributes::NO_SUID);
         assert_eq!(options.propagation, Some(Propagation::Slave));
         assert!(options.recursive);
         let ranges = ["b:0:1:1", "u:5:6:7"].map(|range| range.parse().unwrap());
-        assert_eq!(options.map, Some(Map::Ranges(ranges.to_vec())));
+        assert_eq!(options.maps, [Map::Ranges(ranges.to_vec())]);
     }
 
     #[test]
     fn the_last_of_opposites_counts() {
         let options = Options::parse("ro,noatime,exec,rw,strictatime").unwrap();
-        let expected = [(Attribute::NoExec, false), (Attribute::ReadOnly, false)];
-        assert_eq!(options.attributes, expected);
+        assert_eq!(options.set, Attributes::empty());
+        assert_eq!(options.clear, Attributes::NO_EXEC | Attributes::READ_ONLY);
         assert_eq!(options.atime, Some(Atime::Strict));
+        let options = Options::parse_all(&["ro".to_owned(), "rw,ro".to_owned()]).unwrap();
+        assert_eq!(options.set, Attributes::READ_ONLY);
+        assert_eq!(options.clear, Attributes::empty());
     }
 
     #[test]
-    fn what_is_no_option_is_named() {
-        let error = |text| Options::parse(text).unwrap_err().to_string();
-        assert!(error("ro,loud").contains("'loud' is no option"));
-        assert!(error("X-mount.idmap=b:0:1").contains("three numbers"));
+    fn maps_add_up() {
+        let options = Options::parse("X-mount.idmap=b:1:2:1,idmap=b:5:6:1").unwrap();
+        assert_eq!(options.maps.len(), 2);
+    }
+
+    #[test]
+    fn options_of_mount_and_systemd_are_passed_over() {
+        let line = "defaults,nofail,noauto,_netdev,user,x-systemd.automount,X-fstrim.notrim,\
+                    x-gvfs-hide,comment=a,X-mount.mkdir=0700";
+        assert_eq!(Options::parse(line).unwrap().mkdir, Some(0o700));
+        assert_eq!(Options::parse("X-mount.mkdir").unwrap().mkdir, Some(0o755));
+        for (word, words) in [
+            ("loop", "mount the filesystem first"),
+            ("remount", "mount --replace"),
+            ("X-mount.owner=5", "of mount(8) alone"),
+            ("X-mount.mkdir=9", "octal digits"),
+            ("ro,loud", "'loud' is no option"),
+            ("idmap=b:0:1", "three numbers"),
+        ] {
+            let error = Options::parse(word).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
     }
 }

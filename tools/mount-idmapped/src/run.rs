@@ -6,14 +6,15 @@ use std::{
     env,
     ffi::OsString,
     fmt,
+    io::Write,
     os::unix::process::ExitStatusExt,
     path::Path,
     process::{Command, ExitCode, ExitStatus},
 };
 
-use idmap::{IdMaps, IdmappedMount, MapsError, Range, ShiftError, UserNs, unmount};
+use idmap::{IdmappedMount, MapsError, ShiftError, UserNs, unmount};
 
-use crate::cli::{Arguments, Map};
+use crate::{cli::Arguments, maps::MapOptions, options::Options};
 
 /// Why it was not done.
 #[derive(Debug)]
@@ -74,13 +75,24 @@ impl From<ShiftError> for Failure {
 /// Makes the mount, and runs the command if one is to be run.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     // All that can fail without the mount comes before it.
-    let userns = namespace("--map-mount", &arguments.map_mount)?;
-    let caller = namespace("--map-caller", &arguments.map_caller)?;
+    let options = Options::parse_all(&arguments.options).map_err(usage)?;
+    let maps: Vec<_> = arguments
+        .map_mount
+        .iter()
+        .chain(&options.maps)
+        .cloned()
+        .collect();
+    let userns = arguments
+        .added
+        .namespace("--map-mount", &maps, &arguments.source)?;
+    let caller = MapOptions::default();
+    let caller = caller.namespace("--map-caller", &arguments.map_caller, &arguments.source)?;
     let command = caller
         .map(|caller| command(&caller, &arguments.command))
         .transpose()?;
 
     let mut mount = IdmappedMount::of(&arguments.source).recursive(arguments.recursive);
+    mount = options.apply(mount);
     if let Some(userns) = &userns {
         mount = mount.map(userns);
     }
@@ -91,30 +103,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
 }
 
-/// The user namespace that an option's arguments describe, if it was given.
-pub(crate) fn namespace(option: &str, maps: &[Map]) -> Result<Option<UserNs>, Failure> {
-    match maps {
-        [] => Ok(None),
-        [Map::Namespace(path)] => Ok(Some(UserNs::open(path)?)),
-        maps => {
-            let mut ranges: Vec<Range> = Vec::new();
-            for map in maps {
-                match map {
-                    Map::Ranges(more) => ranges.extend(more),
-                    Map::Namespace(path) => {
-                        return Err(Failure::Usage(format!(
-                            "{option}: {} is the path of a user namespace, which has a whole map: \
-                             give either one path or ranges",
-                            path.display()
-                        )));
-                    }
-                }
-            }
-            let usage = |error: MapsError| Failure::Usage(format!("{option}: {error}"));
-            let maps = IdMaps::from_ranges(&ranges).map_err(usage)?;
-            Ok(Some(UserNs::new(&maps)?))
-        }
-    }
+/// A command line that is wrong.
+pub(crate) fn usage(error: impl fmt::Display) -> Failure {
+    Failure::Usage(error.to_string())
+}
+
+/// Writes why it was not done; that nobody can read it is no failure of its own.
+pub(crate) fn report(program: &str, failure: &Failure) {
+    let _ = writeln!(std::io::stderr(), "{program}: {failure}");
 }
 
 /// The command that the caller gets.

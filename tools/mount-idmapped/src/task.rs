@@ -3,7 +3,10 @@
 //! The tasks beside that of the plain command line.
 
 use std::{
+    ffi::OsStr,
+    fs::DirBuilder,
     io::{ErrorKind, Write, stdout},
+    os::unix::fs::DirBuilderExt,
     path::Path,
     process::ExitCode,
 };
@@ -12,8 +15,9 @@ use idmap::{IdMaps, IdmappedMount, Image, UserNs, mount_of, mounts, unmount};
 
 use crate::{
     cli::{self, Container, MountArguments, Task},
-    explaining, list,
-    run::{Failure, namespace},
+    explaining, list, namespace,
+    options::Options,
+    run::{Failure, usage},
 };
 
 /// Does a task.
@@ -28,8 +32,20 @@ fn simple(task: &Task) -> Result<(), Failure> {
     match task {
         Task::Explain(_) => Ok(()),
         Task::Mount(arguments) => mount(arguments),
-        Task::Umount { lazy, target } => umount(target, *lazy),
-        Task::List { json, path } => {
+        Task::Umount {
+            lazy,
+            namespace,
+            target,
+        } => {
+            enter(namespace.as_deref())?;
+            umount(target, *lazy)
+        }
+        Task::List {
+            json,
+            namespace,
+            path,
+        } => {
+            enter(namespace.as_deref())?;
             let mounts = match path {
                 Some(path) => vec![mount_of(path)?],
                 None => mounts()?
@@ -43,7 +59,7 @@ fn simple(task: &Task) -> Result<(), Failure> {
                 list::table(&mounts)
             })
         }
-        Task::Check { path } => check(path),
+        Task::Check { recursive, path } => check(path, *recursive),
         Task::Shift {
             container,
             image,
@@ -70,44 +86,59 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-fn mount(arguments: &MountArguments) -> Result<(), Failure> {
-    let in_options = arguments
-        .options
-        .iter()
-        .filter_map(|options| options.map.as_ref());
-    let maps: Vec<_> = arguments.map.iter().chain(in_options).cloned().collect();
+fn enter(namespace: Option<&OsStr>) -> Result<(), Failure> {
+    namespace.map_or(Ok(()), namespace::enter)
+}
+
+/// Makes a mount.
+pub(crate) fn mount(arguments: &MountArguments) -> Result<(), Failure> {
+    let options = Options::parse_all(&arguments.options).map_err(usage)?;
+    let maps: Vec<_> = arguments.map.iter().chain(&options.maps).cloned().collect();
+    let (source, target) = (&arguments.source, &arguments.target);
     let userns = match (&arguments.pid, &arguments.like) {
-        (None, None) => namespace("--map", &maps)?,
+        (None, None) => arguments.added.namespace("--map", &maps, source)?,
         _ if !maps.is_empty() => {
-            let text = "X-mount.idmap= and --pid or --like are two maps; give one";
+            let text = "idmap= and --pid or --like are two maps; give one";
             return Err(Failure::Usage(text.to_owned()));
         }
         (Some(pid), _) => Some(UserNs::of_process(*pid)?),
         (None, Some(path)) => Some(UserNs::new(&IdMaps::of_mount(path)?)?),
     };
     if userns.is_none() && !arguments.replace {
-        let text =
-            "no map: give --map, -o X-mount.idmap=, --pid or --like (or --replace, for none)";
+        let text = "no map: give --map, --owner, -o idmap= (mount(8) keeps X-mount.idmap= to \
+                    itself), --pid or --like (or --replace, for none)";
         return Err(Failure::Usage(text.to_owned()));
     }
-    let mut mount = IdmappedMount::of(&arguments.source)
+    let mut mount = IdmappedMount::of(source)
         .recursive(arguments.recursive)
         .replace(arguments.replace);
-    for options in &arguments.options {
-        mount = options.apply(mount);
-    }
+    mount = options.apply(mount);
     if let Some(userns) = &userns {
         mount = mount.map(userns);
     }
-    Ok(mount.attach(&arguments.target)?)
+    let is_same = arguments.namespace.is_none()
+        && arguments.replace
+        && source
+            .canonicalize()
+            .is_ok_and(|source| target.canonicalize().is_ok_and(|it| it == source));
+    let made = mount.detached()?;
+    enter(arguments.namespace.as_deref())?;
+    if let Some(mode) = options.mkdir {
+        let made = DirBuilder::new().recursive(true).mode(mode).create(target);
+        made.map_err(|error| Failure::Unfit(format!("making {}: {error}", target.display())))?;
+    }
+    Ok(match is_same {
+        true => made.replace(target)?,
+        false => made.attach(target)?,
+    })
 }
 
 fn umount(target: &Path, lazy: bool) -> Result<(), Failure> {
     let mount = mount_of(target)?;
-    let same = target
-        .canonicalize()
-        .is_ok_and(|target| target == mount.target);
-    if !same {
+    // As umount(8) does, a symbolic link stands for what it leads to.
+    let path = target.canonicalize();
+    let path = path.map_err(|error| Failure::Unfit(format!("{}: {error}", target.display())))?;
+    if path != mount.target {
         return Err(Failure::Unfit(format!(
             "nothing is mounted at {}: it is on the mount at {}",
             target.display(),
@@ -120,14 +151,37 @@ fn umount(target: &Path, lazy: bool) -> Result<(), Failure> {
             target.display()
         )));
     }
-    Ok(unmount(target, lazy)?)
+    Ok(unmount(path, lazy)?)
 }
 
-/// Makes such a mount and lets it vanish.
-fn check(path: &Path) -> Result<(), Failure> {
+/// Makes such mounts and lets them vanish.
+fn check(path: &Path, recursive: bool) -> Result<(), Failure> {
+    // The right to copy mounts comes first: without it, a map is no matter.
+    drop(IdmappedMount::of(path).detached()?);
     let userns = UserNs::new(&"b:0:0:1".parse()?)?;
-    IdmappedMount::of(path).map(&userns).detached()?;
-    print(&format!("{} can be mounted idmapped\n", path.display()))
+    let mut paths = vec![path.to_owned()];
+    if recursive {
+        let root = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let below = mounts()?.into_iter().map(|mount| mount.target);
+        paths.extend(below.filter(|target| target.starts_with(&root) && *target != root));
+    }
+    let mut failed = None;
+    for path in &paths {
+        match IdmappedMount::of(path).map(&userns).detached() {
+            Ok(_) => print(&format!("{} can be mounted idmapped\n", path.display()))?,
+            Err(error) if paths.len() == 1 => return Err(error.into()),
+            Err(error) => {
+                print(&format!("{} cannot: {error}\n", path.display()))?;
+                failed = Some(path);
+            }
+        }
+    }
+    match failed {
+        None => Ok(()),
+        Some(_) => Err(Failure::Unfit(
+            "some mounts cannot be mounted idmapped".to_owned(),
+        )),
+    }
 }
 
 fn shift(container: &Container, image: &Path, target: Option<&Path>) -> Result<(), Failure> {

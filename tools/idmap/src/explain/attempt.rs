@@ -40,6 +40,7 @@ use crate::{
 
 /// Outcome of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Attempted {
     /// What the kernel answered.
     pub answer: Result<(), Errno>,
@@ -209,6 +210,7 @@ impl Trial<'_> {
                 } => Err(untried("a check of execve() alone needs Linux 6.14")),
                 attempted => Ok(attempted),
             },
+            Operation::Connect => self.connect(),
             Operation::Tmpfile => match &self.route.end {
                 End::There(found) if standin::is_copied(&found.node) => {
                     Err(untried(standin::COPIED))
@@ -292,6 +294,7 @@ impl Trial<'_> {
             OpenMode::Write | OpenMode::Create => (libc::O_WRONLY, true),
             OpenMode::ReadWrite => (libc::O_RDWR, true),
             OpenMode::Append => (libc::O_WRONLY | libc::O_APPEND, true),
+            OpenMode::NoAtime => (libc::O_RDONLY | libc::O_NOATIME, false),
         };
         let attempted = match &self.route.end {
             End::There(found) => self.open_found(found, mode, flags, writes),
@@ -349,6 +352,26 @@ impl Trial<'_> {
         self.change(Act::Reopen(flags)).map(|attempted| Attempted {
             after: None,
             ..attempted
+        })
+    }
+
+    /// Connects to a stand-in, at which nobody listens.
+    fn connect(&self) -> Result<Attempted, Error> {
+        let is_socket = match &self.route.end {
+            End::There(found) => found.node.mode().kind().bits() == 0o140000,
+            End::At(_) | End::Nowhere => false,
+        };
+        let attempted = match is_socket {
+            true => self.change(Act::Connect)?,
+            false => self.on_object(Act::Connect)?,
+        };
+        Ok(match attempted.answer {
+            // All checks come before that.
+            Err(Errno::CONNREFUSED) if is_socket => Attempted {
+                answer: Ok(()),
+                ..attempted
+            },
+            _ => attempted,
         })
     }
 

@@ -6,9 +6,12 @@
 //! is which of them `fs/open.c`, `fs/namei.c`, `fs/xattr.c` and `fs/exec.c` ask for, one after the
 //! other.
 
-use kernel::fs::{
-    mode::{InodeFlags, Mask, Mode},
-    permission::{Access, InodeAttrs, Ownership, Parent, Protected},
+use kernel::{
+    fs::{
+        mode::{InodeFlags, Mask, Mode},
+        permission::{Access, InodeAttrs, Ownership, Parent, Protected, UidGidMap},
+    },
+    uidgid::{Group, Id, Kgid, Kuid, User},
 };
 use rustix::io::Errno;
 
@@ -50,6 +53,8 @@ pub(super) struct Deciding<'a> {
     pub(super) caller: &'a Caller,
     pub(super) settings: Settings,
     pub(super) trace: Trace,
+    /// Facts about what works.
+    pub(super) notes: Vec<String>,
     /// What is shown of the object, or of the directory that it is missing in.
     pub(super) sight: Option<Sight>,
 }
@@ -62,6 +67,7 @@ impl<'a> Deciding<'a> {
             Operation::Open(OpenMode::Create) => self.open_or_create(route),
             Operation::Open(mode) => self.open(route, *mode),
             Operation::Exec => self.exec(route),
+            Operation::Connect => self.connect(route),
             Operation::Create => names::create(self, route),
             Operation::Mkdir => names::make(self, route, Mode::new(0o040777)),
             Operation::Mkfifo => names::make(self, route, Mode::new(0o010666)),
@@ -233,8 +239,14 @@ impl<'a> Deciding<'a> {
             OpenMode::Write | OpenMode::Create => Mask::MAY_WRITE,
             OpenMode::ReadWrite => Mask::MAY_READ.with(Mask::MAY_WRITE),
             OpenMode::Append => Mask::MAY_WRITE.with(Mask::MAY_APPEND),
+            OpenMode::NoAtime => Mask::MAY_READ,
         };
         self.may_open(node, mask)?;
+        if mode == OpenMode::NoAtime && !self.access(node).inode_owner_or_capable(node) {
+            let why = reason::not_owner(self.caller, node, "CAP_FOWNER");
+            let what = "opening it with O_NOATIME".to_owned();
+            return self.trace.refuse("may_open", what, Errno::PERM, why);
+        }
         let writes = mask.has(Mask::MAY_WRITE);
         self.trace.refuse_if(
             node.flags().has(InodeFlags::S_APPEND) && writes && mode != OpenMode::Append,
@@ -335,10 +347,60 @@ impl<'a> Deciding<'a> {
         self.open_found(node, OpenMode::Create)
     }
 
+    /// Mirrors `unix_find_bsd()`.
+    fn connect(&mut self, route: &Route) -> Result<Done, Stop> {
+        let found = self.lookup(route)?;
+        let node = &found.node;
+        let what = || "writing to the socket".to_owned();
+        self.permission("path_permission", what, node, Mask::MAY_WRITE)?;
+        let is_socket = node.mode().kind().bits() == 0o140000;
+        self.trace.refuse_if(
+            !is_socket,
+            "unix_find_bsd",
+            "connecting to it",
+            Errno::CONNREFUSED,
+            "it is no socket",
+        )?;
+        Ok(Done::default())
+    }
+
     /// Mirrors `do_open_execat()`.
     fn exec(&mut self, route: &Route) -> Result<Done, Stop> {
         let found = self.lookup(route)?;
         self.may_open(&found.node, Mask::MAY_EXEC)?;
+        if let Some(why) = self.without_set_id(&found.node) {
+            self.notes.push(format!(
+                "the set-user-id or set-group-id bit has no effect: {why}"
+            ));
+        }
         Ok(Done::default())
+    }
+
+    /// Why the program keeps the caller's ids although its mode has a set-id bit.
+    ///
+    /// Mirrors `bprm_fill_uid()` and `mnt_may_suid()`.
+    fn without_set_id(&self, node: &Node) -> Option<String> {
+        let mode = node.mode();
+        let sets_group = mode.has(Mode::S_ISGID.with(Mode::S_IXGRP));
+        if !mode.has(Mode::S_ISUID) && !sets_group {
+            return None;
+        }
+        if node.mount.is_nosuid() {
+            return Some("the mount has the attribute nosuid".to_owned());
+        }
+        if let Some(text) = reason::unmapped(self.caller, node) {
+            return Some(text);
+        }
+        let access = self.access(node);
+        let userns = &self.caller.userns;
+        let user: Option<Kuid> = access.i_uid_into_vfsuid(node).map(Id::into_kernel);
+        let group: Option<Kgid> = access.i_gid_into_vfsgid(node).map(Id::into_kernel);
+        let has_user = user.is_some_and(|id| UidGidMap::<User>::from_kid(userns, id).is_some());
+        let has_group = group.is_some_and(|id| UidGidMap::<Group>::from_kid(userns, id).is_some());
+        if !has_user || !has_group {
+            let why = "the owner or the group as seen has no name in the caller's user namespace";
+            return Some(why.to_owned());
+        }
+        None
     }
 }

@@ -75,6 +75,8 @@ pub(super) struct MountView {
     attributes: u64,
     /// Whether the filesystem itself is read-only.
     pub(super) sb_read_only: bool,
+    /// Whether the map was given, and not shown by the kernel.
+    is_told: bool,
     /// The layers of overlayfs.
     layers: OnceCell<Layers>,
     /// Places where the mount was entered, and the same through a copy of it that has no map.
@@ -92,6 +94,7 @@ impl MountView {
         let facts = mounts::facts_of(file)?;
         let mount = facts.mount;
         let target = mount.target.display();
+        let is_told = matches!(mount.map, MountMap::Hidden);
         let map = match mount.map {
             MountMap::None => None,
             MountMap::Maps(maps) => Some(maps),
@@ -119,6 +122,7 @@ impl MountView {
             target: mount.target,
             root: mount.root,
             layers: OnceCell::new(),
+            is_told,
             filesystem: mount.filesystem,
             map: MapView(map),
             userns,
@@ -163,6 +167,12 @@ impl MountView {
     /// What is assumed of it where a caller in `home` is concerned.
     pub(super) fn doubt(&self, home: &UserNsView, doubts: &mut Vec<String>) {
         let (filesystem, target) = (&*self.filesystem, self.target.display());
+        if self.is_idmapped() && !self.is_told && !self.userns.is_initial() {
+            doubts.push(format!(
+                "the map of the mount at {target} has no other ranges than those that are shown; \
+                 the kernel shows none whose ids this user namespace has not"
+            ));
+        }
         if self.layers().is_some_and(|layers| !layers.is_complete()) {
             doubts.push(format!(
                 "the layers of the overlay at {target}, which are not found from here, have no maps"
@@ -223,6 +233,10 @@ impl MountView {
             }
             (true, Some(_)) => "the overlay is read-only",
         }
+    }
+
+    pub(super) fn is_nosuid(&self) -> bool {
+        self.attributes & 0x2 != 0
     }
 
     pub(super) fn is_nodev(&self) -> bool {

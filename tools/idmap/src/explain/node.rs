@@ -173,7 +173,7 @@ impl Node {
                 doubts.push(format!(
                     "{} {id} at {} stands for one that has no name here",
                     K::NAME,
-                    place(self.file.as_fd())
+                    super::lookup::shown(self)
                 ));
             }
             return if known { host::id(id) } else { None };
@@ -182,7 +182,7 @@ impl Node {
             doubts.push(format!(
                 "{} {id} at {} stands for one that the map leaves out",
                 K::NAME,
-                place(self.file.as_fd())
+                super::lookup::shown(self)
             ));
         }
         let seen: Option<Id<K, Vfs>> = host::id(id);

@@ -6,6 +6,7 @@ use std::{fmt, path::PathBuf, str::FromStr};
 
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum OpenMode {
     /// `O_RDONLY`
     Read,
@@ -17,10 +18,13 @@ pub enum OpenMode {
     Append,
     /// `O_WRONLY | O_CREAT`
     Create,
+    /// `O_RDONLY | O_NOATIME`
+    NoAtime,
 }
 
 /// Whom an entry of an ACL is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AclEntry {
     /// A user, by the caller's name.
     User(u32),
@@ -41,6 +45,7 @@ pub enum AclEntry {
 /// assert!("chmod:9".parse::<Operation>().unwrap_err().to_string().contains("octal"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Operation {
     /// `stat()`.
     Stat,
@@ -48,6 +53,8 @@ pub enum Operation {
     Open(OpenMode),
     /// `execve()`, up to where the file's contents matter.
     Exec,
+    /// `connect()` to a socket.
+    Connect,
     /// `open(O_CREAT | O_EXCL | O_WRONLY, 0666)`.
     Create,
     /// `mkdir(0777)`.
@@ -56,7 +63,7 @@ pub enum Operation {
     Mkfifo,
     /// `symlink()`.
     Symlink,
-    /// `open(O_TMPFILE | O_WRONLY, 0666)` in the folder.
+    /// `open(O_TMPFILE | O_WRONLY, 0666)` in the directory.
     Tmpfile,
     /// `unlink()`.
     Unlink,
@@ -99,7 +106,7 @@ impl std::error::Error for OperationError {}
 impl Operation {
     /// All forms, for help texts.
     pub const FORMS: &'static str = "stat, open:r, open:w, open:rw, open:a (append), open:c \
-        (create if missing), exec, create, mkdir, mkfifo, symlink, tmpfile, unlink, rmdir, \
+        (create if missing), open:noatime, exec, connect, create, mkdir, mkfifo, symlink, tmpfile, unlink, rmdir, \
         rename:TO, link:TO, chmod:MODE, chown:UID[:GID], chgrp:GID, touch, settimes, truncate, \
         setxattr:NAME, setcap, setcap:ROOT, setfacl:u:UID, setfacl:g:GID";
 }
@@ -131,7 +138,9 @@ impl FromStr for Operation {
             ("open", Some("rw")) => Self::Open(OpenMode::ReadWrite),
             ("open", Some("a")) => Self::Open(OpenMode::Append),
             ("open", Some("c")) => Self::Open(OpenMode::Create),
+            ("open", Some("noatime")) => Self::Open(OpenMode::NoAtime),
             ("exec", None) => Self::Exec,
+            ("connect", None) => Self::Connect,
             ("create", None) => Self::Create,
             ("mkdir", None) => Self::Mkdir,
             ("mkfifo", None) => Self::Mkfifo,
@@ -181,7 +190,9 @@ impl fmt::Display for Operation {
             Self::Open(OpenMode::ReadWrite) => f.write_str("open:rw"),
             Self::Open(OpenMode::Append) => f.write_str("open:a"),
             Self::Open(OpenMode::Create) => f.write_str("open:c"),
+            Self::Open(OpenMode::NoAtime) => f.write_str("open:noatime"),
             Self::Exec => f.write_str("exec"),
+            Self::Connect => f.write_str("connect"),
             Self::Create => f.write_str("create"),
             Self::Mkdir => f.write_str("mkdir"),
             Self::Mkfifo => f.write_str("mkfifo"),
@@ -221,7 +232,9 @@ mod tests {
             "open:rw",
             "open:a",
             "open:c",
+            "open:noatime",
             "exec",
+            "connect",
             "create",
             "mkdir",
             "mkfifo",

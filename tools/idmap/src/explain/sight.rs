@@ -16,6 +16,7 @@ use super::{
 
 /// What an owner or a group is called at each step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Column {
     /// On disk. [`None`] is not known, or no id.
     pub disk: Option<u32>,
@@ -31,6 +32,7 @@ pub struct Column {
 
 /// What is seen of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Sight {
     /// Its path.
     pub path: String,
@@ -56,6 +58,7 @@ pub struct Sight {
 
 /// A layer of overlayfs.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LayerSight {
     /// Its path.
     pub path: String,

@@ -91,6 +91,8 @@ pub(crate) enum Act<'a> {
     Reopen(c_int),
     Open(Name<'a>, c_int),
     Exec,
+    /// Connects to the object.
+    Connect,
     Mkdir(Name<'a>),
     Mkfifo(Name<'a>),
     Symlink(Name<'a>),
@@ -440,6 +442,20 @@ fn act(task: &Task<'_>, ways: [c_int; 2], own: c_int, ids: &mut (u32, u32)) -> i
                 let flags = libc::AT_EMPTY_PATH | AT_EXECVE_CHECK;
                 let (path, none) = (c"".as_ptr(), none.as_ptr());
                 syscall(libc::SYS_execveat, object, path, none, none, flags)
+            }
+            Act::Connect => {
+                let mut address: libc::sockaddr_un = std::mem::zeroed();
+                address.sun_family = libc::AF_UNIX as libc::sa_family_t;
+                // A descriptor's number is shorter than any address.
+                std::ptr::copy_nonoverlapping(number, address.sun_path.as_mut_ptr(), 12);
+                let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+                let socket = libc::socket(libc::AF_UNIX, kind, 0);
+                let place = std::ptr::from_ref(&address).cast();
+                let length = size_of::<libc::sockaddr_un>() as libc::socklen_t;
+                match syscall(libc::SYS_fchdir, own) {
+                    0 => libc::connect(socket, place, length).into(),
+                    failed => failed,
+                }
             }
             Act::Mkdir(Name(at, name)) => syscall(libc::SYS_mkdirat, fd(*at), name.as_ptr(), 0o777),
             Act::Mkfifo(Name(at, name)) => {

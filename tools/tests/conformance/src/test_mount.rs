@@ -11,9 +11,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use idmap::{Attributes, Detached, IdMaps, IdmappedMount, UserNs, unmount};
 use kselftest::errno;
 use kselftest::syscalls;
-use idmap::{Attribute, Detached, IdMaps, IdmappedMount, UserNs, unmount};
 use rustix::mount::{MountFlags, mount};
 
 /// Where everything is mounted.
@@ -115,7 +115,7 @@ impl TestMount {
     }
 
     /// Another mount of it, as it is seen here, with an attribute.
-    pub(crate) fn with(&self, attribute: Attribute) -> Result<Detached, Box<dyn Error>> {
+    pub(crate) fn with(&self, attribute: Attributes) -> Result<Detached, Box<dyn Error>> {
         Ok(IdmappedMount::of(&self.root).set(attribute).detached()?)
     }
 

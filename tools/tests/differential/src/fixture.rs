@@ -4,10 +4,10 @@
 
 use std::{fs, io, io::Write};
 
+use idmap::{Attributes, IdmappedMount, UserNs};
 use kselftest::filesystem::{Filesystem, TMPFS};
 use kselftest::rng::Rng;
 use kselftest::syscalls;
-use idmap::{Attribute, IdmappedMount, UserNs};
 
 use crate::{
     count::Counts,
@@ -89,10 +89,10 @@ impl Fixture {
             fs::create_dir(&target)?;
             let mut idmapped = IdmappedMount::of(&test_mount.files);
             if mount.nosuid {
-                idmapped = idmapped.set(Attribute::NoSuid);
+                idmapped = idmapped.set(Attributes::NO_SUID);
             }
             if mount.readonly {
-                idmapped = idmapped.set(Attribute::ReadOnly);
+                idmapped = idmapped.set(Attributes::READ_ONLY);
             }
             let map = mount
                 .map

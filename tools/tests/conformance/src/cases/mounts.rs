@@ -4,10 +4,10 @@
 
 use std::path::PathBuf;
 
+use idmap::{Attributes, Detached};
 use kselftest::credentials::as_user;
 use kselftest::errno;
 use kselftest::syscalls;
-use idmap::{Attribute, Detached};
 use rustix::{
     fs::{Access, AtFlags, CWD, FileType, OFlags as O, RenameFlags},
     io::Errno,
@@ -100,7 +100,7 @@ fn filled(t: &Test) -> Case {
 
 fn read_only(t: &Test) -> Case {
     filled(t)?;
-    let mount = t.mount.with(Attribute::ReadOnly);
+    let mount = t.mount.with(Attributes::READ_ONLY);
     let mount = mounted(t, mount)?;
     let dir = in_mount(t.mount, &mount, t.dir());
     all_refused(t, dir, Errno::ROFS)?;
@@ -129,7 +129,7 @@ fn remount_read_only(t: &Test) -> Case {
 fn no_devices(t: &Test) -> Case {
     let whiteout = syscalls::mknod(t.at("dev"), FileType::CharacterDevice, 0o666, 0);
     t.done("whiteout", whiteout)?;
-    let mount = t.mount.with(Attribute::NoDev);
+    let mount = t.mount.with(Attributes::NO_DEV);
     let mount = mounted(t, mount)?;
     let path = in_mount(t.mount, &mount, &t.at("dev"));
     t.refused("open", syscalls::open_ro(&path), Errno::ACCESS);
@@ -151,7 +151,7 @@ fn no_programs(t: &Test) -> Case {
         syscalls::write_file(t.at("p"), b"#!/bin/sh\nexit 0\n"),
     )?;
     t.done("chmod", syscalls::chmod(t.at("p"), 0o755))?;
-    let mount = t.mount.with(Attribute::NoExec);
+    let mount = t.mount.with(Attributes::NO_EXEC);
     let mount = mounted(t, mount)?;
     let path = in_mount(t.mount, &mount, &t.at("p"));
     let run = |path: PathBuf| {
@@ -173,7 +173,7 @@ fn no_programs(t: &Test) -> Case {
 
 fn no_symlinks(t: &Test) -> Case {
     filled(t)?;
-    let mount = t.mount.with(Attribute::NoSymfollow);
+    let mount = t.mount.with(Attributes::NO_SYMFOLLOW);
     let mount = mounted(t, mount)?;
     let path = in_mount(t.mount, &mount, &t.at("link"));
     t.refused("open", syscalls::open_ro(&path), Errno::LOOP);

@@ -7,11 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use kselftest::{acl, rng::Rng, syscalls::set_xattr};
 use idmap::{
-    Attribute, IdMaps, IdmappedMount, UserNs,
+    Attributes, IdMaps, IdmappedMount, UserNs,
     explain::{AclEntry, OpenMode, Operation},
 };
+use kselftest::{acl, rng::Rng, syscalls::set_xattr};
 use rustix::fs::{
     AtFlags, CWD, FileType, Gid, IFlags, Mode, OFlags, Uid, chmodat, chownat, ioctl_getflags,
     ioctl_setflags, mknodat, openat,
@@ -62,7 +62,7 @@ const DIRECTORY_MODES: [u32; 16] = [
 pub(super) struct World {
     root: PathBuf,
     map: String,
-    attributes: Vec<Attribute>,
+    attributes: Vec<Attributes>,
 }
 
 impl World {
@@ -123,9 +123,9 @@ impl World {
         }
         let mut attributes = Vec::new();
         for attribute in [
-            Attribute::ReadOnly,
-            Attribute::NoExec,
-            Attribute::NoSymfollow,
+            Attributes::READ_ONLY,
+            Attributes::NO_EXEC,
+            Attributes::NO_SYMFOLLOW,
         ] {
             if rng.once_in(10) {
                 attributes.push(attribute);

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! Names of users and groups.
+
+use std::ffi::CString;
+
+use crate::sys;
+
+/// Returns the user and the group of the account with a name: [getpwnam(3)].
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(idmap::account("root"), Some((0, 0)));
+/// assert_eq!(idmap::account("no such account"), None);
+/// ```
+///
+/// [getpwnam(3)]: https://man7.org/linux/man-pages/man3/getpwnam.3.html
+pub fn account(name: &str) -> Option<(u32, u32)> {
+    sys::account(&CString::new(name).ok()?)
+}
+
+/// Returns the id of the group with a name: [getgrnam(3)].
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(idmap::group("root"), Some(0));
+/// ```
+///
+/// [getgrnam(3)]: https://man7.org/linux/man-pages/man3/getgrnam.3.html
+pub fn group(name: &str) -> Option<u32> {
+    sys::group(&CString::new(name).ok()?)
+}
