@@ -103,3 +103,8 @@ pub use self::{
     user_namespace::{Extent, ExtentError, IdMap, MAX_EXTENTS, MapError},
     userns::UserNs,
 };
+
+/// The README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

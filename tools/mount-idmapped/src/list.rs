@@ -137,14 +137,14 @@ mod tests {
     }
 
     fn mount(map: MountMap) -> Mount {
-        Mount {
-            id: 7,
-            target: "/a \"b\"\n".into(),
-            root: "/home".into(),
-            filesystem: "ext4".to_owned(),
-            source: "/dev/vda".to_owned(),
-            map,
-        }
+        let mut mount = idmap::mount_of("/").unwrap();
+        mount.id = 7;
+        mount.target = "/a \"b\"\n".into();
+        mount.root = "/home".into();
+        mount.filesystem = "ext4".to_owned();
+        mount.source = "/dev/vda".to_owned();
+        mount.map = map;
+        mount
     }
 
     #[test]

@@ -133,15 +133,15 @@ fn owner_word<K: Kind>() -> &'static str {
 }
 
 /// Why nothing can be stored for what the caller makes.
-pub(super) fn mapped_fsids(caller: &Caller, folder: &Node) -> String {
-    let access = at(caller, folder);
-    let text = side::<User>(access, folder, caller.user)
-        .or_else(|| side::<Group>(access, folder, caller.group));
+pub(super) fn mapped_fsids(caller: &Caller, directory: &Node) -> String {
+    let access = at(caller, directory);
+    let text = side::<User>(access, directory, caller.user)
+        .or_else(|| side::<Group>(access, directory, caller.group));
     text.unwrap_or_else(|| "the filesystem cannot store the caller's ids".to_owned())
 }
 
 /// Why nothing can be stored for an id of a caller, if so.
-fn side<K: Pick>(access: At<'_>, folder: &Node, id: Option<Id<K, Kernel>>) -> Option<String>
+fn side<K: Pick>(access: At<'_>, directory: &Node, id: Option<Id<K, Kernel>>) -> Option<String>
 where
     MapView: KindIdmap<K, UserNsView>,
     UserNsView: UidGidMap<K>,
@@ -151,18 +151,18 @@ where
     };
     let seen: Id<K, Vfs> = Id::from_caller(id);
     let doing = format!("creating as {} {id}", K::NAME);
-    if !access.has_fsmapping(folder, Some(seen)) {
+    if !access.has_fsmapping(directory, Some(seen)) {
         return Some(format!(
             "{doing}: {id} has no entry in the mount's map{}",
-            if folder.mount.map.is_nop() {
+            if directory.mount.map.is_nop() {
                 " nor in the filesystem's"
             } else {
                 ""
             }
         ));
     }
-    let stored = folder.mount.map.from_vfsid(folder, Some(seen));
-    if folder.on_disk(stored).is_none() {
+    let stored = directory.mount.map.from_vfsid(directory, Some(seen));
+    if directory.on_disk(stored).is_none() {
         return Some(format!(
             "{doing}: {id} has no name in the user namespace that the filesystem was mounted in"
         ));

@@ -188,7 +188,7 @@ impl Workshop {
         made.finish(original)?;
         let status = |file: BorrowedFd<'_>| fstat(file).map_err(|errno| failed("", errno));
         if inode(&status(seen.as_fd())?) != inode(&status(made.file.as_fd())?) {
-            return Err(untried("somebody else moves names beside it"));
+            return Err(untried(MOVED));
         }
         if !original.is_only_plain() {
             let (one, other) = (status(seen.as_fd())?, status(original.file())?);
@@ -262,8 +262,19 @@ impl Workshop {
             Err(errno) => return Err(failed("making a directory beside it", errno)),
         }
         let flags = OPEN.union(OFlags::DIRECTORY);
-        openat(place, name, flags, Bits::empty())
-            .map_err(|errno| failed("opening the directory beside it", errno))
+        let room = openat(place, name, flags, Bits::empty())
+            .map_err(|errno| failed("opening the directory beside it", errno))?;
+        let status = fstat(&room).map_err(|errno| failed("", errno))?;
+        let owner = directory.ids(directory.has_plain()).map(|(user, _)| user);
+        // In a directory that others write to, they may have put another one in its place.
+        if !is_own(&status) && Some(status.st_uid) != owner {
+            return Err(untried(MOVED));
+        }
+        // The caller searches the directory, whatever this program's umask is.
+        let path = self::place(room.as_fd());
+        chmodat(CWD, &*path, Bits::from_raw_mode(0o711), AtFlags::empty())
+            .map_err(|errno| failed("opening the directory beside it", errno))?;
+        Ok(room)
     }
 }
 
@@ -314,6 +325,13 @@ impl New {
         let file = openat(room, name, OPEN, Bits::empty())
             .map_err(|errno| failed("opening one like it", errno))?;
         let made = Self { file };
+        let status = fstat(&made.file).map_err(|errno| failed("", errno))?;
+        // An object with other names, or of somebody else, was put in the place of the new one.
+        let links = if kind == FileType::Directory { 2 } else { 1 };
+        let is_new = status.st_nlink <= links && (is_own(&status) || status.st_uid == user);
+        if !is_new || FileType::from_raw_mode(status.st_mode) != kind {
+            return Err(untried(MOVED));
+        }
         made.own(original, is_plain)?;
         Ok(made)
     }
@@ -413,6 +431,14 @@ impl New {
         }
         Ok(())
     }
+}
+
+/// Why nothing is tried where another process interferes.
+const MOVED: &str = "somebody else moves names beside it";
+
+/// Whether an object belongs to this program.
+fn is_own(status: &Stat) -> bool {
+    status.st_uid == rustix::process::geteuid().as_raw()
 }
 
 fn inode(status: &Stat) -> (u64, u64) {
