@@ -5,12 +5,12 @@
 mod support;
 
 use kernel::{
-    fs::permission::{Access, CallerCaps, CapsRoot, CheckError, DiskCaps},
+    fs::permission::{Access, CallerCaps, CapsRoot, CheckError, DiskCaps, FileCaps},
     uidgid::Uid,
 };
 use support::{
     c_rules::C,
-    fixture::{cap, down, raw, traced, up, Inode, Map, Ns, Who, NONE},
+    fixture::{Inode, Map, NONE, Ns, Who, cap, down, raw, traced, up},
     scenes::{callers, pairs, stored, ways},
 };
 
@@ -212,4 +212,49 @@ fn every_size_and_revision() {
         DiskCaps::to_execute(&bytes),
         Ok(DiskCaps(CapsRoot::V3(None)))
     );
+}
+
+/// Words of an attribute as bytes.
+fn bytes(words: &[u32]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
+
+#[test]
+fn conversion_keeps_capabilities_and_the_effective_flag() {
+    let root = |root| CapsRoot::V3(Uid::new(root));
+    for effective in [0, 1] {
+        let second = bytes(&[0x0200_0000 | effective, 1, 2, 3, 4]);
+        let third = bytes(&[0x0300_0000 | effective, 1, 2, 3, 4, 1000]);
+
+        let mut new = [0; CapsRoot::MAX_SIZE];
+        root(1000).convert(&second, &mut new);
+        assert_eq!(new, *third);
+        CapsRoot::V2.convert(&third, &mut new[..20]);
+        assert_eq!(new[..20], *second);
+
+        let mut stored = third.clone();
+        root(7).store(&mut stored);
+        assert_eq!(stored[..20], third[..20]);
+        assert_eq!(stored[20..], 7u32.to_le_bytes());
+        CapsRoot::V2.store(&mut stored);
+        assert_eq!(stored[20..], 7u32.to_le_bytes());
+    }
+}
+
+#[test]
+fn file_caps_have_one_word_in_revision_1_and_two_later() {
+    let caps = |words: &[u32]| {
+        let caps = FileCaps::new(&bytes(words)).unwrap();
+        (caps.magic, caps.permitted, caps.inheritable)
+    };
+    assert_eq!(caps(&[0x0100_0001, 1, 2]), (0x0100_0001, 1, 2));
+    assert_eq!(caps(&[0x0100_0001, 1, 2, 3, 4]), (0x0100_0001, 1, 2));
+    let (permitted, inheritable) = (3 << 32 | 1, 4 << 32 | 2);
+    for magic in [0x0200_0000, 0x0300_0001] {
+        assert_eq!(
+            caps(&[magic, 1, 2, 3, 4, 5]),
+            (magic, permitted, inheritable)
+        );
+    }
+    assert_eq!(FileCaps::new(&[1, 0, 0]), Err(CheckError::EINVAL));
 }
