@@ -17,6 +17,7 @@
 //! | `namei` | creation, removal and linking of directory entries, and sticky directories |
 //! | `fscaps` | the extended attribute `security.capability` |
 //! | `idmap_mount` | idmaps that mounts get |
+//! | `nested` | idmaps for callers that do not control the filesystem |
 //!
 //! These modules use only `core`, and are also compiled and tested on the host. Their functions do
 //! not sleep, allocate or log. They call the methods of their arguments in the order in which C
@@ -60,6 +61,7 @@ mod generic;
 mod idmap_mount;
 mod init_owner;
 mod namei;
+mod nested;
 mod owner;
 mod traits;
 
@@ -110,6 +112,15 @@ pub use self::{
         Parent,
         Protected,
         StickyCreate, //
+    },
+    nested::{
+        count_ids,
+        may_nest,
+        nest,
+        NestingNamespace,
+        NoNesting,
+        MAX_NAMED_IDS,
+        NESTING_CAPABILITIES, //
     },
     traits::{
         Caller,

@@ -43,10 +43,31 @@ pub enum Capability {
     Fowner = 3,
     /// `CAP_FSETID`
     Fsetid = 4,
+    /// `CAP_SETGID`
+    Setgid = 6,
+    /// `CAP_SETUID`
+    Setuid = 7,
     /// `CAP_SYS_ADMIN`
     SysAdmin = 21,
     /// `CAP_SETFCAP`
     Setfcap = 31,
+}
+
+impl Capability {
+    /// Returns the name that `capabilities(7)` has.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Chown => "CAP_CHOWN",
+            Self::DacOverride => "CAP_DAC_OVERRIDE",
+            Self::DacReadSearch => "CAP_DAC_READ_SEARCH",
+            Self::Fowner => "CAP_FOWNER",
+            Self::Fsetid => "CAP_FSETID",
+            Self::Setgid => "CAP_SETGID",
+            Self::Setuid => "CAP_SETUID",
+            Self::SysAdmin => "CAP_SYS_ADMIN",
+            Self::Setfcap => "CAP_SETFCAP",
+        }
+    }
 }
 
 /// The map of a user namespace for one kind of ids.

@@ -1,0 +1,1 @@
+../../../../../rust/kernel/fs/permission/nested.rs
