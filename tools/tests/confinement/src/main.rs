@@ -49,7 +49,7 @@ fn main() -> ExitCode {
             tally.kinds,
             start.elapsed().as_secs_f64()
         );
-        let pairs = pairs(&kinds, args.partners);
+        let pairs = worlds::pairs(&kinds, args.partners);
         println!("{} pairs of kinds", pairs.len());
         for entries in 0..2 {
             let name = format!("permissions, {entries} ACL entries");
@@ -75,25 +75,6 @@ fn main() -> ExitCode {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     }
-}
-
-/// Returns pairs of kinds for users and for groups.
-fn pairs(kinds: &[Kind], partners: usize) -> Vec<(&Kind, &Kind)> {
-    if partners == 0 {
-        return kinds
-            .iter()
-            .flat_map(|users| kinds.iter().map(move |groups| (users, groups)))
-            .collect();
-    }
-    let mut pairs = Vec::new();
-    for (index, kind) in kinds.iter().enumerate() {
-        for partner in 0..partners {
-            let at = (index * 31 + partner * kinds.len() / partners) % kinds.len();
-            pairs.push((kind, &kinds[at]));
-            pairs.push((&kinds[at], kind));
-        }
-    }
-    pairs
 }
 
 /// Runs a function in some threads, and adds up.
@@ -141,8 +122,8 @@ fn tell(name: &str, start: Instant, report: &Report) -> u64 {
         report.found,
         start.elapsed().as_secs_f64()
     );
-    if let Some(first) = &report.first {
-        print!("{first}");
+    if let Some((_, story)) = &report.simplest {
+        print!("{story}");
     }
     report.found
 }

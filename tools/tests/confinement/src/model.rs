@@ -137,7 +137,7 @@ impl Setup {
             own,
             old: match &self.shown {
                 None => Mount::Nop,
-                Some(maps) => Mount::Idmapped(maps.clone()),
+                Some(maps) => Mount::Idmapped(Box::new(maps.clone())),
             },
             without,
         }
@@ -239,10 +239,10 @@ impl World {
             false => Map::nested(shown, own, map),
         };
         let map = &self.setup.map;
-        Ok(Mount::Idmapped(Maps {
+        Ok(Mount::Idmapped(Box::new(Maps {
             users: nested(&shown.users, &self.own.maps.users, &map.users)?,
             groups: nested(&shown.groups, &self.own.maps.groups, &map.groups)?,
-        }))
+        })))
     }
 
     /// Returns the credentials that the caller can reach, the strongest first, and those of the

@@ -3,6 +3,7 @@
 //! Going through worlds.
 
 use crate::{
+    effects::Effect,
     ids::each,
     model::{Condition, Setup, Target},
     world::Ns,
@@ -27,8 +28,8 @@ pub struct Report {
     pub tried: u64,
     /// How many counterexamples there are.
     pub found: u64,
-    /// The first of them, in words.
-    pub first: Option<String>,
+    /// The simplest of them: its effect, and the story in words.
+    pub simplest: Option<(Effect, String)>,
 }
 
 impl AddAssign for Report {
@@ -38,9 +39,19 @@ impl AddAssign for Report {
         self.targets += other.targets;
         self.tried += other.tried;
         self.found += other.found;
-        if self.first.is_none() {
-            self.first = other.first;
+        if let Some(other) = other.simplest {
+            if self.is_simplest(other.0) {
+                self.simplest = Some(other);
+            }
         }
+    }
+}
+
+impl Report {
+    fn is_simplest(&self, effect: Effect) -> bool {
+        self.simplest
+            .as_ref()
+            .is_none_or(|(simplest, _)| effect < *simplest)
     }
 }
 
@@ -63,9 +74,10 @@ fn check(
         report.tried += 2 * creds.len() as u64;
         if let Some(effect) = world.counterexample(&new, &creds, &target) {
             report.found += 1;
-            report
-                .first
-                .get_or_insert_with(|| world.story(&new, &creds, &target, effect));
+            if report.is_simplest(effect) {
+                let story = world.story(&new, &creds, &target, effect);
+                report.simplest = Some((effect, story));
+            }
         }
     });
 }

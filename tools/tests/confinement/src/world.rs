@@ -126,7 +126,7 @@ pub enum Mount {
     /// It is not idmapped.
     Nop,
     /// From ids of the filesystem's namespace to kernel ids.
-    Idmapped(Maps),
+    Idmapped(Box<Maps>),
 }
 
 impl<K: Select> KindIdmap<K, Ns> for Mount {

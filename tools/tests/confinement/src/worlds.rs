@@ -150,6 +150,23 @@ fn check_nested(shown: &Map, own: &Map, map: &Map) -> [u32; MAX_IDS] {
     expected
 }
 
+/// Returns pairs of kinds for users and for groups: each kind with some partners, and the reverse.
+/// Without partners: all with all.
+pub fn pairs(kinds: &[Kind], partners: usize) -> Vec<(&Kind, &Kind)> {
+    let all = |users| kinds.iter().map(move |groups| (users, groups));
+    if partners == 0 {
+        return kinds.iter().flat_map(all).collect();
+    }
+    let mut pairs = Vec::new();
+    for (index, kind) in kinds.iter().enumerate() {
+        for partner in 0..partners {
+            let other = &kinds[(index * 31 + partner * kinds.len() / partners) % kinds.len()];
+            pairs.extend([(kind, other), (other, kind)]);
+        }
+    }
+    pairs
+}
+
 /// Returns a world of two kinds.
 pub fn setup(count: u32, users: &Kind, groups: &Kind, max_named: u64) -> Setup {
     let shown = match (&users.shown, &groups.shown) {
@@ -233,10 +250,13 @@ impl Random {
         if some == 0 { ids } else { some }
     }
 
-    fn kind(&mut self) -> Kind {
+    /// Returns the maps of a kind. If `few`, then the caller's namespace has one or two ids.
+    fn kind(&mut self, few: bool) -> Kind {
         let all = all_below(self.count);
         let shown = (self.rng.u8(..3) != 0).then(|| self.map(all, all));
-        let range = if self.rng.bool() {
+        let range = if few {
+            1 << self.rng.u32(..self.count) | 1 << self.rng.u32(..self.count)
+        } else if self.rng.bool() {
             all
         } else {
             self.subset(all)
@@ -259,7 +279,8 @@ impl Random {
 
     /// Returns a world. If `without` is a condition, then it does not hold in the world.
     pub fn setup(&mut self, without: Option<Condition>, entries: usize) -> Setup {
-        let (users, groups) = (self.kind(), self.kind());
+        let users = self.kind(without == Some(Condition::Users));
+        let groups = self.kind(without == Some(Condition::Groups));
         let mut setup = setup(self.count, &users, &groups, 1 + entries as u64);
         let all = all_below(self.count);
         if self.rng.u8(..8) == 0 {
