@@ -71,7 +71,7 @@ impl Container {
     /// Likewise one of its users.
     pub(crate) fn ask_as(&self, user: u32, what: &str, path: &Path) -> Result<String, Failure> {
         let mut command = self.command("/proc/self/exe")?;
-        command.args(["answer", &user.to_string(), what]).arg(path);
+        command.args(["syscall", &user.to_string(), what]).arg(path);
         let output = command.output().context("asking a container")?;
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }

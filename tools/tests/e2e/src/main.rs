@@ -70,7 +70,7 @@ enum Task {
     InContainer { rootfs: PathBuf },
     /// Runs an operation in a container
     #[command(hide = true)]
-    SyscallResult {
+    Syscall {
         user: u32,
         what: String,
         path: PathBuf,
@@ -107,7 +107,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Task::InContainer { rootfs } => return told(scene::inside_container(&rootfs)),
-        Task::SyscallResult { user, what, path } => {
+        Task::Syscall { user, what, path } => {
             println!("{}", container::answer(user, &what, &path));
             return ExitCode::SUCCESS;
         }
