@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * fs/mnt_idmapping.c under other names, for comparison with what replaces it.
+ * fs/mnt_idmapping.c with the prefix oracle_, for comparison with Rust.
  */
 #define nop_mnt_idmap		oracle_nop_mnt_idmap
 #define invalid_mnt_idmap	oracle_invalid_mnt_idmap

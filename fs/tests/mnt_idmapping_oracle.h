@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * fs/mnt_idmapping.c under other names, for comparison with what replaces it.
+ * fs/mnt_idmapping.c with the prefix oracle_, for comparison with Rust.
  */
 #ifndef _FS_TESTS_MNT_IDMAPPING_ORACLE_H
 #define _FS_TESTS_MNT_IDMAPPING_ORACLE_H

@@ -6,7 +6,6 @@
 //! reason.
 
 use super::error::CheckError;
-use core::fmt;
 
 /// The reason for which a mount does not get an idmap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,26 +49,6 @@ impl From<NoIdmap> for CheckError {
             | NoIdmap::FilesystemRefuses
             | NoIdmap::Attached => CheckError::EINVAL,
         }
-    }
-}
-
-impl fmt::Display for NoIdmap {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotReplaced => "a map is taken away only from a copy of a mount while it is made",
-            Self::BadFd => "the file descriptor of the user namespace is not open",
-            Self::NotUserNamespace => "the file descriptor is not that of a user namespace",
-            Self::InitialNamespace => "the initial user namespace maps nothing",
-            Self::NamespaceNotControlled => "it takes CAP_SYS_ADMIN over the user namespace",
-            Self::FilesystemsNamespace => {
-                "the user namespace is the one that the filesystem was mounted in"
-            }
-            Self::AlreadyIdmapped => "the mount is idmapped already",
-            Self::KindNotSupported => "filesystems of this kind cannot be idmapped",
-            Self::FilesystemRefuses => "this filesystem cannot be idmapped",
-            Self::FilesystemNotControlled => "it takes CAP_SYS_ADMIN over the filesystem",
-            Self::Attached => "the mount has been attached already",
-        })
     }
 }
 

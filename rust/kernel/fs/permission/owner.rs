@@ -130,7 +130,7 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
     ///
     /// Equals `capable_wrt_inode_uidgid()`.
     #[doc(alias = "capable_wrt_mapped_inode_uidgid")]
-    #[inline]
+    #[inline(never)]
     pub fn capable_wrt_inode_uidgid(
         self,
         inode: &impl InodeAttrs<C::Namespace>,
