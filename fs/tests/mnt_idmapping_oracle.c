@@ -16,3 +16,8 @@
 
 #include "mnt_idmapping_oracle.h"
 #include "../mnt_idmapping.c"
+
+void oracle_set_namespace_id(struct user_namespace *ns, u64 id)
+{
+	ns->ns.ns_id = id;
+}

@@ -3,6 +3,7 @@
 #include <linux/fs.h>
 #include <linux/posix_acl.h>
 #include <linux/security.h>
+#include <linux/spinlock.h>
 #include <linux/user_namespace.h>
 
 __rust_helper void rust_helper_posix_acl_release(struct posix_acl *acl)
@@ -29,3 +30,22 @@ __rust_helper int rust_helper_security_inode_killpriv(struct mnt_idmap *idmap,
 	return security_inode_killpriv(idmap, dentry);
 }
 #endif
+
+__rust_helper u64 rust_helper_user_namespace_id(const struct user_namespace *ns)
+{
+	return ns->ns.ns_id;
+}
+
+__rust_helper unsigned long rust_helper_spin_lock_irqsave(spinlock_t *lock)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(lock, flags);
+	return flags;
+}
+
+__rust_helper void rust_helper_spin_unlock_irqrestore(spinlock_t *lock,
+						      unsigned long flags)
+{
+	spin_unlock_irqrestore(lock, flags);
+}

@@ -18,13 +18,17 @@ pub use self::{
         ExtentArray,
         IdMap,
         MapError,
-        SortedMap,
+        MAX_BASE_EXTENTS,
         MAX_EXTENTS, //
     },
 };
 
+#[allow(unused_imports)] // Without `CONFIG_RUST_MNT_IDMAPPING`.
+pub(crate) use self::id_map::sort_by_first;
+
 use crate::{
     bindings,
+    prelude::*,
     types::Opaque,
     uidgid::{
         Filesystem,
@@ -35,7 +39,10 @@ use crate::{
         User, //
     },
 };
-use core::ptr;
+use core::{
+    mem::offset_of,
+    ptr, //
+};
 
 /// A user namespace.
 ///
@@ -90,12 +97,19 @@ impl UserNamespace {
         ptr::eq(self.as_ptr(), &raw const bindings::init_user_ns)
     }
 
+    /// The number of the namespace, which no other namespace ever gets.
+    #[inline]
+    pub fn id(&self) -> u64 {
+        // SAFETY: `self` is a valid namespace by the type invariants. The number is set before the
+        // namespace is published, and never changes.
+        unsafe { bindings::user_namespace_id(self.as_ptr()) }
+    }
+
     /// The map of one kind of ids, if it has been written.
     ///
-    /// A map is written once, by `map_write()` in `kernel/user_namespace.c`: the extents first, then
-    /// a write barrier, then their number, which was zero before. This reads the number, then
-    /// passes a read barrier: if the number is not zero, then the extents are the final ones. Of a
-    /// map that is still being written nothing is shown.
+    /// `map_write()` in `kernel/user_namespace.c` writes a map once: the extents first, then a write
+    /// barrier, then their number, which was zero before. This function reads the number, then
+    /// passes a read barrier: if the number is not zero, the extents are the final ones.
     pub fn written_map<K: NamespaceKind>(&self) -> Option<WrittenMap<'_>> {
         // SAFETY: `self` is a valid namespace by the type invariants. The map's number of extents is
         // read once and volatile, as by `READ_ONCE()`.
@@ -104,29 +118,31 @@ impl UserNamespace {
             let count = &raw const (*map).__bindgen_anon_1.__bindgen_anon_1.nr_extents;
             (map, count.read_volatile() as usize)
         };
-        // SAFETY: A barrier asks for nothing. It pairs with `smp_wmb()` in `map_write()`. (What
-        // `sync::barrier` calls it depends on the kernel's version.)
+        // SAFETY: A barrier has no requirements. It pairs with `smp_wmb()` in `map_write()`. (The
+        // name in `sync::barrier` depends on the kernel's version.)
         unsafe { bindings::smp_rmb() };
         if count == 0 {
             return None;
         }
-        let few = count <= bindings::UID_GID_MAP_MAX_BASE_EXTENTS as usize;
         // SAFETY: The number is not zero and the barrier was passed, so the map is in its final
-        // state: `forward` and `reverse` are its arrays of `count` extents, or `extent` if `few`.
-        // Neither the map nor the arrays change before the namespace is freed.
+        // state: `extent` holds its extents if there are at most `UID_GID_MAP_MAX_BASE_EXTENTS`,
+        // else `forward` and `reverse` are arrays of `count` extents. Neither the map nor the arrays
+        // change before the namespace is freed. `Extent` has the layout of `struct uid_gid_extent`,
+        // and `map_write()` has checked the invariants of `Extent`.
+        //
+        // INVARIANT: The same function has sorted `forward` and `reverse`.
         unsafe {
             let base = &raw const (*map).__bindgen_anon_1.__bindgen_anon_1.extent;
             let arrays = &raw const (*map).__bindgen_anon_1.__bindgen_anon_2;
-            // INVARIANT: As above.
-            Some(if few {
+            Some(if count <= MAX_BASE_EXTENTS {
                 WrittenMap {
                     forward: core::slice::from_raw_parts(base.cast(), count),
                     reverse: None,
                 }
             } else {
                 WrittenMap {
-                    forward: core::slice::from_raw_parts((*arrays).forward, count),
-                    reverse: Some(core::slice::from_raw_parts((*arrays).reverse, count)),
+                    forward: core::slice::from_raw_parts((*arrays).forward.cast(), count),
+                    reverse: Some(core::slice::from_raw_parts((*arrays).reverse.cast(), count)),
                 }
             })
         }
@@ -164,55 +180,51 @@ impl UserNamespace {
     }
 }
 
+const _: () = {
+    type C = bindings::uid_gid_extent;
+
+    assert!(size_of::<Extent>() == size_of::<C>());
+    assert!(align_of::<Extent>() == align_of::<C>());
+    assert!(offset_of!(C, first) == 0);
+    assert!(offset_of!(C, lower_first) == 4);
+    assert!(offset_of!(C, count) == 8);
+    assert!(MAX_BASE_EXTENTS == bindings::UID_GID_MAP_MAX_BASE_EXTENTS as usize);
+};
+
 /// The id map of a user namespace, written and therefore final.
 ///
 /// # Invariants
 ///
-/// `forward` has at least one extent. If there are more than `UID_GID_MAP_MAX_BASE_EXTENTS`, it
-/// ascends by `first`, and `reverse` has the same extents ascending by `lower_first`.
+/// `forward` has at least one extent, and no two of its extents share an id of either column. If
+/// there are more than [`MAX_BASE_EXTENTS`] extents, `forward` ascends by `first`, and `reverse` has
+/// the same extents ascending by `lower_first`.
 #[derive(Clone, Copy)]
 pub struct WrittenMap<'a> {
-    forward: &'a [bindings::uid_gid_extent],
-    reverse: Option<&'a [bindings::uid_gid_extent]>,
+    forward: &'a [Extent],
+    reverse: Option<&'a [Extent]>,
 }
 
 impl<'a> WrittenMap<'a> {
-    /// The number of extents, at least one.
+    /// The extents, in the order in which the kernel shows them.
     #[inline]
-    #[expect(clippy::len_without_is_empty)]
-    pub fn len(&self) -> usize {
-        self.forward.len()
-    }
-
-    /// The extents, as three numbers each: `first`, `lower_first`, `count`.
-    #[inline]
-    pub fn extents(&self) -> impl Iterator<Item = (u32, u32, u32)> + 'a {
+    pub fn extents(&self) -> &'a [Extent] {
         self.forward
-            .iter()
-            .map(|range| (range.first, range.lower_first, range.count))
     }
 
-    /// The same extents, ascending by `lower_first` if the namespace keeps them so.
+    /// The same extents ascending by `lower_first`, if there are more than [`MAX_BASE_EXTENTS`].
     #[inline]
-    pub fn extents_by_lower(&self) -> impl Iterator<Item = (u32, u32, u32)> + 'a {
-        Self {
-            forward: self.reverse.unwrap_or(self.forward),
-            ..*self
-        }
-        .extents()
+    pub fn extents_from_below(&self) -> Option<&'a [Extent]> {
+        self.reverse
     }
 
     /// Maps `count` ids from `id` on up, if one extent has them all.
     ///
     /// Mirrors `map_id_range_up()` in `kernel/user_namespace.c`.
     pub fn range_up(&self, id: u32, count: u32) -> Option<u32> {
-        let up = |range: &bindings::uid_gid_extent| {
-            let extent = Extent::new(range.lower_first, range.first, range.count).ok()?;
-            extent.range_down(id, count)
-        };
+        let up = |extent: &Extent| extent.inverse().range_down(id, count);
         match self.reverse {
             Some(reverse) => {
-                let after = reverse.partition_point(|range| range.lower_first <= id);
+                let after = reverse.partition_point(|extent| extent.lower_first() <= id);
                 reverse.get(after.checked_sub(1)?).and_then(up)
             }
             None => self.forward.iter().find_map(up),

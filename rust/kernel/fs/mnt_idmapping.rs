@@ -12,7 +12,9 @@
 //! | layer | file | what it is |
 //! | --- | --- | --- |
 //! | export | `ffi.rs` | the functions that C calls, under their C names |
-//! | objects | `idmap.rs` | [`MntIdmap`], the reference counted map of a mount |
+//! | objects | `idmap.rs` | [`MntIdmap`], the reference counted idmap of a mount |
+//! | | `in_use.rs` | the idmaps in use, by user namespace |
+//! | | `kind_map.rs` | the maps of an idmap in kernel memory |
 //! | | [`crate::user_namespace`] | where maps come from |
 //! | ids and maps | `lookup.rs` | [`Lookup`], one direction of a map laid out for lookup |
 //! | | `user_namespace/id_map.rs` | [`IdMap`](crate::user_namespace::IdMap), what a map is and means |
@@ -34,16 +36,19 @@ mod vfsid;
 mod ffi;
 #[cfg(CONFIG_RUST_MNT_IDMAPPING)]
 mod idmap;
+#[cfg(CONFIG_RUST_MNT_IDMAPPING)]
+mod in_use;
+#[cfg(CONFIG_RUST_MNT_IDMAPPING)]
+mod kind_map;
 #[cfg(not(CONFIG_RUST_MNT_IDMAPPING))]
 mod opaque;
 #[cfg(CONFIG_RUST_MNT_IDMAPPING_KUNIT_TEST)]
 pub(crate) mod tests;
 
 pub use self::lookup::{
-    BucketIndex,
-    Lookup,
-    BUCKETS,
-    MAX_BASE_EXTENTS, //
+    bucket_count,
+    fill,
+    Lookup, //
 };
 
 #[cfg(CONFIG_RUST_MNT_IDMAPPING)]

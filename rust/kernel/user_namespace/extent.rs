@@ -171,6 +171,12 @@ impl<T: IdInt> Extent<T> {
         self.count
     }
 
+    /// Whether this is [`Extent::EMPTY`].
+    #[inline(always)]
+    pub fn is_empty(&self) -> bool {
+        self.count == T::ZERO
+    }
+
     /// One past the last id of the upper extent.
     #[inline(always)]
     pub fn end(&self) -> T {

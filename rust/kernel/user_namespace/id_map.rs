@@ -18,6 +18,9 @@ use core::{
 /// The most extents that a map can have, `UID_GID_MAP_MAX_EXTENTS`.
 pub const MAX_EXTENTS: usize = 340;
 
+/// The most extents that a map has without memory of its own, `UID_GID_MAP_MAX_BASE_EXTENTS`.
+pub const MAX_BASE_EXTENTS: usize = 5;
+
 /// Why a list of extents is no map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MapError {
@@ -104,8 +107,7 @@ pub struct IdMap<B>(B);
 impl<T: IdInt, B: Deref<Target = [Extent<T>]>> IdMap<B> {
     /// Checks extents by the rules of `map_write()` in `kernel/user_namespace.c`.
     ///
-    /// Compares every extent with every other; [`SortedMap::new`] is for maps whose length an
-    /// unprivileged program may choose.
+    /// Compares every extent with every other.
     pub fn from_storage(extents: B) -> Result<Self, MapError> {
         check_count(&extents)?;
         for (b, second) in extents.iter().enumerate() {
@@ -294,54 +296,17 @@ impl<T: IdInt, B: Deref<Target = [Extent<T>]>> fmt::Debug for IdMap<B> {
     }
 }
 
-/// A valid map in the order of its first ids, for one direction of lookup.
+/// Puts extents in the order of their first ids.
 ///
-/// # Invariants
-///
-/// There are 1 to [`MAX_EXTENTS`] extents, none of them empty, ascending, and no two upper extents
-/// share an id.
-#[derive(Clone, Copy)]
-pub struct SortedMap<B>(B);
-
-impl<T: IdInt, B: DerefMut<Target = [Extent<T>]>> SortedMap<B> {
-    /// Sorts the extents and checks that no id is mapped twice.
-    ///
-    /// Inserts one by one, which for the two inputs of the kernel is the right way: few extents, or
-    /// extents that are in order already.
-    pub fn new(mut extents: B) -> Result<Self, MapError> {
-        check_count(&extents)?;
-        for sorted in 1..extents.len() {
-            for lower in (0..sorted).rev() {
-                match extents.get_mut(lower..) {
-                    Some([a, b, ..]) if a.first() > b.first() => core::mem::swap(a, b),
-                    _ => break,
-                }
+/// Inserts one by one, which is the right way for as few extents as a lookup stores inline.
+pub fn sort_by_first<T: IdInt>(extents: &mut [Extent<T>]) {
+    for sorted in 1..extents.len() {
+        for lower in (0..sorted).rev() {
+            match extents.get_mut(lower..) {
+                Some([a, b, ..]) if a.first() > b.first() => core::mem::swap(a, b),
+                _ => break,
             }
         }
-        for (line, pair) in extents.windows(2).enumerate() {
-            if let [a, b] = pair {
-                if a.overlaps(b) {
-                    return Err(MapError::FirstOverlap(line, line.wrapping_add(1)));
-                }
-            }
-        }
-        // INVARIANT: Each condition was just established or checked.
-        Ok(Self(extents))
-    }
-}
-
-impl<T: IdInt, B: Deref<Target = [Extent<T>]>> SortedMap<B> {
-    /// The extents, ascending.
-    #[inline(always)]
-    pub fn extents(&self) -> &[Extent<T>] {
-        &self.0
-    }
-
-    /// Maps an id that one of the extents `from..=to` has, if any.
-    pub fn find(&self, id: T, from: usize, to: usize) -> Option<T> {
-        let range = self.0.get(from..=to)?;
-        let after = range.partition_point(|extent| extent.first() <= id);
-        range.get(after.checked_sub(1)?)?.down(id)
     }
 }
 

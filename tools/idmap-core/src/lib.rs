@@ -25,7 +25,7 @@ pub mod user_namespace {
 
     pub use self::{
         extent::{Extent, ExtentError, IdInt},
-        id_map::{ExtentArray, IdMap, MapError, SortedMap, MAX_EXTENTS},
+        id_map::{ExtentArray, sort_by_first, IdMap, MapError, MAX_BASE_EXTENTS, MAX_EXTENTS},
     };
 }
 
@@ -40,7 +40,7 @@ pub mod fs {
         mod lookup;
         mod vfsid;
 
-        pub use self::lookup::{BucketIndex, Lookup, BUCKETS, MAX_BASE_EXTENTS};
+        pub use self::lookup::{bucket_count, fill, Lookup};
     }
 }
 

@@ -14,11 +14,8 @@
 
 mod support;
 
-use kernel::{
-    fs::mnt_idmapping::{BucketIndex, Lookup, BUCKETS},
-    user_namespace::{Extent, ExtentError, IdInt, IdMap, MapError, SortedMap},
-};
-use support::{all_extents, Raw, Relation, Small, Tiny};
+use kernel::user_namespace::{Extent, ExtentError, IdInt, IdMap, MapError};
+use support::{all_extents, lookups, Raw, Relation, Small, Tiny};
 
 /// Calls `check` with every list of up to three of the ranges.
 fn every_list<T: Small>(mut check: impl FnMut(&[Raw], &[Extent<T>])) -> usize {
@@ -46,13 +43,8 @@ fn widen<T: Small>(id: Option<T>) -> Option<u8> {
 
 /// Compares both layouts of one direction with what it should be.
 fn check_tables<T: Small>(extents: &[Extent<T>], expected: &[Option<u8>; 256]) {
-    let n = extents.len();
-    let mut room = [Extent::EMPTY; 3];
-    room[..n].copy_from_slice(extents);
-    let sorted = SortedMap::new(&mut room[..n]).unwrap();
-    let few = Lookup::<T, &mut [Extent<T>], &mut BucketIndex>::inline(&sorted).unwrap();
-    let mut directory = [u16::MAX; BUCKETS];
-    let many = Lookup::out_of_line(sorted, &mut directory);
+    let (few, many) = lookups(extents);
+    let few = few.unwrap();
     for id in T::all() {
         let expected = expected[usize::from(id.to_u8())].unwrap_or(T::NONE.to_u8());
         assert_eq!(few.get(id).to_u8(), expected, "few: {extents:?} at {id}");
@@ -90,17 +82,6 @@ fn every_map_of_up_to_three_ranges() {
         let expected = Relation::new(raw, Id::NONE.0);
         let map = IdMap::from_storage(extents);
         assert_eq!(map.is_ok(), expected.is_map(), "{raw:?}");
-
-        // For one direction the other may be any.
-        let mut room = [Extent::EMPTY; 3];
-        let room = &mut room[..extents.len()];
-        room.copy_from_slice(extents);
-        let sorted = SortedMap::new(room);
-        assert_eq!(
-            sorted.is_ok(),
-            !raw.is_empty() && !expected.twice[0],
-            "{raw:?}"
-        );
 
         match map {
             Ok(map) => {
@@ -248,9 +229,7 @@ fn every_map_of_one_range_of_u8() {
     let mut maps = 0;
     for (raw, extent) in all_extents::<u8>() {
         let map = IdMap::new([extent]).unwrap();
-        let mut sorted = [extent];
-        let sorted = SortedMap::new(sorted.as_mut_slice()).unwrap();
-        let table = Lookup::<u8, &mut [Extent<u8>], &mut BucketIndex>::inline(&sorted).unwrap();
+        let table = lookups(&[extent]).0.unwrap();
         let (first, lower, count) = raw;
         for id in 0..=u8::MAX {
             let down = (first..first + count)

@@ -10,7 +10,6 @@ mod support;
 
 use kernel::{
     fs::{
-        mnt_idmapping::{Lookup, BUCKETS, MAX_BASE_EXTENTS},
         mode::{Mask, Mode, Valid},
         permission::{
             Access, CallerCaps, CapsRoot, CheckError, DiskCaps, IattrValues, IdmapRequest,
@@ -19,9 +18,12 @@ use kernel::{
     },
     host,
     uidgid::{Filesystem, Id, Local, Uid, Vfs},
-    user_namespace::{Extent, IdMap, MapError, SortedMap, MAX_EXTENTS},
+    user_namespace::{Extent, IdMap, MapError, MAX_BASE_EXTENTS, MAX_EXTENTS},
 };
-use support::fixture::{entry, plain_entry, raw, Acl, Inode, Map, Ns, Ranges, Who, NONE};
+use support::{
+    fixture::{entry, plain_entry, raw, Acl, Inode, Map, Ns, Ranges, Who, NONE},
+    lookups,
+};
 
 fn who(fsuid: u32, fsgid: u32, groups: &[u32]) -> Who {
     Who {
@@ -436,12 +438,8 @@ fn both_directions_of_a_map_agree() {
 
 /// What the kernel's table of these ranges says.
 fn look_up(extents: &[Extent]) -> impl Fn(u32) -> Option<u32> {
-    let sorted = SortedMap::new(extents.to_vec()).unwrap();
-    let table = if extents.len() <= MAX_BASE_EXTENTS {
-        Lookup::inline(&sorted).unwrap()
-    } else {
-        Lookup::out_of_line(sorted, Box::new([u16::MAX; BUCKETS]))
-    };
+    let (few, many) = lookups(extents);
+    let table = few.unwrap_or(many);
     move |id| Some(table.get(id)).filter(|&id| id != NONE)
 }
 

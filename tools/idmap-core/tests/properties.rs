@@ -2,11 +2,14 @@
 
 //! Maps of the kernel's size, with 1 to 340 ranges of awkward shapes.
 
+mod support;
+
 use kernel::{
-    fs::mnt_idmapping::{BucketIndex, Lookup, BUCKETS, MAX_BASE_EXTENTS},
-    user_namespace::{Extent, IdMap, MapError, SortedMap, MAX_EXTENTS},
+    fs::mnt_idmapping::fill,
+    user_namespace::{Extent, ExtentError, IdMap, MapError, MAX_BASE_EXTENTS, MAX_EXTENTS},
 };
 use proptest::{prelude::*, sample::Index, test_runner::TestCaseResult};
+use support::lookups;
 
 /// Ids that exist: all but the greatest number.
 const IDS: u64 = u32::MAX as u64;
@@ -179,16 +182,14 @@ fn inverse(ranges: &[Extent]) -> Vec<Extent> {
 /// Compares the layouts of one direction with the map's definition.
 fn check_tables(ranges: &[Extent], random: &[u32]) -> TestCaseResult {
     let map = IdMap::from_storage(ranges).unwrap();
-    let sorted = SortedMap::new(ranges.to_vec()).unwrap();
-    let few = Lookup::<u32, Vec<Extent>, Box<BucketIndex>>::inline(&sorted);
-    prop_assert_eq!(few.is_ok(), ranges.len() <= MAX_BASE_EXTENTS);
-    let many = Lookup::out_of_line(sorted, Box::new([u16::MAX; BUCKETS]));
+    let (few, many) = lookups(ranges);
+    prop_assert_eq!(few.is_some(), ranges.len() <= MAX_BASE_EXTENTS);
     for id in edges(ranges).iter().chain(random).copied() {
         let expected = map.down(id).unwrap_or(u32::MAX);
         let has = expected != u32::MAX;
         prop_assert_eq!(many.get(id), expected, "many: {} of {:?}", id, ranges);
         prop_assert_eq!(many.has(id), has, "many: {} of {:?}", id, ranges);
-        if let Ok(few) = &few {
+        if let Some(few) = &few {
             prop_assert_eq!(few.get(id), expected, "few: {} of {:?}", id, ranges);
             prop_assert_eq!(few.has(id), has, "few: {} of {:?}", id, ranges);
         }
@@ -219,6 +220,22 @@ proptest! {
     ) {
         check_tables(&ranges, &random)?;
         check_tables(&inverse(&ranges), &random)?;
+    }
+
+    /// The scale of a directory keeps each id of the span within the directory, and comes near to
+    /// the quotient of 64 bits that it stands for.
+    #[test]
+    fn the_scale_is_nearly_the_quotient(
+        parts in 1usize..=MAX_EXTENTS * 3 / 2,
+        span in prop_oneof![1..=2000u32, any::<u32>().prop_map(|span| span.max(1))],
+    ) {
+        let extent = Extent::new(0, 0, span).unwrap();
+        let mut directory = vec![u16::MAX; parts];
+        let scale = fill(&mut directory, |entry| entry, 0, span, [extent].into_iter());
+        let exact = ((parts as u64) << 32) / u64::from(span);
+        prop_assert!(scale <= exact, "{} {}", scale, exact);
+        prop_assert!(scale >= exact - exact / (1 << 14) - 1, "{} {}", scale, exact);
+        prop_assert!(directory.iter().all(|&entry| entry == 0));
     }
 
     #[test]
@@ -379,21 +396,16 @@ proptest! {
             error,
             Some(if lower { MapError::LowerOverlap(a, b) } else { MapError::FirstOverlap(a, b) })
         );
-        prop_assert_eq!(SortedMap::new(ranges).is_ok(), lower);
     }
 }
 
 #[test]
 fn a_map_has_1_to_340_ranges() {
-    let mut ranges: Vec<Extent> = (0..=MAX_EXTENTS as u32)
+    let ranges: Vec<Extent> = (0..=MAX_EXTENTS as u32)
         .map(|i| Extent::new(2 * i, 2 * i, 1).unwrap())
         .collect();
     assert_eq!(
         IdMap::from_storage(&ranges[..]).err(),
-        Some(MapError::TooMany)
-    );
-    assert_eq!(
-        SortedMap::new(&mut ranges[..]).err(),
         Some(MapError::TooMany)
     );
     let text: String = ranges.iter().map(|range| format!("{range}\n")).collect();
@@ -403,18 +415,16 @@ fn a_map_has_1_to_340_ranges() {
         Some(MapError::TooMany)
     );
     assert!(IdMap::from_storage(&ranges[..MAX_EXTENTS]).is_ok());
-    assert!(SortedMap::new(&mut ranges[..MAX_EXTENTS]).is_ok());
     assert_eq!(
         IdMap::<&[Extent]>::from_storage(&[]).err(),
         Some(MapError::Empty)
     );
     assert_eq!(
-        SortedMap::<&mut [Extent]>::new(&mut []).err(),
-        Some(MapError::Empty)
-    );
-    assert_eq!(
         IdMap::from_storage([Extent::<u32>::EMPTY].as_slice()).err(),
-        SortedMap::new([Extent::<u32>::EMPTY].as_mut_slice()).err(),
+        Some(MapError::Extent {
+            line: 0,
+            error: ExtentError::Empty
+        }),
     );
 }
 

@@ -3,24 +3,22 @@
 //! The id mapping of a mount as an object.
 
 use super::{
-    BucketIndex,
-    Lookup,
-    BUCKETS,
-    MAX_BASE_EXTENTS, //
+    in_use::{
+        InUse,
+        Link, //
+    },
+    kind_map::{
+        KLookup,
+        KindMap, //
+    },
 };
 use crate::{
-    alloc::{
-        flags::GFP_KERNEL_ACCOUNT,
-        KVec, //
-    },
+    alloc::flags::GFP_KERNEL_ACCOUNT,
     bindings,
     prelude::*,
-    sync::{
-        aref::{
-            ARef,
-            AlwaysRefCounted, //
-        },
-        Refcount, //
+    sync::aref::{
+        ARef,
+        AlwaysRefCounted, //
     },
     types::Opaque,
     uidgid::{
@@ -32,226 +30,138 @@ use crate::{
         Vfs, //
     },
     user_namespace::{
-        Extent,
         NamespaceKind,
-        SortedMap,
-        UserNamespace,
-        WrittenMap, //
+        UserNamespace, //
     },
 };
-use core::{
-    ops::{
-        Deref,
-        DerefMut, //
-    },
-    ptr::{
-        self,
-        NonNull, //
-    },
+use core::ptr::{
+    self,
+    NonNull, //
 };
 
-/// A [`Lookup`] in kernel memory.
-type KLookup = Lookup<u32, KVec<Extent>, KBox<BucketIndex>>;
-
-/// The map of a mount for one [kind](crate::uidgid::Kind) of ids.
-struct KindMap {
-    /// From the filesystem to what is seen through the mount.
-    down: KLookup,
-    /// From what is seen through the mount to the filesystem.
-    up: KLookup,
-    /// The extents in the order in which they were written, if there are at most [`MAX_BASE_EXTENTS`].
-    ///
-    /// More than that are in ascending order wherever the kernel shows them, which is how `down`
-    /// has them.
-    written: BaseExtents,
-}
-
-/// Up to [`MAX_BASE_EXTENTS`] extents.
-#[derive(Clone, Copy)]
-struct BaseExtents {
-    extents: [Extent; MAX_BASE_EXTENTS],
-    len: usize,
-}
-
-impl BaseExtents {
-    const EMPTY: Self = Self {
-        extents: [Extent::EMPTY; MAX_BASE_EXTENTS],
-        len: 0,
-    };
-
-    fn push(&mut self, extent: Extent) -> Result {
-        *self.extents.get_mut(self.len).ok_or(EINVAL)? = extent;
-        self.len = self.len.wrapping_add(1);
-        Ok(())
-    }
-
-    fn inverse(mut self) -> Self {
-        for extent in self.iter_mut() {
-            *extent = extent.inverse();
-        }
-        self
-    }
-}
-
-impl Deref for BaseExtents {
-    type Target = [Extent];
-
-    fn deref(&self) -> &[Extent] {
-        self.extents.get(..self.len).unwrap_or(&[])
-    }
-}
-
-impl DerefMut for BaseExtents {
-    fn deref_mut(&mut self) -> &mut [Extent] {
-        self.extents.get_mut(..self.len).unwrap_or(&mut [])
-    }
-}
-
-impl KindMap {
-    const EMPTY: Self = Self {
-        down: Lookup::EMPTY,
-        up: Lookup::EMPTY,
-        written: BaseExtents::EMPTY,
-    };
-
-    /// Copies and lays out the map of a user namespace.
-    fn new(source: WrittenMap<'_>) -> Result<Self> {
-        // `map_write()` has checked the same.
-        let checked = |(first, lower_first, count)| {
-            Extent::new(first, lower_first, count).map_err(|_| EINVAL)
-        };
-        if source.len() <= MAX_BASE_EXTENTS {
-            let mut written = BaseExtents::EMPTY;
-            for range in source.extents() {
-                written.push(checked(range)?)?;
-            }
-            let few = |list| {
-                SortedMap::new(list)
-                    .and_then(|map| Lookup::inline(&map))
-                    .map_err(|_| EINVAL)
-            };
-            Ok(Self {
-                down: few(written)?,
-                up: few(written.inverse())?,
-                written,
-            })
-        } else {
-            let mut forward = KVec::with_capacity(source.len(), GFP_KERNEL_ACCOUNT)?;
-            for range in source.extents() {
-                forward.push(checked(range)?, GFP_KERNEL_ACCOUNT)?;
-            }
-            let mut reverse = KVec::with_capacity(source.len(), GFP_KERNEL_ACCOUNT)?;
-            for range in source.extents_by_lower() {
-                reverse.push(checked(range)?.inverse(), GFP_KERNEL_ACCOUNT)?;
-            }
-            Ok(Self {
-                down: out_of_line(forward)?,
-                up: out_of_line(reverse)?,
-                written: BaseExtents::EMPTY,
-            })
-        }
-    }
-
-    /// The extents in the order in which the kernel shows them.
-    fn extents(&self) -> &[Extent] {
-        self.down.out_of_line_extents().unwrap_or(&self.written)
-    }
-}
-
-/// Lays out more than [`MAX_BASE_EXTENTS`] extents.
-fn out_of_line(extents: KVec<Extent>) -> Result<KLookup> {
-    let extents = SortedMap::new(extents).map_err(|_| EINVAL)?;
-    let buckets = KBox::new([0; BUCKETS], GFP_KERNEL_ACCOUNT)?;
-    Ok(Lookup::out_of_line(extents, buckets))
-}
-
-/// What a mount's map has for each [kind](crate::uidgid::Kind) of id.
+/// The part of an idmap for a [kind](crate::uidgid::Kind) of ids.
 pub trait MappedKind: NamespaceKind {
     #[doc(hidden)]
-    fn lookups(idmap: &MntIdmap) -> [&KLookup; 2];
+    fn kind_map(idmap: &MntIdmap) -> &KindMap;
+
+    /// The lookups down and up.
     #[doc(hidden)]
-    fn extents(idmap: &MntIdmap) -> &[Extent];
+    #[inline(always)]
+    fn lookups(idmap: &MntIdmap) -> [&KLookup; 2] {
+        let map = Self::kind_map(idmap);
+        [&map.down, &map.up]
+    }
 }
 
 impl MappedKind for User {
     #[inline(always)]
-    fn lookups(idmap: &MntIdmap) -> [&KLookup; 2] {
-        [&idmap.users.down, &idmap.users.up]
-    }
-
-    fn extents(idmap: &MntIdmap) -> &[Extent] {
-        idmap.users.extents()
+    fn kind_map(idmap: &MntIdmap) -> &KindMap {
+        &idmap.users
     }
 }
 
 impl MappedKind for Group {
     #[inline(always)]
-    fn lookups(idmap: &MntIdmap) -> [&KLookup; 2] {
-        [&idmap.groups.down, &idmap.groups.up]
-    }
-
-    fn extents(idmap: &MntIdmap) -> &[Extent] {
-        idmap.groups.extents()
+    fn kind_map(idmap: &MntIdmap) -> &KindMap {
+        // SAFETY: By the type invariants the pointer is valid for as long as the idmap.
+        unsafe { &*idmap.groups }
     }
 }
 
-/// The id mapping of a mount.
+/// The idmap of a mount.
 ///
-/// This is what C code holds as `struct mnt_idmap *`. Two of them are static and told apart by
-/// their address: the one of mounts that are not idmapped, which maps each id to itself, and the
-/// one that maps nothing. All others are made from a user namespace, and are freed with their last
-/// reference.
+/// This is what C code holds as `struct mnt_idmap *`. Two idmaps are static and told apart by their
+/// address: the one of mounts that are not idmapped, which maps each id to itself, and the one that
+/// maps no id. All others are made from a user namespace, shared by all mounts that are idmapped by
+/// the namespace, and freed with their last reference.
 ///
 /// # Invariants
 ///
-/// `count` is the number of references of a map that is not static. The maps never change.
+/// - The maps never change.
+/// - `groups` points to a map that lives as long as the idmap: to `own_groups` if there is one, to
+///   `users` if the namespace maps users and groups alike, to a static map if the idmap is static.
+/// - If the idmap is not static, `count` is the number of its references.
 pub struct MntIdmap {
     users: KindMap,
-    groups: KindMap,
+    groups: *const KindMap,
+    own_groups: Option<KBox<KindMap>>,
     count: Opaque<bindings::refcount_t>,
+    link: Link,
 }
 
-// SAFETY: The maps never change and own what they point to, and the count is atomic.
+// SAFETY: The maps never change, and the idmap owns them; the count is atomic, and `Link` is `Sync`.
 unsafe impl Send for MntIdmap {}
 
-// SAFETY: See above.
+// SAFETY: The maps never change; the count is atomic, and `Link` is `Sync`.
 unsafe impl Sync for MntIdmap {}
+
+/// The map of groups of the static idmaps.
+static NO_GROUPS: KindMap = KindMap::EMPTY;
 
 impl MntIdmap {
     /// A map of nothing, for the two static ones.
     pub(super) const fn empty() -> Self {
         Self {
             users: KindMap::EMPTY,
-            groups: KindMap::EMPTY,
+            groups: &raw const NO_GROUPS,
+            own_groups: None,
             count: new_count(),
+            link: Link::new(0),
         }
     }
 
-    /// Makes the map of a mount from a user namespace.
+    /// Returns the idmap of a user namespace: the one that is in use, or else a new one.
     ///
     /// # Errors
     ///
     /// [`EINVAL`] if one of the namespace's maps has not been written yet, [`ENOMEM`] if memory is
-    /// short; nothing is left behind.
+    /// short.
     ///
     /// Mirrors `alloc_mnt_idmap()`.
     pub(in crate::fs) fn new(ns: &UserNamespace) -> Result<ARef<Self>> {
+        let in_use = InUse::get_or_allocate()?;
+        let ns_id = ns.id();
+        match in_use.find(ns_id) {
+            Some(idmap) => Ok(idmap),
+            None => Ok(in_use.add(Self::allocate(ns, ns_id)?)),
+        }
+    }
+
+    /// Makes the idmap of a user namespace.
+    fn allocate(ns: &UserNamespace, ns_id: u64) -> Result<KBox<Self>> {
         let users = ns.written_map::<User>().ok_or(EINVAL)?;
-        let users = KindMap::new(users)?;
         let groups = ns.written_map::<Group>().ok_or(EINVAL)?;
-        let groups = KindMap::new(groups)?;
-        // INVARIANT: The one reference is the caller's.
-        let idmap = KBox::new(
+        let (own_groups, users) = match users.extents() {
+            extents if groups.extents() != extents => (
+                Some(KBox::new(KindMap::new(groups)?, GFP_KERNEL_ACCOUNT)?),
+                KindMap::new(users)?,
+            ),
+            // Most maps are of this kind, and made in place.
+            [extent] => return Self::boxed(KindMap::one(extent)?, None, ns_id),
+            _ => (None, KindMap::new(users)?),
+        };
+        Self::boxed(users, own_groups, ns_id)
+    }
+
+    #[inline(always)]
+    fn boxed(users: KindMap, own_groups: Option<KBox<KindMap>>, ns_id: u64) -> Result<KBox<Self>> {
+        let mut idmap = KBox::new(
             Self {
                 users,
-                groups,
+                // INVARIANT: Replaced below.
+                groups: &raw const NO_GROUPS,
+                own_groups,
                 count: new_count(),
+                link: Link::new(ns_id),
             },
             GFP_KERNEL_ACCOUNT,
         )?;
-        let idmap = NonNull::from(KBox::leak(idmap));
-        // SAFETY: The object is valid, and the one reference is handed over.
-        Ok(unsafe { ARef::from_raw(idmap) })
+        // INVARIANT: The idmap stays where it is, and its one reference is the caller's.
+        idmap.groups = match &idmap.own_groups {
+            Some(groups) => ptr::from_ref(&**groups),
+            None => &raw const idmap.users,
+        };
+        Ok(idmap)
     }
 
     /// The memory that the map takes of the slab allocator.
@@ -259,15 +169,18 @@ impl MntIdmap {
     pub(super) fn slab_bytes(&self) -> usize {
         // SAFETY: Only pointers to memory from `kmalloc()` are passed here.
         let ksize = |memory: *const c_void| unsafe { bindings::ksize(memory) };
-        let lookups = [User::lookups(self), Group::lookups(self)];
-        let many = lookups
-            .iter()
-            .flatten()
-            .filter_map(|t| t.out_of_line_extents());
-        many.fold(ksize(self.as_ptr().cast()), |sum, extents| {
-            // The buckets fill a slab object.
-            sum + ksize(extents.as_ptr().cast()) + size_of::<BucketIndex>()
-        })
+        let parts = |map: &KindMap| {
+            map.down
+                .out_of_line_parts()
+                .map_or(0, |(extents, buckets)| {
+                    ksize(extents.as_ptr().cast()) + ksize(buckets.as_ptr().cast())
+                })
+        };
+        let mut sum = ksize(self.as_ptr().cast()) + parts(&self.users);
+        if !ptr::eq(User::kind_map(self), Group::kind_map(self)) {
+            sum += ksize(self.groups.cast()) + parts(Group::kind_map(self));
+        }
+        sum
     }
 
     /// Makes a reference from C's pointer.
@@ -353,8 +266,10 @@ impl MntIdmap {
         if !fs_userns.is_initial() {
             return None;
         }
-        let [down, _] = K::lookups(self);
-        down.get_inline(Id::to_c(id)).map(Id::from_c)
+        K::kind_map(self)
+            .down
+            .get_inline(Id::to_c(id))
+            .map(Id::from_c)
     }
 
     /// [`MntIdmap::make_vfsid`] for a filesystem that was mounted in a user namespace of its own.
@@ -370,8 +285,7 @@ impl MntIdmap {
 
     #[inline(always)]
     fn down<K: MappedKind>(&self, id: Option<Id<K, Local>>) -> Option<Id<K, Vfs>> {
-        let [down, _] = K::lookups(self);
-        Id::from_c(down.get(Id::to_c(id)))
+        Id::from_c(K::kind_map(self).down.get(Id::to_c(id)))
     }
 
     /// What to store in an inode for an owner that is seen through the mount, if it can be stored.
@@ -422,8 +336,7 @@ impl MntIdmap {
 
     #[inline(always)]
     fn up<K: MappedKind>(&self, id: Option<Id<K, Vfs>>) -> Option<Id<K, Local>> {
-        let [_, up] = K::lookups(self);
-        Id::from_c(up.get(Id::to_c(id)))
+        Id::from_c(K::kind_map(self).up.get(Id::to_c(id)))
     }
 
     /// The extents of the map as a namespace sees them: `first`, the lower id as `ns` calls it,
@@ -433,16 +346,22 @@ impl MntIdmap {
         ns: &'a UserNamespace,
     ) -> impl Iterator<Item = (u32, u32, u32)> + 'a {
         let map = ns.written_map::<K>();
-        K::extents(self).iter().filter_map(move |extent| {
+        let extents = K::kind_map(self).extents();
+        (0..extents.len()).filter_map(move |index| {
+            let extent = extents.get(index)?;
             let lower = map?.range_up(extent.lower_first(), extent.count())?;
             Some((extent.first(), lower, extent.count()))
         })
     }
 
     #[inline(always)]
-    fn count(&self) -> &Refcount {
-        // SAFETY: `Refcount` is a transparent wrapper of what `count` is of.
-        unsafe { &*ptr::from_ref(&self.count).cast() }
+    pub(super) fn count(&self) -> *mut bindings::refcount_t {
+        self.count.get()
+    }
+
+    #[inline(always)]
+    pub(super) fn link(&self) -> &Link {
+        &self.link
     }
 }
 
@@ -453,24 +372,26 @@ const fn new_count() -> Opaque<bindings::refcount_t> {
     })
 }
 
-// SAFETY: Objects that are not static are freed with their last reference only, and static ones
-// live forever.
+// SAFETY: Idmaps that are not static are freed with their last reference only, and static ones live
+// forever.
 unsafe impl AlwaysRefCounted for MntIdmap {
     #[inline]
     fn inc_ref(&self) {
         if self.is_idmapped() {
-            self.count().inc();
+            // SAFETY: The count is valid.
+            unsafe { bindings::refcount_inc(self.count()) };
         }
     }
 
     #[inline]
     unsafe fn dec_ref(obj: NonNull<Self>) {
-        // SAFETY: The caller gives its reference back, so the object was valid until now.
-        let idmap = unsafe { obj.as_ref() };
-        if idmap.is_idmapped() && idmap.count().dec_and_test() {
-            // SAFETY: This was the last reference, and `MntIdmap::new()` made the object of a
-            // `KBox`. Freeing does not sleep: it is `kfree()` throughout.
-            drop(unsafe { KBox::from_raw(obj.as_ptr()) });
+        // SAFETY: The caller has a reference.
+        if unsafe { obj.as_ref() }.is_idmapped() {
+            // Freeing does not sleep: it is `kfree()` throughout.
+            //
+            // SAFETY: The caller has a reference and gives it up. `MntIdmap::new()` has added each
+            // idmap that is not static.
+            drop(unsafe { InUse::put(obj) });
         }
     }
 }

@@ -1,43 +1,29 @@
-// SPDX-License-Identifier: GPL-2.0 OR MIT
+// SPDX-License-Identifier: GPL-2.0
 
 //! One direction of an id map, laid out for lookup.
 //!
-//! Every `stat`, every permission check and every new inode on an idmapped mount looks ids up. The
+//! Every `stat()`, every permission check and every new inode on an idmapped mount looks ids up. The
 //! layout is chosen when the idmap is allocated, by the number of extents:
 //!
-//! - *one extent*: it is the [`Lookup::head`], the first thing that a lookup tries;
-//! - *up to [`MAX_BASE_EXTENTS`]*: the head is the middle one, and at most two more on the id's side of it are
-//!   tried;
-//! - *more*: the head is the lowest one, and an index of [`BUCKETS`] equal parts of the whole span
-//!   holds for each part the first extent that reaches into it. A lookup tries that extent first,
-//!   then searches the other extents of the part.
+//! - *one extent*: it is the [`Lookup::head`], which a lookup tries first;
+//! - *up to five*, the `UID_GID_MAP_MAX_BASE_EXTENTS` of C: the head is the middle one, and a lookup
+//!   tries at most two more on the id's side of it;
+//! - *more*: the head is the lowest one, and the whole span is divided into buckets of equal length.
+//!   A bucket holds the first extent that reaches into it. A lookup tries that extent first, then
+//!   searches the other extents of the bucket.
 
 use crate::user_namespace::{
     Extent,
-    IdInt,
-    MapError,
-    SortedMap, //
+    IdInt, //
 };
-use core::ops::{
-    Deref,
-    DerefMut, //
-};
+use core::ops::Deref;
 
-/// The maximum number of extents that a [`Lookup`] stores inline: `UID_GID_MAP_MAX_BASE_EXTENTS`.
-pub const MAX_BASE_EXTENTS: usize = 5;
-
-/// The number of parts that the span of a map is divided into.
-pub const BUCKETS: usize = 512;
-
-/// For each part of the span, the first extent that reaches into it.
-pub type BucketIndex = [u16; BUCKETS];
-
-/// One direction of a map: finds what an id is mapped to.
+/// One direction of a map: finds the id that an id is mapped to.
 ///
-/// `E` and `D` store the extents and the buckets of a map with more than [`MAX_BASE_EXTENTS`]
-/// extents, such as a vector and a box.
+/// `E` and `D` store the extents and the buckets of a map with more than
+/// [`MAX_BASE_EXTENTS`](crate::user_namespace::MAX_BASE_EXTENTS) extents, such as two vectors.
 pub struct Lookup<T, E, D> {
-    /// What is tried first.
+    /// The extent that is tried first.
     head: Extent<T>,
     rest: Rest<T, E, D>,
 }
@@ -47,20 +33,20 @@ pub struct Lookup<T, E, D> {
 /// # Invariants
 ///
 /// In `Inline`, the ids of `low` are below `split`, those of `high` are not; places not in use hold
-/// [`Extent::EMPTY`]. In `OutOfLine`, the head is the first of `extents`, and `buckets` was made for
-/// `extents` and `scale` by [`fill`].
+/// [`Extent::EMPTY`]. In `OutOfLine`, the head is the first of `extents`, and [`fill`] made `buckets`
+/// and `scale` for `extents`.
 enum Rest<T, E, D> {
     Inline {
-        /// Where the head ends.
+        /// The end of the head.
         split: T,
         low: [Extent<T>; 2],
         high: [Extent<T>; 2],
     },
     OutOfLine {
-        /// Multiplying an id's distance from the head with this gives its part of the span in the
-        /// upper half of the product.
+        /// The distance of an id from the head times this is the id's bucket, in the upper half of
+        /// the product.
         scale: u64,
-        extents: SortedMap<E>,
+        extents: E,
         buckets: D,
     },
 }
@@ -77,20 +63,25 @@ impl<T: IdInt, E, D> Lookup<T, E, D> {
         },
     };
 
-    /// Lays out a map of at most [`MAX_BASE_EXTENTS`] extents, [`MapError::TooMany`] for more.
-    pub fn inline(map: &SortedMap<impl Deref<Target = [Extent<T>]>>) -> Result<Self, MapError> {
-        let at = |i: usize| map.extents().get(i).copied().unwrap_or(Extent::EMPTY);
-        // INVARIANT: The extents of a sorted map ascend, so what comes before the head is below its
-        // end, and what comes after it is not. The outer one of each side comes first: it is the one
-        // that a map written in ascending order ends with.
-        let (head, low, high) = match map.extents().len() {
-            0..=2 => (at(0), [Extent::EMPTY; 2], [at(1), Extent::EMPTY]),
-            3 => (at(1), [at(0), Extent::EMPTY], [at(2), Extent::EMPTY]),
-            4 => (at(1), [at(0), Extent::EMPTY], [at(3), at(2)]),
-            MAX_BASE_EXTENTS => (at(2), [at(0), at(1)], [at(4), at(3)]),
-            _ => return Err(MapError::TooMany),
+    /// Lays out at most five extents, which ascend and share no id. Returns [`None`] for more.
+    #[inline]
+    pub fn inline(extents: &[Extent<T>]) -> Option<Self> {
+        const fn none<T: IdInt>() -> Extent<T> {
+            Extent::EMPTY
+        }
+        // INVARIANT: The extents ascend, so the ones before the head are below its end, and the ones
+        // after it are not. The outer one of each side comes first: it is the one that a map written
+        // in ascending order ends with.
+        let (head, low, high) = match *extents {
+            [] => return Some(Self::EMPTY),
+            [a] => (a, [none(); 2], [none(); 2]),
+            [a, b] => (a, [none(); 2], [b, none()]),
+            [a, b, c] => (b, [a, none()], [c, none()]),
+            [a, b, c, d] => (b, [a, none()], [d, c]),
+            [a, b, c, d, e] => (c, [a, b], [e, d]),
+            _ => return None,
         };
-        Ok(Self {
+        Some(Self {
             head,
             rest: Rest::Inline {
                 split: head.end(),
@@ -99,6 +90,17 @@ impl<T: IdInt, E, D> Lookup<T, E, D> {
             },
         })
     }
+
+    /// The extents of a map made by [`Lookup::inline`], ascending.
+    pub fn inline_extents(&self) -> Option<impl Iterator<Item = Extent<T>>> {
+        match &self.rest {
+            Rest::Inline { low, high, .. } => {
+                let places = [low[0], low[1], self.head, high[1], high[0]];
+                Some(places.into_iter().filter(|extent| !extent.is_empty()))
+            }
+            Rest::OutOfLine { .. } => None,
+        }
+    }
 }
 
 /// Looks an id up in the head and the inline extents, or in the first extent of its bucket.
@@ -106,12 +108,12 @@ impl<T: IdInt, E, D> Lookup<T, E, D> {
 /// Evaluates to `Some(hit)`, `Some(miss)`, or [`None`] if a search of the bucket is needed. A macro,
 /// because a function in its place costs each permission check one instruction.
 macro_rules! inline_lookup {
-    ($table:expr, $id:expr, |$extent:ident| $found:expr, $none:expr) => {{
-        let $extent = &$table.head;
+    ($lookup:expr, $id:expr, |$extent:ident| $found:expr, $none:expr) => {{
+        let $extent = &$lookup.head;
         if let Some(answer) = $found {
             return Some(answer);
         }
-        match &$table.rest {
+        match &$lookup.rest {
             Rest::Inline { split, low, high } => {
                 let [outer, inner] = if $id < *split { low } else { high };
                 let $extent = outer;
@@ -129,9 +131,12 @@ macro_rules! inline_lookup {
                 extents,
                 buckets,
             } => {
-                let bucket = bucket($id.wrapping_sub($table.head.first()), *scale);
-                let nearest = usize::from(buckets[bucket]);
-                extents.extents().get(nearest).and_then(|$extent| $found)
+                let bucket = bucket($id.wrapping_sub($lookup.head.first()), *scale);
+                match buckets.get(bucket) {
+                    Some(first) => extents.get(usize::from(*first)).and_then(|$extent| $found),
+                    // Beyond the span.
+                    None => Some($none),
+                }
             }
         }
     }};
@@ -141,17 +146,15 @@ impl<T, E, D> Lookup<T, E, D>
 where
     T: IdInt,
     E: Deref<Target = [Extent<T>]>,
-    D: Deref<Target = BucketIndex>,
+    D: Deref<Target = [u16]>,
 {
-    /// Lays out a map of any size; `buckets` is filled here.
-    pub fn out_of_line(extents: SortedMap<E>, mut buckets: D) -> Self
-    where
-        D: DerefMut,
-    {
-        let scale = fill(&mut buckets, extents.extents());
+    /// Makes a lookup of any number of extents, which ascend and share no id, from `buckets` and
+    /// `scale` as [`fill`] made them for `extents`.
+    #[inline]
+    pub fn out_of_line(extents: E, buckets: D, scale: u64) -> Self {
         Self {
-            head: extents.extents().first().copied().unwrap_or(Extent::EMPTY),
-            // INVARIANT: As required, just made.
+            head: extents.first().copied().unwrap_or(Extent::EMPTY),
+            // INVARIANT: By the requirement on the arguments.
             rest: Rest::OutOfLine {
                 scale,
                 extents,
@@ -160,11 +163,13 @@ where
         }
     }
 
-    /// The extents of a map made by [`Lookup::out_of_line`], ascending.
-    pub fn out_of_line_extents(&self) -> Option<&[Extent<T>]> {
+    /// The extents and the buckets of a map made by [`Lookup::out_of_line`].
+    pub fn out_of_line_parts(&self) -> Option<(&E, &D)> {
         match &self.rest {
             Rest::Inline { .. } => None,
-            Rest::OutOfLine { extents, .. } => Some(extents.extents()),
+            Rest::OutOfLine {
+                extents, buckets, ..
+            } => Some((extents, buckets)),
         }
     }
 
@@ -202,80 +207,94 @@ where
     #[cold]
     #[inline(never)]
     fn search(&self, id: T) -> T {
+        self.find(id).unwrap_or(T::NONE)
+    }
+
+    fn find(&self, id: T) -> Option<T> {
         let Rest::OutOfLine {
             scale,
             extents,
             buckets,
         } = &self.rest
         else {
-            return T::NONE;
+            return None;
         };
         let bucket = bucket(id.wrapping_sub(self.head.first()), *scale);
-        let at = |bucket: usize| buckets.get(bucket).map(|index| usize::from(*index));
-        let from = at(bucket).unwrap_or(0);
-        // The first extent that reaches into the next part may begin in this one.
-        let to = at(bucket.wrapping_add(1)).unwrap_or(extents.extents().len().wrapping_sub(1));
-        extents.find(id, from, to).unwrap_or(T::NONE)
+        let from = usize::from(*buckets.get(bucket)?);
+        // The first extent that reaches into the next bucket may begin in this one.
+        let extents = match buckets.get(bucket.wrapping_add(1)) {
+            Some(to) => extents.get(from..=usize::from(*to))?,
+            None => extents.get(from..)?,
+        };
+        let after = extents.partition_point(|extent| extent.first() <= id);
+        extents.get(after.checked_sub(1)?)?.down(id)
     }
 }
 
-/// The part of the span that an id is in, by its distance from the lowest id.
+/// The number of buckets for a number of extents.
+#[inline]
+pub fn bucket_count(extents: usize) -> usize {
+    // Extents of one length in equal distances have a bucket each, others nearly so.
+    extents.saturating_add(extents >> 1)
+}
+
+/// The bucket of an id, by its distance from the lowest id.
 ///
-/// The mask changes nothing for an id within the span. For one beyond it any part will do: no extent
-/// of that part has the id.
+/// For an id beyond the span any bucket will do: no extent of the bucket has the id.
 #[inline(always)]
 fn bucket<T: IdInt>(offset: T, scale: u64) -> usize {
-    let product = offset.to_u64().wrapping_mul(scale);
-    (product >> 32) as usize & (BUCKETS - 1)
+    (offset.to_u64().wrapping_mul(scale) >> 32) as usize
 }
 
-/// Returns the greatest `scale` by which an offset below `span` stays below [`BUCKETS`] times 2^32:
-/// `BUCKETS << 32` divided by `span`, which is not 0.
+/// The factor of [`bucket`] for a number of buckets and of ids: at most, and nearly, the quotient of
+/// `buckets << 32` and `span`.
 ///
-/// 32-bit architectures have no division of 64-bit numbers. One of 32 bits gives the upper digits,
-/// long division the others.
-fn scale(span: u32) -> u64 {
-    let span = span.max(1);
-    let wide = u64::from(span);
-    let mut quotient = u64::from(u32::MAX / span);
-    let mut rest = u64::from(u32::MAX % span).wrapping_add(1);
-    if rest == wide {
-        quotient = quotient.wrapping_add(1);
-        rest = 0;
-    }
-    // `quotient * span + rest` is 2^32, and doubles in each round.
-    for _ in 0..BUCKETS.trailing_zeros() {
-        quotient <<= 1;
-        rest <<= 1;
-        if rest >= wide {
-            quotient |= 1;
-            rest = rest.wrapping_sub(wide);
-        }
-    }
-    quotient
+/// A division of 64 bits needs a library function that the kernel lacks on some architectures of 32
+/// bits.
+fn scale(buckets: usize, span: u64) -> u64 {
+    // A span has at most as many ids as there are.
+    let span = (span as u32).max(1);
+    let shift = span.leading_zeros();
+    // Rounded up, so `span << shift` is below `upper << 16`.
+    let upper = ((span << shift) >> 16).wrapping_add(1);
+    // At most 2^17.
+    let reciprocal = u32::MAX.checked_div(upper).unwrap_or(0);
+    // There are less than 2^10 buckets, so the shifted product is below 2^58.
+    ((buckets as u64).wrapping_mul(u64::from(reciprocal)) << shift) >> 16
 }
 
-/// Fills the buckets for ascending extents, and returns the scale.
-fn fill<T: IdInt>(buckets: &mut BucketIndex, extents: &[Extent<T>]) -> u64 {
-    let first = extents.first().map_or(T::ZERO, Extent::first);
-    let end = extents.last().map_or(T::ZERO, Extent::end);
-    let span = end.wrapping_sub(first).to_u64().max(1);
-    let scale = scale(span as u32);
-
-    // Walk the extents once: each is the answer for the parts up to the one that its last id is in,
-    // as far as no extent before it reached into them.
+/// Fills the buckets for extents, and returns their scale.
+///
+/// The extents ascend, share no id, begin with the id `first` and end before the id `end`. `bucket`
+/// makes a bucket from the number of an extent. Each bucket is written, and each extent is taken
+/// from the iterator once, so the iterator may copy the extents on the way.
+#[inline]
+pub fn fill<T: IdInt, S>(
+    buckets: &mut [S],
+    bucket: impl Fn(u16) -> S,
+    first: T,
+    end: T,
+    extents: impl Iterator<Item = Extent<T>>,
+) -> u64 {
+    let scale = scale(buckets.len(), end.wrapping_sub(first).to_u64());
+    // An extent is the first one of the buckets up to the one of its last id, as far as no extent
+    // before it reached into them.
     let mut next = 0;
-    for (index, extent) in extents.iter().enumerate() {
+    let mut number: u16 = 0;
+    for extent in extents {
         let last = extent.end().wrapping_sub(first).to_u64().wrapping_sub(1);
-        let reach = (last.wrapping_mul(scale) >> 32) as usize;
-        while next <= reach && next < BUCKETS {
-            buckets[next] = index as u16;
-            next = next.wrapping_add(1);
+        let after = ((last.wrapping_mul(scale) >> 32) as usize).wrapping_add(1);
+        if let Some(reached) = buckets.get_mut(next..after) {
+            for place in reached {
+                *place = bucket(number);
+            }
+            next = after;
         }
+        number = number.wrapping_add(1);
     }
-    let last = extents.len().wrapping_sub(1) as u16;
-    for entry in buckets.iter_mut().skip(next) {
-        *entry = last;
+    let last = number.saturating_sub(1);
+    for place in buckets.iter_mut().skip(next) {
+        *place = bucket(last);
     }
     scale
 }

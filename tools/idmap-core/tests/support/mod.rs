@@ -10,8 +10,29 @@ pub(crate) mod c_rules;
 pub(crate) mod fixture;
 pub(crate) mod scenes;
 
-use kernel::user_namespace::{Extent, IdInt};
+use kernel::{
+    fs::mnt_idmapping::{bucket_count, fill, Lookup},
+    user_namespace::{sort_by_first, Extent, IdInt},
+};
 use std::fmt;
+
+/// One direction of a map, laid out in vectors.
+pub(crate) type VecLookup<T> = Lookup<T, Vec<Extent<T>>, Vec<u16>>;
+
+/// Lays one direction of a map out: inline, if there are few extents, and in buckets.
+pub(crate) fn lookups<T: IdInt>(extents: &[Extent<T>]) -> (Option<VecLookup<T>>, VecLookup<T>) {
+    let mut extents = extents.to_vec();
+    sort_by_first(&mut extents);
+    let few = Lookup::inline(&extents);
+    let mut buckets = vec![u16::MAX; bucket_count(extents.len())];
+    let (first, end) = (extents[0].first(), extents[extents.len() - 1].end());
+    let copied = extents.iter().copied();
+    let scale = fill(&mut buckets, |number| number, first, end, copied);
+    assert!(buckets
+        .iter()
+        .all(|&number| usize::from(number) < extents.len()));
+    (few, Lookup::out_of_line(extents, buckets, scale))
+}
 
 /// An unsigned integer with the values `0..=NONE`, for worlds that can be gone through whole.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

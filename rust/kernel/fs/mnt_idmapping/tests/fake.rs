@@ -9,10 +9,14 @@ use crate::{
     },
     bindings,
     prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
     user_namespace::{
+        sort_by_first,
         Extent,
-        NamespaceKind,
-        SortedMap, //
+        NamespaceKind, //
     },
 };
 use core::mem::MaybeUninit;
@@ -50,8 +54,18 @@ pub(crate) struct FakeNamespace {
 impl FakeNamespace {
     /// A namespace in which no map has been written.
     pub(crate) fn new() -> Result<Self> {
+        // The ids of namespaces count up from zero, so none has one of these.
+        static NEXT_ID: Atomic<u64> = Atomic::new(1 << 63);
+
+        let mut ns: KBox<MaybeUninit<bindings::user_namespace>> =
+            KBox::new_uninit(GFP_KERNEL | __GFP_ZERO)?;
+        // SAFETY: The pointer is that of memory of the right size, which nothing else uses.
+        unsafe {
+            let id = NEXT_ID.fetch_add(1, Relaxed);
+            bindings::oracle_set_namespace_id(ns.as_mut_ptr(), id);
+        }
         Ok(Self {
-            ns: KBox::new_uninit(GFP_KERNEL | __GFP_ZERO)?,
+            ns,
             arrays: KVec::new(),
             users: KVec::new(),
             groups: KVec::new(),
@@ -63,6 +77,15 @@ impl FakeNamespace {
         let mut ns = Self::new()?;
         ns.set::<crate::uidgid::User>(&random_map(random, size)?)?;
         ns.set::<crate::uidgid::Group>(&random_map(random, size)?)?;
+        Ok(ns)
+    }
+
+    /// A namespace with random maps of `size` extents, the same for users and groups.
+    pub(crate) fn alike(random: &mut Random, size: usize) -> Result<Self> {
+        let mut ns = Self::new()?;
+        let map = random_map(random, size)?;
+        ns.set::<crate::uidgid::User>(&map)?;
+        ns.set::<crate::uidgid::Group>(&map)?;
         Ok(ns)
     }
 
@@ -169,9 +192,7 @@ fn sorted(extents: impl Iterator<Item = Extent>) -> Result<KVec<Extent>> {
     for extent in extents {
         list.push(extent, GFP_KERNEL)?;
     }
-    let map = SortedMap::new(list).map_err(|_| EINVAL)?;
-    let mut list = KVec::new();
-    list.extend_from_slice(map.extents(), GFP_KERNEL)?;
+    sort_by_first(&mut list);
     Ok(list)
 }
 
