@@ -30,6 +30,8 @@ const NOT_INHERITED: &[&str] = &[
     "S",
     "ON",
     "MINUTES",
+    "MOUNTS",
+    "FILES",
     "CALLS",
     "SEED",
     "V",

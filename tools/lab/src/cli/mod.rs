@@ -179,7 +179,14 @@ enum Task {
         engine: Engine,
     },
     /// Count what calls cost on idmapped mounts, in both engines.
-    Bench,
+    Bench {
+        /// How many mounts are there at once in the end.
+        #[arg(long, env = "MOUNTS", default_value_t = 1000)]
+        mounts: u64,
+        /// How many files containers share.
+        #[arg(long, env = "FILES", default_value_t = 200)]
+        files: u64,
+    },
     /// Run unit tests, scenes and the battery on a kernel that checks itself.
     Sanitize {
         /// What it checks: kasan lockdep atomic-sleep kmemleak.
@@ -288,7 +295,7 @@ pub(crate) fn act(cli: Cli) -> Result<u8> {
             engine,
         } => Ok(u8::from(!test::fuzz(&lab, engine, calls, seed)?)),
         Task::Apps => Ok(u8::from(!test::run(&lab, "apps")?)),
-        Task::Bench => bench::bench(&lab),
+        Task::Bench { mounts, files } => bench::bench(&lab, mounts, files),
         Task::Sanitize {
             fragments,
             ops,

@@ -2,114 +2,158 @@
 
 //! The calls that are measured.
 
-use std::ffi::CString;
-use std::io::{Error, Write};
-use std::thread;
-use std::time::Duration;
+use crate::{
+    caller::Caller,
+    clock::{self, Cost},
+    tree::{SEEN, acl},
+};
+use kselftest::{
+    acl::ACCESS,
+    errno::{SyscallResult, from_io},
+    fscaps,
+    syscalls::{
+        access, chmod, chown, create, get_xattr, link, mkdir, open, readlink, rename, rmdir,
+        set_xattr, stat, unlink,
+    },
+};
+use rustix::fs::OFlags;
+use std::{fs, process::Command};
 
-use kselftest::credentials::become_user;
-use kselftest::process::Child;
+/// How often a call is measured.
+const REPEAT: usize = 31;
+/// How often a call that takes long is measured.
+const REPEAT_LONG: usize = 5;
 
-/// Their names, in the order of [`measure`]'s result.
-pub(crate) const CALLS: [&str; 7] = [
-    "stat",
-    "access",
-    "open+close",
-    "creat+unlink",
-    "mkdir+rmdir",
-    "chmod",
-    "chown",
-];
+/// A call by its name.
+type Call = (&'static str, usize, Box<dyn FnMut() -> SyscallResult>);
 
-const REPEAT: usize = 51;
-
-struct Paths {
-    file: CString,
-    new: CString,
-    owner: u32,
+/// Measures the calls that a caller makes.
+pub(crate) fn measure(caller: Caller, owner: u32) -> Vec<(&'static str, Cost)> {
+    let measure = |(name, repeat, mut call): Call| (name, clock::measure(repeat, &mut call));
+    calls(caller, owner).into_iter().map(measure).collect()
 }
 
-/// Measures each call under `root`, as `owner`, in a process of its own.
-pub(crate) fn measure(root: &str, owner: u32) -> Result<[u64; CALLS.len()], String> {
-    let path = |name: &str| CString::new(format!("{root}/d/e/{name}")).map_err(|e| e.to_string());
-    let paths = Paths {
-        file: path("f")?,
-        new: path("g")?,
-        owner,
+fn calls(caller: Caller, owner: u32) -> Vec<Call> {
+    let tree = match caller {
+        Caller::Owner | Caller::Group | Caller::Other => "public",
+        Caller::Acl => "acl",
+        Caller::Root | Caller::NsRoot => "private",
     };
-    let child = Child::start(|output| {
-        let costs = become_user(owner).map_err(|errno| errno.to_string());
-        match costs.and_then(|()| all(&paths)) {
-            Ok(costs) => {
-                let bytes: Vec<u8> = costs.iter().flat_map(|cost| cost.to_ne_bytes()).collect();
-                // The parent detects a missing result by its length.
-                let _ = output.write_all(&bytes);
-            }
-            Err(error) => eprintln!("cost: as uid {owner}: {error}"),
-        }
-    });
-    let output = child.and_then(Child::output);
-    let output = output.map_err(|errno| format!("measuring as uid {owner}: {errno}"))?;
-    let mut costs = output
-        .chunks_exact(8)
-        .filter_map(|bytes| bytes.first_chunk().copied().map(u64::from_ne_bytes));
-    let costs: [u64; CALLS.len()] = std::array::from_fn(|_| costs.next().unwrap_or_default());
-    match output.len() == size_of_val(&costs) {
-        true => Ok(costs),
-        false => Err(format!("measuring as uid {owner} failed")),
+    let mut calls = reading(tree);
+    if matches!(caller, Caller::Other | Caller::Acl) {
+        return calls;
     }
-}
-
-fn now() -> u64 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: `time` is there to be written.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_RAW, &mut time) };
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
-}
-
-/// Returns the median of [`REPEAT`] calls, each of which is measured by itself: few are hit by a
-/// timer tick. The first calls fill caches and do not count. The cost of reading the clock is
-/// subtracted.
-fn median(mut call: impl FnMut() -> bool) -> Result<u64, String> {
-    for _ in 0..4 {
-        if !call() {
-            return Err(Error::last_os_error().to_string());
-        }
+    calls.extend(naming(tree));
+    if caller == Caller::Group {
+        return calls;
     }
-    // As long as the coarse clock is behind a time stamp that the first calls have set, setting a
-    // time stamp takes another path. This lasts for at most one tick.
-    thread::sleep(Duration::from_millis(20));
-    Ok(median_time(call).saturating_sub(median_time(|| true)))
-}
-
-fn median_time(mut call: impl FnMut() -> bool) -> u64 {
-    let mut times: [u64; REPEAT] = std::array::from_fn(|_| {
-        let start = now();
-        call();
-        now() - start
-    });
-    times.sort_unstable();
-    times[REPEAT / 2]
-}
-
-fn all(paths: &Paths) -> Result<[u64; CALLS.len()], String> {
-    let (file, new) = (paths.file.as_ptr(), paths.new.as_ptr());
-    // SAFETY: A `stat` of zeros is valid.
-    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
-    let create = libc::O_CREAT | libc::O_EXCL | libc::O_WRONLY;
-    // SAFETY: In each of these the paths and `stat` live through the call.
-    unsafe {
-        Ok([
-            median(|| libc::stat(file, &mut stat) == 0)?,
-            median(|| libc::access(file, libc::R_OK | libc::W_OK) == 0)?,
-            median(|| libc::close(libc::open(file, libc::O_RDWR)) == 0)?,
-            median(|| libc::close(libc::open(new, create, 0o644)) == 0 && libc::unlink(new) == 0)?,
-            median(|| libc::mkdir(new, 0o755) == 0 && libc::rmdir(new) == 0)?,
-            median(|| libc::chmod(file, 0o644) == 0)?,
-            median(|| libc::chown(file, paths.owner, paths.owner) == 0)?,
-        ])
+    // As the caller's namespace names the owner.
+    let owner = if caller == Caller::NsRoot { 1 } else { owner };
+    calls.extend(changing(tree, owner));
+    if caller == Caller::Owner {
+        calls.push(long("readdir+statx-1000", list));
     }
+    calls
+}
+
+fn one(name: &'static str, call: impl FnMut() -> SyscallResult + 'static) -> Call {
+    (name, REPEAT, Box::new(call))
+}
+
+fn long(name: &'static str, call: impl FnMut() -> SyscallResult + 'static) -> Call {
+    (name, REPEAT_LONG, Box::new(call))
+}
+
+/// A path for more than one call.
+fn path(tree: &str, name: &str) -> &'static str {
+    format!("{SEEN}/{tree}/dir/{name}").leak()
+}
+
+/// Calls that change nothing.
+fn reading(tree: &str) -> Vec<Call> {
+    let [file, link, xattrs, program] =
+        ["file", "link", "xattrs", "program"].map(|name| path(tree, name));
+    let deep = |dirs: &str| -> &'static str { format!("{SEEN}/deep/{dirs}/file").leak() };
+    let [two, four, eight] = ["2", "2/3/4", "2/3/4/5/6/7/8"].map(deep);
+    vec![
+        one("stat", move || stat(file).map(drop)),
+        one("access-r", move || access(file, libc::R_OK, 0)),
+        one("access-w", move || access(file, libc::W_OK, 0)),
+        one("open-r+close", move || {
+            open(file, OFlags::RDONLY, 0).map(drop)
+        }),
+        one("open-w+close", move || {
+            open(file, OFlags::RDWR, 0).map(drop)
+        }),
+        one("readlink", move || readlink(link, 64).map(drop)),
+        one("getxattr-acl", move || get_xattr(xattrs, ACCESS).map(drop)),
+        one("getxattr-cap", move || {
+            get_xattr(xattrs, fscaps::NAME).map(drop)
+        }),
+        one("stat-2", move || stat(two).map(drop)),
+        one("stat-4", move || stat(four).map(drop)),
+        one("stat-8", move || stat(eight).map(drop)),
+        one("access-8", move || access(eight, libc::R_OK, 0)),
+        long("exec-setuid", move || run(program)),
+    ]
+}
+
+/// Calls that make and remove names.
+fn naming(tree: &str) -> Vec<Call> {
+    let [file, new, renamed] = ["file", "new", "renamed"].map(|name| path(tree, name));
+    vec![
+        one("creat+unlink", move || {
+            create(new, 0o644)?;
+            unlink(new)
+        }),
+        one("mkdir+rmdir", move || {
+            mkdir(new, 0o755)?;
+            rmdir(new)
+        }),
+        one("rename+back", move || {
+            rename(file, renamed)?;
+            rename(renamed, file)
+        }),
+        one("link+unlink", move || {
+            link(file, new)?;
+            unlink(new)
+        }),
+    ]
+}
+
+/// Calls that change attributes.
+fn changing(tree: &str, owner: u32) -> Vec<Call> {
+    let [file, xattrs] = ["attributes", "xattrs"].map(|name| path(tree, name));
+    let (acl, capabilities) = (acl(owner), fscaps::encode(fscaps::NET_RAW, None));
+    vec![
+        one("chmod", move || chmod(file, 0o640)),
+        one("chown", move || chown(file, Some(owner), Some(owner))),
+        one("setxattr-acl", move || set_xattr(xattrs, ACCESS, &acl)),
+        one("setxattr-cap", move || {
+            set_xattr(xattrs, fscaps::NAME, &capabilities)
+        }),
+        one("getxattr-acl-set", move || {
+            get_xattr(xattrs, ACCESS).map(drop)
+        }),
+        one("getxattr-cap-set", move || {
+            get_xattr(xattrs, fscaps::NAME).map(drop)
+        }),
+    ]
+}
+
+/// Runs a program that exits at once.
+fn run(program: &str) -> SyscallResult {
+    Command::new(program)
+        .arg("exit")
+        .status()
+        .map(drop)
+        .map_err(from_io)
+}
+
+/// Reads a directory and the attributes of all its files.
+fn list() -> SyscallResult {
+    for entry in fs::read_dir(format!("{SEEN}/list")).map_err(from_io)? {
+        entry.and_then(|entry| entry.metadata()).map_err(from_io)?;
+    }
+    Ok(())
 }

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What sharing a root filesystem with containers costs, in several ways.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use plotters::prelude::{
+    BLACK, ChartBuilder, Color, IntoDrawingArea, IntoLogRange, LineSeries, Palette, Palette99,
+    PathElement, SVGBackend, WHITE,
+};
+
+use crate::lab::{Engine, Lab};
+
+/// The numbers of containers.
+const CONTAINERS: [u32; 3] = [1, 10, 50];
+/// What the ways are, in the order of the guest program.
+const METHODS: [(&str, &str); 5] = [
+    (
+        "chown",
+        "chown -R of one tree, from one container to the next",
+    ),
+    ("copy", "cp -a and chown -R, a tree for each container"),
+    ("metacopy", "overlayfs with metacopy, and chown -R"),
+    ("idmap", "idmapped mounts"),
+    ("overlay", "overlayfs over idmapped mounts"),
+];
+
+/// Instructions and bytes, by way and number of containers.
+type Costs = BTreeMap<(String, u32), (u64, u64)>;
+
+/// Measures, prints a table, and writes plots beside the log.
+pub(super) fn bench(lab: &Lab, files: u64) -> Result<()> {
+    let numbers = CONTAINERS.map(|number| number.to_string()).join(" ");
+    let command = format!("cost saved {files} {numbers}");
+    let costs = parse(&super::count(lab, Engine::Rust, &command, "bench-saved")?)?;
+    print!("{}", table(files, &costs)?);
+    type Number = fn(&(u64, u64)) -> u64;
+    let plots: [(&str, &str, Number); 2] = [
+        ("bench-saved-instructions", "instructions", |cost| cost.0),
+        ("bench-saved-bytes", "bytes on disk", |cost| cost.1),
+    ];
+    for (stem, what, number) in plots {
+        let path = lab.cache.log(stem)?.with_extension("svg");
+        plot(&path, &format!("{what}, {files} files"), &costs, number)?;
+        println!("plot: {}", path.display());
+    }
+    Ok(())
+}
+
+/// Reads the lines that `cost saved` prints.
+fn parse(output: &str) -> Result<Costs> {
+    let line = |line: &str| {
+        let mut words = line.split_whitespace().skip(1);
+        let key = (words.next()?.to_owned(), words.next()?.parse().ok()?);
+        let cost = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        Some((key, cost))
+    };
+    let costs: Costs = output
+        .lines()
+        .map(|text| line(text).with_context(|| format!("cost printed {text:?}")))
+        .collect::<Result<_>>()?;
+    ensure!(
+        costs.len() == METHODS.len() * CONTAINERS.len(),
+        "cost printed too little"
+    );
+    Ok(costs)
+}
+
+fn cost(costs: &Costs, method: &str, number: u32) -> Result<(u64, u64)> {
+    let cost = costs.get(&(method.to_owned(), number)).copied();
+    cost.with_context(|| format!("no cost of {method} for {number} containers"))
+}
+
+fn table(files: u64, costs: &Costs) -> Result<String> {
+    let mut text = format!("\n{:<56}", format!("{files} files for containers"));
+    for number in CONTAINERS {
+        let _ = write!(text, "{number:>20}");
+    }
+    text.push('\n');
+    for (method, name) in METHODS {
+        let _ = write!(text, "{name:<56}");
+        for number in CONTAINERS {
+            let (instructions, bytes) = cost(costs, method, number)?;
+            let (millions, kib) = (instructions as f64 / 1e6, bytes / 1024);
+            let _ = write!(text, "{:>20}", format!("{millions:.2} M, {kib} K"));
+        }
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+/// Draws a line for each way.
+fn plot(path: &Path, what: &str, costs: &Costs, of: fn(&(u64, u64)) -> u64) -> Result<()> {
+    let most = costs.values().map(of).max().unwrap_or(1).max(10);
+    let least = costs
+        .values()
+        .map(of)
+        .filter(|number| *number > 0)
+        .min()
+        .unwrap_or(1);
+    let containers = CONTAINERS[0]..CONTAINERS[CONTAINERS.len() - 1];
+    let area = SVGBackend::new(path, (800, 480)).into_drawing_area();
+    area.fill(&WHITE)?;
+    let mut chart = ChartBuilder::on(&area)
+        .caption(what, ("sans-serif", 20))
+        .margin(10)
+        .x_label_area_size(40)
+        .y_label_area_size(80)
+        .build_cartesian_2d(
+            containers,
+            (least as f64 / 2.0..most as f64 * 2.0).log_scale(),
+        )?;
+    chart
+        .configure_mesh()
+        .x_desc("containers")
+        .y_desc(what)
+        .y_label_formatter(&|number| format!("{number:.0e}"))
+        .draw()?;
+    for (index, (method, name)) in METHODS.iter().enumerate() {
+        let colour = Palette99::pick(index).stroke_width(2);
+        let points = CONTAINERS.iter().map(|&number| {
+            let of_number = of(&cost(costs, method, number)?);
+            // Zero has no place on such a scale.
+            Ok((number, (of_number as f64).max(least as f64 / 2.0)))
+        });
+        chart
+            .draw_series(LineSeries::new(points.collect::<Result<Vec<_>>>()?, colour))?
+            .label(*name)
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], colour));
+    }
+    chart
+        .configure_series_labels()
+        .border_style(BLACK)
+        .background_style(WHITE.mix(0.8))
+        .draw()?;
+    area.present()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn costs() -> Costs {
+        let lines = METHODS.iter().flat_map(|(method, _)| {
+            CONTAINERS.map(|number| format!("saved {method} {number} {} {number}\n", 5 * number))
+        });
+        parse(&lines.collect::<String>()).unwrap()
+    }
+
+    #[test]
+    fn the_table_has_each_way() {
+        let text = table(7, &costs()).unwrap();
+        assert!(METHODS.iter().all(|(_, name)| text.contains(name)));
+    }
+
+    #[test]
+    fn the_plot_has_each_way() {
+        let scratch = crate::scratch::Scratch::new();
+        let path = scratch.path().join("plot.svg");
+        plot(&path, "instructions", &costs(), |cost| cost.0).unwrap();
+        let svg = std::fs::read_to_string(&path).unwrap();
+        assert!(METHODS.iter().all(|(_, name)| svg.contains(name)));
+    }
+
+    #[test]
+    fn what_is_missing_or_unreadable_is_an_error() {
+        assert!(parse("saved chown 1 many 0\n").is_err());
+        assert!(parse("saved chown 1 7 0\n").is_err());
+    }
+}
