@@ -6,7 +6,7 @@
 
 .DEFAULT_GOAL := help
 
-tasks := run test scene clients apps storm fuzz battery sanitize shell exec bench check docs tree apply unapply series clean
+tasks := run test scene clients apps storm fuzz battery sanitize shell exec bench check configs docs tree apply unapply series clean
 
 variables := CACHE KERNEL KDIR ENGINE SHARE CMD DISKS IMAGE TIMEOUT ICOUNT T S ON MINUTES MOUNTS FILES CALLS SEED OPS WORLD FRAGMENTS FIXES OUT V
 

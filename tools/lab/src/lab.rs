@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 
 use crate::cache::Cache;
+use crate::kernel::arch::Arch;
 
 /// Which implementation answers in the kernel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -38,6 +39,7 @@ pub(crate) struct Flavour {
     pub(crate) module: bool,
     /// Whether the kernel has unit tests and their C oracles.
     pub(crate) kunit: bool,
+    pub(crate) arch: Arch,
 }
 
 impl From<Engine> for Flavour {
@@ -47,6 +49,7 @@ impl From<Engine> for Flavour {
             sanitizers: Vec::new(),
             module: false,
             kunit: false,
+            arch: Arch::X86,
         }
     }
 }
@@ -63,11 +66,12 @@ impl Flavour {
     }
 
     /// The folder for builds: those with checkers and those with unit tests leave the others alone.
-    pub(crate) fn folder(&self) -> &'static str {
+    pub(crate) fn folder(&self) -> String {
+        let arch = self.arch;
         match (self.sanitizers.is_empty(), self.kunit) {
-            (true, false) => "x86",
-            (true, true) => "x86-kunit",
-            (false, _) => "x86-sanitize",
+            (true, false) => arch.to_string(),
+            (true, true) => format!("{arch}-kunit"),
+            (false, _) => format!("{arch}-sanitize"),
         }
     }
 
@@ -116,6 +120,9 @@ impl Flavour {
 
 impl fmt::Display for Flavour {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.arch != Arch::X86 {
+            write!(f, "{}-", self.arch)?;
+        }
         self.engine.fmt(f)?;
         self.fragments().try_for_each(|name| write!(f, "-{name}"))
     }
@@ -143,6 +150,19 @@ impl Lab {
         self.kdir
             .as_deref()
             .context("which tree? say KDIR=/path/to/a/kernel/tree")
+    }
+
+    /// The same for another kernel.
+    pub(crate) fn with_kernel(&self, series: &str) -> Result<Self> {
+        Ok(Self {
+            cache: Cache::open(self.cache.path(""))?,
+            target: self.target.clone(),
+            checkout: self.checkout.clone(),
+            kernel: series.to_owned(),
+            kdir: None,
+            fixes: self.fixes,
+            verbose: self.verbose,
+        })
     }
 
     /// How many jobs to run at once.

@@ -15,7 +15,7 @@ use crate::guest::{exec, image};
 use crate::kernel::docs;
 use crate::lab::{Engine, Lab};
 use crate::test::battery::{self, Wanted};
-use crate::test::{bench, check};
+use crate::test::{bench, check, configs};
 use crate::tree::{series, undo};
 use crate::{test, tree};
 
@@ -128,6 +128,12 @@ enum Task {
         /// Leave out what builds the kernel.
         #[arg(long)]
         quick: bool,
+    },
+    /// Check the kernel in all kinds of configurations, without building it.
+    Configs {
+        /// Only these: "no-acl arm64".
+        #[arg(long, env = "T", default_value = "")]
+        only: String,
     },
     /// Build the documentation.
     Docs,
@@ -284,6 +290,7 @@ pub(crate) fn act(cli: Cli) -> Result<u8> {
             play.run(&lab, engine)
         }
         Task::Check { quick } => Ok(u8::from(!check::run(&lab, quick)?)),
+        Task::Configs { only } => Ok(u8::from(!configs::run(&lab, &only)?)),
         Task::Docs => docs::build(&lab).map(|()| 0),
         Task::Series { out } => series::write(&lab, out).map(|()| 0),
         Task::Test { only } => Ok(u8::from(!test::run(&lab, &only)?)),

@@ -62,6 +62,16 @@ impl Toolchain {
         ]
     }
 
+    /// The name of the C compiler.
+    pub(crate) fn clang(&self) -> String {
+        format!("clang-{}", self.llvm)
+    }
+
+    /// The path of the C compiler.
+    pub(crate) fn clang_path(&self) -> String {
+        format!("/usr/lib/llvm-{}/bin/clang", self.llvm)
+    }
+
     /// What makes two builds of one source the same.
     pub(crate) fn environment(&self, command: &mut Command) {
         command

@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use crate::fetch::source;
 use crate::fetch::toolchain::Toolchain;
+use crate::kernel::arch::Arch;
 use crate::kernel::kconfig;
 use crate::lab::{Engine, Lab};
 use crate::{kernel, run, tree, ui};
@@ -34,7 +35,7 @@ pub(crate) fn build(lab: &Lab) -> Result<()> {
     let flavour = Engine::Rust.into();
     let build = kernel::build_folder(lab, &tree, &flavour);
     let wishes = kconfig::Wishes::read(lab, &tree.source.series, &flavour)?;
-    kernel::configure(&tree, &toolchain, &wishes, &build)?;
+    kernel::configure(&tree, &toolchain, Arch::X86, &wishes, &build)?;
     let mut make = toolchain.make(&tree.path, &build);
     make.arg(format!("-j{}", Lab::jobs())).arg("rustdoc");
     step(lab, "documentation of the kernel's Rust", "docs-kernel").run(make)?;

@@ -9,6 +9,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
+use super::arch::Arch;
+use super::matrix::{Base, Line};
 use crate::lab::{Flavour, Lab};
 
 /// Where the fragments are.
@@ -33,9 +35,13 @@ impl Wishes {
         let tests = format!("kunit-{series}");
         // Unit tests alone need no disks, network or security modules. With sanitizers they share
         // the objects of the other guests.
-        let base: &[&str] = match flavour.kunit && flavour.sanitizers.is_empty() {
-            true => &["kunit-base.config"],
-            false => &["base.config", "filesystems.config"],
+        let arch = format!("arch/{}.config", flavour.arch);
+        let only_tests = flavour.kunit && flavour.sanitizers.is_empty();
+        let base: &[&str] = match (flavour.arch, only_tests) {
+            (Arch::X86, true) => &["kunit-base.config"],
+            (Arch::X86, false) => &["base.config", "filesystems.config"],
+            (_, true) => &["tiny.config", &arch],
+            (other, false) => bail!("{other}: guests are x86-64, only unit tests are run there"),
         };
         let usual = ["rust.config", &series, &engine];
         let usual = base.iter().chain(&usual).map(|name| (*name).to_owned());
@@ -45,12 +51,32 @@ impl Wishes {
         let tests = (flavour.kunit && tests.exists()).then(|| format!("kunit-{series}"));
         let mut wishes = Self(BTreeMap::new());
         for name in usual.chain(more).chain(tests) {
-            let path = lab.checkout.join(FOLDER).join(&name);
-            let text = fs::read_to_string(&path)
-                .with_context(|| format!("cannot read {}", path.display()))?;
-            wishes.add(&format!("{FOLDER}/{name}"), &text)?;
+            wishes.read_fragment(lab, &name)?;
         }
         Ok(wishes)
+    }
+
+    /// Those for a line of the matrix.
+    pub(crate) fn of_line(lab: &Lab, series: &str, line: &Line) -> Result<Self> {
+        let mut wishes = Self(BTreeMap::new());
+        let arch = format!("arch/{}", line.arch);
+        let base: &[&str] = match line.base {
+            Base::Tiny => &["tiny", &arch, series],
+            Base::Debian => &[],
+        };
+        for name in base {
+            wishes.read_fragment(lab, &format!("{name}.config"))?;
+        }
+        wishes.add(line.name, &line.fragment())?;
+        Ok(wishes)
+    }
+
+    /// Adds a fragment by the name of its file.
+    fn read_fragment(&mut self, lab: &Lab, name: &str) -> Result<()> {
+        let path = lab.checkout.join(FOLDER).join(name);
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        self.add(&format!("{FOLDER}/{name}"), &text)
     }
 
     fn add(&mut self, fragment: &str, text: &str) -> Result<()> {
@@ -106,6 +132,13 @@ impl Wishes {
         }
         lost
     }
+}
+
+/// Whether a configuration has an option, built in or as a module.
+pub(crate) fn has(config: &str, option: &str) -> bool {
+    config.lines().filter_map(setting).any(|(symbol, value)| {
+        symbol.strip_prefix("CONFIG_") == Some(option) && matches!(value, "y" | "m")
+    })
 }
 
 /// The symbol and value of a line.

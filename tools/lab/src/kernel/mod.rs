@@ -4,9 +4,12 @@
 //! second is built by rebuilding what the choice touches; what a boot needs is
 //! copied out with a stamp of what it was made from.
 
+pub(crate) mod arch;
 pub(crate) mod diagnostics;
 pub(crate) mod docs;
+pub(crate) mod dry;
 pub(crate) mod kconfig;
+pub(crate) mod matrix;
 pub(crate) mod module;
 
 use std::fs;
@@ -18,13 +21,14 @@ use crate::fetch::toolchain::Toolchain;
 use crate::lab::{Flavour, Lab};
 use crate::tree::Tree;
 use crate::{digest, run, ui};
+use arch::Arch;
 use kconfig::Wishes;
 
 /// What is copied out of the build tree.
-const KEPT: [&str; 4] = ["arch/x86/boot/bzImage", "System.map", "vmlinux", ".config"];
+const KEPT: [&str; 3] = ["System.map", "vmlinux", ".config"];
 const STAMP: &str = "stamp";
 
-/// The folder that the x86-64 kernels of a tree are built in.
+/// The folder that the kernels of a tree are built in.
 pub(crate) fn build_folder(lab: &Lab, tree: &Tree, flavour: &Flavour) -> PathBuf {
     let folder = flavour.folder();
     lab.cache
@@ -32,7 +36,7 @@ pub(crate) fn build_folder(lab: &Lab, tree: &Tree, flavour: &Flavour) -> PathBuf
 }
 
 /// Builds a kernel unless it is there. The answer is the folder
-/// with the `bzImage`. The caller holds the lock.
+/// with what is booted. The caller holds the lock.
 pub(crate) fn build(
     lab: &Lab,
     tree: &Tree,
@@ -57,7 +61,7 @@ pub(crate) fn build(
     }
     toolchain.check(lab, &tree.path)?;
     let build = build_folder(lab, tree, flavour);
-    configure(tree, toolchain, &wishes, &build)?;
+    configure(tree, toolchain, flavour.arch, &wishes, &build)?;
     compile(lab, tree, toolchain, flavour)?;
     let module = match flavour.module {
         true => Some(module::build(lab, tree, toolchain, &build)?),
@@ -65,7 +69,7 @@ pub(crate) fn build(
     };
     lab.cache.replace(&kept, |folder| {
         fs::create_dir(folder)?;
-        for file in KEPT {
+        for file in KEPT.into_iter().chain([flavour.arch.image()]) {
             let name = file.rsplit('/').next().unwrap_or(file);
             let name = name.strip_prefix('.').unwrap_or(name);
             fs::copy(build.join(file), folder.join(name))
@@ -82,6 +86,7 @@ pub(crate) fn build(
 pub(crate) fn configure(
     tree: &Tree,
     toolchain: &Toolchain,
+    arch: Arch,
     wishes: &Wishes,
     build: &Path,
 ) -> Result<()> {
@@ -89,7 +94,7 @@ pub(crate) fn configure(
     let all = build.join("wishes.config");
     fs::write(&all, wishes.text())?;
     let mut make = toolchain.make(&tree.path, build);
-    make.args(["-s", "allnoconfig"])
+    make.args([&arch.make_option(), "-s", "allnoconfig"])
         .env("KCONFIG_ALLCONFIG", &all);
     run::output(&mut make).context("the kernel's configuration failed")?;
     wishes.check(&build.join(".config"))
@@ -100,7 +105,10 @@ fn compile(lab: &Lab, tree: &Tree, toolchain: &Toolchain, flavour: &Flavour) -> 
     let build = build_folder(lab, tree, flavour);
     let first = !build.join("vmlinux").exists();
     let mut make = toolchain.make(&tree.path, &build);
-    make.arg(format!("-j{}", Lab::jobs())).arg("bzImage");
+    let image = flavour.arch.image();
+    make.arg(format!("-j{}", Lab::jobs()))
+        .arg(flavour.arch.make_option())
+        .arg(image.rsplit('/').next().unwrap_or(image));
     if flavour.module {
         // Also leaves what a module outside of the tree is built against.
         make.arg("modules");

@@ -8,8 +8,10 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
+use super::configs;
 use crate::fetch::toolchain::Toolchain;
 use crate::fetch::{source, tools};
+use crate::kernel::arch::Arch;
 use crate::kernel::{diagnostics, kconfig};
 use crate::lab::{Engine, Lab};
 use crate::tree::change::MIRRORED;
@@ -23,8 +25,8 @@ const LICENSE: &str = "SPDX-License-Identifier: GPL-2.0";
 /// What a check found wrong; empty is good.
 type Complaints = String;
 
-/// Runs the checks; `quick` leaves out those that build the kernel. The answer
-/// is whether all is well.
+/// Runs the checks; `quick` leaves out those that take minutes. The answer is
+/// whether all is well.
 pub(crate) fn run(lab: &Lab, quick: bool) -> Result<bool> {
     source::check(lab)?;
     let _lock = lab.cache.lock()?;
@@ -49,13 +51,14 @@ pub(crate) fn run(lab: &Lab, quick: bool) -> Result<bool> {
     check("formatting", rustfmt(lab, &files))?;
     check("checkpatch", checkpatch(lab, &tree, &files))?;
     check("clippy on tools", clippy(lab))?;
+    check("configurations", configs::quick(lab))?;
     if !quick {
         check("rustdoc of tools", rustdoc(lab))?;
         let toolchain = Toolchain::find(lab)?;
         let flavour = Engine::Rust.into();
         let build = kernel::build_folder(lab, &tree, &flavour);
         let wishes = kconfig::Wishes::read(lab, &tree.source.series, &flavour)?;
-        kernel::configure(&tree, &toolchain, &wishes, &build)?;
+        kernel::configure(&tree, &toolchain, Arch::X86, &wishes, &build)?;
         let mut kernel = |name: &str, arguments: &[&str]| {
             let make = toolchain.make(&tree.path, &build);
             check(name, on_kernel(lab, &tree, make, name, arguments))

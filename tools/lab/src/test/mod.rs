@@ -5,6 +5,7 @@
 pub(crate) mod battery;
 pub(crate) mod bench;
 pub(crate) mod check;
+pub(crate) mod configs;
 mod expected;
 mod guest;
 mod host;

@@ -38,6 +38,8 @@ pub(crate) struct Tree {
     pub(crate) digest: String,
     /// Changes with what programs are built from: the tests and the headers.
     pub(crate) programs_digest: String,
+    /// The files that are ours or patched.
+    pub(crate) changed: Vec<PathBuf>,
 }
 
 /// What a tree was made from, in a file beside it.
@@ -135,6 +137,7 @@ pub(crate) fn make(lab: &Lab) -> Result<Tree> {
         source,
         digest,
         programs_digest,
+        changed: change.into_keys().collect(),
     })
 }
 
