@@ -72,8 +72,17 @@ pub(crate) fn ensure_checkers_installed(lab: &Lab) -> Result<()> {
     install_missing(lab, || missing_of(NEEDS_OF_CHECKS))
 }
 
+/// Makes sure that a program is there, by the package that has it.
+pub(crate) fn ensure_program(
+    lab: &Lab,
+    program: &'static str,
+    package: &'static str,
+) -> Result<()> {
+    install_missing(lab, || missing_of(&[(Program(program), package)]))
+}
+
 /// Installs what is missing, if this is a machine where that can be done.
-fn install_missing(lab: &Lab, look: fn() -> Vec<String>) -> Result<()> {
+fn install_missing(lab: &Lab, look: impl Fn() -> Vec<String>) -> Result<()> {
     let missing = look();
     if missing.is_empty() {
         return Ok(());

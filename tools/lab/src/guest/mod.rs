@@ -2,6 +2,7 @@
 
 //! Guests: root filesystems, programs, QEMU, and jobs in them.
 
+pub(crate) mod board;
 pub(crate) mod boot;
 pub(crate) mod cpio;
 pub(crate) mod disks;

@@ -12,11 +12,12 @@ use anyhow::{Context, Result, ensure};
 use super::ktap;
 use super::misuse;
 use super::report::Case;
-use crate::fetch::source;
 use crate::fetch::toolchain::Toolchain;
+use crate::fetch::{source, tools};
 use crate::guest::boot::{self, Job, Machine, Options};
-use crate::guest::{kvm, programs};
-use crate::lab::{Flavour, Lab};
+use crate::guest::{board, kvm, programs};
+use crate::kernel::arch::Arch;
+use crate::lab::{Engine, Flavour, Lab};
 use crate::{kernel, run, tree, ui};
 
 /// The folder in the kernel tree whose `.kunitconfig` names our tests.
@@ -108,6 +109,30 @@ fn log_name(flavour: &Flavour) -> String {
 /// The path of the kernel's log of [`qemu`].
 pub(super) fn log(lab: &Lab, flavour: &Flavour) -> Result<PathBuf> {
     lab.cache.log(&log_name(flavour))
+}
+
+/// Boots a kernel of another architecture that has nothing but the tests.
+pub(crate) fn other(lab: &Lab, arch: Arch) -> Result<Vec<Case>> {
+    source::check(lab)?;
+    let board = board::of(arch).with_context(|| format!("{arch}: there is no machine"))?;
+    let mut flavour = with_tests(&Engine::Rust.into());
+    flavour.arch = arch;
+    let kernel = {
+        let _lock = lab.cache.lock()?;
+        tools::ensure_program(lab, board.program, board.package)?;
+        let toolchain = Toolchain::find(lab)?;
+        let tree = tree::make(lab)?;
+        kernel::build(lab, &tree, &toolchain, &flavour)?
+    };
+    let image = arch.image();
+    let image = kernel.join(image.rsplit('/').next().unwrap_or(image));
+    let log = lab.cache.log(&format!("kunit-{arch}"))?;
+    let parameters = "kunit.enable=1 kunit_shutdown=poweroff";
+    board.boot(&image, parameters, &log, LIMIT)?;
+    let text = fs::read(&log)?;
+    let mut cases = ktap::parse(&String::from_utf8_lossy(&text));
+    cases.push(super::kernel_log(&log));
+    Ok(cases)
 }
 
 /// Boots a guest whose kernel runs the tests before anything else.

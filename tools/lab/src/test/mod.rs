@@ -25,6 +25,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 
 use crate::guest::boot::Outcome;
+use crate::kernel::arch::Arch;
 use crate::lab::{Engine, Lab};
 pub(crate) use sanitize::{Asked, run as sanitize};
 
@@ -60,6 +61,9 @@ const NAMED: &[Step] = &[
     ("posix-long.rust", |lab| {
         guest::posix_long(lab, Engine::Rust)
     }),
+    ("kunit.arm64", |lab| kunit::other(lab, Arch::Arm64)),
+    ("kunit.riscv", |lab| kunit::other(lab, Arch::Riscv)),
+    ("kunit.arm", |lab| kunit::other(lab, Arch::Arm)),
     ("module.rust", |lab| guest::module(lab, Engine::Rust)),
 ];
 
