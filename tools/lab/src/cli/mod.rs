@@ -195,7 +195,7 @@ enum Task {
     },
     /// Run unit tests, scenes and the battery on a kernel that checks itself.
     Sanitize {
-        /// What it checks: kasan lockdep atomic-sleep kmemleak.
+        /// What it checks: kasan lockdep atomic-sleep kmemleak ubsan, or kcsan.
         #[arg(
             long,
             env = "FRAGMENTS",

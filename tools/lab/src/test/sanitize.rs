@@ -24,6 +24,9 @@ const SANITIZERS: &[(&str, Option<&str>)] = &[
         "kmemleak",
         Some("kmemleak: Kernel memory leak detector initialized"),
     ),
+    // Of C; the compilers of Rust have none for kernels.
+    ("ubsan", None),
+    ("kcsan", Some("kcsan: enabled early")),
 ];
 
 /// How many seconds of a storm there are.
@@ -113,6 +116,12 @@ fn chosen(fragments: &str) -> Result<Vec<String>> {
         bail!(
             "FRAGMENTS: there is no '{other}'; there are {}",
             names.join(" ")
+        );
+    }
+    // KASAN and KCSAN are two ways to watch the same accesses.
+    if words.contains(&"kasan") && words.contains(&"kcsan") {
+        bail!(
+            "FRAGMENTS: kasan and kcsan cannot be in one kernel; kcsan is run by FRAGMENTS=kcsan"
         );
     }
     if words.is_empty() {
