@@ -18,6 +18,7 @@ pub use self::{
         ExtentArray,
         IdMap,
         MapError,
+        SortedMap,
         MAX_BASE_EXTENTS,
         MAX_EXTENTS, //
     },

@@ -326,3 +326,39 @@ fn check_count<T: IdInt>(extents: &[Extent<T>]) -> Result<(), MapError> {
         None => Ok(()),
     }
 }
+
+/// A valid map whose extents ascend by their first ids.
+///
+/// # Invariants
+///
+/// There are 1 to [`MAX_EXTENTS`] extents, none of them empty, ascending, and no two upper extents
+/// share an id.
+#[derive(Clone, Copy)]
+pub struct SortedMap<B>(B);
+
+impl<T: IdInt, B: DerefMut<Target = [Extent<T>]>> SortedMap<B> {
+    /// Sorts the extents and checks that no id is mapped twice.
+    ///
+    /// The extents must be few or nearly in order, see [`sort_by_first`].
+    pub fn new(mut extents: B) -> Result<Self, MapError> {
+        check_count(&extents)?;
+        sort_by_first(&mut extents);
+        for (line, pair) in extents.windows(2).enumerate() {
+            if let [a, b] = pair {
+                if a.overlaps(b) {
+                    return Err(MapError::FirstOverlap(line, line.wrapping_add(1)));
+                }
+            }
+        }
+        // INVARIANT: Each condition was just established or checked.
+        Ok(Self(extents))
+    }
+}
+
+impl<T: IdInt, B: Deref<Target = [Extent<T>]>> SortedMap<B> {
+    /// Returns the extents, ascending.
+    #[inline(always)]
+    pub fn extents(&self) -> &[Extent<T>] {
+        &self.0
+    }
+}

@@ -25,7 +25,9 @@ pub mod user_namespace {
 
     pub use self::{
         extent::{Extent, ExtentError, IdInt},
-        id_map::{ExtentArray, sort_by_first, IdMap, MapError, MAX_BASE_EXTENTS, MAX_EXTENTS},
+        id_map::{
+            ExtentArray, IdMap, MAX_BASE_EXTENTS, MAX_EXTENTS, MapError, SortedMap, sort_by_first,
+        },
     };
 }
 
@@ -40,7 +42,7 @@ pub mod fs {
         mod lookup;
         mod vfsid;
 
-        pub use self::lookup::{bucket_count, fill, Lookup};
+        pub use self::lookup::{Lookup, bucket_count, fill};
     }
 }
 

@@ -62,10 +62,7 @@ mod fs {
 
     /// Id mappings of mounts.
     pub mod mnt_idmapping {
-        mod lookup;
         mod vfsid;
-
-        pub use self::lookup::{BUCKETS, BucketIndex, Lookup, MAX_BASE_EXTENTS};
     }
 }
 

@@ -84,7 +84,7 @@ fn inject(ranges: u32) -> Result<Outcome, Box<dyn Error>> {
         .collect();
     let userns = UserNs::new(&IdMaps::from_proc(&map, &map)?)?;
     let make = || IdmappedMount::of(DIR).map(&userns).detached();
-    make()?;
+    drop(make()?);
     let injection = Injection::new()?;
 
     let mut outcome = Outcome::default();

@@ -1,1 +1,0 @@
-../../../../../rust/kernel/fs/mnt_idmapping/lookup.rs
