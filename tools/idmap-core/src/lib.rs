@@ -26,7 +26,7 @@ pub mod user_namespace {
     pub use self::{
         extent::{Extent, ExtentError, IdInt},
         id_map::{
-            ExtentArray, IdMap, MAX_BASE_EXTENTS, MAX_EXTENTS, MapError, SortedMap, sort_by_first,
+            sort_by_first, ExtentArray, IdMap, MapError, SortedMap, MAX_BASE_EXTENTS, MAX_EXTENTS,
         },
     };
 }
@@ -42,7 +42,7 @@ pub mod fs {
         mod lookup;
         mod vfsid;
 
-        pub use self::lookup::{Lookup, bucket_count, fill};
+        pub use self::lookup::{bucket_count, fill, Lookup};
     }
 }
 

@@ -10,7 +10,7 @@ use kernel::{
 };
 use support::{
     c_rules::C,
-    fixture::{Inode, Map, NONE, Ns, Who, cap, down, raw, traced, up},
+    fixture::{cap, down, raw, traced, up, Inode, Map, Ns, Who, NONE},
     scenes::{callers, pairs, stored, ways},
 };
 

@@ -4,8 +4,8 @@
 
 use super::{
     c_dir::{EOVERFLOW, S_APPEND},
-    c_rules::{C, CAP_FSETID, EPERM, S_IMMUTABLE, s_isdir, s_isreg},
-    fixture::{Asked, Inode, NONE, Ns, ask, down},
+    c_rules::{s_isdir, s_isreg, C, CAP_FSETID, EPERM, S_IMMUTABLE},
+    fixture::{ask, down, Asked, Inode, Ns, NONE},
 };
 
 pub(crate) const EINVAL: i32 = -22;
@@ -95,7 +95,11 @@ impl C<'_> {
         if self.who.asked_capable(Ns::initial(), CAP_FSETID) {
             return 0;
         }
-        if s_isreg(inode.mode) { kill } else { 0 }
+        if s_isreg(inode.mode) {
+            kill
+        } else {
+            0
+        }
     }
 
     pub(crate) fn may_setattr(self, inode: &Inode, valid: u32, permission: i32) -> i32 {

@@ -3,8 +3,8 @@
 //! The rules of C for making, removing and linking.
 
 use super::{
-    c_rules::{C, CAP_FOWNER, CAP_FSETID, EACCES, ECHILD, EPERM, S_IMMUTABLE, s_isdir, s_isreg},
-    fixture::{Asked, Inode, Map, NONE, Ns, Who, ask, down, up},
+    c_rules::{s_isdir, s_isreg, C, CAP_FOWNER, CAP_FSETID, EACCES, ECHILD, EPERM, S_IMMUTABLE},
+    fixture::{ask, down, up, Asked, Inode, Map, Ns, Who, NONE},
 };
 
 pub(crate) const ENOENT: i32 = -2;
@@ -216,7 +216,11 @@ impl C<'_> {
         if dir_vfsuid != NONE && dir_vfsuid == vfsuid {
             return 0;
         }
-        if rcu { ECHILD } else { EACCES }
+        if rcu {
+            ECHILD
+        } else {
+            EACCES
+        }
     }
 
     /// The name of the operation for the audit log, if it is refused.

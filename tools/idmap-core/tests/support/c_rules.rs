@@ -5,7 +5,7 @@
 //! Nothing here is shared with what is tested but the numbers of `world`. It is written to be
 //! compared with the C source line by line, not to be short or fast.
 
-use super::fixture::{Acl, Asked, Inode, Map, NONE, Ns, Who, ask, down, up};
+use super::fixture::{ask, down, up, Acl, Asked, Inode, Map, Ns, Who, NONE};
 
 pub(crate) const EPERM: i32 = -1;
 pub(crate) const EIO: i32 = -5;
@@ -165,7 +165,11 @@ impl C<'_> {
                 class = (inode.mode >> 3) & 7;
             }
         }
-        if want & !class == 0 { 0 } else { EACCES }
+        if want & !class == 0 {
+            0
+        } else {
+            EACCES
+        }
     }
 
     pub(crate) fn generic_permission(self, inode: &Inode, mask: u32) -> i32 {

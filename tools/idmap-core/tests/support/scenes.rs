@@ -2,7 +2,7 @@
 
 //! Who meets what: callers, maps and owners that stand for all that can differ.
 
-use super::fixture::{Map, NONE, Ns, Who, cap};
+use super::fixture::{cap, Map, Ns, Who, NONE};
 
 /// Ways from a stored owner to a caller: the map and the filesystem's namespace.
 ///

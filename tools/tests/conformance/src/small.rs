@@ -7,9 +7,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use idmap::unmount;
 use kselftest::errno::SyscallResult;
 use kselftest::mounts;
-use idmap::unmount;
 use rustix::{
     io::Errno,
     mount::{MountFlags, mount, mount_remount},

@@ -9,9 +9,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use idmap::{IdmappedMount, UserNs};
 use kselftest::filesystem::{EXT4, Filesystem, OVERLAY, TMPFS, VFAT};
 use kselftest::rng::Rng;
-use idmap::{IdmappedMount, UserNs};
 use rustix::{
     fs::CWD,
     mount::{MountFlags, MoveMountFlags, UnmountFlags, mount, move_mount, unmount},

@@ -10,13 +10,13 @@
 mod operations;
 mod sharing;
 
+use idmap::{IdMaps, IdmappedMount, UserNs, unmount};
 use kselftest::{
     failslab::Injection,
     filesystem,
     ktap::{self, Failure, failed, skipped},
     slab,
 };
-use idmap::{IdMaps, IdmappedMount, UserNs, unmount};
 use rustix::{
     io::Errno,
     mount::{MountFlags, mount},

@@ -14,12 +14,12 @@ use std::{
     },
 };
 
+use idmap::{Detached, IdmappedMount, UserNs, unmount};
 use kselftest::errno;
 use kselftest::ktap::{Failure, failed};
 use kselftest::mounts;
 use kselftest::raw::MountAttrCall;
 use kselftest::rng::Rng;
-use idmap::{Detached, IdmappedMount, UserNs, unmount};
 use rustix::{
     fs::{Mode, OFlags, open},
     io::Errno,

@@ -7,10 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use idmap::{IdMaps, UserNs};
 use kselftest::ktap::{Failure, failed};
 use kselftest::mounts;
 use kselftest::slab::{self, Objects};
-use idmap::{IdMaps, UserNs};
 use rustix::io::Errno;
 
 use crate::Found;

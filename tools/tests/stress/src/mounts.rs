@@ -14,11 +14,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use idmap::{IdmappedMount, UserNs, unmount};
 use kselftest::ktap::Failure;
 use kselftest::mounts;
 use kselftest::process::unshare;
 use kselftest::rng::Rng;
-use idmap::{IdmappedMount, UserNs, unmount};
 use rustix::{
     fs::{Mode, OFlags, fstat, openat},
     mount::{MountFlags, mount},

@@ -104,7 +104,7 @@ fn run(arguments: &[String]) -> Result<bool, Failure> {
             _ => {
                 return Err(failed(format_args!(
                     "{option}: the options are --list and --on=TYPE[:DEVICE|:OPTIONS]"
-                )))
+                )));
             }
         }
     }

@@ -10,8 +10,8 @@ use std::{
     process::Command,
 };
 
-use kselftest::process::unshare;
 use idmap::{IdMaps, UserNs};
+use kselftest::process::unshare;
 use rustix::{
     io::Errno,
     mount::{MountPropagationFlags, UnmountFlags, mount_bind_recursive, mount_change, unmount},

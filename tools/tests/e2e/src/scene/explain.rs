@@ -8,12 +8,12 @@ mod world;
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use kselftest::filesystem::TMPFS;
 use idmap::{
     IdMaps, Step, UserNs, errno_name,
     explain::{Caller, Explainer, Request, Stand, Told, UserNsView},
     unmount,
 };
+use kselftest::filesystem::TMPFS;
 
 use self::world::World;
 use crate::{

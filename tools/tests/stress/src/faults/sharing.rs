@@ -7,9 +7,9 @@
 //! fail with `ENOMEM` and release the ids.
 
 use super::operations::Outcome;
+use idmap::{IdmappedMount, Propagation, Step, unmount};
 use kselftest::failslab::Injection;
 use kselftest::mounts;
-use idmap::{IdmappedMount, Propagation, Step, unmount};
 use rustix::{
     io::Errno,
     mount::{MountFlags, MountPropagationFlags, mount, mount_change},

@@ -4,11 +4,11 @@
 
 use std::{os::fd::AsFd, path::Path};
 
-use kselftest::rng::Rng;
 use idmap::{
     IdMaps, UserNs,
     explain::{Told, UserNsView},
 };
+use kselftest::rng::Rng;
 use rustix::{
     fs::CWD,
     mount::{MoveMountFlags, move_mount},
