@@ -51,7 +51,10 @@ use core::{
         NonNull, //
     },
 };
-use pin_init::Zeroable;
+use pin_init::{
+    Wrapper,
+    Zeroable, //
+};
 
 /// The number of hash chains, a power of two: a page of pointers.
 const CHAINS: usize = 512;

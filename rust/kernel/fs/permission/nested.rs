@@ -236,18 +236,21 @@ fn run<T: IdInt>(extents: &[Extent<T>], id: T, most: T) -> (Option<T>, T) {
 /// ```
 /// use kernel::{fs::permission::nest, user_namespace::{Extent, SortedMap}};
 ///
-/// let sorted = |list: &[[u32; 3]]| {
-///     let extents = list.iter().map(|[a, b, c]| Extent::new(*a, *b, *c).unwrap());
-///     SortedMap::new(extents.collect::<Vec<_>>()).unwrap()
-/// };
+/// let extent = |first, lower, count| Extent::new(first, lower, count).unwrap();
 /// // The mount is not idmapped.
-/// let shown = sorted(&[[0, 0, u32::MAX]]);
+/// let mut shown = [extent(0, 0, u32::MAX)];
 /// // The user's namespace: 0 is 1000, 1 to 65536 are the subordinate ids.
-/// let names = sorted(&[[1000, 0, 1], [100000, 1, 65536]]);
+/// let mut names = [extent(1000, 0, 1), extent(100000, 1, 65536)];
 /// // The container's: 0 to 65535 are the subordinate ids.
-/// let map = sorted(&[[0, 100000, 65536]]);
+/// let mut map = [extent(0, 100000, 65536)];
 /// let mut room = [Extent::EMPTY; 2];
-/// let nested = nest(&shown, &names, &map, &mut room).unwrap();
+/// let nested = nest(
+///     &SortedMap::new(&mut shown[..]).unwrap(),
+///     &SortedMap::new(&mut names[..]).unwrap(),
+///     &SortedMap::new(&mut map[..]).unwrap(),
+///     &mut room,
+/// )
+/// .unwrap();
 /// assert_eq!(nested.extents()[0], Extent::new(1000, 100000, 1).unwrap());
 /// ```
 pub fn nest<'a, T, B>(
