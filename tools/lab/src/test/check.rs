@@ -2,6 +2,8 @@
 
 //! `make check`: whether the sources are as they should be.
 
+mod order;
+
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -48,6 +50,7 @@ pub(crate) fn run(lab: &Lab, quick: bool) -> Result<bool> {
     };
     check("license lines", licenses(lab, &files))?;
     check("length of files", lengths(lab, &files))?;
+    check("order of modules", order::order(&tree.path))?;
     check("formatting", rustfmt(lab, &files))?;
     check("checkpatch", checkpatch(lab, &tree, &files))?;
     check("clippy on tools", clippy(lab))?;
