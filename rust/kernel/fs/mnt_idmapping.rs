@@ -52,10 +52,9 @@ pub use self::lookup::{
 };
 
 #[cfg(CONFIG_RUST_MNT_IDMAPPING)]
-pub use self::idmap::{
-    MappedKind,
-    MntIdmap, //
-};
+pub(crate) use self::idmap::MappedKind;
+#[cfg(CONFIG_RUST_MNT_IDMAPPING)]
+pub use self::idmap::MntIdmap;
 
 #[cfg(not(CONFIG_RUST_MNT_IDMAPPING))]
 pub use self::opaque::MntIdmap;

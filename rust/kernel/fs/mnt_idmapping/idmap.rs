@@ -40,7 +40,7 @@ use core::ptr::{
 };
 
 /// The part of an idmap for a [kind](crate::uidgid::Kind) of ids.
-pub trait MappedKind: NamespaceKind {
+pub(crate) trait MappedKind: NamespaceKind {
     #[doc(hidden)]
     fn kind_map(idmap: &MntIdmap) -> &KindMap;
 
@@ -217,7 +217,7 @@ impl MntIdmap {
     ///
     /// Mirrors `is_valid_mnt_idmap()`.
     #[inline(always)]
-    pub fn is_idmapped(&self) -> bool {
+    pub(crate) fn is_idmapped(&self) -> bool {
         !self.is_nop() && !self.is_invalid()
     }
 
@@ -231,7 +231,7 @@ impl MntIdmap {
     #[doc(alias("i_uid_into_mnt", "i_gid_into_mnt"))]
     #[doc(alias("kuid_into_mnt", "kgid_into_mnt"))]
     #[inline(always)]
-    pub fn make_vfsid<K: MappedKind>(
+    pub(crate) fn make_vfsid<K: MappedKind>(
         &self,
         fs_userns: &UserNamespace,
         id: Option<Id<K, Filesystem>>,
@@ -298,7 +298,7 @@ impl MntIdmap {
     #[doc(alias = "from_vfsgid")]
     #[doc(alias("kuid_from_mnt", "kgid_from_mnt"))]
     #[inline(always)]
-    pub fn from_vfsid<K: MappedKind>(
+    pub(crate) fn from_vfsid<K: MappedKind>(
         &self,
         fs_userns: &UserNamespace,
         id: Option<Id<K, Vfs>>,
@@ -341,7 +341,7 @@ impl MntIdmap {
 
     /// The extents of the map as a namespace sees them: `first`, the lower id as `ns` calls it,
     /// `count`. Extents that `ns` does not map as a whole are left out.
-    pub fn extents_in<'a, K: MappedKind>(
+    pub(crate) fn extents_in<'a, K: MappedKind>(
         &'a self,
         ns: &'a UserNamespace,
     ) -> impl Iterator<Item = (u32, u32, u32)> + 'a {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The id mapping of a mount where C answers for it.
+//! Idmaps of mounts, if `fs/mnt_idmapping.c` implements them.
 
 use crate::{
     bindings,
@@ -8,44 +8,43 @@ use crate::{
 };
 use core::ptr;
 
-/// The id mapping of a mount, C's `struct mnt_idmap`.
+/// The idmap of a mount: `struct mnt_idmap`.
 ///
-/// With `CONFIG_RUST_MNT_IDMAPPING` the type of this name is the implementation; here it is only a
-/// name for what `fs/mnt_idmapping.c` keeps to itself, to be handed on to the VFS.
+/// The public methods are the same with `CONFIG_RUST_MNT_IDMAPPING`.
 ///
 /// # Invariants
 ///
-/// Instances are valid for as long as they are borrowed.
+/// An instance is valid for as long as it is borrowed.
 #[repr(transparent)]
 pub struct MntIdmap(Opaque<bindings::mnt_idmap>);
 
-// SAFETY: The object never changes, apart from its count, which is atomic.
+// SAFETY: An idmap does not change, apart from its reference count, which is atomic.
 unsafe impl Send for MntIdmap {}
 
-// SAFETY: See above.
+// SAFETY: An idmap does not change, apart from its reference count, which is atomic.
 unsafe impl Sync for MntIdmap {}
 
 impl MntIdmap {
-    /// Makes a reference from C's pointer.
+    /// Creates a reference from a pointer.
     ///
     /// # Safety
     ///
-    /// `ptr` must point to a valid map that stays valid for `'a`.
+    /// `ptr` must point to an idmap that stays valid for `'a`.
     #[inline(always)]
     pub unsafe fn from_raw<'a>(ptr: *const bindings::mnt_idmap) -> &'a Self {
-        // SAFETY: By the requirements above.
+        // SAFETY: `ptr` is valid for `'a`, by the requirements of this function.
         //
-        // CAST: `Self` is a transparent wrapper.
+        // CAST: `Self` is a transparent wrapper of `struct mnt_idmap`.
         unsafe { &*ptr.cast() }
     }
 
-    /// The pointer that C knows the map by.
+    /// Returns the pointer to `struct mnt_idmap`.
     #[inline(always)]
     pub fn as_ptr(&self) -> *mut bindings::mnt_idmap {
         self.0.get()
     }
 
-    /// Whether this is the map of mounts that are not idmapped.
+    /// Checks for the idmap of mounts that are not idmapped: `nop_mnt_idmap`.
     #[inline(always)]
     pub fn is_nop(&self) -> bool {
         ptr::eq(self.as_ptr(), &raw const bindings::nop_mnt_idmap)
