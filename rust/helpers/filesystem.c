@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-/* What filesystems use of <linux/fs.h> and its neighbours that is inline. */
+/* Inline functions that the abstractions of filesystems call. */
 
 #include <linux/cacheflush.h>
 #include <linux/fileattr.h>
+#include <linux/filelock.h>
 #include <linux/fs.h>
 #include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/posix_acl.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/security.h>
 #include <linux/slab.h>
+#include <linux/uio.h>
 
 __rust_helper struct kmem_cache *
 rust_helper_kmem_cache_create(const char *name, unsigned int size,
@@ -155,18 +159,73 @@ __rust_helper void *rust_helper_kmap_local_folio(const struct folio *folio,
 	return kmap_local_folio(folio, offset);
 }
 
-#if !ARCH_IMPLEMENTS_FLUSH_DCACHE_PAGE
-__rust_helper void rust_helper_flush_dcache_folio(struct folio *folio)
+/*
+ * flush_dcache_folio() is an inline function or not, as the architecture wants
+ * it. The helper has another name, so that there is one in both cases.
+ */
+__rust_helper void rust_helper_folio_flush_dcache(struct folio *folio)
 {
 	flush_dcache_folio(folio);
 }
-#endif
 
 __rust_helper struct mnt_idmap *
 rust_helper_file_mnt_idmap(const struct file *file)
 {
 	return file_mnt_idmap(file);
 }
+
+__rust_helper void rust_helper_file_accessed(struct file *file)
+{
+	file_accessed(file);
+}
+
+__rust_helper struct folio *
+rust_helper_filemap_get_folio(struct address_space *mapping, pgoff_t index)
+{
+	return filemap_get_folio(mapping, index);
+}
+
+__rust_helper void
+rust_helper_mapping_set_unevictable(struct address_space *mapping)
+{
+	mapping_set_unevictable(mapping);
+}
+
+__rust_helper size_t rust_helper_iov_iter_count(const struct iov_iter *iter)
+{
+	return iov_iter_count(iter);
+}
+
+__rust_helper void rust_helper_iov_iter_truncate(struct iov_iter *iter,
+						 u64 count)
+{
+	iov_iter_truncate(iter, count);
+}
+
+__rust_helper void rust_helper_iov_iter_reexpand(struct iov_iter *iter,
+						 size_t count)
+{
+	iov_iter_reexpand(iter, count);
+}
+
+__rust_helper int rust_helper_cond_resched(void)
+{
+	return cond_resched();
+}
+
+__rust_helper int rust_helper_fatal_signal_pending(struct task_struct *task)
+{
+	return fatal_signal_pending(task);
+}
+
+#ifndef CONFIG_FILE_LOCKING
+__rust_helper int rust_helper_generic_setlease(struct file *file, int arg,
+					       struct file_lease **lease,
+					       void **priv)
+{
+	return generic_setlease(file, arg, lease, priv);
+}
+#endif
 
 __rust_helper bool
 rust_helper_fileattr_has_fsx(const struct file_kattr *attr)
@@ -204,6 +263,20 @@ rust_helper_security_inode_init_security(struct inode *inode, struct inode *dir,
 					 const initxattrs set, void *data)
 {
 	return security_inode_init_security(inode, dir, name, set, data);
+}
+#endif
+
+#ifndef CONFIG_SECURITY
+__rust_helper int
+rust_helper_security_inode_listsecurity(struct inode *inode, char **buffer,
+					ssize_t *remaining)
+{
+	return security_inode_listsecurity(inode, buffer, remaining);
+}
+
+__rust_helper int rust_helper_security_ismaclabel(const char *name)
+{
+	return security_ismaclabel(name);
 }
 #endif
 

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Names in directories.
+//! Dentries: names in directories.
+//!
+//! An operation that creates or removes a name takes a [`Negative`] or a [`Victim`] and returns a
+//! [`Filled`] or a [`Removed`], as proof that it did so. The lifetime `'d` stands for one dentry, so
+//! the proof is for this dentry and no other.
 //!
 //! C header: [`include/linux/dcache.h`](srctree/include/linux/dcache.h)
 
@@ -10,14 +14,10 @@ use super::{
         Inode,
         Locked, //
     },
-    memfs::dir,
-    mode::Mode,
-    new_inode::New, //
+    mode::Mode, //
 };
 use crate::{
     bindings,
-    error::to_result,
-    prelude::*,
     types::{
         NotThreadSafe,
         Opaque, //
@@ -28,184 +28,154 @@ use core::{
     marker::PhantomData, //
 };
 
-/// What something is called in its directory.
+/// The name of a dentry: `struct qstr`.
 ///
 /// # Invariants
 ///
-/// It is valid, and does not change, for as long as it is borrowed.
+/// An instance is valid and does not change for as long as it is borrowed.
 #[repr(transparent)]
 pub struct Name(Opaque<bindings::qstr>);
 
 impl Name {
-    /// The pointer that C knows the name by.
+    /// Returns the name of a dentry.
+    ///
+    /// # Safety
+    ///
+    /// `dentry` must be valid for `'a`, and the directory that it is in must be locked for `'a`.
+    #[inline(always)]
+    pub(super) unsafe fn of_dentry<'a>(dentry: *mut bindings::dentry) -> &'a Self {
+        // INVARIANT: A name changes only while the directory of the dentry is locked for writing by
+        // the task that changes it.
+        //
+        // SAFETY: `dentry` is valid for `'a` by the requirements of this function.
+        //
+        // CAST: `Self` is a transparent wrapper of `struct qstr`.
+        unsafe { &*(&raw const (*dentry).__bindgen_anon_1.d_name).cast() }
+    }
+
+    /// Returns the pointer to `struct qstr`.
     #[inline(always)]
     pub(super) fn as_ptr(&self) -> *const bindings::qstr {
         self.0.get()
     }
 
-    /// The bytes of the name.
+    /// Returns the bytes of the name.
     pub fn as_bytes(&self) -> &[u8] {
-        // SAFETY: The name is valid, and of the length it says.
-        unsafe {
-            let name = self.as_ptr();
-            let length = (*name).__bindgen_anon_1.__bindgen_anon_1.len;
-            core::slice::from_raw_parts((*name).name, length as usize)
-        }
+        let name = self.as_ptr();
+        // SAFETY: The name is valid by the type invariants.
+        let (bytes, length) =
+            unsafe { ((*name).name, (*name).__bindgen_anon_1.__bindgen_anon_1.len) };
+        // SAFETY: `name` of a valid `struct qstr` points to `len` bytes. They do not change while
+        // the name is borrowed, by the type invariants.
+        unsafe { core::slice::from_raw_parts(bytes, length as usize) }
     }
 }
 
-/// Makes `'d` a mark by which one dentry is told from all others.
+/// Makes `'d` invariant, so that it stands for one dentry.
 pub(super) type Brand<'d> = PhantomData<fn(&'d ()) -> &'d ()>;
 
-/// A name in a directory that is free, and that the operation which has it is asked to fill.
-///
-/// That it was filled is told by the [`Filled`] that this turns into; `'d` sees to it that it is
-/// the same one.
+/// A negative dentry that the operation must instantiate.
 ///
 /// # Invariants
 ///
-/// The dentry is negative, valid, and in `dir`, which is a directory.
+/// The dentry is valid and negative. It is in `dir`, which is a directory.
 pub struct Negative<'d, T: FileSystem> {
-    dir: Locked<'d, T>,
-    dentry: *mut bindings::dentry,
-    /// The kind of inode that is asked for; none where it is to be one that there is.
-    kind: Mode,
-    /// The device that is asked for, where it is to be one.
-    device: u32,
-    brand: Brand<'d>,
+    pub(super) dir: Locked<'d, T>,
+    pub(super) dentry: *mut bindings::dentry,
+    /// The file type of the inode that the VFS expects; no type for `link()`.
+    pub(super) file_type: Mode,
+    /// The number of the device that the VFS expects.
+    pub(super) device: u32,
+    pub(super) brand: Brand<'d>,
 }
 
-/// The proof that a name was filled.
-pub struct Filled<'d>(Brand<'d>);
+/// The proof that a [`Negative`] dentry was instantiated.
+pub struct Filled<'d>(pub(super) Brand<'d>);
 
 impl<'d, T: FileSystem> Negative<'d, T> {
-    /// Takes a dentry that C wants to be filled.
+    /// Creates an instance from the arguments of a C operation.
     ///
     /// # Safety
     ///
-    /// `dir` must be as for [`Locked::from_raw`], the type invariants must hold until this is
-    /// dropped, and `'d` must be of nothing else.
+    /// `dir` must be as for [`Locked::from_raw`]. `dentry` must be valid and negative and must be in
+    /// `dir` until the result is dropped. `'d` must not stand for another dentry.
     #[inline(always)]
     pub(super) unsafe fn from_raw(
         dir: *mut bindings::inode,
         dentry: *mut bindings::dentry,
-        kind: Mode,
+        file_type: Mode,
         device: u32,
     ) -> Self {
-        // INVARIANT: By the requirements above.
+        // INVARIANT: `dentry` is valid, negative and in `dir`, by the requirements of this function.
         Self {
-            // SAFETY: By the requirements above.
+            // SAFETY: `dir` is as `Locked::from_raw()` requires, by the requirements of this
+            // function.
             dir: unsafe { Locked::from_raw(dir) },
             dentry,
-            kind,
+            file_type,
             device,
             brand: PhantomData,
         }
     }
 
-    /// The directory.
+    /// Returns the directory.
     #[inline(always)]
     pub fn dir(&self) -> &Locked<'d, T> {
         &self.dir
     }
 
-    /// The name.
+    /// Returns the name.
     #[inline]
     pub fn name(&self) -> &Name {
-        // SAFETY: The dentry is valid, and the lock of its directory keeps its name.
-        //
-        // CAST: `Name` is a transparent wrapper.
-        unsafe { &*(&raw const (*self.dentry).__bindgen_anon_1.d_name).cast() }
-    }
-
-    /// Gives the name to a new inode.
-    ///
-    /// # Errors
-    ///
-    /// [`EINVAL`] if it is of another kind than the operation was asked for, or another device: the
-    /// VFS goes on as if it were that, and asks nobody whether a device that `create()` made may be
-    /// opened.
-    /// [`ENOSPC`] if the directory can have no more names, [`ENOMEM`]. Then the inode is gone.
-    pub fn instantiate(self, new: New<T>) -> Result<Filled<'d>> {
-        let other_device = new.device().is_some_and(|device| device != self.device);
-        if new.mode().kind() != self.kind || other_device {
-            return Err(EINVAL);
-        }
-        // SAFETY: By the type invariants; each directory of `T` has offsets. Once there is an
-        // offset nothing fails any more, so the inode is given away.
-        unsafe {
-            dir::reserve(self.dir.as_ptr(), self.dentry)?;
-            dir::fill(self.dir.as_ptr(), self.dentry, new.publish());
-        }
-        Ok(Filled(self.brand))
-    }
-
-    /// Gives the name to an inode that there is already.
-    ///
-    /// # Errors
-    ///
-    /// [`ENOSPC`] if the directory can have no more names, [`ENOMEM`].
-    pub fn link(self, old: &Positive<T>) -> Result<Filled<'d>> {
-        // SAFETY: As in `instantiate()`, and `old` is positive.
-        unsafe {
-            dir::reserve(self.dir.as_ptr(), self.dentry)?;
-            bindings::simple_link(old.as_ptr(), self.dir.as_ptr(), self.dentry);
-        }
-        Ok(Filled(self.brand))
+        // SAFETY: The dentry is valid and in `dir`, by the type invariants. `dir` is locked.
+        unsafe { Name::of_dentry(self.dentry) }
     }
 }
 
-/// A name that something has.
+/// A positive dentry.
 ///
 /// # Invariants
 ///
-/// The dentry is valid and of a superblock of `T`, and stays positive for as long as it is
+/// The dentry is valid, belongs to a superblock of `T`, and stays positive for as long as it is
 /// borrowed.
 #[repr(transparent)]
 pub struct Positive<T: FileSystem>(Opaque<bindings::dentry>, PhantomData<T>);
 
 impl<T: FileSystem> Positive<T> {
-    /// Makes a reference from a pointer.
+    /// Creates a reference from a pointer.
     ///
     /// # Safety
     ///
-    /// The type invariants must hold for `'a`.
+    /// `ptr` must point to a dentry of a superblock of `T` that is valid and positive for `'a`.
     #[inline(always)]
     pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::dentry) -> &'a Self {
-        // SAFETY: By the requirements above.
+        // INVARIANT: The dentry is valid and positive for `'a`, by the requirements of this
+        // function.
         //
-        // CAST: `Self` is a transparent wrapper.
+        // SAFETY: `ptr` is valid for `'a`.
+        //
+        // CAST: `Self` is a transparent wrapper of `struct dentry`.
         unsafe { &*ptr.cast() }
     }
 
-    /// The pointer that C knows the dentry by.
+    /// Returns the pointer to `struct dentry`.
     #[inline(always)]
     pub(super) fn as_ptr(&self) -> *mut bindings::dentry {
         self.0.get()
     }
 
-    /// What has the name.
+    /// Returns the inode.
     #[inline(always)]
     pub fn inode(&self) -> &Inode<T> {
-        // SAFETY: By the type invariants it is positive, and holds its inode.
-        unsafe { Inode::from_raw((*self.as_ptr()).d_inode) }
+        // SAFETY: The dentry is valid, and positive while it is borrowed, so `d_inode` is not null
+        // and does not change.
+        let inode = unsafe { (*self.as_ptr()).d_inode };
+        // SAFETY: A positive dentry holds a reference to its inode. The inode belongs to a
+        // superblock of `T`, as the dentry does, and a published inode has data.
+        unsafe { Inode::from_raw(inode) }
     }
 
-    /// The name.
-    ///
-    /// # Safety
-    ///
-    /// The current task must have the lock of the directory that the name is in, for as long as the
-    /// result is borrowed.
-    #[inline]
-    pub(super) unsafe fn name(&self) -> &Name {
-        // SAFETY: The dentry is valid, and the lock of its directory keeps its name.
-        //
-        // CAST: `Name` is a transparent wrapper.
-        unsafe { &*(&raw const (*self.as_ptr()).__bindgen_anon_1.d_name).cast() }
-    }
-
-    /// Whether it is a directory without names in it, or no directory.
+    /// Checks whether the dentry has no positive children.
     ///
     /// Mirrors `simple_empty()`.
     pub fn is_empty(&self) -> bool {
@@ -214,145 +184,101 @@ impl<T: FileSystem> Positive<T> {
     }
 }
 
-/// A name that the operation which has it is asked to remove.
-///
-/// That it was removed is told by the [`Removed`] that this turns into.
+/// A positive dentry that the operation must remove.
 ///
 /// # Invariants
 ///
-/// The dentry is in `dir`, which is a directory.
+/// The dentry is in `dir`, which is a directory. `inode` is the inode of the dentry.
 pub struct Victim<'d, T: FileSystem> {
-    dir: Locked<'d, T>,
-    dentry: &'d Positive<T>,
-    done: &'d Cell<bool>,
-    brand: Brand<'d>,
+    pub(super) dir: Locked<'d, T>,
+    pub(super) dentry: &'d Positive<T>,
+    pub(super) inode: Locked<'d, T>,
+    pub(super) done: &'d Cell<bool>,
+    pub(super) brand: Brand<'d>,
 }
 
-/// The proof that a name was removed.
-pub struct Removed<'d>(Brand<'d>);
+/// The proof that a [`Victim`] was removed.
+pub struct Removed<'d>(pub(super) Brand<'d>);
 
 impl<'d, T: FileSystem> Victim<'d, T> {
-    /// Takes a dentry that C wants to be removed.
+    /// Creates an instance from the arguments of a C operation.
     ///
     /// # Safety
     ///
-    /// `dir` must be as for [`Locked::from_raw`], `dentry` as for [`Positive::from_raw`], the type
-    /// invariants must hold for `'d`, and `'d` must be of nothing else. Where `done` is set
-    /// afterwards, C must be told that it was removed.
+    /// - `dir` must be as for [`Locked::from_raw`], and so must be the inode of `dentry`.
+    /// - `dentry` must be as for [`Positive::from_raw`], and in `dir`, for `'d`.
+    /// - `'d` must not stand for another dentry.
+    /// - If `done` is set afterwards, the C operation must return success.
     #[inline(always)]
     pub(super) unsafe fn from_raw(
         dir: *mut bindings::inode,
         dentry: *mut bindings::dentry,
         done: &'d Cell<bool>,
     ) -> Self {
-        // INVARIANT: By the requirements above.
+        // SAFETY: `dentry` is valid and positive for `'d`, by the requirements of this function.
+        let dentry = unsafe { Positive::from_raw(dentry) };
+        // INVARIANT: `dentry` is in `dir`, by the requirements of this function.
         Self {
-            // SAFETY: By the requirements above.
+            // SAFETY: `dir` is as `Locked::from_raw()` requires, by the requirements of this
+            // function.
             dir: unsafe { Locked::from_raw(dir) },
-            // SAFETY: By the requirements above.
-            dentry: unsafe { Positive::from_raw(dentry) },
+            // SAFETY: The inode of `dentry` is locked for writing for `'d`, by the requirements of
+            // this function.
+            inode: unsafe { Locked::from_raw(dentry.inode().as_ptr()) },
+            dentry,
             done,
             brand: PhantomData,
         }
     }
 
-    /// The directory.
+    /// Returns the directory.
     #[inline(always)]
     pub fn dir(&self) -> &Locked<'d, T> {
         &self.dir
     }
 
-    /// What has the name.
+    /// Returns the inode that loses the name. It is locked for writing.
     #[inline(always)]
-    pub fn inode(&self) -> &'d Inode<T> {
-        self.dentry.inode()
+    pub fn inode(&self) -> &Locked<'d, T> {
+        &self.inode
     }
 
-    /// Removes the name of something that is no directory.
-    ///
-    /// There is no way back from that: an error of the operation does not count any more.
-    ///
-    /// # Errors
-    ///
-    /// [`EISDIR`] if it is one; the VFS has made sure that it is not.
+    /// Returns the name.
     #[inline]
-    pub fn unlink(self) -> Result<Removed<'d>> {
-        if self.inode().mode().is_dir() {
-            return Err(EISDIR);
-        }
-        // SAFETY: By the type invariants; each directory of `T` has offsets.
-        unsafe { dir::unlink(self.dir.as_ptr(), self.dentry.as_ptr()) };
-        self.done.set(true);
-        Ok(Removed(self.brand))
-    }
-
-    /// Removes the name of a directory. As with [`Victim::unlink`], there is no way back.
-    ///
-    /// # Errors
-    ///
-    /// [`ENOTDIR`] if it is none; the VFS has made sure that it is one. [`ENOTEMPTY`] if there are
-    /// names in it.
-    #[inline]
-    pub fn rmdir(self) -> Result<Removed<'d>> {
-        if !self.inode().mode().is_dir() {
-            return Err(ENOTDIR);
-        }
-        if !self.dentry.is_empty() {
-            return Err(ENOTEMPTY);
-        }
-        // SAFETY: As in `unlink()`.
-        unsafe { dir::rmdir(self.dir.as_ptr(), self.dentry.as_ptr()) };
-        self.done.set(true);
-        Ok(Removed(self.brand))
+    pub fn name(&self) -> &Name {
+        // SAFETY: The dentry is valid and in `dir`, by the type invariants. `dir` is locked.
+        unsafe { Name::of_dentry(self.dentry.as_ptr()) }
     }
 }
 
-/// A file that is open and shall have no name, as by `O_TMPFILE`.
+/// An open file that the operation must give an inode without a name, for `O_TMPFILE`.
 ///
 /// # Invariants
 ///
-/// The file is valid, not opened yet, and its dentry is negative and of a superblock of `T`.
+/// The file is valid and not opened yet. Its dentry is negative and belongs to a superblock of `T`.
 pub struct Tmpfile<'d, T: FileSystem> {
-    file: *mut bindings::file,
-    brand: Brand<'d>,
+    pub(super) file: *mut bindings::file,
+    pub(super) brand: Brand<'d>,
     filesystem: PhantomData<T>,
     _not_send: NotThreadSafe,
 }
 
 impl<'d, T: FileSystem> Tmpfile<'d, T> {
-    /// Takes a file that C wants to be opened.
+    /// Creates an instance from the arguments of a C operation.
     ///
     /// # Safety
     ///
-    /// The type invariants must hold until this is dropped, and `'d` must be of nothing else.
+    /// `file` must be valid, not opened yet, and have a negative dentry of a superblock of `T`,
+    /// until the result is dropped. `'d` must not stand for another file.
     #[inline(always)]
     pub(super) unsafe fn from_raw(file: *mut bindings::file) -> Self {
-        // INVARIANT: By the requirements above.
+        // INVARIANT: The file is valid, not opened yet, and its dentry negative, by the requirements
+        // of this function.
         Self {
             file,
             brand: PhantomData,
             filesystem: PhantomData,
             _not_send: NotThreadSafe,
         }
-    }
-
-    /// Opens a new inode that has no name.
-    ///
-    /// Mirrors `d_tmpfile()`.
-    ///
-    /// # Errors
-    ///
-    /// [`EINVAL`] if it is no regular file: nobody would ask whether a device may be opened here.
-    /// Whatever opening it comes to, as if it had a name. Then the inode is gone.
-    pub fn finish(self, new: New<T>) -> Result<Filled<'d>> {
-        if !new.mode().is_reg() {
-            return Err(EINVAL);
-        }
-        // SAFETY: By the type invariants.
-        to_result(unsafe {
-            bindings::d_tmpfile(self.file, new.publish());
-            bindings::finish_open_simple(self.file, 0)
-        })?;
-        Ok(Filled(self.brand))
     }
 }

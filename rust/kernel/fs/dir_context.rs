@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Listing a directory.
+//! The entries of a directory that `getdents()` returns: `struct dir_context`.
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
@@ -11,11 +11,11 @@ use crate::{
 };
 use core::marker::PhantomData;
 
-/// Where the entries of a directory are to go, and from which on.
+/// The buffer and the position of a call of `getdents()`.
 ///
 /// # Examples
 ///
-/// Three numbers, which never change:
+/// Three names, which never change:
 ///
 /// ```
 /// use kernel::{fs::{dir_context::DirContext, mode::Mode}, prelude::*};
@@ -25,7 +25,7 @@ use core::marker::PhantomData;
 ///         return Ok(());
 ///     }
 ///     let names: [&[u8]; 3] = [b"one", b"two", b"three"];
-///     // The two dots come before.
+///     // Positions 0 and 1 are those of `.` and `..`.
 ///     let done = usize::try_from(context.position() - 2).map_err(|_| EINVAL)?;
 ///     for (name, ino) in names.iter().zip(100..).skip(done) {
 ///         if !context.emit(name, ino, Mode::S_IFREG)? {
@@ -39,7 +39,7 @@ use core::marker::PhantomData;
 ///
 /// # Invariants
 ///
-/// Both pointers are valid for `'a`, the file is an open directory, and nobody else has `context`.
+/// Both pointers are valid for `'a`. The file is an open directory. `context` is used by this only.
 pub struct DirContext<'a> {
     file: *mut bindings::file,
     context: *mut bindings::dir_context,
@@ -47,17 +47,18 @@ pub struct DirContext<'a> {
 }
 
 impl DirContext<'_> {
-    /// Takes C's.
+    /// Creates an instance from the arguments of the C operation.
     ///
     /// # Safety
     ///
-    /// The type invariants must hold until this is dropped.
+    /// `file` must be an open directory, and `context` must be valid and not used by others, until
+    /// the result is dropped.
     #[inline]
     pub(super) unsafe fn from_raw(
         file: *mut bindings::file,
         context: *mut bindings::dir_context,
     ) -> Self {
-        // INVARIANT: By the requirements above.
+        // INVARIANT: Both pointers are valid, by the requirements of this function.
         Self {
             file,
             context,
@@ -65,56 +66,53 @@ impl DirContext<'_> {
         }
     }
 
-    /// Where the directory is to be read from: 0 at first, and later what
-    /// [`DirContext::set_position`] said, or where the program sought to, which may be any number
-    /// that is not negative.
+    /// Returns the position of the next entry.
+    ///
+    /// It is 0 at first. Later it is the argument of [`DirContext::set_position`] or of `seekdir()`,
+    /// which may be any number that is not negative.
     pub fn position(&self) -> i64 {
-        // SAFETY: By the type invariants.
+        // SAFETY: `context` is valid, by the type invariants.
         unsafe { (*self.context).pos }
     }
 
-    /// Says where reading goes on: what comes after the entry that was taken last. Nothing is before
-    /// 0.
+    /// Sets the position of the next entry. A negative position becomes 0.
     pub fn set_position(&mut self, position: i64) {
-        // SAFETY: By the type invariants.
+        // SAFETY: `context` is valid and used by this only, by the type invariants.
         unsafe { (*self.context).pos = position.max(0) };
     }
 
-    /// Lists the directory itself and the one above, at positions 0 and 1; afterwards the position
-    /// is 2 at least. The answer is whether there may be room for more.
+    /// Emits `.` at position 0 and `..` at position 1. The position is at least 2 afterwards.
+    ///
+    /// Returns whether the entries fit into the buffer.
     ///
     /// Mirrors `dir_emit_dots()`.
     #[doc(alias = "dir_emit_dots")]
     pub fn emit_dots(&mut self) -> bool {
-        // SAFETY: By the type invariants.
+        // SAFETY: Both pointers are valid, and the file is an open directory, by the type
+        // invariants.
         unsafe { bindings::dir_emit_dots(self.file, self.context) }
     }
 
-    /// Lists an entry, which is of the kind that `mode` says. The answer is whether it was taken: if
-    /// not, there is no room for it, and reading goes on with it.
+    /// Emits an entry with the file type of `mode`.
+    ///
+    /// Returns whether the entry fits into the buffer. If not, the next call of `getdents()` must
+    /// emit it again.
     ///
     /// Mirrors `dir_emit()`.
     ///
     /// # Errors
     ///
-    /// [`EINVAL`] if `name` is none: empty, longer than 255 bytes, or with a slash or a zero in it.
+    /// [`EINVAL`] if `name` is empty, longer than 255 bytes, or has a slash or a zero byte.
     #[doc(alias = "dir_emit")]
     pub fn emit(&mut self, name: &[u8], ino: u64, mode: Mode) -> Result<bool> {
-        // Some who read directories have room for just as much.
+        // In-kernel readers have a buffer for a name of `NAME_MAX` bytes.
         let fits = (1..=bindings::NAME_MAX as usize).contains(&name.len());
         if !fits || name.iter().any(|&byte| byte == b'/' || byte == 0) {
             return Err(EINVAL);
         }
         let kind = c_uint::from(mode.bits() >> 12);
-        // SAFETY: By the type invariants; the name is valid, and of that length.
-        Ok(unsafe {
-            bindings::dir_emit(
-                self.context,
-                name.as_ptr().cast(),
-                name.len() as c_int,
-                ino,
-                kind,
-            )
-        })
+        let (bytes, length) = (name.as_ptr().cast(), name.len() as c_int);
+        // SAFETY: `context` is valid, by the type invariants. `bytes` points to `length` bytes.
+        Ok(unsafe { bindings::dir_emit(self.context, bytes, length, ino, kind) })
     }
 }

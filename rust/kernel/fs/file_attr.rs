@@ -1,64 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The flags of files, which `chattr` sets.
+//! File attributes of `FS_IOC_SETFLAGS`, which `chattr` sets: `struct file_kattr`.
 //!
 //! C header: [`include/linux/fileattr.h`](srctree/include/linux/fileattr.h)
 
 use super::{
     filesystem::FileSystem,
-    inode::Locked, //
+    inode::Locked,
+    mode::flags, //
 };
 use crate::{
     bindings,
     prelude::*, //
 };
 
-/// Flags of a file, as programs see them (`FS_..._FL` in
-/// [`include/uapi/linux/fs.h`](srctree/include/uapi/linux/fs.h)).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FileFlags(u32);
-
-impl FileFlags {
-    /// None.
-    pub const NONE: Self = Self(0);
-    /// It grows, but nothing of it is changed.
-    pub const APPEND: Self = Self(bindings::FS_APPEND_FL);
-    /// Nothing of it is changed.
-    pub const IMMUTABLE: Self = Self(bindings::FS_IMMUTABLE_FL);
-    /// It keeps no time of the last access.
-    pub const NOATIME: Self = Self(bindings::FS_NOATIME_FL);
-    /// `dump` leaves it out, which is nothing to the kernel.
-    pub const NODUMP: Self = Self(bindings::FS_NODUMP_FL);
-
-    /// Takes C's number.
-    pub const fn new(bits: u32) -> Self {
-        Self(bits)
-    }
-
-    /// Gives C's number.
-    pub const fn bits(self) -> u32 {
-        self.0
-    }
-
-    /// These, and `others`.
-    pub const fn with(self, others: Self) -> Self {
-        Self(self.0 | others.0)
-    }
-
-    /// Whether there are none but `others`.
-    pub const fn is_subset_of(self, others: Self) -> bool {
-        self.0 & !others.0 == 0
-    }
-
-    /// Whether all of `others` are set.
-    pub const fn has(self, others: Self) -> bool {
-        self.0 & others.0 == others.0
+flags! {
+    /// The flags of a file: `FS_*_FL` in
+    /// [`include/uapi/linux/fs.h`](srctree/include/uapi/linux/fs.h).
+    pub struct FileFlags(u32) {
+        /// No flags.
+        NONE = 0;
+        /// The file is append-only.
+        APPEND = bindings::FS_APPEND_FL;
+        /// The file is immutable.
+        IMMUTABLE = bindings::FS_IMMUTABLE_FL;
+        /// The access time is not updated.
+        NOATIME = bindings::FS_NOATIME_FL;
+        /// `dump` skips the file. The kernel ignores the flag.
+        NODUMP = bindings::FS_NODUMP_FL;
     }
 }
 
 impl<T: FileSystem> Locked<'_, T> {
-    /// Has the VFS heed the flags that it knows: [`FileFlags::APPEND`], [`FileFlags::IMMUTABLE`] and
-    /// [`FileFlags::NOATIME`].
+    /// Sets the inode flags of [`FileFlags::APPEND`], [`FileFlags::IMMUTABLE`] and
+    /// [`FileFlags::NOATIME`], and clears those that are not in `flags`.
     ///
     /// Mirrors `inode_set_flags()`.
     #[doc(alias = "inode_set_flags")]
@@ -68,31 +43,30 @@ impl<T: FileSystem> Locked<'_, T> {
             (FileFlags::IMMUTABLE, bindings::S_IMMUTABLE),
             (FileFlags::NOATIME, bindings::S_NOATIME),
         ];
-        let (mut set, mut all) = (0, 0);
+        let (mut set, mut mask) = (0, 0);
         for (flag, bit) in known {
-            all |= bit;
+            mask |= bit;
             set |= if flags.has(flag) { bit } else { 0 };
         }
-        // SAFETY: The inode is valid, and the caller has its lock.
-        unsafe { bindings::inode_set_flags(self.as_ptr(), set, all) };
+        // SAFETY: The inode is valid and locked for writing.
+        unsafe { bindings::inode_set_flags(self.as_ptr(), set, mask) };
     }
 }
 
-/// What a program asks for.
+/// Returns the flags of a request to set file attributes.
+///
+/// # Errors
+///
+/// [`EOPNOTSUPP`] if the request is for other attributes than flags.
 ///
 /// # Safety
 ///
 /// `attr` must be valid.
-///
-/// # Errors
-///
-/// [`EOPNOTSUPP`] if it asks for more than flags: for what only some filesystems have.
-pub(super) unsafe fn asked(attr: *const bindings::file_kattr) -> Result<FileFlags> {
-    // SAFETY: By the requirements above.
-    unsafe {
-        if bindings::fileattr_has_fsx(attr) {
-            return Err(EOPNOTSUPP);
-        }
-        Ok(FileFlags((*attr).flags))
+pub(super) unsafe fn requested(attr: *const bindings::file_kattr) -> Result<FileFlags> {
+    // SAFETY: `attr` is valid, by the requirements of this function.
+    if unsafe { bindings::fileattr_has_fsx(attr) } {
+        return Err(EOPNOTSUPP);
     }
+    // SAFETY: `attr` is valid, by the requirements of this function.
+    Ok(FileFlags::new(unsafe { (*attr).flags }))
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What can be done with an open file.
+//! File operations: `struct file_operations`.
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
@@ -11,7 +11,8 @@ use super::{
     filesystem::FileSystem,
     inode::{
         Inode,
-        Locked, //
+        Locked,
+        SharedLocked, //
     },
     mnt_idmapping::MntIdmap, //
 };
@@ -36,95 +37,96 @@ pub(super) use self::vtable::FileVTable;
 ///
 /// # Invariants
 ///
-/// It is open, and its inode is of a superblock of `T`, for as long as it is borrowed.
+/// The file is open for as long as it is borrowed. Its inode belongs to a superblock of `T`.
 #[repr(transparent)]
 pub struct OpenFile<T: FileSystem>(Opaque<bindings::file>, PhantomData<T>);
 
 impl<T: FileSystem> OpenFile<T> {
-    /// Makes a reference from a pointer.
+    /// Creates a reference from a pointer.
     ///
     /// # Safety
     ///
-    /// The type invariants must hold for `'a`.
+    /// `ptr` must point to a file that is open for `'a`, and whose inode belongs to a superblock of
+    /// `T`.
     #[inline(always)]
     pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::file) -> &'a Self {
-        // SAFETY: By the requirements above.
+        // SAFETY: `ptr` is valid for `'a`, by the requirements of this function.
         //
-        // CAST: `Self` is a transparent wrapper.
+        // CAST: `Self` is a transparent wrapper of `struct file`.
         unsafe { &*ptr.cast() }
     }
 
-    /// The pointer that C knows the file by.
+    /// Returns the pointer to `struct file`.
     #[inline(always)]
     pub fn as_ptr(&self) -> *mut bindings::file {
         self.0.get()
     }
 
-    /// What is open.
+    /// Returns the inode.
     #[inline]
     pub fn inode(&self) -> &Inode<T> {
-        // SAFETY: By the type invariants; an open file holds its inode.
+        // SAFETY: An open file holds a reference to its inode, which belongs to a superblock of `T`,
+        // by the type invariants, and has data.
         unsafe { Inode::from_raw((*self.as_ptr()).f_inode) }
     }
 
-    /// The map of the mount that it was opened through.
+    /// Returns the idmap of the mount through which the file was opened.
     ///
     /// Mirrors `file_mnt_idmap()`.
     #[doc(alias("file_mnt_idmap", "file_mnt_user_ns"))]
     #[inline]
     pub fn idmap(&self) -> &MntIdmap {
-        // SAFETY: The file is valid, and holds its mount, which holds the map. That changes at most
-        // once while there are open files, and then it was the static one that changes nothing.
+        // SAFETY: An open file holds its mount, which holds the idmap. The idmap of a mount changes
+        // at most once while files are open; the old one is `nop_mnt_idmap` then, which is static.
         unsafe { MntIdmap::from_raw(bindings::file_mnt_idmap(self.as_ptr())) }
     }
-}
 
-/// The permission to change something on the mount of an open file, which has been asked for: the
-/// mount does not become read only, nor the filesystem frozen, until this is dropped.
-pub struct WriteAccess<'a, T: FileSystem>(&'a OpenFile<T>);
-
-impl<T: FileSystem> OpenFile<T> {
-    /// Asks whether something may be changed on the mount, for those that the VFS has not asked: it
-    /// does so before it has the file written to, but not before an ioctl.
+    /// Takes write access to the mount of the file.
     ///
-    /// Mirrors `mnt_want_write_file()`.
+    /// The VFS does so before `write()`. An ioctl that changes something must do so itself.
+    ///
+    /// Mirrors `mnt_want_write_file()`. May sleep.
     ///
     /// # Errors
     ///
-    /// [`EROFS`] if the mount or the filesystem is read only.
+    /// [`EROFS`] if the mount or the filesystem is read-only.
     #[doc(alias = "mnt_want_write_file")]
     pub fn want_write(&self) -> Result<WriteAccess<'_, T>> {
-        // SAFETY: The file is valid; what this takes is given back with the result.
+        // SAFETY: The file is open, by the type invariants.
         to_result(unsafe { bindings::mnt_want_write_file(self.as_ptr()) })?;
         Ok(WriteAccess(self))
     }
 }
 
+/// Write access to the mount of an open file.
+///
+/// Until this is dropped the mount does not become read-only, and the filesystem is not frozen.
+pub struct WriteAccess<'a, T: FileSystem>(&'a OpenFile<T>);
+
 impl<T: FileSystem> Drop for WriteAccess<'_, T> {
     fn drop(&mut self) {
-        // SAFETY: This is what `want_write()` took.
+        // SAFETY: `want_write()` took write access to the mount of the file.
         unsafe { bindings::mnt_drop_write_file(self.0.as_ptr()) };
     }
 }
 
-/// Where what is read goes.
+/// The buffer of a `read()`.
 pub struct ReadBuffer<'a>(&'a mut IovIterDest<'a>);
 
 impl ReadBuffer<'_> {
-    /// How many bytes there is room for.
+    /// Returns the number of bytes that fit into the buffer.
     #[allow(clippy::len_without_is_empty)]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Puts bytes there, as many as there is room for; the answer is how many.
+    /// Copies bytes into the buffer, as many as fit, and returns their number.
     pub fn put(&mut self, bytes: &[u8]) -> usize {
         self.0.copy_to_iter(bytes)
     }
 }
 
-/// An error that C takes for one, whatever the filesystem says: by this it would wait for an answer
-/// that never comes.
+/// Replaces `-EIOCBQUEUED` by `-EIO`: the VFS would wait for a completion that never comes.
 pub(super) fn io_error(error: Error) -> Error {
     if error == EIOCBQUEUED {
         EIO
@@ -133,19 +135,19 @@ pub(super) fn io_error(error: Error) -> Error {
     }
 }
 
-/// What can be done with the open files of one kind of inode, where that is not what the page cache
-/// has: files whose contents a filesystem makes when they are read, directories that are more than
-/// the names in them, and ioctls.
+/// The operations of open files of one kind of inode.
 ///
-/// What judges ownership has the map of the mount that the file was opened through as its first
-/// parameter.
+/// For files whose contents the filesystem creates when they are read, for directories with entries
+/// that are not in the dentry cache, and for ioctls. For regular files in memory see
+/// [`memfs`](super::memfs).
 ///
-/// What is not implemented is not in C's table, so the VFS answers for it.
+/// An operation that depends on the owner of the inode gets the idmap of the mount through which the
+/// file was opened as its first parameter. An operation that is not implemented is null in the C
+/// table. All operations may sleep.
 ///
 /// # Examples
 ///
-/// A file that counts how often it was read, and that its owner, as seen through the mount, may
-/// reset:
+/// A file that counts how often it was read. Its owner, as seen through the mount, can reset it:
 ///
 /// ```
 /// use kernel::{
@@ -201,7 +203,7 @@ pub(super) fn io_error(error: Error) -> Error {
 /// }
 /// ```
 ///
-/// Those of another filesystem are not for its files:
+/// File operations of another filesystem do not fit:
 ///
 /// ```ignore,compile_fail,E0271
 /// use kernel::{
@@ -228,15 +230,17 @@ pub(super) fn io_error(error: Error) -> Error {
 /// ```
 #[vtable]
 pub trait FileOperations {
-    /// The filesystem whose files these are.
+    /// The filesystem.
     type FileSystem: FileSystem;
 
-    /// Reads from `position`, a number of bytes that is not negative. What was put into `to` is what
-    /// was read; nothing is the end. The time of the last access follows.
+    /// Called to read from `_position`, which is not negative. The inode is not locked.
+    ///
+    /// The bytes that were put into `_to` were read; no byte is the end of the file. The access time
+    /// is updated afterwards.
     ///
     /// # Errors
     ///
-    /// They count if nothing was put there before.
+    /// `read()` fails with the error if no byte was put into `_to`.
     fn read(
         _file: &OpenFile<Self::FileSystem>,
         _position: i64,
@@ -245,44 +249,51 @@ pub trait FileOperations {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Writes to `position`, which is the file's size where it was opened with `O_APPEND`. What was
-    /// taken from `from` is what was written.
+    /// Called to write at `_position`, which is the size of the file if it was opened with
+    /// `O_APPEND`. The inode is locked for writing.
     ///
-    /// The set-user-id bit and capabilities of the file are gone already, and its times have changed,
-    /// as `generic_file_write_iter()` does it.
+    /// The bytes that were taken from `_from` were written. The set-user-id bit and the file
+    /// capabilities are removed, and the times updated, before this is called, as by
+    /// `generic_file_write_iter()`. [`Locked::set_size`] changes the size.
     ///
     /// # Errors
     ///
-    /// They count if nothing was taken before.
+    /// `write()` fails with the error if no byte was taken from `_from`.
     fn write(
         _idmap: &MntIdmap,
-        _inode: &Locked<'_, Self::FileSystem>,
+        _inode: &mut Locked<'_, Self::FileSystem>,
         _position: i64,
         _from: &mut IovIterSource<'_>,
     ) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Lists a directory, whose lock the caller shares with others.
+    /// Called to list the entries of a directory. The directory is locked for reading.
     ///
     /// # Errors
     ///
-    /// They end the reading of the directory.
-    fn iterate_shared(_file: &OpenFile<Self::FileSystem>, _context: &mut DirContext<'_>) -> Result {
+    /// `getdents()` fails with the error.
+    fn iterate_shared(
+        _dir: &SharedLocked<'_, Self::FileSystem>,
+        _file: &OpenFile<Self::FileSystem>,
+        _context: &mut DirContext<'_>,
+    ) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Does what `command` says. `argument` is a number, or where memory of the program is, which
-    /// [`UserSlice`](crate::uaccess::UserSlice) reads and writes.
+    /// Called for an ioctl. The inode is not locked; [`Inode::lock`] locks it.
     ///
-    /// Nobody has asked whether the caller may: [`Inode::owner_or_capable`] is what the VFS asks for
-    /// changes of attributes, and [`OpenFile::want_write`] before it changes anything. The VFS
-    /// answers for some commands itself, as `FIGETBSZ` and `FICLONE`, and for the flags that `chattr`
-    /// sets if the inode has [`fileattr_get()`].
+    /// `_argument` is a number, or the address of user memory for
+    /// [`UserSlice`](crate::uaccess::UserSlice).
+    ///
+    /// The VFS has not checked permissions. [`Inode::owner_or_capable`] is the check for changes of
+    /// attributes, and [`OpenFile::want_write`] must precede each change. The VFS handles some
+    /// commands itself, such as `FIGETBSZ` and `FICLONE`, and those of `chattr` if the inode has
+    /// [`fileattr_get()`].
     ///
     /// # Errors
     ///
-    /// [`ENOTTY`] for a command that there is not.
+    /// [`ENOTTY`] for an unknown command.
     ///
     /// [`fileattr_get()`]: super::inode_ops::InodeOperations::fileattr_get
     #[doc(alias = "unlocked_ioctl")]

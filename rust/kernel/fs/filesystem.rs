@@ -1,54 +1,43 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Types of filesystems.
+//! Filesystem types.
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
+use super::mode::flags;
 use crate::{
     bindings,
     prelude::*, //
 };
 
-/// What a filesystem asks of the VFS, C's `FS_...` flags.
-#[derive(Clone, Copy)]
-pub struct FsFlags(u32);
-
-impl FsFlags {
-    /// Nothing.
-    pub const NONE: Self = Self(0);
-    /// Its mounts may be idmapped: every operation goes by the map that it is given.
-    pub const ALLOW_IDMAP: Self = Self(bindings::FS_ALLOW_IDMAP);
-    /// Whoever is privileged in a user namespace may mount it there.
-    pub const USERNS_MOUNT: Self = Self(bindings::FS_USERNS_MOUNT);
-    /// Times are as fine as whoever asks for them needs.
-    pub const MGTIME: Self = Self(bindings::FS_MGTIME);
-
-    /// Both.
-    #[must_use]
-    pub const fn with(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// Gives C's number.
-    pub(super) const fn bits(self) -> u32 {
-        self.0
+flags! {
+    /// The flags of a filesystem type: `fs_flags` of `struct file_system_type`.
+    pub struct FsFlags(u32) {
+        /// No flags.
+        NONE = 0;
+        /// Mounts can be idmapped. Each operation must use the idmap that it is called with.
+        ALLOW_IDMAP = bindings::FS_ALLOW_IDMAP;
+        /// A user namespace with `CAP_SYS_ADMIN` can mount the filesystem.
+        USERNS_MOUNT = bindings::FS_USERNS_MOUNT;
+        /// The change time and the modification time are multigrain timestamps.
+        MGTIME = bindings::FS_MGTIME;
     }
 }
 
-/// A type of filesystem.
+/// A filesystem type.
 ///
-/// The types here are what it keeps for each mount that is being made, for each superblock and for
-/// each inode. What it does is in traits of their own: [`ContextOperations`](super::context::ContextOperations),
-/// [`SuperOperations`](super::super_ops::SuperOperations),
-/// and an [`InodeOperations`](super::inode_ops::InodeOperations) for each kind of inode.
+/// The associated types are the data of a mount context, of a superblock and of an inode. The
+/// operations are in traits of their own: [`ContextOperations`], [`SuperOperations`], and an
+/// [`InodeOperations`] for each kind of inode.
 ///
 /// # Examples
 ///
-/// One whose mount options come down to a number that each superblock keeps; [`registration`](super::registration) has
-/// an example with all that belongs to it:
+/// A filesystem type whose mount options are one number, which the superblock stores. The
+/// documentation of [`registration`] has a whole filesystem:
 ///
 /// ```
-/// use kernel::{fs::filesystem::{FileSystem, FsFlags}, prelude::*};
+/// use kernel::fs::filesystem::{FileSystem, FsFlags};
+/// use kernel::prelude::*;
 ///
 /// struct MyFs;
 ///
@@ -62,20 +51,30 @@ impl FsFlags {
 ///     type InodeData = ();
 /// }
 /// ```
+///
+/// [`ContextOperations`]: super::context::ContextOperations
+/// [`SuperOperations`]: super::super_ops::SuperOperations
+/// [`InodeOperations`]: super::inode_ops::InodeOperations
+/// [`registration`]: super::registration
 #[vtable]
 pub trait FileSystem: Sized + 'static {
-    /// Its name, as in `mount -t`. A name with a dot is refused when the filesystem is registered.
+    /// The name of the type, as in `mount -t`. Registration fails for a name with a dot.
     const NAME: &'static CStr;
 
-    /// What it asks of the VFS.
+    /// The flags of the type.
     const FLAGS: FsFlags = FsFlags::NONE;
 
-    /// The mount options that were given so far.
+    /// Whether inodes have POSIX ACLs.
+    ///
+    /// If so, and if the kernel is built with POSIX ACLs, the superblock has `SB_POSIXACL`.
+    const POSIX_ACL: bool = false;
+
+    /// The mount options that were parsed so far.
     type Options: Send + 'static;
 
-    /// What it keeps for each superblock.
+    /// The data of a superblock.
     type Data: Send + Sync + 'static;
 
-    /// What it keeps for each inode.
+    /// The data of an inode.
     type InodeData: Send + Sync + 'static;
 }

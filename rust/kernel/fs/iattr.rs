@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Changing attributes: `chmod()`, `chown()`, `truncate()`, `utimes()`.
+//! Changes of attributes: `struct iattr`.
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
 use super::{
     dentry::Positive,
     filesystem::FileSystem,
+    inode::Locked,
     mnt_idmapping::MntIdmap, //
 };
 use crate::{
@@ -17,140 +18,145 @@ use crate::{
 };
 use core::marker::PhantomData;
 
-/// What is to be changed, not yet allowed.
+/// A change of attributes, whose permissions were not checked yet.
 ///
 /// # Examples
 ///
-/// All that a filesystem in memory has to do:
+/// What [`setattr()`](super::inode_ops::InodeOperations::setattr) does if a filesystem does not
+/// implement it:
 ///
 /// ```
 /// use kernel::{
-///     fs::{dentry::Positive, filesystem::FileSystem, iattr::Iattr, mnt_idmapping::MntIdmap},
+///     fs::{filesystem::FileSystem, iattr::Iattr, inode::Locked, mnt_idmapping::MntIdmap},
 ///     prelude::*,
 /// };
 ///
 /// fn setattr<T: FileSystem>(
 ///     idmap: &MntIdmap,
-///     entry: &Positive<T>,
-///     attr: Iattr<'_>,
+///     inode: &mut Locked<'_, T>,
+///     attr: Iattr<'_, T>,
 /// ) -> Result {
-///     attr.prepare(idmap, entry)?.commit()
+///     attr.prepare(idmap)?.commit(inode)
 /// }
 /// ```
 ///
 /// # Invariants
 ///
-/// `attr` is valid for `'a`, and nobody else has it.
-pub struct Iattr<'a> {
+/// `attr` is valid for `'a`, and no other task uses it. The inode of `dentry` is locked for writing.
+pub struct Iattr<'a, T: FileSystem> {
     attr: *mut bindings::iattr,
+    dentry: &'a Positive<T>,
     borrowed: PhantomData<&'a mut bindings::iattr>,
     _not_send: NotThreadSafe,
 }
 
-impl<'a> Iattr<'a> {
-    /// Takes what C wants to be changed.
+impl<'a, T: FileSystem> Iattr<'a, T> {
+    /// Creates an instance from the arguments of the C operation.
     ///
     /// # Safety
     ///
-    /// The type invariants must hold, and the inode that it is for must be locked, until the result
-    /// and what it turns into are dropped.
-    pub(super) unsafe fn from_raw(attr: *mut bindings::iattr) -> Self {
-        // INVARIANT: By the requirements above.
+    /// `attr` must be valid and not used by another task, and the inode of `dentry` must be locked
+    /// for writing by the current task, until the result and the [`PreparedIattr`] that it becomes
+    /// are dropped.
+    pub(super) unsafe fn from_raw(attr: *mut bindings::iattr, dentry: &'a Positive<T>) -> Self {
+        // INVARIANT: `attr` is valid and the inode locked, by the requirements of this function.
         Self {
             attr,
+            dentry,
             borrowed: PhantomData,
             _not_send: NotThreadSafe,
         }
     }
 
-    /// Asks whether the caller may change all this through the mount with a map.
+    /// Checks whether the caller may change the attributes through a mount.
     ///
     /// Mirrors `setattr_prepare()`.
     ///
     /// # Errors
     ///
-    /// [`EPERM`] if not, [`EOVERFLOW`] if the filesystem cannot store an owner, [`EFBIG`] and others
-    /// for a size.
+    /// [`EPERM`] if the caller may not. [`EOVERFLOW`] if the filesystem cannot store an owner.
+    /// [`EFBIG`] and others for a size.
     #[doc(alias("setattr_prepare", "setattr_mapped_prepare"))]
-    pub fn prepare<'b, T: FileSystem>(
-        self,
-        idmap: &'b MntIdmap,
-        entry: &'b Positive<T>,
-    ) -> Result<PreparedIattr<'b, T>>
+    pub fn prepare<'b>(self, idmap: &'b MntIdmap) -> Result<PreparedIattr<'b, T>>
     where
         'a: 'b,
     {
-        // SAFETY: All are valid.
-        to_result(unsafe { bindings::setattr_prepare(idmap.as_ptr(), entry.as_ptr(), self.attr) })?;
-        // INVARIANT: It said yes.
-        Ok(PreparedIattr {
-            attr: self,
-            idmap,
-            entry,
-        })
+        // SAFETY: The idmap and the dentry are valid: they are borrowed. `attr` is valid and the
+        // inode locked, by the type invariants.
+        to_result(unsafe {
+            bindings::setattr_prepare(idmap.as_ptr(), self.dentry.as_ptr(), self.attr)
+        })?;
+        // INVARIANT: `setattr_prepare()` succeeded.
+        Ok(PreparedIattr { attr: self, idmap })
     }
 }
 
-/// What is to be changed, and may be.
+/// A change of attributes that the caller may make.
 ///
 /// # Invariants
 ///
-/// `setattr_prepare()` said yes, and the inode is locked.
+/// `setattr_prepare()` succeeded for `attr` and `idmap`.
 pub struct PreparedIattr<'a, T: FileSystem> {
-    attr: Iattr<'a>,
+    attr: Iattr<'a, T>,
     idmap: &'a MntIdmap,
-    entry: &'a Positive<T>,
 }
 
 impl<T: FileSystem> PreparedIattr<'_, T> {
-    /// The new size in bytes, if it is to change.
+    /// Returns the new size in bytes, if it changes.
     pub fn size(&self) -> Option<i64> {
-        // SAFETY: By the type invariants.
+        // SAFETY: `attr` is valid and not used by another task, by the invariants of `Iattr`.
         let attr = unsafe { &*self.attr.attr };
         (attr.ia_valid & bindings::ATTR_SIZE != 0).then_some(attr.ia_size)
     }
 
-    /// Changes it: the ACL where it follows the permissions, the size with the page cache, and the
-    /// attributes.
+    /// Changes the attributes, truncates the page cache to a new size, and makes an access ACL
+    /// follow a new mode.
     ///
-    /// Mirrors `simple_setattr()`, with `posix_acl_chmod()` before it rather than after it: that may
-    /// fail for want of memory, which leaves all as it was, and nothing after it may.
+    /// Mirrors `simple_setattr()`, followed by `posix_acl_chmod()` as in `shmem_setattr()`.
     ///
     /// # Errors
     ///
-    /// Only where the permissions change, on a filesystem with ACLs: [`EOPNOTSUPP`] if the inode
-    /// has no [`set_acl()`], else [`ENOMEM`] or what that returned. Nothing was changed then.
+    /// [`EINVAL`] if `inode` is not the inode of the change; nothing is changed then. If the mode of
+    /// an inode with an ACL changes: [`ENOMEM`], or an error of [`set_acl()`]. The mode was changed
+    /// then, and the ACL was not.
     ///
     /// [`set_acl()`]: super::inode_ops::InodeOperations::set_acl
     #[doc(alias("setattr_copy", "setattr_mapped_copy", "simple_setattr"))]
     #[doc(alias("posix_acl_chmod", "posix_mapped_acl_chmod"))]
-    pub fn commit(self) -> Result {
-        let inode = self.entry.inode();
+    pub fn commit(self, inode: &mut Locked<'_, T>) -> Result {
         let (attr, raw) = (self.attr.attr, inode.as_ptr());
-        #[cfg(CONFIG_FS_POSIX_ACL)]
-        // SAFETY: All are valid, and the inode is locked.
-        unsafe {
-            if (*attr).ia_valid & bindings::ATTR_MODE != 0 {
-                to_result(bindings::posix_acl_chmod(
-                    self.idmap.as_ptr(),
-                    self.entry.as_ptr(),
-                    (*attr).ia_mode,
-                ))?;
-            }
+        if self.attr.dentry.inode().as_ptr() != raw {
+            return Err(EINVAL);
         }
-        let before = inode.size();
         if let Some(size) = self.size() {
-            // SAFETY: The inode is valid and locked.
+            let before = inode.size();
+            // SAFETY: The inode is valid and locked for writing. `setattr_prepare()` has checked the
+            // size.
             unsafe { bindings::truncate_setsize(raw, size) };
             if size != before {
-                // SAFETY: The inode is valid and locked.
+                // SAFETY: The inode is valid and locked for writing.
                 unsafe {
                     bindings::inode_set_mtime_to_ts(raw, bindings::inode_set_ctime_current(raw))
                 };
             }
         }
-        // SAFETY: All are valid, the inode is locked, and the change was allowed.
+        // SAFETY: The idmap is valid: it is borrowed. The inode is valid and locked for writing.
+        // `attr` is valid, and `setattr_prepare()` succeeded, by the type invariants.
         unsafe { bindings::setattr_copy(self.idmap.as_ptr(), raw, attr) };
+        #[cfg(CONFIG_FS_POSIX_ACL)]
+        // SAFETY: `attr` is valid and not used by another task, by the invariants of `Iattr`.
+        if unsafe { (*attr).ia_valid } & bindings::ATTR_MODE != 0 {
+            // SAFETY: The idmap and the dentry are valid: they are borrowed. The inode is locked for
+            // writing. `inode` is mutably borrowed, so the caller has no reference to data that
+            // `set_acl()` may change.
+            to_result(unsafe {
+                bindings::posix_acl_chmod(
+                    self.idmap.as_ptr(),
+                    self.attr.dentry.as_ptr(),
+                    inode.mode().bits(),
+                )
+            })?;
+        }
         Ok(())
     }
 }

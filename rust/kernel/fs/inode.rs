@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Inodes.
+//! Inodes: `struct inode`.
 //!
-//! Three types say what is known of one, from the least to the most:
+//! - [`AnyInode`] is an inode of any filesystem. RCU walk may use it without a reference.
+//! - [`Inode`] is an inode of a known filesystem, with a reference and with the filesystem's data.
+//! - [`Locked`] and [`SharedLocked`] are an [`Inode`] whose `i_rwsem` the current task holds for
+//!   writing or for reading. [`InodeLocked`] is a field of the data that this lock protects.
 //!
-//! - [`AnyInode`] is an inode of any filesystem, perhaps without a reference, in RCU walk.
-//! - [`Inode`] is one of a known filesystem, with a reference: it has the filesystem's data.
-//! - [`New`](super::new_inode::New) is one that nobody else knows yet, and that has to be given a name or is gone again.
-//!
-//! [`Locked`] is an [`Inode`] whose `i_rwsem` the current task holds.
+//! An inode that is not visible to other tasks yet is a [`New`](super::new_inode::New).
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
+#[cfg(CONFIG_RUST_FILESYSTEMS)]
+mod locked;
 #[cfg(CONFIG_RUST_FILESYSTEMS)]
 mod typed;
 
@@ -21,39 +22,44 @@ use crate::{
 };
 
 #[cfg(CONFIG_RUST_FILESYSTEMS)]
-pub use self::typed::{
-    Inode,
-    Locked, //
+pub use self::{
+    locked::{
+        InodeGuard,
+        InodeLocked,
+        Locked,
+        SharedLocked, //
+    },
+    typed::Inode, //
 };
 
-/// An inode.
+/// An inode of any filesystem.
 ///
-/// Wraps the kernel's `struct inode`. Its owner is not to be had from it alone: that takes the
-/// mount through which it was reached, see [`permission`](super::permission).
+/// The owner of an inode has no meaning without the mount through which the inode was reached; see
+/// [`permission`](super::permission).
 ///
 /// # Invariants
 ///
-/// Instances are valid for as long as they are borrowed, and so is their superblock. Nothing more
-/// is said: an inode that was reached in RCU walk has no reference, and any field may be written
-/// meanwhile by somebody who holds its locks.
+/// An instance and its superblock are valid for as long as the instance is borrowed. In RCU walk
+/// the borrower holds no reference. Other tasks may write any field while they hold its lock.
 #[repr(transparent)]
 pub struct AnyInode(Opaque<bindings::inode>);
 
 impl AnyInode {
-    /// Makes a reference from a pointer.
+    /// Creates a reference from a pointer.
     ///
     /// # Safety
     ///
-    /// `ptr` must point to an inode that stays valid for `'a`, by a reference or by RCU.
+    /// `ptr` must point to an inode that stays valid for `'a`, by a reference or by an RCU
+    /// read-side critical section.
     #[inline(always)]
     pub unsafe fn from_raw<'a>(ptr: *const bindings::inode) -> &'a Self {
-        // SAFETY: By the requirements above the pointer is valid for `'a`.
+        // SAFETY: `ptr` is valid for `'a` by the requirements of this function.
         //
-        // CAST: `Self` is a transparent wrapper.
+        // CAST: `Self` is a transparent wrapper of `struct inode`.
         unsafe { &*ptr.cast() }
     }
 
-    /// The pointer that C knows the inode by.
+    /// Returns the pointer to `struct inode`.
     #[inline(always)]
     pub fn as_ptr(&self) -> *mut bindings::inode {
         self.0.get()

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The memory of an inode, with what its filesystem keeps beside it.
+//! The memory of inodes: [`InodeInfo`] embeds `struct inode`, [`InodeCache`] allocates it.
+//!
+//! C headers: [`include/linux/fs.h`](srctree/include/linux/fs.h),
+//! [`include/linux/slab.h`](srctree/include/linux/slab.h)
 
 use super::filesystem::FileSystem;
 use crate::{
@@ -13,29 +16,26 @@ use core::{
     ptr::NonNull, //
 };
 
-/// An inode and what belongs to it.
+/// An inode together with the data of its filesystem.
 ///
 /// # Invariants
 ///
-/// `data` is initialized and pinned if `has_data`, and `offsets` is initialized if `has_offsets`.
-/// Both flags are written only while nobody else knows the inode: before it is published and after
-/// its last reference is gone.
+/// If `has_data` is set, `data` is initialized and pinned. `has_data` changes only while the inode
+/// is not visible to others: before it is published, and after its last reference was dropped.
 #[repr(C)]
-pub(crate) struct InodeInfo<T: FileSystem> {
+pub(super) struct InodeInfo<T: FileSystem> {
     inode: Opaque<bindings::inode>,
-    offsets: Opaque<bindings::offset_ctx>,
-    has_offsets: bool,
     has_data: bool,
     data: Opaque<T::InodeData>,
 }
 
 impl<T: FileSystem> InodeInfo<T> {
-    /// Returns the [`InodeInfo`] that an inode is embedded in.
+    /// Returns the [`InodeInfo`] that `inode` is embedded in.
     ///
     /// The result points to an [`InodeInfo`] if `inode` belongs to a superblock of `T`.
     #[inline(always)]
     pub(super) fn of(inode: *mut bindings::inode) -> *mut Self {
-        // CAST: `inode` is the first member, and the layout is C's.
+        // CAST: `inode` is the first field of a `repr(C)` type.
         inode.cast()
     }
 
@@ -43,117 +43,98 @@ impl<T: FileSystem> InodeInfo<T> {
     ///
     /// # Safety
     ///
-    /// `info` must be valid, without data, and known to nobody else.
+    /// `info` must be valid, without data, and not visible to others.
     pub(super) unsafe fn init_data(
         info: *mut Self,
         data: impl PinInit<T::InodeData, Error>,
     ) -> Result {
-        // SAFETY: By the requirements above; the memory stays where it is until it is freed.
+        // SAFETY: `info` is valid by the requirements of this function, so its field is in bounds.
+        let place = unsafe { (&raw mut (*info).data).cast() };
+        // SAFETY: `place` is valid for writes and holds no value: the inode has no data by the
+        // requirements of this function. An inode does not move before it is freed.
+        unsafe { pin_init::raw_try_init(place, data)? };
+        // INVARIANT: The data was just initialized.
         //
-        // INVARIANT: The flag is set if the data was initialized.
-        unsafe {
-            pin_init::raw_try_init((&raw mut (*info).data).cast(), data)?;
-            (*info).has_data = true;
-        }
+        // SAFETY: `info` is valid and not visible to others, by the requirements of this function.
+        unsafe { (*info).has_data = true };
         Ok(())
     }
 
-    /// The filesystem's data.
+    /// Returns the filesystem's data.
     ///
     /// # Safety
     ///
-    /// `info` must be valid, with data, for `'a`.
+    /// `info` must be valid and must have data for `'a`.
     #[inline(always)]
     pub(super) unsafe fn data<'a>(info: *mut Self) -> &'a T::InodeData {
-        // SAFETY: By the requirements above; nobody has the data but by shared references.
+        // SAFETY: `info` is valid and its data initialized for `'a`, by the requirements of this
+        // function. All references to the data are shared ones.
         unsafe { &*(&raw const (*info).data).cast() }
     }
 
-    /// Prepares a directory to have offsets.
+    /// `->alloc_inode()` of `struct super_operations`.
     ///
     /// # Safety
     ///
-    /// `info` must be valid, without offsets, and known to nobody else.
-    pub(super) unsafe fn init_offsets(info: *mut Self) {
-        // SAFETY: By the requirements above.
-        //
-        // INVARIANT: The flag is set once they are initialized.
-        unsafe {
-            offset_init((&raw mut (*info).offsets).cast());
-            (*info).has_offsets = true;
-        }
-    }
-
-    /// `->get_offset_ctx()` of directories.
-    ///
-    /// # Safety
-    ///
-    /// `inode` must be a directory of a superblock of `T`.
-    pub(in crate::fs) unsafe extern "C" fn offset_ctx(
-        inode: *mut bindings::inode,
-    ) -> *mut bindings::offset_ctx {
-        // SAFETY: By the requirements above there is a info; this does not read it.
-        unsafe { (&raw mut (*Self::of(inode)).offsets).cast() }
-    }
-
-    /// `->alloc_inode()`.
-    ///
-    /// # Safety
-    ///
-    /// `sb` must be a superblock of `T`.
-    pub(in crate::fs) unsafe extern "C" fn alloc_inode(
+    /// `sb` must be a valid superblock of `T`. The caller must be able to sleep.
+    pub(super) unsafe extern "C" fn alloc_inode(
         sb: *mut bindings::super_block,
     ) -> *mut bindings::inode {
-        // SAFETY: `s_type` is that of the registration, which outlives its superblocks.
-        unsafe {
-            let cache = crate::fs::registration::Registration::<T>::inode_cache((*sb).s_type);
-            let info: *mut Self =
-                bindings::alloc_inode_sb(sb, cache.cache.as_ptr(), bindings::GFP_KERNEL).cast();
-            if !info.is_null() {
-                // INVARIANT: There is neither yet.
-                (&raw mut (*info).has_offsets).write(false);
-                (&raw mut (*info).has_data).write(false);
-            }
-            info.cast()
+        // SAFETY: `sb` is valid, and `s_type` never changes.
+        let fs_type = unsafe { (*sb).s_type };
+        // SAFETY: A superblock of `T` has the type that a registration of `T` registered. The
+        // superblock holds a reference to the type's module, so the registration outlives it.
+        let cache = unsafe { RegisteredType::<T>::inode_cache(fs_type) };
+        // SAFETY: `sb` is valid, and the cache is valid by the invariant of `InodeCache`.
+        let info: *mut Self = unsafe {
+            bindings::alloc_inode_sb(sb, cache.cache.as_ptr(), bindings::GFP_KERNEL).cast()
+        };
+        if !info.is_null() {
+            // INVARIANT: The inode has no data yet.
+            //
+            // SAFETY: `info` is not null, so it points to an object of the cache, which has the
+            // size and alignment of `Self`.
+            unsafe { (&raw mut (*info).has_data).write(false) };
         }
+        info.cast()
     }
 
-    /// `->destroy_inode()`: the last reference is gone. Only path walks under RCU may still look at
-    /// the inode itself, which is never at what is dropped here.
+    /// `->destroy_inode()` of `struct super_operations`. Drops the filesystem's data.
+    ///
+    /// RCU walk may still read `struct inode`; it never reads the data.
     ///
     /// # Safety
     ///
-    /// `inode` must be of a superblock of `T`, and its last reference gone.
-    pub(in crate::fs) unsafe extern "C" fn destroy_inode(inode: *mut bindings::inode) {
+    /// `inode` must belong to a superblock of `T`, and its last reference must have been dropped.
+    pub(super) unsafe extern "C" fn destroy_inode(inode: *mut bindings::inode) {
         let info = Self::of(inode);
-        // SAFETY: By the requirements above nobody else has what is dropped; the flags tell what
-        // there is by the type invariants, and are cleared with it.
-        unsafe {
-            if (*info).has_data {
-                (*info).has_data = false;
+        // SAFETY: `info` is valid: `inode` belongs to a superblock of `T`. No other task writes
+        // `has_data`, since the last reference was dropped.
+        if unsafe { core::mem::replace(&mut (*info).has_data, false) } {
+            // SAFETY: The flag was set, so the data is initialized by the type invariants, and
+            // pinned. No reference to it is left. The flag is cleared, so it is dropped once.
+            unsafe {
                 core::ptr::drop_in_place::<T::InodeData>((&raw mut (*info).data).cast());
             }
-            if (*info).has_offsets {
-                (*info).has_offsets = false;
-                offset_destroy((&raw mut (*info).offsets).cast());
-            }
         }
     }
 
-    /// `->free_inode()`: nobody looks at the inode any more.
+    /// `->free_inode()` of `struct super_operations`. Frees the memory of the inode.
     ///
     /// # Safety
     ///
-    /// `inode` must be of a superblock of `T`, destroyed, and a grace period ago.
-    pub(in crate::fs) unsafe extern "C" fn free_inode(inode: *mut bindings::inode) {
-        // SAFETY: By the requirements above. The target of a symbolic link is memory of its own,
-        // from `kmalloc()`, or null. `kfree()` takes objects of all caches.
-        unsafe {
-            if u32::from((*inode).i_mode) & bindings::S_IFMT == bindings::S_IFLNK {
-                bindings::kfree((*inode).__bindgen_anon_5.i_link.cast());
-            }
-            bindings::kfree(inode.cast());
+    /// `inode` must belong to a superblock of `T`, must have been destroyed, and an RCU grace
+    /// period must have passed since then.
+    pub(super) unsafe extern "C" fn free_inode(inode: *mut bindings::inode) {
+        // SAFETY: `inode` is valid until this function frees it, and no other task uses it.
+        if unsafe { u32::from((*inode).i_mode) & bindings::S_IFMT == bindings::S_IFLNK } {
+            // SAFETY: `i_link` of a symbolic link of `T` is null or was allocated by `kstrdup()`,
+            // in `New::symlink()`. RCU walk no longer reads it: a grace period has passed.
+            unsafe { bindings::kfree((*inode).__bindgen_anon_5.i_link.cast()) };
         }
+        // SAFETY: `alloc_inode()` allocated the object from the slab, and `kfree()` accepts objects
+        // of all slab caches.
+        unsafe { bindings::kfree(inode.cast()) };
     }
 }
 
@@ -161,65 +142,83 @@ impl<T: FileSystem> InodeInfo<T> {
 ///
 /// # Invariants
 ///
-/// `cache` is a valid cache whose objects have the size and alignment of [`InodeInfo`] and are set up by
-/// `inode_init_once()`.
-pub(crate) struct InodeCache<T: FileSystem> {
+/// `cache` is a valid slab cache. Its objects have the size and the alignment of [`InodeInfo<T>`],
+/// and `inode_init_once()` was called for each of them.
+pub(super) struct InodeCache<T: FileSystem> {
     cache: NonNull<bindings::kmem_cache>,
     info: PhantomData<fn() -> InodeInfo<T>>,
 }
 
+// SAFETY: `kmem_cache_destroy()` may be called by any task that can sleep.
+unsafe impl<T: FileSystem> Send for InodeCache<T> {}
+
+// SAFETY: The slab allocator serializes allocations from one cache.
+unsafe impl<T: FileSystem> Sync for InodeCache<T> {}
+
 impl<T: FileSystem> InodeCache<T> {
-    pub(crate) fn new(name: &'static CStr) -> Result<Self> {
-        // SAFETY: The name is static, and `set_up` is what it says for objects of the size given.
+    /// Creates the cache.
+    ///
+    /// # Errors
+    ///
+    /// [`ENOMEM`].
+    pub(super) fn new() -> Result<Self> {
+        // SAFETY: The name is static. `init_once()` may be called for objects of the size and the
+        // alignment that are passed.
         let cache = unsafe {
             bindings::kmem_cache_create(
-                name.as_char_ptr(),
+                T::NAME.as_char_ptr(),
                 u32::try_from(size_of::<InodeInfo<T>>())?,
                 u32::try_from(align_of::<InodeInfo<T>>())?,
                 bindings::SLAB_RECLAIM_ACCOUNT | bindings::SLAB_ACCOUNT,
-                Some(Self::set_up),
+                Some(Self::init_once),
             )
         };
-        // INVARIANT: See above.
+        // INVARIANT: `kmem_cache_create()` returned a valid cache with these properties.
         Ok(Self {
             cache: NonNull::new(cache).ok_or(ENOMEM)?,
             info: PhantomData,
         })
     }
 
+    /// The constructor of the cache's objects.
+    ///
     /// # Safety
     ///
-    /// `object` must be valid for writes of an [`InodeInfo`].
-    unsafe extern "C" fn set_up(object: *mut c_void) {
-        // SAFETY: The inode is the first member.
+    /// `object` must be valid for writes of an [`InodeInfo<T>`].
+    unsafe extern "C" fn init_once(object: *mut c_void) {
+        // SAFETY: The inode is the first field of `InodeInfo`, which `object` is valid for.
         unsafe { bindings::inode_init_once(object.cast()) };
     }
 }
 
 impl<T: FileSystem> Drop for InodeCache<T> {
     fn drop(&mut self) {
-        // SAFETY: By the type invariants it is valid. All inodes were given back: whoever owns this
-        // has waited for the last grace period.
+        // SAFETY: The cache is valid by the type invariants. All its objects were freed: the owner
+        // calls `rcu_barrier()` after it has unregistered the filesystem type, see
+        // `Registration::drop()`.
         unsafe { bindings::kmem_cache_destroy(self.cache.as_ptr()) };
     }
 }
 
-// The two functions are not exported to modules, which generic functions are compiled into.
-
-/// # Safety
-///
-/// `offsets` must be valid for writes.
-#[inline(never)]
-unsafe fn offset_init(offsets: *mut bindings::offset_ctx) {
-    // SAFETY: By the requirements above.
-    unsafe { bindings::simple_offset_init(offsets) };
+/// `struct file_system_type`, with the slab cache of its inodes.
+#[repr(C)]
+#[pin_data]
+pub(super) struct RegisteredType<T: FileSystem> {
+    #[pin]
+    pub(super) fs_type: Opaque<bindings::file_system_type>,
+    pub(super) cache: InodeCache<T>,
 }
 
-/// # Safety
-///
-/// `offsets` must be initialized, and nobody may use them any more.
-#[inline(never)]
-unsafe fn offset_destroy(offsets: *mut bindings::offset_ctx) {
-    // SAFETY: By the requirements above.
-    unsafe { bindings::simple_offset_destroy(offsets) };
+impl<T: FileSystem> RegisteredType<T> {
+    /// Returns the slab cache of a filesystem type.
+    ///
+    /// # Safety
+    ///
+    /// `fs_type` must be the `fs_type` field of a `RegisteredType<T>` that stays valid for `'a`.
+    unsafe fn inode_cache<'a>(fs_type: *mut bindings::file_system_type) -> &'a InodeCache<T> {
+        // CAST: `fs_type` is the first field of a `repr(C)` type.
+        let this: *const Self = fs_type.cast();
+        // SAFETY: `this` is valid for `'a` by the requirements of this function.
+        unsafe { &(*this).cache }
+    }
 }

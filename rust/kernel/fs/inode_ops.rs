@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What can be done with an inode.
+//! Inode operations: `struct inode_operations`.
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
@@ -10,7 +10,6 @@ use super::{
     dentry::{
         Filled,
         Negative,
-        Positive,
         Removed,
         Tmpfile,
         Victim, //
@@ -45,32 +44,31 @@ use crate::{
 
 pub(super) use self::vtable::InodeVTable;
 
-/// What can be done with one kind of inode of a filesystem in memory.
+/// The operations of one kind of inode of a filesystem in memory.
 ///
-/// Each operation that makes, changes or judges ownership has the map of the mount as its first
-/// parameter. What it makes takes a [`NewOwner`](super::new_inode::NewOwner), which takes the map; what
-/// it changes goes through [`Iattr::prepare`], which takes the map.
+/// Each operation that creates an inode or depends on its owner gets the idmap of the mount as its
+/// first parameter. A new inode takes a [`NewOwner`](super::new_inode::NewOwner), and a change of
+/// attributes takes [`Iattr::prepare`]; both take the idmap.
 ///
-/// Operations that fill or remove a name return the proof that they did, of that very name: an
-/// operation that returned without would leave the VFS with a name that is neither.
-///
-/// What is not implemented is not in C's table, so the VFS answers for it.
+/// An operation that creates or removes a name returns a proof that it did so, for this dentry. The
+/// VFS has checked the permissions of the caller. A [`Locked`] is an inode that the VFS has locked.
+/// All operations may sleep.
 ///
 /// # Errors
 ///
-/// What an operation returns is what the program gets, and all has to be as it was before then: that
-/// is what programs expect. Where a name was removed or changed already there is no way back, and an
-/// error is not passed on. The VFS goes by one error itself: [`ESTALE`] has it look the path up anew
-/// and ask once more. What is named at the operations is what programs are used to.
+/// The system call fails with the error of the operation, which must not have changed anything. The
+/// VFS retries the lookup once after [`ESTALE`]. An error after a name was removed is ignored.
+///
+/// The error of an operation that is not implemented is noted at the operation.
 ///
 /// # Examples
 ///
-/// Operations of a directory, in which names can only be made and removed:
+/// The operations of a directory in which only directories can be created and removed:
 ///
 /// ```
 /// use kernel::{
 ///     fs::{
-///         dentry::{Victim, Filled, Negative, Removed},
+///         dentry::{Filled, Negative, Removed, Victim},
 ///         filesystem::FileSystem,
 ///         inode_ops::InodeOperations,
 ///         mnt_idmapping::MntIdmap,
@@ -92,13 +90,13 @@ pub(super) use self::vtable::InodeVTable;
 ///         name.instantiate(new)
 ///     }
 ///
-///     fn rmdir<'d>(entry: Victim<'d, T>) -> Result<Removed<'d>> {
-///         entry.rmdir()
+///     fn rmdir<'d>(victim: Victim<'d, T>) -> Result<Removed<'d>> {
+///         victim.rmdir()
 ///     }
 /// }
 /// ```
 ///
-/// The proof is of the name that was to be filled, and there is no other way to one:
+/// The proof is for the dentry of the operation, and only [`Negative`] returns one:
 ///
 /// ```ignore,compile_fail,E0423
 /// use kernel::fs::{dentry::{Filled, Negative}, filesystem::FileSystem};
@@ -109,7 +107,10 @@ pub(super) use self::vtable::InodeVTable;
 /// ```
 ///
 /// ```ignore,compile_fail
-/// use kernel::{fs::{dentry::{Filled, Negative}, filesystem::FileSystem, new_inode::New}, prelude::*};
+/// use kernel::{
+///     fs::{dentry::{Filled, Negative}, filesystem::FileSystem, new_inode::New},
+///     prelude::*,
+/// };
 ///
 /// fn another<'a, 'b, T: FileSystem>(
 ///     this: Negative<'a, T>,
@@ -124,13 +125,12 @@ pub trait InodeOperations: 'static {
     /// The filesystem.
     type FileSystem: FileSystem;
 
-    /// Makes a regular file.
+    /// Called to create a regular file. The directory is locked for writing.
     ///
     /// # Errors
     ///
-    /// [`EOVERFLOW`] if the filesystem has no name for the caller, see [`Inode::new_owner`];
-    /// [`ENOSPC`], [`ENOMEM`]. The VFS has asked whether the caller may, and answers [`EACCES`]
-    /// without this.
+    /// [`EOVERFLOW`] if the filesystem cannot store the caller's ids, see [`Inode::new_owner`];
+    /// [`ENOSPC`], [`ENOMEM`]. Not implemented: [`EACCES`].
     #[doc(alias = "create_mapped")]
     fn create<'d>(
         _idmap: &MntIdmap,
@@ -140,11 +140,11 @@ pub trait InodeOperations: 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Makes a directory.
+    /// Called to create a directory. The parent directory is locked for writing.
     ///
     /// # Errors
     ///
-    /// As for [`create()`](Self::create); without this, [`EPERM`].
+    /// As for [`create()`](Self::create). Not implemented: [`EPERM`].
     #[doc(alias = "mkdir_mapped")]
     fn mkdir<'d>(
         _idmap: &MntIdmap,
@@ -154,13 +154,14 @@ pub trait InodeOperations: 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Makes a device, a named pipe or a socket.
+    /// Called to create a device, a named pipe or a socket: the file type of `_mode`. The directory
+    /// is locked for writing.
     ///
-    /// `_device` is the kernel's `dev_t`, as for [`New::special`](super::new_inode::New::special).
+    /// `_device` is a `dev_t`, as for [`New::special`](super::new_inode::New::special).
     ///
     /// # Errors
     ///
-    /// As for [`create()`](Self::create); without this, [`EPERM`].
+    /// As for [`create()`](Self::create). Not implemented: [`EPERM`].
     #[doc(alias = "mknod_mapped")]
     fn mknod<'d>(
         _idmap: &MntIdmap,
@@ -171,11 +172,11 @@ pub trait InodeOperations: 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Makes a symbolic link.
+    /// Called to create a symbolic link. The directory is locked for writing.
     ///
     /// # Errors
     ///
-    /// As for [`create()`](Self::create), [`ENAMETOOLONG`]; without this, [`EPERM`].
+    /// As for [`create()`](Self::create), [`ENAMETOOLONG`]. Not implemented: [`EPERM`].
     #[doc(alias = "symlink_mapped")]
     fn symlink<'d>(
         _idmap: &MntIdmap,
@@ -185,11 +186,12 @@ pub trait InodeOperations: 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Makes a regular file without a name, in `dir`.
+    /// Called to create a regular file without a name in `_dir`, for `O_TMPFILE`. The directory is
+    /// not locked.
     ///
     /// # Errors
     ///
-    /// As for [`create()`](Self::create); without this, [`EOPNOTSUPP`].
+    /// As for [`create()`](Self::create). Not implemented: [`EOPNOTSUPP`].
     #[doc(alias = "tmpfile_mapped")]
     fn tmpfile<'d>(
         _idmap: &MntIdmap,
@@ -200,67 +202,74 @@ pub trait InodeOperations: 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Gives something a further name.
+    /// Called to create a hard link. The directory and the inode are locked for writing.
     ///
     /// # Errors
     ///
-    /// [`EMLINK`] if it can have no more, [`ENOSPC`], [`ENOMEM`]; without this, [`EPERM`].
+    /// [`EMLINK`] if the inode can have no more links, [`ENOSPC`]. Not implemented: [`EPERM`].
     fn link<'d>(
-        _old: &Positive<Self::FileSystem>,
+        _inode: &Locked<'_, Self::FileSystem>,
         _name: Negative<'d, Self::FileSystem>,
     ) -> Result<Filled<'d>> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Removes the name of something that is no directory.
+    /// Called to remove a name of an inode that is not a directory. The directory and the inode are
+    /// locked for writing.
     ///
     /// # Errors
     ///
-    /// [`Victim::unlink`] has none; without this, [`EPERM`].
-    fn unlink<'d>(_entry: Victim<'d, Self::FileSystem>) -> Result<Removed<'d>> {
+    /// [`Victim::unlink`] does not fail here. Not implemented: [`EPERM`].
+    fn unlink<'d>(_victim: Victim<'d, Self::FileSystem>) -> Result<Removed<'d>> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Removes an empty directory.
+    /// Called to remove a directory. The directory and its parent are locked for writing.
     ///
     /// # Errors
     ///
-    /// [`ENOTEMPTY`] if it is not; without this, [`EPERM`].
-    fn rmdir<'d>(_entry: Victim<'d, Self::FileSystem>) -> Result<Removed<'d>> {
+    /// [`ENOTEMPTY`] if there are names in the directory. Not implemented: [`EPERM`].
+    fn rmdir<'d>(_victim: Victim<'d, Self::FileSystem>) -> Result<Removed<'d>> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Gives something another name.
+    /// Called to rename an inode. Both directories are locked for writing.
     ///
     /// # Errors
     ///
-    /// [`EINVAL`] if something is asked for besides that this does not do; [`ENOTEMPTY`] if the new
-    /// name is that of a directory with names in it; [`ENOSPC`], [`ENOMEM`]; without this,
-    /// [`EPERM`].
+    /// [`EINVAL`] if a flag is not supported. [`ENOTEMPTY`] if the new name is that of a directory
+    /// with names in it. [`ENOMEM`]. Not implemented: [`EPERM`].
     #[doc(alias = "rename_mapped")]
     fn rename<'d>(_idmap: &MntIdmap, _rename: Rename<'d, Self::FileSystem>) -> Result<Renamed<'d>> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Changes attributes.
+    /// Called to change attributes. The inode is locked for writing.
     ///
-    /// Without it the VFS does as `simple_setattr()`: no ACL follows the permissions.
+    /// The permissions are not checked yet: [`Iattr::prepare`] checks them. Not implemented: the
+    /// attributes are changed by [`Iattr::prepare`] and
+    /// [`PreparedIattr::commit`](super::iattr::PreparedIattr::commit).
     ///
     /// # Errors
     ///
-    /// Those of [`Iattr::prepare`] and of [`PreparedIattr::commit`](super::iattr::PreparedIattr::commit).
+    /// Those of [`Iattr::prepare`] and of
+    /// [`PreparedIattr::commit`](super::iattr::PreparedIattr::commit).
     #[doc(alias = "setattr_mapped")]
-    fn setattr(_idmap: &MntIdmap, _entry: &Positive<Self::FileSystem>, _attr: Iattr<'_>) -> Result {
+    fn setattr(
+        _idmap: &MntIdmap,
+        _inode: &mut Locked<'_, Self::FileSystem>,
+        _attr: Iattr<'_, Self::FileSystem>,
+    ) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Tells attributes.
+    /// Called to return attributes. The inode is not locked.
     ///
-    /// Without it the VFS tells what every inode has.
+    /// Not implemented: the attributes of [`Kstat::fill`].
     ///
     /// # Errors
     ///
-    /// Whatever is returned is what `stat()` fails with; a filesystem in memory has no reason to.
+    /// `stat()` fails with the error.
     fn getattr(
         _idmap: &MntIdmap,
         _inode: &Inode<Self::FileSystem>,
@@ -270,57 +279,59 @@ pub trait InodeOperations: 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Names the extended attributes.
+    /// Called to list the names of extended attributes. The inode is not locked.
     ///
     /// # Errors
     ///
-    /// [`ERANGE`] if there is too little room.
+    /// [`ERANGE`] if the buffer is too small.
     fn listxattr(_inode: &Inode<Self::FileSystem>, _list: &mut NameList) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Sets a POSIX ACL, or removes it.
+    /// Called to set or remove a POSIX ACL. The inode is locked for writing.
     ///
-    /// Its ids are those that the filesystem stores: they went through the map of the mount.
+    /// The ids of the ACL are those that the filesystem stores: the VFS has mapped them by the idmap
+    /// of the mount.
+    ///
+    /// Not implemented: [`simple_set_acl()`], if [`FileSystem::POSIX_ACL`] is true.
     ///
     /// # Errors
     ///
-    /// Those of [`simple_set_acl()`](super::posix_acl::simple_set_acl); without this,
-    /// [`EOPNOTSUPP`]. [`PreparedIattr::commit`](super::iattr::PreparedIattr::commit) calls this too.
+    /// Those of [`simple_set_acl()`].
+    /// [`PreparedIattr::commit`](super::iattr::PreparedIattr::commit) calls this as well.
+    ///
+    /// [`simple_set_acl()`]: super::posix_acl::simple_set_acl
     #[doc(alias = "set_acl_mapped")]
     fn set_acl(
         _idmap: &MntIdmap,
-        _entry: &Positive<Self::FileSystem>,
+        _inode: &mut Locked<'_, Self::FileSystem>,
         _acl: Option<&PosixAcl>,
         _kind: AclKind,
     ) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Tells the flags that `chattr` sets.
+    /// Called to return the flags that `chattr` sets. The inode is not locked.
     ///
     /// # Errors
     ///
-    /// Whatever is returned is what the ioctl fails with, which is [`ENOTTY`] without this.
+    /// The ioctl fails with the error. Not implemented: [`ENOTTY`].
     fn fileattr_get(_inode: &Inode<Self::FileSystem>) -> Result<FileFlags> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Sets the flags that `chattr` sets, to just these. It takes [`fileattr_get()`], by which the VFS
-    /// finds what would change.
+    /// Called to replace the flags that `chattr` sets. The inode is locked for writing.
     ///
-    /// [`fileattr_get()`]: Self::fileattr_get
-    ///
-    /// The VFS has asked whether the caller owns the inode, as seen through the mount, and whether
-    /// it may set those flags that take a capability. It goes by what it can be told with
-    /// [`Locked::set_flags`].
+    /// [`fileattr_get()`](Self::fileattr_get) must be implemented, too. The VFS has checked that the
+    /// caller owns the inode as seen through the mount, and `CAP_LINUX_IMMUTABLE` for the flags that
+    /// need it. [`Locked::set_flags`] makes the VFS respect the flags.
     ///
     /// # Errors
     ///
-    /// [`EOPNOTSUPP`] if the filesystem does not have all of them; without this, [`ENOTTY`].
+    /// [`EOPNOTSUPP`] if a flag is not supported. Not implemented: [`ENOTTY`].
     fn fileattr_set(
         _idmap: &MntIdmap,
-        _inode: &Locked<'_, Self::FileSystem>,
+        _inode: &mut Locked<'_, Self::FileSystem>,
         _flags: FileFlags,
     ) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What `stat()` tells.
+//! The result of `stat()`: `struct kstat`.
 //!
 //! C header: [`include/linux/stat.h`](srctree/include/linux/stat.h)
 
@@ -14,12 +14,12 @@ use crate::{
     types::Opaque, //
 };
 
-/// A point in time, C's `struct timespec64`.
+/// A time: `struct timespec64`.
 #[derive(Clone, Copy)]
 pub struct Timespec(bindings::timespec64);
 
 impl Timespec {
-    /// Now, as coarse as times of inodes are.
+    /// Returns the current time, with the granularity of inode times.
     ///
     /// Mirrors `ktime_get_coarse_real_ts64()`.
     pub fn now() -> Self {
@@ -27,13 +27,13 @@ impl Timespec {
             tv_sec: 0,
             tv_nsec: 0,
         };
-        // SAFETY: This writes a time.
+        // SAFETY: The pointer is that of a local variable.
         unsafe { bindings::ktime_get_coarse_real_ts64(&mut time) };
         Self(time)
     }
 }
 
-/// What is asked for, C's `STATX_...`.
+/// The attributes that `statx()` requests: `STATX_*`.
 #[derive(Clone, Copy)]
 pub struct RequestMask(u32);
 
@@ -42,34 +42,34 @@ impl RequestMask {
         Self(mask)
     }
 
-    /// Whether the time of birth is asked for.
+    /// Checks whether the birth time is requested.
     pub const fn btime(self) -> bool {
         self.0 & bindings::STATX_BTIME != 0
     }
 }
 
-/// The answer.
+/// The attributes that `stat()` returns.
 ///
 /// # Invariants
 ///
-/// Instances are valid for as long as they are borrowed, and nobody else has them.
+/// An instance is valid, and used by the borrower only, for as long as it is borrowed.
 #[repr(transparent)]
 pub struct Kstat(Opaque<bindings::kstat>);
 
 impl Kstat {
-    /// Makes a reference from a pointer.
+    /// Creates a reference from a pointer.
     ///
     /// # Safety
     ///
-    /// `ptr` must be valid for `'a`, and the caller must have it for itself.
+    /// `ptr` must be valid for `'a`, and no one else must use it.
     pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::kstat) -> &'a mut Self {
-        // SAFETY: By the requirements above.
+        // SAFETY: `ptr` is valid and not used by others, by the requirements of this function.
         //
-        // CAST: `Self` is a transparent wrapper.
+        // CAST: `Self` is a transparent wrapper of `struct kstat`.
         unsafe { &mut *ptr.cast() }
     }
 
-    /// Tells what every inode has, with the owner as the mount with a map calls it.
+    /// Stores the attributes that each inode has, with the owner as seen through a mount.
     ///
     /// Mirrors `generic_fillattr()` and `generic_fill_statx_attr()`.
     #[doc(alias("generic_fillattr", "mapped_generic_fillattr"))]
@@ -79,18 +79,18 @@ impl Kstat {
         inode: &Inode<T>,
         request: RequestMask,
     ) {
-        // SAFETY: All are valid.
-        unsafe {
-            bindings::generic_fillattr(idmap.as_ptr(), request.0, inode.as_ptr(), self.0.get());
-            bindings::generic_fill_statx_attr(inode.as_ptr(), self.0.get());
-        }
+        let (inode, stat) = (inode.as_ptr(), self.0.get());
+        // SAFETY: All pointers are from references.
+        unsafe { bindings::generic_fillattr(idmap.as_ptr(), request.0, inode, stat) };
+        // SAFETY: Both pointers are from references.
+        unsafe { bindings::generic_fill_statx_attr(inode, stat) };
     }
 
-    /// Tells the time of birth.
+    /// Stores the birth time.
     pub fn set_btime(&mut self, time: Timespec) {
-        // SAFETY: By the type invariants.
+        let stat = self.0.get();
+        // SAFETY: The instance is valid and used by the borrower only, by the type invariants.
         unsafe {
-            let stat = self.0.get();
             (*stat).btime = time.0;
             (*stat).result_mask |= bindings::STATX_BTIME;
         }

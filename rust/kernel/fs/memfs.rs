@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Filesystems in memory.
+//! Filesystems in memory: names are in the dentry cache only, file contents in the page cache only.
 
-pub(super) mod dir;
+mod dir;
 mod fallocate;
-pub(super) mod file;
+mod file;
 pub(super) mod handles;
+mod root;
 
 use super::{
     filesystem::FileSystem,
@@ -16,17 +17,25 @@ use crate::{
     prelude::*, //
 };
 
-/// A filesystem that has regular files in memory, and a budget for them.
+pub use self::root::{
+    RootDir,
+    RootEntry, //
+};
+
+/// A filesystem with regular files in memory.
 ///
-/// Pages are charged and given back with the page's lock held, and perhaps others of the VFS, so
-/// that neither may wait for anything that takes those.
+/// Each page of a file is charged to the superblock before it is added to the page cache, and
+/// uncharged when it is removed.
 ///
 /// # Examples
 ///
 /// Without a limit:
 ///
 /// ```
-/// use kernel::{fs::{filesystem::FileSystem, memfs::MemFileSystem, super_block::SuperBlock}, prelude::*};
+/// use kernel::{
+///     fs::{filesystem::FileSystem, memfs::MemFileSystem, super_block::SuperBlock},
+///     prelude::*,
+/// };
 ///
 /// struct MyFs;
 ///
@@ -51,25 +60,31 @@ use crate::{
 /// }
 /// ```
 pub trait MemFileSystem: FileSystem {
-    /// Takes a page of the budget.
+    /// Called before a page is added to a file. The folio is locked: must not wait for the page
+    /// cache. May sleep.
     ///
     /// # Errors
     ///
-    /// [`ENOSPC`] if there is none left.
+    /// [`ENOSPC`] if the limit is reached. `write()` fails with it, and a page fault raises
+    /// `SIGBUS`.
     fn charge(super_block: &SuperBlock<Self>) -> Result;
 
-    /// Gives a page back.
+    /// Called after a page was removed from a file. The folio is locked: must not sleep.
     fn uncharge(super_block: &SuperBlock<Self>);
 
-    /// All pages of the budget, if it has a limit.
+    /// Called by `fallocate()`. Returns the limit in pages, or [`None`] if there is no limit.
     fn limit(super_block: &SuperBlock<Self>) -> Option<u64>;
 }
 
-/// The half of the memory that the machine has, in pages: what an in-memory filesystem may take
-/// where nobody says otherwise.
+/// Returns half of the machine's memory in pages: the default limit of tmpfs.
 ///
 /// Mirrors `shmem_default_max_blocks()`.
 pub fn half_of_memory() -> u64 {
-    // SAFETY: This reads a number.
-    unsafe { bindings::totalram_pages() as u64 / 2 }
+    memory() / 2
+}
+
+/// Returns the machine's memory in pages.
+fn memory() -> u64 {
+    // SAFETY: The function reads an atomic counter.
+    unsafe { bindings::totalram_pages() as u64 }
 }

@@ -1,230 +1,237 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! Modes, masks and flags, with the values that they have in C.
+//! Mode bits, permission masks and flags of inodes, with the values of C.
+//!
+//! C headers: [`include/linux/fs.h`](srctree/include/linux/fs.h),
+//! [`include/uapi/linux/stat.h`](srctree/include/uapi/linux/stat.h)
 
-use core::fmt;
+#[cfg(CONFIG_RUST)]
+mod check;
 
-macro_rules! bits {
+/// Declares a type of flags that has the representation and the values of C.
+///
+/// [`impl_flags!`](crate::impl_flags) has no `const` operators; permission checks and tables for C
+/// need them.
+macro_rules! flags {
     ($(
         $(#[$meta:meta])*
-        $name:ident: $int:ident {
+        $vis:vis struct $name:ident($int:ident) {
             $($(#[$bit_meta:meta])* $bit:ident = $value:expr;)*
         }
     )*) => { $(
         $(#[$meta])*
         #[derive(Clone, Copy, PartialEq, Eq)]
         #[repr(transparent)]
-        pub struct $name($int);
+        $vis struct $name($int);
 
         impl $name {
             $($(#[$bit_meta])* pub const $bit: Self = Self($value);)*
 
-            /// Takes C's number.
+            /// Creates the flags from their C representation.
             #[inline(always)]
             pub const fn new(bits: $int) -> Self {
                 Self(bits)
             }
 
-            /// Gives C's number.
+            /// Returns the C representation.
             #[inline(always)]
             pub const fn bits(self) -> $int {
                 self.0
             }
 
-            /// Whether all of `bits` are set.
+            /// Checks whether all of `bits` are set.
             #[inline(always)]
             pub const fn has(self, bits: Self) -> bool {
                 self.0 & bits.0 == bits.0
             }
 
-            /// Whether one of `bits` is set.
+            /// Checks whether at least one of `bits` is set.
             #[inline(always)]
             pub const fn has_any(self, bits: Self) -> bool {
                 self.0 & bits.0 != 0
             }
 
-            /// With `bits` set.
+            /// Checks whether no flag outside of `bits` is set.
             #[inline(always)]
+            pub const fn is_subset_of(self, bits: Self) -> bool {
+                self.0 & !bits.0 == 0
+            }
+
+            /// Returns the flags with `bits` set.
+            #[inline(always)]
+            #[must_use]
             pub const fn with(self, bits: Self) -> Self {
                 Self(self.0 | bits.0)
             }
 
-            /// With `bits` cleared.
+            /// Returns the flags with `bits` cleared.
             #[inline(always)]
+            #[must_use]
             pub const fn without(self, bits: Self) -> Self {
                 Self(self.0 & !bits.0)
             }
 
-            /// What is set in both.
+            /// Returns the flags that are set in both.
             #[inline(always)]
+            #[must_use]
             pub const fn intersection(self, bits: Self) -> Self {
                 Self(self.0 & bits.0)
+            }
+        }
+
+        impl core::fmt::Debug for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                write!(f, concat!(stringify!($name), "({:#o})"), self.0)
             }
         }
     )* };
 }
 
-bits! {
-    /// The kind and the permissions of an object, C's `umode_t`.
-    Mode: u16 {
-        /// Nothing.
+pub(crate) use flags;
+
+flags! {
+    /// The type and the permission bits of an inode: `umode_t`.
+    pub struct Mode(u16) {
+        /// No bits.
         EMPTY = 0;
-        /// The bits that say what kind of object it is.
+        /// The mask of the file type.
         S_IFMT = 0o170000;
-        /// A symbolic link.
+        /// Socket.
+        S_IFSOCK = 0o140000;
+        /// Symbolic link.
         S_IFLNK = 0o120000;
-        /// A regular file.
+        /// Regular file.
         S_IFREG = 0o100000;
-        /// A directory.
+        /// Block device.
+        S_IFBLK = 0o060000;
+        /// Directory.
         S_IFDIR = 0o040000;
-        /// A named pipe.
+        /// Character device.
+        S_IFCHR = 0o020000;
+        /// Named pipe.
         S_IFIFO = 0o010000;
-        /// Who executes it gets its owner's id.
+        /// Set-user-id bit.
         S_ISUID = 0o4000;
-        /// Who executes it gets its group's id; what is made in it gets its group.
+        /// Set-group-id bit.
         S_ISGID = 0o2000;
-        /// In it, only owners remove names.
+        /// Sticky bit.
         S_ISVTX = 0o1000;
-        /// All permissions of the group.
+        /// Read, write and execute permission of the group.
         S_IRWXG = 0o070;
-        /// The group may write.
+        /// Write permission of the group.
         S_IWGRP = 0o020;
-        /// The group may execute.
+        /// Execute permission of the group.
         S_IXGRP = 0o010;
-        /// Others may write.
+        /// Write permission of others.
         S_IWOTH = 0o002;
-        /// Anybody may execute.
+        /// Execute permission of the owner, the group and others.
         S_IXUGO = 0o111;
     }
 
-    /// What a caller wants to do, C's `MAY_...`.
-    Mask: u32 {
-        /// Execute, or search a directory.
+    /// The permissions that a check is made for: `MAY_*`.
+    pub struct Mask(u32) {
+        /// Execute a file, or search a directory.
         MAY_EXEC = 1;
         /// Write.
         MAY_WRITE = 2;
         /// Read.
         MAY_READ = 4;
-        /// Append; comes with [`Mask::MAY_WRITE`].
+        /// Append. Implies [`Mask::MAY_WRITE`].
         MAY_APPEND = 8;
-        /// Asked by `access()`.
+        /// The check is made by `access()`.
         MAY_ACCESS = 0x10;
-        /// Asked by `open()`.
+        /// The check is made by `open()`.
         MAY_OPEN = 0x20;
-        /// Asked by `chdir()`.
+        /// The check is made by `chdir()`.
         MAY_CHDIR = 0x40;
-        /// Asked in RCU walk: where an answer takes waiting it is
-        /// [`ECHILD`](super::permission::CheckError::ECHILD).
+        /// The check is made in RCU walk. It must not sleep; it fails with
+        /// [`ECHILD`](super::permission::CheckError::ECHILD) instead.
         MAY_NOT_BLOCK = 0x80;
-        /// What the permission bits of a mode speak of.
+        /// The permissions that mode bits and ACLs grant.
         RWX = 7;
     }
 
-    /// What else an inode says of itself, C's `inode->i_flags`.
-    InodeFlags: u32 {
-        /// Nothing.
+    /// Inode flags: `S_*` in `inode->i_flags`.
+    pub struct InodeFlags(u32) {
+        /// No flags.
         EMPTY = 0;
-        /// It grows, but nothing of it is changed.
+        /// The file is append-only.
         S_APPEND = 1 << 2;
-        /// Nothing of it is changed.
+        /// The inode is immutable.
         S_IMMUTABLE = 1 << 3;
-        /// It is a directory that was removed.
+        /// The directory was removed.
         S_DEAD = 1 << 4;
-        /// It is in use as swap.
+        /// The file is in use as swap.
         S_SWAPFILE = 1 << 8;
-        /// Its contents are sealed.
+        /// The contents of the file are protected by fs-verity.
         S_VERITY = 1 << 16;
     }
 
-    /// What of an inode is to be changed, and how: C's `ATTR_...`.
-    Valid: u32 {
-        /// Nothing.
+    /// The attributes that a `struct iattr` changes: `ATTR_*` in `ia_valid`.
+    pub struct Valid(u32) {
+        /// No attribute.
         EMPTY = 0;
-        /// The mode.
+        /// Change the mode.
         ATTR_MODE = 1 << 0;
-        /// The owner.
+        /// Change the owner.
         ATTR_UID = 1 << 1;
-        /// The group.
+        /// Change the group.
         ATTR_GID = 1 << 2;
-        /// The size.
+        /// Change the size.
         ATTR_SIZE = 1 << 3;
-        /// The time of the last access, to now.
+        /// Change the access time, to now unless [`Valid::ATTR_ATIME_SET`] is set.
         ATTR_ATIME = 1 << 4;
-        /// The time of the last change of the contents, to now.
+        /// Change the modification time, to now unless [`Valid::ATTR_MTIME_SET`] is set.
         ATTR_MTIME = 1 << 5;
-        /// The time of the last change of anything, to now.
+        /// Change the change time to now.
         ATTR_CTIME = 1 << 6;
-        /// The time of the last access, to one that was given.
+        /// The access time is given.
         ATTR_ATIME_SET = 1 << 7;
-        /// The time of the last change of the contents, to one that was given.
+        /// The modification time is given.
         ATTR_MTIME_SET = 1 << 8;
-        /// Whoever wants it.
+        /// Change the attributes without permission checks.
         ATTR_FORCE = 1 << 9;
-        /// The set-user-id bit is to be taken away.
+        /// Clear the set-user-id bit.
         ATTR_KILL_SUID = 1 << 11;
-        /// The set-group-id bit is to be taken away.
+        /// Clear the set-group-id bit.
         ATTR_KILL_SGID = 1 << 12;
-        /// File capabilities are to be taken away.
+        /// Remove the file capabilities.
         ATTR_KILL_PRIV = 1 << 14;
-        /// Both times, to ones that were given.
+        /// Both times are given.
         ATTR_TIMES_SET = 1 << 16;
-        /// Both times, to now.
+        /// Change both times to now.
         ATTR_TOUCH = 1 << 17;
     }
 }
 
 impl Mode {
-    /// What kind of object it is.
+    /// Returns the file type.
     #[inline(always)]
     pub const fn kind(self) -> Self {
         self.intersection(Self::S_IFMT)
     }
 
-    /// Whether it is a directory.
+    /// Checks for a directory.
     #[inline(always)]
     pub const fn is_dir(self) -> bool {
         self.kind().0 == Self::S_IFDIR.0
     }
 
-    /// Whether it is a regular file.
+    /// Checks for a regular file.
     #[inline(always)]
     pub const fn is_reg(self) -> bool {
         self.kind().0 == Self::S_IFREG.0
     }
 
-    /// Whether it is a symbolic link.
+    /// Checks for a symbolic link.
     #[inline(always)]
     pub const fn is_lnk(self) -> bool {
         self.kind().0 == Self::S_IFLNK.0
     }
 
-    /// Whether it is a named pipe.
+    /// Checks for a named pipe.
     #[inline(always)]
     pub const fn is_fifo(self) -> bool {
         self.kind().0 == Self::S_IFIFO.0
-    }
-}
-
-impl fmt::Debug for Mode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#o}", self.0)
-    }
-}
-
-impl fmt::Debug for Mask {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#x}", self.0)
-    }
-}
-
-impl fmt::Debug for InodeFlags {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#x}", self.0)
-    }
-}
-
-impl fmt::Debug for Valid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#x}", self.0)
     }
 }

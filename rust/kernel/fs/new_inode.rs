@@ -1,31 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Inodes that are being made.
+//! New inodes, which are not visible to other tasks yet.
+//!
+//! [`New`] is the inode. [`NewOwner`] is its owner: the proof that the filesystem can store the ids.
+//!
+//! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
+mod directory;
 mod regular;
+mod special;
 
 use super::{
+    dentry::{
+        Filled,
+        Name,
+        Tmpfile, //
+    },
     filesystem::FileSystem,
     inode::Inode,
     inode_cache::InodeInfo,
-    mode::Mode, //
+    mnt_idmapping::MntIdmap,
+    mode::Mode,
+    super_block::SuperBlock, //
 };
 use crate::{
     bindings,
-    fs::{
-        dentry::Name,
-        file_ops::{
-            FileOperations,
-            FileVTable, //
-        },
-        inode_ops::{
-            InodeOperations,
-            InodeVTable, //
-        },
-        mnt_idmapping::MntIdmap,
-        super_block::SuperBlock, //
-    },
+    error::to_result,
     prelude::*,
+    types::NotThreadSafe,
     uidgid::{
         FsGid,
         FsUid, //
@@ -37,69 +39,100 @@ use core::{
     ptr::NonNull, //
 };
 
-/// The owner of what a caller makes in a directory, through the mount with a map: the proof that
-/// the filesystem has a name for the caller.
+/// The owner of a new inode in a directory: the proof that the filesystem can store the ids.
 ///
-/// Every inode in a directory is made with one, so none is owned by nobody, and the map cannot be
-/// forgotten. The VFS has asked the same before it calls `create()` and its like.
+/// Each new inode in a directory takes one, so none has an owner that is not valid, and the idmap
+/// cannot be forgotten. The VFS makes the same check before it calls `->create()` and its like.
 ///
 /// # Examples
 ///
 /// ```
 /// use kernel::{fs::{filesystem::FileSystem, inode::Inode, mnt_idmapping::MntIdmap}, prelude::*};
 ///
-/// fn may_make<T: FileSystem>(idmap: &MntIdmap, dir: &Inode<T>) -> bool {
+/// fn may_create<T: FileSystem>(idmap: &MntIdmap, dir: &Inode<T>) -> bool {
 ///     dir.new_owner(idmap).is_ok()
 /// }
 /// ```
 ///
-/// There is no other way to one:
+/// There is no owner without an idmap:
 ///
 /// ```ignore,compile_fail,E0061
 /// use kernel::{fs::{filesystem::FileSystem, inode::Inode, new_inode::NewOwner}, prelude::*};
 ///
-/// fn unmapped<T: FileSystem>(dir: &Inode<T>) -> Result<NewOwner<'_, T>> {
+/// fn without_idmap<T: FileSystem>(dir: &Inode<T>) -> Result<NewOwner<'_, T>> {
 ///     dir.new_owner()
 /// }
 /// ```
 ///
 /// # Invariants
 ///
-/// `fsuidgid_has_mapping()` said yes for the caller, the map and the directory's superblock.
+/// For [`Ids::Caller`], `fsuidgid_has_mapping()` returned true for the caller, the idmap and the
+/// superblock of `dir`.
 pub struct NewOwner<'a, T: FileSystem> {
-    idmap: &'a MntIdmap,
     dir: &'a Inode<T>,
-    /// Another task is another caller.
-    _not_send: crate::types::NotThreadSafe,
+    ids: Ids<'a>,
+    /// The proof is for the current task.
+    _not_send: NotThreadSafe,
+}
+
+/// The ids of a new inode.
+enum Ids<'a> {
+    /// Those of the caller, mapped by an idmap.
+    Caller(&'a MntIdmap),
+    /// Those that the filesystem chose, in a superblock that is not mounted yet.
+    Given(FsUid, FsGid),
 }
 
 impl<'a, T: FileSystem> NewOwner<'a, T> {
-    pub(super) fn new(dir: &'a Inode<T>, idmap: &'a MntIdmap) -> Result<Self> {
-        let sb = dir.super_block().as_ptr();
-        // SAFETY: Both are valid; the rest is the current task.
+    /// Creates the owner of an inode in the root directory of a superblock that is not mounted yet.
+    pub(super) fn given(root: &'a Inode<T>, (uid, gid): (FsUid, FsGid)) -> Self {
+        // INVARIANT: The ids are not those of the caller.
+        Self {
+            dir: root,
+            ids: Ids::Given(uid, gid),
+            _not_send: NotThreadSafe,
+        }
+    }
+}
+
+impl<T: FileSystem> Inode<T> {
+    /// Returns the owner of an inode that the caller creates in this directory through a mount.
+    ///
+    /// Mirrors `fsuidgid_has_mapping()`.
+    ///
+    /// # Errors
+    ///
+    /// [`EOVERFLOW`] if the idmap or the filesystem does not map the caller's `fsuid` or `fsgid`.
+    #[doc(alias("fsuidgid_has_mapping", "mapped_fsuid", "mapped_fsgid"))]
+    #[doc(alias("fsuid_into_mnt", "fsgid_into_mnt"))]
+    #[inline]
+    pub fn new_owner<'a>(&'a self, idmap: &'a MntIdmap) -> Result<NewOwner<'a, T>> {
+        let sb = self.super_block().as_ptr();
+        // SAFETY: Both pointers are from references, so the superblock and the idmap are valid.
         if !unsafe { bindings::fsuidgid_has_mapping(sb, idmap.as_ptr()) } {
             return Err(EOVERFLOW);
         }
-        // INVARIANT: It said yes.
-        Ok(Self {
-            idmap,
-            dir,
-            _not_send: crate::types::NotThreadSafe,
+        // INVARIANT: `fsuidgid_has_mapping()` returned true.
+        Ok(NewOwner {
+            dir: self,
+            ids: Ids::Caller(idmap),
+            _not_send: NotThreadSafe,
         })
     }
 }
 
-/// An inode that nobody else knows yet.
+/// A newly allocated inode, not yet visible to other tasks. Dropping it calls `iput()`.
 ///
-/// Giving it a name ([`Negative::instantiate`](crate::fs::dentry::Negative::instantiate)) takes it;
-/// where that does not happen it is gone again.
+/// [`Negative::instantiate`](super::dentry::Negative::instantiate) gives it a name.
 ///
-/// Making one ends with an error of what initializes the filesystem's data, of a security module
-/// that has to note something on the inode, or with [`ENOMEM`]; then it is gone.
+/// # Errors
+///
+/// All constructors fail with [`ENOMEM`], with an error of the initializer of the filesystem's data,
+/// or with an error of a security module.
 ///
 /// # Invariants
 ///
-/// `inode` is an inode of `T` with data, and the reference is the only one.
+/// `inode` is an inode of `T` with data. The reference that this holds is the only one.
 #[doc(alias("inode_init_owner", "mapped_inode_init_owner"))]
 pub struct New<T: FileSystem> {
     inode: NonNull<bindings::inode>,
@@ -107,34 +140,39 @@ pub struct New<T: FileSystem> {
 }
 
 impl<T: FileSystem> New<T> {
-    /// An inode of no kind and no owner, with one name to come.
+    /// Allocates an inode without a mode and an owner, and with a link count of 1.
     fn alloc(super_block: &SuperBlock<T>, data: impl PinInit<T::InodeData, Error>) -> Result<Self> {
         // SAFETY: The superblock is valid.
         let inode = unsafe { bindings::new_inode(super_block.as_ptr()) };
         let inode = NonNull::new(inode).ok_or(ENOMEM)?;
-        // SAFETY: The inode is new, so nobody else knows it and it has no data; where it gets none
-        // the reference is given back, which can do without.
-        unsafe {
-            if let Err(error) = InodeInfo::<T>::init_data(InodeInfo::of(inode.as_ptr()), data) {
-                bindings::iput(inode.as_ptr());
-                return Err(error);
-            }
-            let inode = inode.as_ptr();
-            (*inode).i_ino = super_block.new_ino();
-            (*inode).i_generation = bindings::get_random_u32();
-            bindings::simple_inode_init_ts(inode);
-            bindings::cache_no_acl(inode);
+        let raw = inode.as_ptr();
+        // SAFETY: `InodeInfo::alloc_inode()` allocated the inode. It is new: it has no data and is
+        // not visible to others.
+        if let Err(error) = unsafe { InodeInfo::<T>::init_data(InodeInfo::of(raw), data) } {
+            // SAFETY: `new_inode()` returned a reference. `InodeInfo::destroy_inode()` accepts an
+            // inode without data.
+            unsafe { bindings::iput(raw) };
+            return Err(error);
         }
-        // INVARIANT: It has data, and the reference is the one of `new_inode()`.
+        // SAFETY: The inode is valid and not visible to others, so its fields may be written.
+        unsafe {
+            (*raw).i_ino = super_block.new_ino();
+            (*raw).i_generation = bindings::get_random_u32();
+        }
+        // SAFETY: The inode is valid and not visible to others.
+        unsafe { bindings::simple_inode_init_ts(raw) };
+        // SAFETY: The inode is valid. ACLs in memory are in the inode's ACL cache only.
+        unsafe { bindings::cache_no_acl(raw) };
+        // INVARIANT: The inode has data, and `new_inode()` returned its only reference.
         Ok(Self {
             inode,
             filesystem: PhantomData,
         })
     }
 
-    /// An inode in a directory, with its ACLs and what security modules note on it.
+    /// Allocates an inode of a directory, with its owner, its ACLs and its security attributes.
     ///
-    /// What is in `mode` besides permissions is the kind of inode.
+    /// `mode` has the file type and the permission bits.
     fn in_directory(
         owner: &NewOwner<'_, T>,
         name: Option<&Name>,
@@ -142,251 +180,156 @@ impl<T: FileSystem> New<T> {
         data: impl PinInit<T::InodeData, Error>,
     ) -> Result<Self> {
         let new = Self::alloc(owner.dir.super_block(), data)?;
-        let (inode, dir) = (new.inode.as_ptr(), owner.dir.as_ptr());
+        let (inode, dir) = (new.as_ptr(), owner.dir.as_ptr());
+        match owner.ids {
+            Ids::Caller(idmap) => {
+                // SAFETY: The idmap and both inodes are valid, and `inode` is not visible to others.
+                unsafe {
+                    bindings::inode_init_owner(idmap.as_ptr(), inode, dir, mode.bits());
+                }
+                // SAFETY: Both inodes are valid, and `inode` is not visible to others.
+                unsafe { create_acls(dir, inode)? };
+            }
+            // SAFETY: `inode` is valid and not visible to others.
+            Ids::Given(uid, gid) => unsafe { set_owner(inode, mode, uid, gid) },
+        }
         let name = name.map_or(core::ptr::null(), Name::as_ptr);
-        // SAFETY: All are valid, and nobody else knows the inode. The order is that of
-        // `shmem_mknod()`.
-        unsafe {
-            bindings::inode_init_owner(owner.idmap.as_ptr(), inode, dir, mode.bits());
-            acl_create(dir, inode)?;
-            let noted = bindings::security_inode_init_security(
-                inode,
-                dir,
-                name,
-                None,
-                core::ptr::null_mut(),
-            );
-            match crate::error::to_result(noted) {
-                Err(error) if error != EOPNOTSUPP => return Err(error),
-                _ => {}
-            }
-        }
-        Ok(new)
-    }
-
-    /// Makes the root directory of a superblock, owned as the mount options say.
-    ///
-    /// # Errors
-    ///
-    /// Those of `data`, [`ENOMEM`].
-    pub fn root<O: InodeOperations<FileSystem = T>>(
-        super_block: &SuperBlock<T>,
-        (uid, gid): (FsUid, FsGid),
-        mode: Mode,
-        data: impl PinInit<T::InodeData, Error>,
-    ) -> Result<Root<T>> {
-        let new = Self::alloc(super_block, data)?;
-        // SAFETY: Nobody else knows the inode.
-        unsafe {
-            let inode = new.inode.as_ptr();
-            (*inode).i_mode = mode.without(Mode::S_IFMT).with(Mode::S_IFDIR).bits();
-            (*inode).i_uid.val = uid.get();
-            (*inode).i_gid.val = gid.get();
-        }
-        new.make_directory::<O>();
-        Ok(Root(new))
-    }
-
-    /// Makes a directory with the permissions of `mode`.
-    ///
-    /// The order of its names is that in which they were made, whatever happens to others while it
-    /// is read.
-    ///
-    /// # Errors
-    ///
-    /// See [`New`].
-    pub fn directory<O: InodeOperations<FileSystem = T>>(
-        owner: &NewOwner<'_, T>,
-        name: &Name,
-        mode: Mode,
-        data: impl PinInit<T::InodeData, Error>,
-    ) -> Result<Self> {
-        let mode = mode.without(Mode::S_IFMT).with(Mode::S_IFDIR);
-        let new = Self::in_directory(owner, Some(name), mode, data)?;
-        new.make_directory::<O>();
-        Ok(new)
-    }
-
-    /// Makes a directory whose open files are those of `F`: it lists what
-    /// [`iterate_shared()`](FileOperations::iterate_shared) says, and is none to list without.
-    ///
-    /// # Errors
-    ///
-    /// See [`New`].
-    pub fn directory_with<O, F>(
-        owner: &NewOwner<'_, T>,
-        name: &Name,
-        mode: Mode,
-        data: impl PinInit<T::InodeData, Error>,
-    ) -> Result<Self>
-    where
-        O: InodeOperations<FileSystem = T>,
-        F: FileOperations<FileSystem = T>,
-    {
-        let new = Self::directory::<O>(owner, name, mode, data)?;
-        // SAFETY: Nobody else knows the inode. The table is static, and made for inodes of `T`.
-        unsafe { (*new.inode.as_ptr()).__bindgen_anon_3.i_fop = &FileVTable::<F>::DIRECTORY };
-        Ok(new)
-    }
-
-    fn make_directory<O: InodeOperations<FileSystem = T>>(&self) {
-        let inode = self.inode.as_ptr();
-        // SAFETY: Nobody else knows the inode, which has no offsets yet. The tables are static, and
-        // made for inodes of `T`.
-        unsafe {
-            InodeInfo::<T>::init_offsets(InodeInfo::of(inode));
-            (*inode).i_op = &InodeVTable::<O>::DIRECTORY;
-            (*inode).__bindgen_anon_3.i_fop = directory_file_operations();
-            // The name that it has in itself.
-            bindings::inc_nlink(inode);
-            // A directory's lock is taken before those of what is in it.
-            bindings::lockdep_annotate_inode_mutex_key(inode);
+        // SAFETY: Both inodes are valid, `name` is null or a valid name, and no function is called
+        // back.
+        let result = to_result(unsafe {
+            bindings::security_inode_init_security(inode, dir, name, None, core::ptr::null_mut())
+        });
+        match result {
+            // The security modules have no attribute for the inode.
+            Err(error) if error == EOPNOTSUPP => Ok(new),
+            result => result.map(|()| new),
         }
     }
 
-    /// Makes a symbolic link.
-    ///
-    /// # Errors
-    ///
-    /// See [`New`]; [`ENAMETOOLONG`] if the length of `target` is no `i32`.
-    pub fn symlink<O: InodeOperations<FileSystem = T>>(
-        owner: &NewOwner<'_, T>,
-        name: &Name,
-        target: &CStr,
-        data: impl PinInit<T::InodeData, Error>,
-    ) -> Result<Self> {
-        let mode = Mode::new(0o777).with(Mode::S_IFLNK);
-        let new = Self::in_directory(owner, Some(name), mode, data)?;
-        let inode = new.inode.as_ptr();
-        let length = i32::try_from(target.count_bytes()).map_err(|_| ENAMETOOLONG)?;
-        // SAFETY: The string is valid and has a zero after `length` bytes. The copy belongs to the
-        // inode, which nobody else knows: `InodeInfo::free_inode()` frees it.
-        unsafe {
-            let copy = bindings::kstrdup(target.as_char_ptr(), bindings::GFP_KERNEL_ACCOUNT);
-            if copy.is_null() {
-                return Err(ENOMEM);
-            }
-            (*inode).i_op = &InodeVTable::<O>::SYMLINK;
-            bindings::inode_set_cached_link(inode, copy, length);
-            bindings::i_size_write(inode, length.into());
-        }
-        Ok(new)
+    /// Returns the pointer to `struct inode`.
+    pub(super) fn as_ptr(&self) -> *mut bindings::inode {
+        self.inode.as_ptr()
     }
 
-    /// Makes a device, a named pipe or a socket: what `mode` says.
-    ///
-    /// `device` is the kernel's `dev_t`: the minor number in the lower 20 bits, the major number
-    /// above. It counts for devices only.
-    ///
-    /// # Errors
-    ///
-    /// See [`New`]; [`EINVAL`] if `mode` is of another kind.
-    pub fn special<O: InodeOperations<FileSystem = T>>(
-        owner: &NewOwner<'_, T>,
-        name: &Name,
-        mode: Mode,
-        device: u32,
-        data: impl PinInit<T::InodeData, Error>,
-    ) -> Result<Self> {
-        match u32::from(mode.kind().bits()) {
-            bindings::S_IFCHR | bindings::S_IFBLK | bindings::S_IFIFO | bindings::S_IFSOCK => {}
-            _ => return Err(EINVAL),
-        }
-        let new = Self::in_directory(owner, Some(name), mode, data)?;
-        let inode = new.inode.as_ptr();
-        // SAFETY: Nobody else knows the inode. The table is static, and made for inodes of `T`.
-        unsafe {
-            (*inode).i_op = &InodeVTable::<O>::OTHER;
-            bindings::init_special_inode(inode, (*inode).i_mode, device);
-        }
-        Ok(new)
+    /// Returns the file type and the permission bits.
+    pub(super) fn mode(&self) -> Mode {
+        // SAFETY: The inode is valid and not visible to others.
+        Mode::new(unsafe { (*self.as_ptr()).i_mode })
     }
 
-    /// Makes what a rename with `RENAME_WHITEOUT` leaves: a device that says that there is nothing.
-    ///
-    /// # Errors
-    ///
-    /// See [`New`].
-    pub fn whiteout<O: InodeOperations<FileSystem = T>>(
-        owner: &NewOwner<'_, T>,
-        name: &Name,
-        data: impl PinInit<T::InodeData, Error>,
-    ) -> Result<Self> {
-        let mode = Mode::new((bindings::S_IFCHR | bindings::WHITEOUT_MODE) as u16);
-        Self::special::<O>(owner, name, mode, bindings::WHITEOUT_DEV, data)
+    /// Returns the device number of a device.
+    pub(super) fn device(&self) -> Option<u32> {
+        let is_device = matches!(self.mode().kind(), Mode::S_IFCHR | Mode::S_IFBLK);
+        // SAFETY: The inode is valid and not visible to others.
+        is_device.then(|| unsafe { (*self.as_ptr()).i_rdev })
     }
 
-    /// The kind and the permissions.
-    pub(in crate::fs) fn mode(&self) -> Mode {
-        // SAFETY: The inode is valid, and nobody else knows it.
-        Mode::new(unsafe { (*self.inode.as_ptr()).i_mode })
+    /// Checks for an inode of [`New::whiteout`].
+    pub(super) fn is_whiteout(&self) -> bool {
+        self.mode().kind() == Mode::S_IFCHR && self.device() == Some(bindings::WHITEOUT_DEV)
     }
 
-    /// The number of the device, if it is one.
-    pub(in crate::fs) fn device(&self) -> Option<u32> {
-        // SAFETY: As in `mode()`.
-        let device = unsafe { (*self.inode.as_ptr()).i_rdev };
-        match u32::from(self.mode().kind().bits()) {
-            bindings::S_IFCHR | bindings::S_IFBLK => Some(device),
-            _ => None,
-        }
-    }
-
-    /// Whether it is what [`New::whiteout`] makes.
-    pub(in crate::fs) fn is_whiteout(&self) -> bool {
-        self.mode().kind() == Mode::new(bindings::S_IFCHR as u16)
-            && self.device() == Some(bindings::WHITEOUT_DEV)
-    }
-
-    /// Gives away the reference, and lets the inode be found by number.
-    pub(in crate::fs) fn publish(self) -> *mut bindings::inode {
-        let inode = ManuallyDrop::new(self).inode.as_ptr();
+    /// Hashes the inode by its number, and hands over the reference.
+    pub(super) fn publish(self) -> *mut bindings::inode {
+        let inode = ManuallyDrop::new(self).as_ptr();
         // SAFETY: The inode is valid and was not hashed before.
         unsafe { bindings::insert_inode_hash(inode) };
         inode
     }
 }
 
-/// The root directory of a superblock that is being made.
+impl<T: FileSystem> Drop for New<T> {
+    fn drop(&mut self) {
+        // SAFETY: This holds a reference, by the type invariants.
+        unsafe { bindings::iput(self.as_ptr()) };
+    }
+}
+
+impl<'d, T: FileSystem> Tmpfile<'d, T> {
+    /// Opens the file with a new inode that has no name.
+    ///
+    /// Mirrors `d_tmpfile()`.
+    ///
+    /// # Errors
+    ///
+    /// [`EINVAL`] if the inode is not a regular file: the VFS has not checked whether the caller may
+    /// open a device. Otherwise the errors of `finish_open_simple()`. The inode is dropped.
+    pub fn finish(self, new: New<T>) -> Result<Filled<'d>> {
+        if !new.mode().is_reg() {
+            return Err(EINVAL);
+        }
+        // SAFETY: The file is valid and has a negative dentry, by the type invariants. `publish()`
+        // hands over the reference to the inode.
+        unsafe { bindings::d_tmpfile(self.file, new.publish()) };
+        // SAFETY: The file is valid and not opened yet, and its dentry was just instantiated.
+        to_result(unsafe { bindings::finish_open_simple(self.file, 0) })?;
+        Ok(Filled(self.brand))
+    }
+}
+
+/// The root directory of a superblock that is not mounted yet.
 ///
-/// It has no directory that it is made in, and so was made without a [`NewOwner`]; therefore it is
-/// no [`New`], and cannot be given a name.
+/// It has no parent, and is created without a [`NewOwner`]. So it is not a [`New`], and cannot be
+/// given a name.
 pub struct Root<T: FileSystem>(New<T>);
 
 impl<T: FileSystem> Root<T> {
-    /// Gives away the reference.
-    pub(in crate::fs) fn publish(self) -> *mut bindings::inode {
+    /// Hands over the reference.
+    pub(super) fn publish(self) -> *mut bindings::inode {
         self.0.publish()
     }
 }
 
-impl<T: FileSystem> Drop for New<T> {
-    fn drop(&mut self) {
-        // SAFETY: This gives the reference back.
-        unsafe { bindings::iput(self.inode.as_ptr()) };
-    }
-}
-
-// What follows is not exported to modules, which generic functions are compiled into.
-
-/// Hands the default ACL of a directory down to an inode, or takes the umask where there is none.
+/// Sets the mode and the owner of an inode.
 ///
 /// # Safety
 ///
-/// Both must be valid, and nobody else may know `inode`.
-#[inline(never)]
-unsafe fn acl_create(dir: *mut bindings::inode, inode: *mut bindings::inode) -> Result {
-    #[cfg(CONFIG_FS_POSIX_ACL)]
-    // SAFETY: By the requirements above.
-    return crate::error::to_result(unsafe { bindings::simple_acl_create(dir, inode) });
-    #[cfg(not(CONFIG_FS_POSIX_ACL))]
-    {
-        let _ = (dir, inode);
-        Ok(())
+/// `inode` must be valid and not visible to others.
+unsafe fn set_owner(inode: *mut bindings::inode, mode: Mode, uid: FsUid, gid: FsGid) {
+    // SAFETY: `inode` is valid and not visible to others, by the requirements of this function.
+    unsafe {
+        (*inode).i_mode = mode.bits();
+        (*inode).i_uid.val = uid.get();
+        (*inode).i_gid.val = gid.get();
     }
 }
 
-#[inline(never)]
-fn directory_file_operations() -> *const bindings::file_operations {
-    &raw const bindings::simple_offset_dir_operations
+/// Gives a new inode the default ACL of its directory. Without one, the umask applies.
+///
+/// Does what `simple_acl_create()` does, which C does not export to modules.
+///
+/// # Safety
+///
+/// Both inodes must be valid, and `inode` must not be visible to others.
+#[cfg(CONFIG_FS_POSIX_ACL)]
+#[inline(always)]
+unsafe fn create_acls(dir: *mut bindings::inode, inode: *mut bindings::inode) -> Result {
+    let (mut default, mut access) = (core::ptr::null_mut(), core::ptr::null_mut());
+    // SAFETY: Both inodes are valid, and `inode` is not visible to others, so `i_mode` may be
+    // written. The other arguments point to local variables.
+    to_result(unsafe {
+        bindings::posix_acl_create(dir, &mut (*inode).i_mode, &mut default, &mut access)
+    })?;
+    let acls = [
+        (bindings::ACL_TYPE_DEFAULT, default),
+        (bindings::ACL_TYPE_ACCESS, access),
+    ];
+    for (kind, acl) in acls {
+        // SAFETY: `inode` is valid, and `acl` is null or valid. The cache takes its own reference.
+        unsafe { bindings::set_cached_acl(inode, kind as c_int, acl) };
+        // SAFETY: `posix_acl_create()` returned null or a reference, which is dropped here.
+        unsafe { bindings::posix_acl_release(acl) };
+    }
+    Ok(())
+}
+
+/// Without POSIX ACLs the VFS has applied the umask.
+///
+/// # Safety
+///
+/// None.
+#[cfg(not(CONFIG_FS_POSIX_ACL))]
+#[inline(always)]
+unsafe fn create_acls(_dir: *mut bindings::inode, _inode: *mut bindings::inode) -> Result {
+    Ok(())
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! POSIX ACLs of inodes in memory.
+//! POSIX ACLs: `struct posix_acl`.
 //!
 //! C header: [`include/linux/posix_acl.h`](srctree/include/linux/posix_acl.h)
 
 use super::{
-    dentry::Positive,
     filesystem::FileSystem,
+    inode::Locked,
     mnt_idmapping::MntIdmap, //
 };
 use crate::{
@@ -15,37 +15,36 @@ use crate::{
     types::Opaque, //
 };
 
-/// An ACL, whose ids are those that the filesystem stores.
+/// A POSIX ACL with the ids that the filesystem stores.
 ///
-/// There is nothing to do with one but to hand it on: its ids went through the map of the mount
-/// before a filesystem gets it, and to map them again would be wrong.
+/// The VFS has mapped the ids by the idmap of the mount; a filesystem must not map them again.
 ///
 /// # Invariants
 ///
-/// It is valid and does not change for as long as it is borrowed.
+/// An instance is valid and does not change for as long as it is borrowed.
 #[repr(transparent)]
 pub struct PosixAcl(Opaque<bindings::posix_acl>);
 
 impl PosixAcl {
-    /// Makes a reference from a pointer.
+    /// Creates a reference from a pointer.
     ///
     /// # Safety
     ///
-    /// The type invariants must hold for `'a`.
+    /// `ptr` must point to an ACL that is valid and does not change for `'a`.
     pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::posix_acl) -> &'a Self {
-        // SAFETY: By the requirements above.
+        // SAFETY: `ptr` is valid for `'a`, by the requirements of this function.
         //
-        // CAST: `Self` is a transparent wrapper.
+        // CAST: `Self` is a transparent wrapper of `struct posix_acl`.
         unsafe { &*ptr.cast() }
     }
 }
 
-/// What an ACL is for.
+/// The type of an ACL.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum AclKind {
-    /// Who may access the inode.
+    /// The access ACL of an inode: `ACL_TYPE_ACCESS`.
     Access,
-    /// What is handed down to what is made in the directory.
+    /// The default ACL of a directory, for new inodes in it: `ACL_TYPE_DEFAULT`.
     Default,
 }
 
@@ -57,53 +56,53 @@ impl AclKind {
             _ => Err(EINVAL),
         }
     }
-
-    fn to_c(self) -> c_int {
-        match self {
-            Self::Access => bindings::ACL_TYPE_ACCESS as c_int,
-            Self::Default => bindings::ACL_TYPE_DEFAULT as c_int,
-        }
-    }
 }
 
-/// Keeps an ACL in the inode, or none, and has the permissions follow it.
+/// Sets or removes an ACL in the inode's ACL cache, and makes the mode follow an access ACL.
 ///
-/// Mirrors `simple_set_acl()`.
+/// Mirrors `simple_set_acl()`, which C does not export to modules.
 ///
 /// # Errors
 ///
-/// [`EINVAL`] if an access ACL has an entry of no kind, [`EOPNOTSUPP`] if the kernel has no ACLs.
+/// [`EINVAL`] if an access ACL has an entry with an invalid tag. [`ENOMEM`].
+#[cfg(CONFIG_FS_POSIX_ACL)]
 pub fn simple_set_acl<T: FileSystem>(
     idmap: &MntIdmap,
-    entry: &Positive<T>,
+    inode: &mut Locked<'_, T>,
     acl: Option<&PosixAcl>,
     kind: AclKind,
 ) -> Result {
-    let acl = acl.map_or(core::ptr::null_mut(), |acl| acl.0.get());
-    // SAFETY: All are valid.
-    unsafe { set(idmap, entry.as_ptr(), acl, kind.to_c()) }
+    let raw = inode.as_ptr();
+    let mut acl = acl.map_or(core::ptr::null_mut(), |acl| acl.0.get());
+    let kind = match kind {
+        AclKind::Access => {
+            // SAFETY: The idmap and the inode are valid, and the inode is locked for writing, so its
+            // mode may be written. `acl` is null or valid. The function may replace it by null.
+            crate::error::to_result(unsafe {
+                bindings::posix_acl_update_mode(idmap.as_ptr(), raw, &mut (*raw).i_mode, &mut acl)
+            })?;
+            bindings::ACL_TYPE_ACCESS
+        }
+        AclKind::Default => bindings::ACL_TYPE_DEFAULT,
+    };
+    inode.set_ctime_current();
+    // SAFETY: The inode is valid and locked for writing. `acl` is null or valid, and the cache takes
+    // its own reference.
+    unsafe { bindings::set_cached_acl(raw, kind as c_int, acl) };
+    Ok(())
 }
 
-/// Not generic, since C does not export it to modules, which generic functions are compiled into.
+/// Fails: the kernel is built without POSIX ACLs.
 ///
-/// # Safety
+/// # Errors
 ///
-/// `entry` must be valid and positive, `acl` valid or null.
-#[inline(never)]
-unsafe fn set(
-    idmap: &MntIdmap,
-    entry: *mut bindings::dentry,
-    acl: *mut bindings::posix_acl,
-    kind: c_int,
+/// [`EOPNOTSUPP`].
+#[cfg(not(CONFIG_FS_POSIX_ACL))]
+pub fn simple_set_acl<T: FileSystem>(
+    _idmap: &MntIdmap,
+    _inode: &mut Locked<'_, T>,
+    _acl: Option<&PosixAcl>,
+    _kind: AclKind,
 ) -> Result {
-    #[cfg(CONFIG_FS_POSIX_ACL)]
-    // SAFETY: By the requirements above.
-    return crate::error::to_result(unsafe {
-        bindings::simple_set_acl(idmap.as_ptr(), entry, acl, kind)
-    });
-    #[cfg(not(CONFIG_FS_POSIX_ACL))]
-    {
-        let _ = (idmap, entry, acl, kind);
-        Err(EOPNOTSUPP)
-    }
+    Err(EOPNOTSUPP)
 }

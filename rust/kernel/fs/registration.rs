@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Filesystem types: what a filesystem is made of, and how the kernel gets to know it.
+//! Registration of filesystem types: `register_filesystem()`.
 //!
-//! These are abstractions for filesystems that keep their names in the dentry cache and their
-//! contents in the page cache. What reads a disk is not here: looking names up, reading and writing
-//! pages back, inodes that are found by number and read in. For others, see
-//! `samples/rust/rust_idmapfs`, which uses all that there is.
+//! The abstractions are for filesystems in memory. There is no support for lookup on a disk, for
+//! writeback, and for inodes that are read by number. The sample `samples/rust/rust_minimal_fs.rs` is
+//! a whole filesystem; `samples/rust/rust_idmapfs` uses all abstractions.
 //!
 //! # Examples
 //!
-//! A filesystem that is one directory, in which directories can be made:
+//! A filesystem in which directories can be created:
 //!
 //! ```
 //! use kernel::{
@@ -86,7 +85,10 @@ use super::{
         ContextVTable, //
     },
     filesystem::FileSystem,
-    inode_cache::InodeCache,
+    inode_cache::{
+        InodeCache,
+        RegisteredType, //
+    },
     super_block::kill_sb,
     super_ops::SuperOperations, //
 };
@@ -98,102 +100,84 @@ use crate::{
     types::Opaque, //
 };
 
-/// A filesystem that the kernel knows.
+/// The registration of a filesystem type.
 ///
-/// [`module_filesystem!`](crate::module_filesystem) makes one that lives as long as its module.
+/// [`module_filesystem!`](crate::module_filesystem) creates one that lives as long as its module.
 ///
 /// # Invariants
 ///
-/// `fs_type` is registered, and `inode_cache` is where the inodes of its superblocks come from.
-#[repr(C)]
+/// `inner.fs_type` is registered.
+#[repr(transparent)]
 #[pin_data(PinnedDrop)]
 pub struct Registration<T: FileSystem> {
     #[pin]
-    fs_type: Opaque<bindings::file_system_type>,
-    inode_cache: InodeCache<T>,
+    inner: RegisteredType<T>,
 }
 
-// SAFETY: Registering and unregistering may happen on different threads, and nothing else is done
-// with a registration by its owner.
+// SAFETY: A filesystem type may be registered and unregistered by different tasks, and the inode
+// cache is `Send`.
 unsafe impl<T: FileSystem> Send for Registration<T> {}
 
-// SAFETY: A shared reference has nothing to offer but the cache, which is thread safe.
+// SAFETY: A shared reference gives access to the inode cache only, which is `Sync`.
 unsafe impl<T: FileSystem> Sync for Registration<T> {}
 
 impl<T: ContextOperations + SuperOperations> Registration<T> {
-    /// Registers a filesystem.
+    /// Registers a filesystem type.
     ///
     /// # Errors
     ///
-    /// [`EBUSY`] if there is a filesystem of that name, [`EINVAL`] if the name has a dot,
-    /// [`ENOMEM`].
+    /// [`EBUSY`] if a type of this name is registered. [`EINVAL`] if the name has a dot. [`ENOMEM`].
     ///
     /// # Safety
     ///
-    /// The registration must be a part of what `module!` makes for the module that `T`'s
-    /// implementation of [`FileSystem`] is in, so that it is in static memory (where lockdep wants
-    /// its keys) and is dropped by nothing but the module's end. That is when no superblock of the
-    /// type is left, since each holds the module.
-    ///
-    /// It must also be the last thing that the module initializes, because the first mount may
-    /// happen before this has returned.
+    /// - The registration must be a field of the module that implements [`FileSystem`] for `T`, so
+    ///   that it is in static memory, as lockdep requires for its keys, and is dropped when the
+    ///   module is removed. No superblock of the type is left then, since each one holds the module.
+    /// - It must be the last field that the module initializes: the filesystem may be mounted before
+    ///   this returns.
     pub unsafe fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            inode_cache: InodeCache::new(T::NAME)?,
-            fs_type <- Opaque::try_ffi_init(|slot: *mut bindings::file_system_type| {
-                // `register_filesystem()` takes it for a bug.
-                if T::NAME.to_bytes().contains(&b'.') {
-                    return Err(EINVAL);
-                }
-                // SAFETY: `slot` is valid for writes. All zeroes is what C starts with, too.
-                let fs_type = unsafe {
-                    slot.write(pin_init::zeroed());
-                    &mut *slot
-                };
-                fs_type.name = T::NAME.as_char_ptr();
-                fs_type.fs_flags = T::FLAGS.bits() as i32;
-                fs_type.init_fs_context = Some(ContextVTable::<T>::init_fs_context);
-                fs_type.parameters = ContextVTable::<T>::PARAMETERS.as_ptr();
-                fs_type.kill_sb = Some(kill_sb::<T>);
-                fs_type.owner = this_module::<<T as FileSystem>::OwnerModule>().as_ptr();
-                // SAFETY: `fs_type` is complete, pinned, and stays valid until it is unregistered.
-                //
-                // INVARIANT: It is registered if this is no error.
-                to_result(unsafe { bindings::register_filesystem(slot) })
-            }),
+            inner <- try_pin_init!(RegisteredType {
+                cache: InodeCache::new()?,
+                fs_type <- Opaque::try_ffi_init(Self::register),
+            }? Error),
         }? Error)
     }
-}
 
-impl<T: FileSystem> Registration<T> {
-    /// The cache that the inodes of a superblock come from.
-    ///
-    /// # Safety
-    ///
-    /// `fs_type` must be that of a [`Registration`] of `T` that stays valid for `'a`.
-    pub(super) unsafe fn inode_cache<'a>(
-        fs_type: *mut bindings::file_system_type,
-    ) -> &'a InodeCache<T> {
-        let fs_type: *mut Opaque<bindings::file_system_type> = fs_type.cast();
-        // SAFETY: By the requirements above.
-        unsafe { &(*crate::container_of!(fs_type, Self, fs_type)).inode_cache }
+    /// Initializes and registers a `struct file_system_type`.
+    fn register(slot: *mut bindings::file_system_type) -> Result {
+        // `register_filesystem()` has a `BUG_ON()` for such a name.
+        if T::NAME.to_bytes().contains(&b'.') {
+            return Err(EINVAL);
+        }
+        let mut fs_type: bindings::file_system_type = pin_init::zeroed();
+        fs_type.name = T::NAME.as_char_ptr();
+        fs_type.fs_flags = T::FLAGS.bits() as i32;
+        fs_type.init_fs_context = Some(ContextVTable::<T>::init_fs_context);
+        fs_type.parameters = ContextVTable::<T>::PARAMETERS.as_ptr();
+        fs_type.kill_sb = Some(kill_sb::<T>);
+        fs_type.owner = this_module::<<T as FileSystem>::OwnerModule>().as_ptr();
+        // SAFETY: `try_ffi_init()` passes a pointer that is valid for writes.
+        unsafe { slot.write(fs_type) };
+        // SAFETY: `slot` is initialized and pinned. It stays valid until `drop()` unregisters it: the
+        // registration is in static memory, by the requirements of `new()`.
+        to_result(unsafe { bindings::register_filesystem(slot) })
     }
 }
 
 #[pinned_drop]
 impl<T: FileSystem> PinnedDrop for Registration<T> {
     fn drop(self: Pin<&mut Self>) {
-        // SAFETY: By the type invariants it is registered.
-        unsafe { bindings::unregister_filesystem(self.fs_type.get()) };
-        // Inodes are given back to the cache after a grace period, by a function that is compiled
-        // into the module.
+        // SAFETY: The type is registered, by the type invariants.
+        unsafe { bindings::unregister_filesystem(self.inner.fs_type.get()) };
+        // `InodeInfo::free_inode()`, which is a part of the module, is called after a grace period.
         //
-        // SAFETY: Nothing is asked of the caller but that it may sleep.
+        // SAFETY: The current task can sleep: a module is removed.
         unsafe { bindings::rcu_barrier() };
     }
 }
 
-/// Declares a module that is one filesystem.
+/// Declares a module that registers one filesystem.
 ///
 /// # Examples
 ///
@@ -222,8 +206,8 @@ macro_rules! module_filesystem {
                 _module: &'static $crate::ThisModule
             ) -> impl ::pin_init::PinInit<Self, $crate::error::Error> {
                 $crate::try_pin_init!(Self {
-                    // SAFETY: `module!` below has the one instance, in static memory, and drops it
-                    // when the module ends. There is nothing else in it.
+                    // SAFETY: `module!` below stores the one instance in static memory, and drops it
+                    // when the module is removed. It has no other field.
                     _registration <- unsafe { $crate::fs::registration::Registration::new() },
                 })
             }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Renaming.
+//! The arguments of `->rename()`.
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
@@ -15,132 +15,90 @@ use super::{
         Inode,
         Locked, //
     },
-    memfs::dir::{
-        self,
-        Move, //
-    },
-    new_inode::New, //
+    mode::flags, //
 };
-use crate::{
-    bindings,
-    prelude::*, //
-};
+use crate::bindings;
 use core::{
     cell::Cell,
     marker::PhantomData, //
 };
 
-/// What a rename is asked to do besides.
-#[derive(Clone, Copy)]
-pub struct RenameFlags(u32);
-
-impl RenameFlags {
-    /// The new name must be free. The VFS has made sure of that.
-    pub const NOREPLACE: Self = Self(bindings::RENAME_NOREPLACE);
-    /// Both names change places.
-    pub const EXCHANGE: Self = Self(bindings::RENAME_EXCHANGE);
-    /// A whiteout is left at the old name.
-    pub const WHITEOUT: Self = Self(bindings::RENAME_WHITEOUT);
-
-    /// Whether one of `flags` is asked for.
-    pub const fn has(self, flags: Self) -> bool {
-        self.0 & flags.0 != 0
-    }
-
-    /// Whether nothing is asked for but what is in `flags`.
-    pub const fn is_subset_of(self, flags: &[Self]) -> bool {
-        let mut rest = self.0;
-        let mut i = 0;
-        while i < flags.len() {
-            rest &= !flags[i].0;
-            i += 1;
-        }
-        rest == 0
+flags! {
+    /// The flags of `renameat2()`: `RENAME_*`.
+    pub struct RenameFlags(u32) {
+        /// No flags.
+        NONE = 0;
+        /// The new name must not exist. The VFS checks it.
+        NOREPLACE = bindings::RENAME_NOREPLACE;
+        /// Exchange both names.
+        EXCHANGE = bindings::RENAME_EXCHANGE;
+        /// Leave a whiteout under the old name.
+        WHITEOUT = bindings::RENAME_WHITEOUT;
     }
 }
 
-/// Something that is to get another name.
-///
-/// That it did is told by the [`Renamed`] that this turns into.
+/// The directories and the dentries of a rename.
+#[derive(Clone, Copy)]
+pub(super) struct RenameArgs {
+    pub(super) old_dir: *mut bindings::inode,
+    pub(super) old: *mut bindings::dentry,
+    pub(super) new_dir: *mut bindings::inode,
+    pub(super) new: *mut bindings::dentry,
+}
+
+/// A dentry that the operation must rename.
 ///
 /// # Invariants
 ///
-/// Both dentries are valid and in their directories, which the current task has locked; `old` is
-/// positive.
+/// Both dentries are valid and in their directories. `old` is positive.
 pub struct Rename<'d, T: FileSystem> {
     old_dir: Locked<'d, T>,
     old: &'d Positive<T>,
     new_dir: Locked<'d, T>,
     new: *mut bindings::dentry,
     flags: RenameFlags,
-    done: &'d Cell<bool>,
-    brand: Brand<'d>,
+    pub(super) done: &'d Cell<bool>,
+    pub(super) brand: Brand<'d>,
 }
 
-/// The proof that something was renamed.
-pub struct Renamed<'d>(Brand<'d>);
+/// The proof that a [`Rename`] was done.
+pub struct Renamed<'d>(pub(super) Brand<'d>);
 
 impl<'d, T: FileSystem> Rename<'d, T> {
-    /// Takes what C wants to be renamed.
+    /// Creates an instance from the arguments of the C operation.
     ///
     /// # Safety
     ///
-    /// The type invariants must hold for `'d`, which must be of nothing else, and all must be of a
-    /// superblock of `T`. Where `done` is set afterwards, C must be told that it was renamed.
+    /// - The directories must be as for [`Locked::from_raw`], for `'d`.
+    /// - The dentries must be valid and in their directories for `'d`, and belong to a superblock of
+    ///   `T`. The old one must be positive.
+    /// - `'d` must not stand for another rename.
+    /// - If `done` is set afterwards, the C operation must return success.
     #[inline(always)]
-    pub(super) unsafe fn from_raw(to: Move, flags: u32, done: &'d Cell<bool>) -> Self {
-        // INVARIANT: By the requirements above.
-        //
-        // SAFETY: By the requirements above.
-        unsafe {
-            Self {
-                old_dir: Locked::from_raw(to.old_dir),
-                old: Positive::from_raw(to.old),
-                new_dir: Locked::from_raw(to.new_dir),
-                new: to.new,
-                flags: RenameFlags(flags),
-                done,
-                brand: PhantomData,
-            }
+    pub(super) unsafe fn from_raw(
+        args: RenameArgs,
+        flags: RenameFlags,
+        done: &'d Cell<bool>,
+    ) -> Self {
+        // INVARIANT: The dentries are valid and in their directories, and the old one is positive,
+        // by the requirements of this function.
+        Self {
+            // SAFETY: The directory is locked for writing, by the requirements of this function.
+            old_dir: unsafe { Locked::from_raw(args.old_dir) },
+            // SAFETY: The old dentry is positive, by the requirements of this function.
+            old: unsafe { Positive::from_raw(args.old) },
+            // SAFETY: The directory is locked for writing, by the requirements of this function.
+            new_dir: unsafe { Locked::from_raw(args.new_dir) },
+            new: args.new,
+            flags,
+            done,
+            brand: PhantomData,
         }
     }
 
-    /// What is asked for besides.
-    pub fn flags(&self) -> RenameFlags {
-        self.flags
-    }
-
-    /// The directory that it is in.
-    pub fn old_dir(&self) -> &Locked<'d, T> {
-        &self.old_dir
-    }
-
-    /// What is renamed.
-    pub fn inode(&self) -> &'d Inode<T> {
-        self.old.inode()
-    }
-
-    /// The name that it has.
-    pub fn name(&self) -> &Name {
-        // SAFETY: By the type invariants.
-        unsafe { self.old.name() }
-    }
-
-    /// The directory that it gets to.
-    pub fn new_dir(&self) -> &Locked<'d, T> {
-        &self.new_dir
-    }
-
-    /// What has the new name, if something does.
-    pub fn target(&self) -> Option<&'d Inode<T>> {
-        // SAFETY: The dentry is valid, and the lock of its directory keeps it as it is.
-        let inode = unsafe { (*self.new).d_inode };
-        // SAFETY: The dentry holds its inode.
-        (!inode.is_null()).then(|| unsafe { Inode::from_raw(inode) })
-    }
-
-    fn as_move(&self) -> Move {
-        Move {
+    /// Returns the pointers to the directories and the dentries.
+    pub(super) fn args(&self) -> RenameArgs {
+        RenameArgs {
             old_dir: self.old_dir.as_ptr(),
             old: self.old.as_ptr(),
             new_dir: self.new_dir.as_ptr(),
@@ -148,58 +106,45 @@ impl<'d, T: FileSystem> Rename<'d, T> {
         }
     }
 
-    /// Gives it the new name, which is removed from what had it.
-    ///
-    /// There is no way back from that: an error of the operation does not count any more.
-    ///
-    /// # Errors
-    ///
-    /// [`EINVAL`] if it is not this that is asked for: the VFS goes on by the flags, so that names
-    /// would be lost. A whiteout, and nothing else, is given where [`RenameFlags::WHITEOUT`] asks for
-    /// one, and only there.
-    ///
-    /// [`ENOTEMPTY`] if that is a directory with names in it, [`ENOSPC`], [`ENOMEM`]. In any case
-    /// all is as it was then, and the whiteout is gone.
-    pub fn replace(self, whiteout: Option<New<T>>) -> Result<Renamed<'d>> {
-        let flags = self.flags;
-        let fits = match &whiteout {
-            Some(new) => flags.has(RenameFlags::WHITEOUT) && new.is_whiteout(),
-            None => !flags.has(RenameFlags::WHITEOUT),
-        };
-        if flags.has(RenameFlags::EXCHANGE) || !fits {
-            return Err(EINVAL);
-        }
-        // SAFETY: By the type invariants; each directory of `T` has offsets. The whiteout's
-        // reference is given away, and given back if it was not taken.
-        unsafe {
-            let whiteout = whiteout.map_or(core::ptr::null_mut(), New::publish);
-            if let Err(error) = dir::replace(self.as_move(), whiteout) {
-                if !whiteout.is_null() {
-                    bindings::iput(whiteout);
-                }
-                return Err(error);
-            }
-        }
-        self.done.set(true);
-        Ok(Renamed(self.brand))
+    /// Returns the flags.
+    pub fn flags(&self) -> RenameFlags {
+        self.flags
     }
 
-    /// Has both names change places. As with [`Rename::replace`], there is no way back.
-    ///
-    /// # Errors
-    ///
-    /// [`EINVAL`] if it is not this that is asked for. [`ENOENT`] if nothing has the new name; the
-    /// VFS has made sure of that. [`ENOMEM`].
-    pub fn exchange(self) -> Result<Renamed<'d>> {
-        if !self.flags.has(RenameFlags::EXCHANGE) {
-            return Err(EINVAL);
-        }
-        if self.target().is_none() {
-            return Err(ENOENT);
-        }
-        // SAFETY: By the type invariants; each directory of `T` has offsets, and `new` is positive.
-        unsafe { dir::exchange(self.as_move())? };
-        self.done.set(true);
-        Ok(Renamed(self.brand))
+    /// Returns the old directory.
+    pub fn old_dir(&self) -> &Locked<'d, T> {
+        &self.old_dir
+    }
+
+    /// Returns the inode that is renamed.
+    pub fn inode(&self) -> &'d Inode<T> {
+        self.old.inode()
+    }
+
+    /// Returns the old name.
+    pub fn name(&self) -> &Name {
+        // SAFETY: The dentry is valid and in `old_dir`, by the type invariants. `old_dir` is locked.
+        unsafe { Name::of_dentry(self.old.as_ptr()) }
+    }
+
+    /// Returns the new directory.
+    pub fn new_dir(&self) -> &Locked<'d, T> {
+        &self.new_dir
+    }
+
+    /// Returns the new name.
+    pub fn new_name(&self) -> &Name {
+        // SAFETY: The dentry is valid and in `new_dir`, by the type invariants. `new_dir` is locked.
+        unsafe { Name::of_dentry(self.new) }
+    }
+
+    /// Returns the inode that has the new name, if there is one.
+    pub fn target(&self) -> Option<&'d Inode<T>> {
+        // SAFETY: The dentry is valid by the type invariants. `d_inode` does not change while
+        // `new_dir` is locked.
+        let inode = unsafe { (*self.new).d_inode };
+        // SAFETY: A positive dentry holds a reference to its inode, which belongs to a superblock of
+        // `T`, as the dentry does, and has data.
+        (!inode.is_null()).then(|| unsafe { Inode::from_raw(inode) })
     }
 }

@@ -1,24 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Superblocks: a filesystem that is mounted, or about to be.
+//! Superblocks: `struct super_block`.
 //!
 //! C header: [`include/linux/fs/super.h`](srctree/include/linux/fs/super.h)
 
-use super::{
-    context::{
-        ContextOperations,
-        ContextVTable,
-        FsContext, //
-    },
-    filesystem::FileSystem,
-    super_ops::{
-        SuperOperations,
-        SuperVTable, //
-    },
-};
+use super::filesystem::FileSystem;
 use crate::{
     bindings,
-    error::from_result,
     prelude::*,
     sync::atomic::{
         Atomic,
@@ -29,7 +17,7 @@ use crate::{
 };
 use core::marker::PhantomData;
 
-/// What is kept for a superblock.
+/// The object that `s_fs_info` of a superblock of `T` points to.
 #[pin_data]
 pub(super) struct SuperBlockInfo<T: FileSystem> {
     next_ino: Atomic<u64>,
@@ -37,31 +25,42 @@ pub(super) struct SuperBlockInfo<T: FileSystem> {
     data: T::Data,
 }
 
+impl<T: FileSystem> SuperBlockInfo<T> {
+    /// Initializes the object from the filesystem's data. The root inode gets number 1.
+    pub(super) fn new(data: impl PinInit<T::Data, Error>) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            next_ino: Atomic::new(1),
+            data <- data,
+        }? Error)
+    }
+}
+
 /// A superblock of `T`.
 ///
 /// # Invariants
 ///
-/// Instances are valid for as long as they are borrowed, and are of the type that a
-/// [`Registration`](super::registration::Registration) of `T` has registered. `s_fs_info` points to
-/// a pinned `SuperBlockInfo<T>`, which is dropped after the last inode.
+/// An instance is valid for as long as it is borrowed. Its type was registered by a
+/// [`Registration`](super::registration::Registration) of `T`. `s_fs_info` points to a pinned
+/// `SuperBlockInfo<T>`, which is dropped after all inodes were evicted.
 #[repr(transparent)]
 pub struct SuperBlock<T: FileSystem>(Opaque<bindings::super_block>, PhantomData<T>);
 
 impl<T: FileSystem> SuperBlock<T> {
-    /// Makes a reference from a pointer.
+    /// Creates a reference from a pointer.
     ///
     /// # Safety
     ///
-    /// `ptr` must point to a superblock of `T` that has its `s_fs_info` and stays valid for `'a`.
+    /// `ptr` must point to a superblock of `T` whose `s_fs_info` is set and which stays valid for
+    /// `'a`.
     #[inline(always)]
     pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::super_block) -> &'a Self {
-        // SAFETY: By the requirements above.
+        // SAFETY: `ptr` is valid for `'a` by the requirements of this function.
         //
-        // CAST: `Self` is a transparent wrapper.
+        // CAST: `Self` is a transparent wrapper of `struct super_block`.
         unsafe { &*ptr.cast() }
     }
 
-    /// The pointer that C knows the superblock by.
+    /// Returns the pointer to `struct super_block`.
     #[inline(always)]
     pub(super) fn as_ptr(&self) -> *mut bindings::super_block {
         self.0.get()
@@ -69,91 +68,47 @@ impl<T: FileSystem> SuperBlock<T> {
 
     #[inline(always)]
     fn info(&self) -> &SuperBlockInfo<T> {
-        // SAFETY: By the type invariants.
+        // SAFETY: The superblock is valid, and `s_fs_info` points to a `SuperBlockInfo<T>` that
+        // lives as long as the superblock is borrowed, by the type invariants.
         unsafe { &*(*self.as_ptr()).s_fs_info.cast() }
     }
 
-    /// What the filesystem keeps for the superblock.
+    /// Returns the filesystem's data of the superblock.
     #[inline(always)]
     pub fn data(&self) -> &T::Data {
         &self.info().data
     }
 
-    /// The user namespace that it was mounted in, whose ids it stores.
+    /// Returns the user namespace that the filesystem was mounted in: `s_user_ns`.
     pub fn user_ns(&self) -> &UserNamespace {
-        // SAFETY: The superblock holds its namespace, which never changes.
-        unsafe { UserNamespace::from_raw((*self.as_ptr()).s_user_ns) }
+        // SAFETY: The superblock is valid and `s_user_ns` never changes.
+        let ns = unsafe { (*self.as_ptr()).s_user_ns };
+        // SAFETY: The superblock holds a reference to the namespace.
+        unsafe { UserNamespace::from_raw(ns) }
     }
 
-    /// An inode number that the superblock has not had yet.
+    /// Returns an inode number that was not returned before.
     pub(super) fn new_ino(&self) -> u64 {
         self.info().next_ino.fetch_add(1, Relaxed)
     }
 }
 
-/// Makes a new superblock out of what the context has.
-///
-/// If this fails C calls [`kill_sb`], which takes back as much as there is.
+/// `->kill_sb()` of `struct file_system_type`. Evicts all inodes, then drops the filesystem's data.
 ///
 /// # Safety
 ///
-/// `sb` must be new, of the type of a registration of `T`, with its `s_umount` held for writing,
-/// and the caller must have `context` for itself.
-pub(super) unsafe extern "C" fn fill_super<T: ContextOperations + SuperOperations>(
-    sb: *mut bindings::super_block,
-    context: *mut bindings::fs_context,
-) -> c_int {
-    from_result(|| {
-        // SAFETY: By the requirements above, and the operations of `context` are `T`'s: this is
-        // called by its `get_tree()`.
-        let (options, cx) = unsafe {
-            (
-                ContextVTable::<T>::take_options(context).ok_or(EINVAL)?,
-                FsContext::from_raw(context),
-            )
-        };
-        let info = KBox::try_pin_init(
-            try_pin_init!(SuperBlockInfo::<T> {
-                // The root has the first number.
-                next_ino: Atomic::new(1),
-                data <- T::data(KBox::into_inner(options), cx),
-            }? Error),
-            GFP_KERNEL,
-        )?;
-        // SAFETY: By the requirements above. The pinned object stays where it is until `kill_sb()`.
-        let sb = unsafe {
-            (*sb).s_fs_info = KBox::into_raw(Pin::into_inner_unchecked(info)).cast();
-            SuperVTable::<T>::set_up(sb);
-            // INVARIANT: The type is `T`'s, and `s_fs_info` is set.
-            SuperBlock::<T>::from_raw(sb)
-        };
-        let root = T::root(sb)?.publish();
-        // SAFETY: `d_make_root()` takes over the reference, even if it fails.
-        let root = unsafe { bindings::d_make_root(root) };
-        if root.is_null() {
-            return Err(ENOMEM);
-        }
-        // SAFETY: By the requirements above nobody else looks at the root yet.
-        unsafe { (*sb.as_ptr()).s_root = root };
-        Ok(0)
-    })
-}
-
-/// Ends a superblock, be it complete or not.
-///
-/// # Safety
-///
-/// `sb` must be of the type of a registration of `T`, and have been made by `get_tree_nodev()`.
+/// `sb` must be a superblock of the type of a registration of `T`, allocated by `get_tree_nodev()`,
+/// whose last active reference was dropped. `s_fs_info` may be null.
 pub(super) unsafe extern "C" fn kill_sb<T: FileSystem>(sb: *mut bindings::super_block) {
-    // SAFETY: By the requirements above. It evicts the inodes, whose data may refer to that of the
-    // superblock, so that is dropped afterwards. It is null where `fill_super()` came to nothing.
-    unsafe {
-        bindings::kill_anon_super(sb);
-        let info = core::mem::replace(&mut (*sb).s_fs_info, core::ptr::null_mut());
-        if !info.is_null() {
-            drop(Pin::new_unchecked(KBox::<SuperBlockInfo<T>>::from_raw(
-                info.cast(),
-            )));
-        }
+    // SAFETY: `get_tree_nodev()` allocated the superblock, by the requirements of this function.
+    unsafe { bindings::kill_anon_super(sb) };
+    // SAFETY: The superblock is valid until this function returns. All inodes were evicted, so no
+    // other task reads `s_fs_info`.
+    let info = unsafe { core::mem::replace(&mut (*sb).s_fs_info, core::ptr::null_mut()) };
+    if !info.is_null() {
+        // SAFETY: `fill_super()` set `s_fs_info` to a pinned `KBox<SuperBlockInfo<T>>`. The pointer
+        // was just taken, so the box is dropped once. The inodes, whose data may refer to it, are
+        // gone.
+        drop(unsafe { Pin::new_unchecked(KBox::<SuperBlockInfo<T>>::from_raw(info.cast())) });
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests of the abstractions, with a small filesystem that can be told to fail.
+//! Tests of the abstractions, with a small filesystem whose operations can be made to fail.
 
 mod attributes;
 mod calls;
@@ -20,8 +20,12 @@ use super::{
         Victim, //
     },
     filesystem::FileSystem,
-    inode::Inode,
+    inode::{
+        Inode,
+        InodeLocked, //
+    },
     inode_ops::InodeOperations,
+    memfs::RootDir,
     mnt_idmapping::MntIdmap,
     mode::Mode,
     new_inode::{
@@ -56,7 +60,7 @@ use crate::{
     },
 };
 
-/// Where making a mount may fail.
+/// The steps of a mount that can be made to fail.
 const STEPS: [i32; 5] = [OPTIONS, PARAMETER, DATA, ROOT_DATA, ROOT];
 const NOWHERE: i32 = 0;
 const OPTIONS: i32 = 1;
@@ -65,25 +69,29 @@ const DATA: i32 = 3;
 const ROOT_DATA: i32 = 4;
 const ROOT: i32 = 5;
 
-/// What operations do wrong.
+/// What operations do in place of their task.
 static WRONG: Atomic<i32> = Atomic::new(NOTHING);
 const NOTHING: i32 = 0;
-/// Something other than they are asked for.
+/// They do something else.
 const WHAT: i32 = 1;
-/// They do it, and say that they did not.
+/// They do it, and return an error.
 const ANSWER: i32 = 2;
-/// They make something of another kind.
+/// They create an inode of another file type.
 const KIND: i32 = 3;
+/// `write()` sets the size.
+const SIZED: i32 = 4;
+/// The root directory is populated.
+const POPULATE: i32 = 5;
 
 static FAILING: Atomic<i32> = Atomic::new(NOWHERE);
 static ALIVE: Atomic<i32> = Atomic::new(0);
 static MADE: Atomic<i32> = Atomic::new(0);
 
-/// Something that is counted while it is there.
+/// An object that is counted until it is dropped.
 struct Counted;
 
 impl Counted {
-    /// Makes one, unless it is here that making a mount is to fail.
+    /// Creates an object, unless the mount is to fail at this step.
     fn new(step: i32) -> Result<Self> {
         if FAILING.load(Relaxed) == step {
             return Err(EDOM);
@@ -100,15 +108,33 @@ impl Drop for Counted {
     }
 }
 
+/// The data of an inode.
+struct Node {
+    _counted: Counted,
+    /// The number of writes.
+    writes: InodeLocked<u32>,
+}
+
+impl Node {
+    fn new(step: i32) -> Result<Self> {
+        Ok(Self {
+            _counted: Counted::new(step)?,
+            writes: InodeLocked::new(0),
+        })
+    }
+}
+
 struct Options {
     _counted: Counted,
     mode: u16,
+    value: u64,
 }
 
 struct Mounted {
     _counted: Counted,
     owner: (FsUid, FsGid),
     mode: u16,
+    value: u64,
 }
 
 struct TestFs;
@@ -118,7 +144,7 @@ impl FileSystem for TestFs {
     const NAME: &'static CStr = c"rust_fs_kunit";
     type Options = Options;
     type Data = Mounted;
-    type InodeData = Counted;
+    type InodeData = Node;
 }
 
 #[vtable]
@@ -132,12 +158,29 @@ impl ContextOperations for TestFs {
             Ok(())
         }),
         Parameter::flag(c"fails", |_, _| Err(EDOM)),
+        Parameter::number(c"number", |options, _, number| {
+            options.value = number;
+            Ok(())
+        }),
+        Parameter::size(c"size", |options, _, size| {
+            options.value = size;
+            Ok(())
+        }),
+        Parameter::bool(c"bool", |options, _, value| {
+            options.value = value.into();
+            Ok(())
+        }),
+        Parameter::choice(c"choice", &[c"zero", c"one"], |options, _, index| {
+            options.value = index as u64;
+            Ok(())
+        }),
     ];
 
     fn options(_context: &FsContext) -> Result<Options> {
         Ok(Options {
             _counted: Counted::new(OPTIONS)?,
             mode: 0o700,
+            value: 0,
         })
     }
 
@@ -147,6 +190,7 @@ impl ContextOperations for TestFs {
                 _counted: Counted::new(DATA)?,
                 owner: context.caller()?,
                 mode: options.mode,
+                value: options.value,
             })
         };
         mounted()
@@ -164,26 +208,45 @@ impl SuperOperations for TestFs {
             super_block,
             mounted.owner,
             Mode::new(mounted.mode),
-            Counted::new(ROOT_DATA),
+            Node::new(ROOT_DATA),
         )?;
-        // Here the root is there already, and has to go again.
+        // If this fails, the root inode must be dropped.
         let _ = Counted::new(ROOT)?;
         Ok(root)
+    }
+
+    fn populate(root: &RootDir<'_, Self>) -> Result {
+        if WRONG.load(Relaxed) != POPULATE {
+            return Ok(());
+        }
+        for name in [c"", c".", c"..", c"a/b"] {
+            if root.entry(name).err() != Some(EINVAL) {
+                return Err(EDOM);
+            }
+        }
+        let entry = root.entry(c"populated")?;
+        let owner = root.owner(root.inode().super_block().data().owner);
+        let new = some(&owner, entry.name(), true)?;
+        entry.instantiate(new);
+        match root.entry(c"populated").err() {
+            Some(error) if error == EEXIST => Ok(()),
+            _ => Err(EDOM),
+        }
     }
 }
 
 struct Dir;
 
-/// A new directory, or a pipe.
+/// Creates a directory or a named pipe.
 fn some(owner: &NewOwner<'_, TestFs>, name: &Name, directory: bool) -> Result<New<TestFs>> {
-    let (mode, data) = (Mode::new(0o755), Counted::new(NOWHERE + 9));
+    let (mode, data) = (Mode::new(0o755), Node::new(NOWHERE + 9));
     match directory {
         true => New::directory::<Dir>(owner, name, mode, data),
         false => New::special::<Dir>(owner, name, mode.with(Mode::S_IFIFO), 0, data),
     }
 }
 
-/// What an operation answers that has done something.
+/// Returns the result of an operation that has succeeded.
 fn answer<R>(done: Result<R>) -> Result<R> {
     match WRONG.load(Relaxed) {
         ANSWER => Err(EDOM),
@@ -219,9 +282,9 @@ impl InodeOperations for Dir {
     ) -> Result<Filled<'d>> {
         let owner = name.dir().new_owner(idmap)?;
         if mode.kind() == Mode::new(bindings::S_IFCHR as u16) {
-            // Another number, now and then.
+            // Another device number.
             let device = device + u32::from(WRONG.load(Relaxed) == KIND);
-            let data = Counted::new(NOWHERE + 9);
+            let data = Node::new(NOWHERE + 9);
             let new = New::special::<Dir>(&owner, name.name(), mode, device, data)?;
             return name.instantiate(new);
         }
@@ -243,14 +306,14 @@ impl InodeOperations for Dir {
         answer(renamed)
     }
 
-    fn unlink<'d>(entry: Victim<'d, TestFs>) -> Result<Removed<'d>> {
-        answer(entry.unlink())
+    fn unlink<'d>(victim: Victim<'d, TestFs>) -> Result<Removed<'d>> {
+        answer(victim.unlink())
     }
 
-    fn rmdir<'d>(entry: Victim<'d, TestFs>) -> Result<Removed<'d>> {
+    fn rmdir<'d>(victim: Victim<'d, TestFs>) -> Result<Removed<'d>> {
         match WRONG.load(Relaxed) {
-            WHAT => entry.unlink(),
-            _ => answer(entry.rmdir()),
+            WHAT => victim.unlink(),
+            _ => answer(victim.rmdir()),
         }
     }
 
@@ -263,7 +326,7 @@ impl InodeOperations for Dir {
 mod cases {
     use super::{calls::*, *};
 
-    /// How many things were made, and how many are left.
+    /// Returns the number of objects that were created, and of those that are left.
     fn counted(f: impl FnOnce() -> Result) -> Result<(i32, i32)> {
         let (alive, made) = (ALIVE.load(Relaxed), MADE.load(Relaxed));
         f()?;
@@ -271,9 +334,9 @@ mod cases {
     }
 
     #[test]
-    fn what_a_mount_keeps_is_dropped_with_it() -> Result {
+    fn unmount_drops_all_data() -> Result {
         let (made, left) = counted(|| {
-            // SAFETY: It is mounted.
+            // SAFETY: `mount` is a mount of the filesystem.
             let (mode, made, again, other, links) = mounted(Some(c"mode=1751"), |mount| unsafe {
                 let root = (*(*mount).mnt_root).d_inode;
                 let mode = u32::from((*root).i_mode);
@@ -289,14 +352,14 @@ mod cases {
             assert_eq!(links, 4);
             Ok(())
         })?;
-        // The options, the superblock, the root with the mark after it, two directories.
+        // The options, the superblock, the root inode, the object after it, two directories.
         assert_eq!(made, 6);
         assert_eq!(left, 0);
         Ok(())
     }
 
     #[test]
-    fn a_mount_that_fails_leaves_nothing() -> Result {
+    fn failed_mount_drops_all_data() -> Result {
         for step in STEPS {
             FAILING.store(step, Relaxed);
             let options = (step == PARAMETER).then_some(c"fails");
@@ -312,15 +375,15 @@ mod cases {
     }
 
     #[test]
-    fn acls_are_there_only_where_the_filesystem_has_them() -> Result {
-        // SAFETY: It is mounted.
+    fn superblock_without_acls_has_no_posixacl_flag() -> Result {
+        // SAFETY: `mount` is a mount of the filesystem.
         let flags = mounted(None, |mount| unsafe { (*(*mount).mnt_sb).s_flags })?;
         assert_eq!(flags & bindings::SB_POSIXACL, 0);
         Ok(())
     }
 
     #[test]
-    fn options_that_are_wrong_are_refused() -> Result {
+    fn invalid_options_fail() -> Result {
         for options in [c"mode=8", c"mode=10000", c"mode", c"fails=1", c"unknown"] {
             let (_, left) = counted(|| {
                 let options = Some(options);
@@ -334,9 +397,91 @@ mod cases {
     }
 
     #[test]
-    fn nothing_is_made_for_a_caller_without_a_name() -> Result {
+    fn options_are_parsed() -> Result {
+        let good = [
+            (c"number=0x11", 17),
+            (c"number=18446744073709551615", u64::MAX),
+            (c"size=3", 3),
+            (c"size=3k", 3 << 10),
+            (c"size=2T", 2 << 40),
+            (c"bool=yes", 1),
+            (c"bool=0", 0),
+            (c"choice=one", 1),
+        ];
+        for (options, value) in good {
+            // SAFETY: `mount` is a mount of the filesystem.
+            let parsed = mounted(Some(options), |mount| unsafe {
+                SuperBlock::<TestFs>::from_raw((*mount).mnt_sb).data().value
+            })?;
+            assert_eq!(parsed, value);
+        }
+        let bad = [
+            c"number=-1",
+            c"number=1k",
+            c"size=k",
+            c"size=1x",
+            c"size=16777216t",
+            c"bool=2",
+            c"choice=two",
+            c"choice",
+        ];
+        for options in bad {
+            assert_eq!(mounted(Some(options), |_| ()), Err(EINVAL));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn root_is_populated_before_mount() -> Result {
         let (made, left) = counted(|| {
-            // SAFETY: It is mounted.
+            WRONG.store(POPULATE, Relaxed);
+            // SAFETY: `mount` is a mount of the filesystem.
+            let found = mounted(None, |mount| unsafe {
+                let found = find((*mount).mnt_root, c"populated");
+                bindings::dput(found);
+                (!found.is_null(), remove(mount, c"populated"))
+            });
+            WRONG.store(NOTHING, Relaxed);
+            assert_eq!(found?, (true, Ok(())));
+            Ok(())
+        })?;
+        // The options, the superblock, the root inode, the object after it, one directory.
+        assert_eq!(made, 5);
+        assert_eq!(left, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn inode_lock_protects_data_of_its_inode_only() -> Result {
+        let answers = opened(c"file", |file| {
+            let writes = [file.write(0, b"a"), file.write(0, b"b")];
+            (
+                writes.map(|write| write.is_ok()),
+                files::WRITES.load(Relaxed),
+                files::FOREIGN.load(Relaxed),
+            )
+        });
+        assert_eq!(answers?, ([true; 2], 2, 1));
+        Ok(())
+    }
+
+    #[test]
+    fn write_sets_size() -> Result {
+        let answers = opened(c"file", |file| {
+            let before = file.size();
+            WRONG.store(SIZED, Relaxed);
+            let write = file.write(3, b"abcdef");
+            WRONG.store(NOTHING, Relaxed);
+            (before, write, file.size())
+        });
+        assert_eq!(answers?, (0, Ok((4, 7)), 7));
+        Ok(())
+    }
+
+    #[test]
+    fn create_with_unmapped_fsuid_fails() -> Result {
+        let (made, left) = counted(|| {
+            // SAFETY: `mount` is a mount of the filesystem.
             let (refused, links, made) = mounted(None, |mount| unsafe {
                 let refused = make_unmapped(mount, c"a");
                 let root = (*(*mount).mnt_root).d_inode;
@@ -348,16 +493,16 @@ mod cases {
             assert!(made.is_ok());
             Ok(())
         })?;
-        // The options, the superblock, the root with the mark after it, one directory.
+        // The options, the superblock, the root inode, the object after it, one directory.
         assert_eq!(made, 5);
         assert_eq!(left, 0);
         Ok(())
     }
 
     #[test]
-    fn a_rename_does_what_is_asked_for() -> Result {
+    fn rename_with_other_flags_fails() -> Result {
         let (_, left) = counted(|| {
-            // SAFETY: It is mounted.
+            // SAFETY: `mount` is a mount of the filesystem.
             let (wrong, kind, right) = mounted(None, |mount| unsafe {
                 let _ = (make_directory(mount, c"a"), make_directory(mount, c"b"));
                 let links = || (*(*(*mount).mnt_root).d_inode).__bindgen_anon_1.i_nlink;
@@ -365,12 +510,12 @@ mod cases {
                 WRONG.store(WHAT, Relaxed);
                 let asked = [bindings::RENAME_EXCHANGE, 0, bindings::RENAME_WHITEOUT];
                 let wrong = asked.map(renamed);
-                // A whiteout that is none.
+                // A named pipe as whiteout.
                 WRONG.store(KIND, Relaxed);
                 let kind = renamed(bindings::RENAME_WHITEOUT);
                 WRONG.store(NOTHING, Relaxed);
-                // No whiteout where one is asked for. In this order two change places, and one
-                // takes the place of the other; then there is one left.
+                // A rename without the whiteout fails. Then both names are exchanged, and one
+                // replaces the other.
                 let asked = [bindings::RENAME_WHITEOUT, bindings::RENAME_EXCHANGE, 0];
                 (wrong, kind, asked.map(renamed))
             })?;
@@ -383,9 +528,9 @@ mod cases {
     }
 
     #[test]
-    fn a_rename_that_was_done_is_told() -> Result {
+    fn error_after_rename_is_ignored() -> Result {
         let (_, left) = counted(|| {
-            // SAFETY: It is mounted.
+            // SAFETY: `mount` is a mount of the filesystem.
             let (exchanged, replaced, found) = mounted(None, |mount| unsafe {
                 let _ = (make_directory(mount, c"a"), make_directory(mount, c"b"));
                 WRONG.store(ANSWER, Relaxed);
@@ -408,9 +553,9 @@ mod cases {
     }
 
     #[test]
-    fn a_directory_is_removed_as_one() -> Result {
+    fn unlink_of_directory_fails() -> Result {
         let (_, left) = counted(|| {
-            // SAFETY: It is mounted.
+            // SAFETY: `mount` is a mount of the filesystem.
             let removed = mounted(None, |mount| unsafe {
                 let _ = make_directory(mount, c"a");
                 [WHAT, NOTHING].map(|wrong| {
@@ -426,9 +571,9 @@ mod cases {
     }
 
     #[test]
-    fn a_removal_that_was_done_is_told() -> Result {
+    fn error_after_removal_is_ignored() -> Result {
         let (_, left) = counted(|| {
-            // SAFETY: It is mounted.
+            // SAFETY: `mount` is a mount of the filesystem.
             let (removed, again) = mounted(None, |mount| unsafe {
                 let names = [c"a", c"b"];
                 let _ = make_directory(mount, c"a");
@@ -447,9 +592,9 @@ mod cases {
     }
 
     #[test]
-    fn a_name_is_given_to_what_is_asked_for() -> Result {
+    fn instantiate_with_other_file_type_fails() -> Result {
         let (made, left) = counted(|| {
-            // SAFETY: It is mounted.
+            // SAFETY: `mount` is a mount of the filesystem.
             let made = mounted(None, |mount| unsafe {
                 [KIND, NOTHING].map(|wrong| {
                     WRONG.store(wrong, Relaxed);
@@ -463,15 +608,15 @@ mod cases {
             assert_eq!(made, [[Err(EINVAL); 3], [Ok(()); 3]]);
             Ok(())
         })?;
-        // The options, the superblock, the root with the mark after it, and all six.
+        // The options, the superblock, the root inode, the object after it, and six inodes.
         assert_eq!(made, 10);
         assert_eq!(left, 0);
         Ok(())
     }
 
-    /// Does something with an open file or directory of the name.
+    /// Calls a function with an open file or directory of the name.
     fn opened<R>(name: &CStr, f: impl FnOnce(&Open) -> R) -> Result<R> {
-        // SAFETY: It is mounted.
+        // SAFETY: `mount` is a mount of the filesystem.
         let result = mounted(None, |mount| unsafe {
             if name == c"own" {
                 make_directory(mount, name)?;
@@ -484,7 +629,7 @@ mod cases {
     }
 
     #[test]
-    fn a_file_is_what_its_functions_say() -> Result {
+    fn file_operations_read_and_write() -> Result {
         let (_, left) = counted(|| {
             let answers = opened(c"file", |file| {
                 let mut bytes = [0; 8];
@@ -493,7 +638,7 @@ mod cases {
                 (reads, write, files::WRITTEN_TO.load(Relaxed))
             });
             let (reads, write, written_to) = answers?;
-            // What was read is the number of bytes, and where the file goes on.
+            // The number of bytes, and the position afterwards.
             assert_eq!(reads[0], (Ok((8, 8)), *b"01234567"));
             assert_eq!(reads[1], (Ok((4, 10)), *b"67894567"));
             assert_eq!((reads[2].0, reads[3].0), (Ok((0, 10)), Ok((0, 11))));
@@ -505,7 +650,7 @@ mod cases {
     }
 
     #[test]
-    fn an_error_after_some_bytes_does_not_count() -> Result {
+    fn error_after_some_bytes_is_ignored() -> Result {
         let answers = opened(c"file", |file| {
             let mut bytes = [0; 4];
             WRONG.store(ANSWER, Relaxed);
@@ -526,7 +671,7 @@ mod cases {
     }
 
     #[test]
-    fn what_is_not_implemented_is_not_there() -> Result {
+    fn unimplemented_ops_are_null() -> Result {
         let nothing = opened(c"nothing", |file| {
             file.table(|table| {
                 (
@@ -557,7 +702,7 @@ mod cases {
     }
 
     #[test]
-    fn an_ioctl_is_asked_with_the_map_of_the_mount() -> Result {
+    fn ioctl_gets_idmap_of_mount() -> Result {
         let answers = opened(c"file", |file| {
             [(files::COMMAND, 3), (files::COMMAND + 1, 0)]
                 .map(|(what, with)| file.ioctl(what, with))
@@ -570,7 +715,7 @@ mod cases {
     }
 
     #[test]
-    fn what_is_changed_takes_a_mount_that_may_be_written_to() -> Result {
+    fn want_write_on_read_only_mount_fails() -> Result {
         let answers = opened(c"own", |directory| {
             let ask = || directory.ioctl(files::COMMAND, 0);
             (ask(), directory.read_only(ask), ask())
@@ -581,7 +726,7 @@ mod cases {
     }
 
     #[test]
-    fn a_size_is_not_changed_where_there_is_none() -> Result {
+    fn truncate_keeps_fixed_size() -> Result {
         let of_own = opened(c"file", |file| (file.truncate(5), file.size()));
         assert_eq!(of_own?, (Ok(()), 0));
         let of_pages = opened(c"pages", |file| (file.truncate(5), file.size()));
@@ -590,7 +735,7 @@ mod cases {
     }
 
     #[test]
-    fn nothing_is_asked_for_after_the_end() -> Result {
+    fn read_folio_gets_bytes_before_end_only() -> Result {
         let (read, asked_for) = opened(c"tail", |file| {
             let mut bytes = [9; 20];
             let read = (file.read(90, &mut bytes), bytes);
@@ -604,7 +749,7 @@ mod cases {
     }
 
     #[test]
-    fn pages_are_read_once_and_errors_are_told() -> Result {
+    fn read_folio_fills_pages() -> Result {
         let (_, left) = counted(|| {
             let answers = opened(c"pages", |file| {
                 let (half, page) = (PAGE_SIZE as i64 / 2, PAGE_SIZE as i64);
@@ -612,7 +757,7 @@ mod cases {
                 let mut at = |from| (file.read(from, &mut bytes), bytes);
                 (
                     [at(0), at(half - 2), at(page - 2), at(2 * page)],
-                    // What cannot be read any more after some bytes, and at once.
+                    // The page cannot be read: after some bytes, and at once.
                     at(3 * page - 2),
                     at(3 * page).0,
                     at(files::SIZE as i64).0,
@@ -638,7 +783,7 @@ mod cases {
     }
 
     #[test]
-    fn a_directory_lists_what_it_says() -> Result {
+    fn iterate_shared_lists_entries() -> Result {
         let (_, left) = counted(|| {
             let lists = opened(c"own", |directory| {
                 let lists = [2, 1, 9, 9].map(|most| directory.names(most));
@@ -661,7 +806,7 @@ mod cases {
             let kinds = [bindings::DT_DIR, bindings::DT_FIFO];
             let kinds = [0, 0, 1, 1, 1].map(|kind: usize| kinds.get(kind).copied());
             assert!(all().map(|entry| Some(entry.kind)).eq(kinds));
-            // There is nothing after it, and no name that is none.
+            // There is no further entry, and invalid names are not emitted.
             assert_eq!((end?.len(), wrong?.len()), (0, 0));
             Ok(())
         })?;
@@ -670,9 +815,9 @@ mod cases {
     }
 
     #[test]
-    fn attributes_take_the_room_that_they_take() -> Result {
+    fn xattr_buffers_are_checked() -> Result {
         let (list, value) = (attributes::LIST, attributes::VALUE);
-        // SAFETY: It is mounted.
+        // SAFETY: `mount` is a mount of the filesystem.
         let (names, values, others) = mounted(None, |mount| unsafe {
             let names = [0, list.len() - 1, list.len(), 99];
             let values = [0, value.len() - 1, value.len(), 99];
@@ -695,11 +840,9 @@ mod cases {
     }
 
     #[test]
-    fn a_name_is_registered_once() -> Result {
+    fn second_registration_fails() -> Result {
         registered(|_| {
-            // A second one, which is never registered, and so need not stay where it is.
-            //
-            // SAFETY: See above.
+            // SAFETY: The registration fails, so the memory is not used afterwards.
             let second = KBox::pin_init(unsafe { Registration::<TestFs>::new() }, GFP_KERNEL);
             assert_eq!(second.err(), Some(EBUSY));
             Ok(())

@@ -4,57 +4,42 @@
 //!
 //! C header: [`include/linux/xattr.h`](srctree/include/linux/xattr.h)
 
-mod simple;
+mod memory;
+mod vtable;
 
 use super::{
     filesystem::FileSystem,
-    inode::{
-        Inode,
-        Locked, //
-    },
+    inode::Inode,
     mnt_idmapping::MntIdmap, //
 };
 use crate::{
     bindings,
-    error::from_result,
-    prelude::*,
-    str::as_char_ptr_in_const_context, //
+    prelude::*, //
 };
 use core::marker::PhantomData;
 
-pub use self::simple::{
-    XattrCache,
-    Xattrs, //
-};
+use self::vtable::XattrVTable;
 
-/// Where the value of an attribute is to go, or its length.
+pub use self::memory::Xattrs;
+
+/// The buffer for the value of an attribute, or for its length.
 ///
 /// # Invariants
 ///
-/// `buffer` is null or of `size` bytes that nobody else has.
+/// `buffer` is null, or valid for writes of `size` bytes and not used by others.
 pub struct ValueBuffer {
     buffer: *mut c_void,
     size: usize,
     used: c_int,
 }
 
-/// Where the names of attributes are to go, or their length.
-///
-/// # Invariants
-///
-/// `buffer` is null or of `size` bytes that nobody else has, of which `used` are used.
-pub struct NameList {
-    buffer: *mut c_char,
-    size: usize,
-    used: isize,
-}
-
 impl ValueBuffer {
-    /// Puts the value there.
+    /// Stores the value.
     ///
     /// # Errors
     ///
-    /// [`ERANGE`] if there is too little room, [`E2BIG`] if no value can be that long.
+    /// [`ERANGE`] if the buffer is too small. [`E2BIG`] if the value is longer than
+    /// `XATTR_SIZE_MAX`.
     pub fn put(&mut self, value: &[u8]) -> Result {
         if value.len() > bindings::XATTR_SIZE_MAX as usize {
             return Err(E2BIG);
@@ -63,7 +48,8 @@ impl ValueBuffer {
             if value.len() > self.size {
                 return Err(ERANGE);
             }
-            // SAFETY: By the type invariants there is room for it.
+            // SAFETY: `buffer` is valid for writes of `size` bytes, by the type invariants, and
+            // `value` is not longer. No one else uses the buffer, so they do not overlap.
             unsafe {
                 core::ptr::copy_nonoverlapping(value.as_ptr(), self.buffer.cast(), value.len())
             };
@@ -73,38 +59,26 @@ impl ValueBuffer {
     }
 }
 
-impl NameList {
-    /// Puts one more full name there. Whoever lists names sees to it that the caller may know them:
-    /// those that are `trusted.` are for who has `CAP_SYS_ADMIN`.
-    ///
-    /// # Errors
-    ///
-    /// [`ERANGE`] if there is too little room.
-    pub fn put(&mut self, name: &CStr) -> Result {
-        let name = name.to_bytes_with_nul();
-        let used = usize::try_from(self.used).map_err(|_| ERANGE)?;
-        let end = used.checked_add(name.len()).ok_or(ERANGE)?;
-        let now = isize::try_from(end).map_err(|_| ERANGE)?;
-        if !self.buffer.is_null() {
-            if end > self.size {
-                return Err(ERANGE);
-            }
-            // SAFETY: By the type invariants there is room for it after what is used.
-            unsafe {
-                let to = self.buffer.cast::<u8>().add(used);
-                core::ptr::copy_nonoverlapping(name.as_ptr(), to, name.len());
-            }
-        }
-        self.used = now;
-        Ok(())
-    }
+/// The buffer for the names of attributes, or for their length.
+///
+/// # Invariants
+///
+/// `buffer` is null, or valid for writes of `size` bytes and not used by others.
+pub struct NameList {
+    buffer: *mut c_char,
+    size: usize,
+    used: usize,
+}
 
+impl NameList {
+    /// Creates an instance from the arguments of the C operation.
+    ///
     /// # Safety
     ///
-    /// `buffer` must be null or of `size` bytes that the caller has for itself, until the result is
-    /// dropped.
+    /// `buffer` must be null, or valid for writes of `size` bytes and not used by others, until the
+    /// result is dropped.
     pub(super) unsafe fn from_raw(buffer: *mut c_char, size: usize) -> Self {
-        // INVARIANT: By the requirements above.
+        // INVARIANT: `buffer` is null or valid, by the requirements of this function.
         Self {
             buffer,
             size,
@@ -112,30 +86,73 @@ impl NameList {
         }
     }
 
-    /// The length of all names.
+    /// Stores a full name.
+    ///
+    /// The filesystem must not list `trusted.` attributes for a caller without `CAP_SYS_ADMIN`.
+    ///
+    /// # Errors
+    ///
+    /// [`ERANGE`] if the buffer is too small.
+    pub fn put(&mut self, name: &CStr) -> Result {
+        self.put_bytes(name.to_bytes_with_nul())
+    }
+
+    /// Stores a full name that ends with a zero byte.
+    fn put_bytes(&mut self, name: &[u8]) -> Result {
+        let end = self.used.checked_add(name.len()).ok_or(ERANGE)?;
+        if isize::try_from(end).is_err() || !self.buffer.is_null() && end > self.size {
+            return Err(ERANGE);
+        }
+        if !self.buffer.is_null() {
+            // SAFETY: `buffer` is valid for writes of `size` bytes, by the type invariants, and
+            // `end` is not greater. No one else uses the buffer, so it does not overlap with `name`.
+            unsafe {
+                let to = self.buffer.cast::<u8>().add(self.used);
+                core::ptr::copy_nonoverlapping(name.as_ptr(), to, name.len());
+            }
+        }
+        self.used = end;
+        Ok(())
+    }
+
+    /// Returns the length of all names, each with a zero byte.
     pub(super) fn used(&self) -> isize {
-        self.used
+        // `put_bytes()` has checked that the length fits.
+        self.used as isize
     }
 }
 
-/// Whether an attribute may or must be there when it is set.
+/// The flags of `setxattr()`: `XATTR_CREATE` and `XATTR_REPLACE`.
 #[derive(Clone, Copy)]
 pub struct SetFlags(c_int);
 
-/// What is done with extended attributes: those of users, and those that are `trusted.` or
-/// `security.`. The VFS has asked whether the caller may.
+impl SetFlags {
+    /// Checks whether the attribute must not exist.
+    pub const fn create(self) -> bool {
+        self.0 & bindings::XATTR_CREATE as c_int != 0
+    }
+
+    /// Checks whether the attribute must exist.
+    pub const fn replace(self) -> bool {
+        self.0 & bindings::XATTR_REPLACE as c_int != 0
+    }
+}
+
+/// The operations on extended attributes in the namespaces `user.`, `trusted.` and `security.`.
 ///
-/// POSIX ACLs are none of these: the VFS has [`set_acl()`] for them.
+/// The VFS has checked permissions, and has mapped the ids of `security.capability` by the idmap of
+/// the mount. POSIX ACLs are not extended attributes of a filesystem; see [`set_acl()`]. All
+/// operations may sleep.
 ///
 /// # Examples
 ///
-/// Attributes in memory:
+/// Attributes that are stored in memory:
 ///
 /// ```
 /// use kernel::{
 ///     fs::{
 ///         filesystem::FileSystem,
-///         inode::{Inode, Locked},
+///         inode::Inode,
 ///         mnt_idmapping::MntIdmap,
 ///         xattr::{SetFlags, ValueBuffer, XattrOperations, Xattrs},
 ///     },
@@ -159,7 +176,7 @@ pub struct SetFlags(c_int);
 ///
 ///     fn set(
 ///         _idmap: &MntIdmap,
-///         inode: &Locked<'_, Self>,
+///         inode: &Inode<Self>,
 ///         name: &CStr,
 ///         value: Option<&[u8]>,
 ///         flags: SetFlags,
@@ -173,30 +190,32 @@ pub struct SetFlags(c_int);
 ///
 /// [`set_acl()`]: super::inode_ops::InodeOperations::set_acl
 pub trait XattrOperations: FileSystem {
-    /// Gets the value of an attribute by its full name.
+    /// Called to return the value of an attribute. `name` is the full name. The inode is not locked.
     ///
     /// # Errors
     ///
-    /// [`ENODATA`] if there is none of that name, [`ERANGE`] if the buffer is too small.
+    /// [`ENODATA`] if there is no attribute of this name. [`ERANGE`] if the buffer is too small.
     fn get(inode: &Inode<Self>, name: &CStr, value: &mut ValueBuffer) -> Result;
 
-    /// Sets the value of an attribute, or removes it.
+    /// Called to set the value of an attribute, or to remove it. `name` is the full name.
+    ///
+    /// The inode is locked for writing, unless a security module sets an attribute of a new inode.
     ///
     /// # Errors
     ///
-    /// [`EEXIST`], [`ENODATA`] where `flags` ask for it, [`ENOSPC`], [`ENOMEM`].
+    /// [`EEXIST`] or [`ENODATA`] if `flags` do not fit. [`ENOSPC`], [`ENOMEM`].
     fn set(
         idmap: &MntIdmap,
-        inode: &Locked<'_, Self>,
+        inode: &Inode<Self>,
         name: &CStr,
         value: Option<&[u8]>,
         flags: SetFlags,
     ) -> Result;
 }
 
-/// Which extended attributes the inodes of `T` have.
+/// The handlers of extended attributes of inodes of `T`: `s_xattr`.
 ///
-/// Those of another filesystem are no answer:
+/// The handlers of another filesystem do not fit:
 ///
 /// ```ignore,compile_fail,E0308
 /// use kernel::fs::{filesystem::FileSystem, xattr::{Handlers, XattrOperations}};
@@ -208,11 +227,11 @@ pub trait XattrOperations: FileSystem {
 ///
 /// # Invariants
 ///
-/// The pointer is null or to a table for inodes of `T`.
+/// The pointer is null, or points to a table whose functions accept inodes of `T`.
 pub struct Handlers<T>(*const *const bindings::xattr_handler, PhantomData<fn(T)>);
 
 impl<T: FileSystem> Handlers<T> {
-    /// None.
+    /// No handlers.
     // INVARIANT: The pointer is null.
     pub const NONE: Self = Self(core::ptr::null(), PhantomData);
 
@@ -222,90 +241,7 @@ impl<T: FileSystem> Handlers<T> {
 }
 
 impl<T: XattrOperations> Handlers<T> {
-    /// Those of [`XattrOperations`].
+    /// The handlers of [`XattrOperations`].
     // INVARIANT: The table is that of `T`.
     pub const ALL: Self = Self(XattrVTable::<T>::ALL.as_ptr(), PhantomData);
-}
-
-/// C's tables of [`XattrOperations`].
-struct XattrVTable<T>(PhantomData<T>);
-
-impl<T: XattrOperations> XattrVTable<T> {
-    const ALL: &'static [*const bindings::xattr_handler; 4] = &[
-        &Self::SECURITY,
-        &Self::TRUSTED,
-        &Self::USER,
-        core::ptr::null(),
-    ];
-    const SECURITY: bindings::xattr_handler = Self::handler(c"security.");
-    const TRUSTED: bindings::xattr_handler = Self::handler(c"trusted.");
-    const USER: bindings::xattr_handler = Self::handler(c"user.");
-
-    const fn handler(prefix: &'static CStr) -> bindings::xattr_handler {
-        bindings::xattr_handler {
-            prefix: as_char_ptr_in_const_context(prefix),
-            get: Some(Self::get),
-            set: Some(Self::set),
-            ..pin_init::zeroed()
-        }
-    }
-
-    /// # Safety
-    ///
-    /// `inode` must be a referenced one of `T`, `name` what follows the prefix of `handler` in the
-    /// full name, `buffer` null or of `size` bytes that the caller has for itself.
-    unsafe extern "C" fn get(
-        handler: *const bindings::xattr_handler,
-        _dentry: *mut bindings::dentry,
-        inode: *mut bindings::inode,
-        name: *const c_char,
-        buffer: *mut c_void,
-        size: usize,
-    ) -> c_int {
-        // INVARIANT: By the requirements above.
-        let mut value = ValueBuffer {
-            buffer,
-            size,
-            used: 0,
-        };
-        from_result(|| {
-            // SAFETY: By the requirements above.
-            let (inode, name) = unsafe {
-                let name = bindings::xattr_full_name(handler, name);
-                (Inode::from_raw(inode), CStr::from_char_ptr(name))
-            };
-            T::get(inode, name, &mut value)?;
-            Ok(value.used)
-        })
-    }
-
-    /// # Safety
-    ///
-    /// As for [`Self::get`]; `idmap` must be valid, `inode` locked, `buffer` null or of `size`
-    /// bytes.
-    unsafe extern "C" fn set(
-        handler: *const bindings::xattr_handler,
-        idmap: *mut bindings::mnt_idmap,
-        _dentry: *mut bindings::dentry,
-        inode: *mut bindings::inode,
-        name: *const c_char,
-        buffer: *const c_void,
-        size: usize,
-        flags: c_int,
-    ) -> c_int {
-        from_result(|| {
-            // SAFETY: By the requirements above.
-            let (idmap, inode, name, value) = unsafe {
-                (
-                    MntIdmap::from_raw(idmap),
-                    Locked::from_raw(inode),
-                    CStr::from_char_ptr(bindings::xattr_full_name(handler, name)),
-                    (!buffer.is_null())
-                        .then(|| core::slice::from_raw_parts(buffer.cast::<u8>(), size)),
-                )
-            };
-            T::set(idmap, &inode, name, value, SetFlags(flags))?;
-            Ok(0)
-        })
-    }
 }

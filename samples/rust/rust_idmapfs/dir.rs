@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is done with directories, that is with names.
+//! The operations of directories.
 
 use crate::{
     node::{
@@ -15,13 +15,11 @@ use kernel::{
         dentry::{
             Filled,
             Negative,
-            Positive,
             Removed,
             Tmpfile,
             Victim, //
         },
         file_attr::FileFlags,
-        iattr::Iattr,
         inode::{
             Inode,
             Locked, //
@@ -34,11 +32,6 @@ use kernel::{
         mnt_idmapping::MntIdmap,
         mode::Mode,
         new_inode::New,
-        posix_acl::{
-            simple_set_acl,
-            AclKind,
-            PosixAcl, //
-        },
         rename::{
             Rename,
             RenameFlags,
@@ -49,11 +42,16 @@ use kernel::{
     prelude::*, //
 };
 
-/// A directory.
+/// The operations of directories.
 pub(crate) struct Dir;
 
-/// Whether the name of an inode that goes is a further one, which counts for itself.
-fn is_further_name(inode: &Inode<RustIdmapFs>) -> bool {
+/// The flags of a rename that the filesystem supports.
+const RENAME_FLAGS: RenameFlags = RenameFlags::NOREPLACE
+    .with(RenameFlags::EXCHANGE)
+    .with(RenameFlags::WHITEOUT);
+
+/// Checks for a hard link: each name but the first one counts against the limit of inodes.
+fn is_hard_link(inode: &Inode<RustIdmapFs>) -> bool {
     inode.nlink() > 1 && !inode.mode().is_dir()
 }
 
@@ -91,11 +89,7 @@ impl InodeOperations for Dir {
     ) -> Result<Filled<'d>> {
         let data = Node::new(name.dir().super_block())?;
         let owner = name.dir().new_owner(idmap)?;
-        let new = if mode.is_reg() {
-            New::file::<Leaf>(&owner, Some(name.name()), mode, data)?
-        } else {
-            New::special::<Leaf>(&owner, name.name(), mode, device, data)?
-        };
+        let new = New::special::<Leaf>(&owner, name.name(), mode, device, data)?;
         name.instantiate(new)
     }
 
@@ -122,44 +116,33 @@ impl InodeOperations for Dir {
     }
 
     fn link<'d>(
-        old: &Positive<RustIdmapFs>,
+        inode: &Locked<'_, RustIdmapFs>,
         name: Negative<'d, RustIdmapFs>,
     ) -> Result<Filled<'d>> {
-        let inode = old.inode();
-        let limits = &inode.super_block().data().limits;
-        // The first name of a file that was made without one counts with the inode.
-        let further = inode.nlink() > 0;
-        if further {
-            limits.take_name()?;
+        // The first name of a file of `O_TMPFILE` counts with the inode.
+        if inode.nlink() > 0 {
+            inode.super_block().data().limits.take_name()?;
         }
-        name.link(old).inspect_err(|_| {
-            if further {
-                limits.give_back_name();
-            }
-        })
+        Ok(name.link(inode))
     }
 
-    fn unlink<'d>(entry: Victim<'d, RustIdmapFs>) -> Result<Removed<'d>> {
-        let inode = entry.inode();
-        let counted = is_further_name(inode);
-        let removed = entry.unlink()?;
+    fn unlink<'d>(victim: Victim<'d, RustIdmapFs>) -> Result<Removed<'d>> {
+        let inode = victim.inode().inode();
+        let counted = is_hard_link(inode);
+        let removed = victim.unlink()?;
         if counted {
-            inode.super_block().data().limits.give_back_name();
+            inode.super_block().data().limits.put_name();
         }
         Ok(removed)
     }
 
-    fn rmdir<'d>(entry: Victim<'d, RustIdmapFs>) -> Result<Removed<'d>> {
-        entry.rmdir()
+    fn rmdir<'d>(victim: Victim<'d, RustIdmapFs>) -> Result<Removed<'d>> {
+        victim.rmdir()
     }
 
     fn rename<'d>(idmap: &MntIdmap, rename: Rename<'d, RustIdmapFs>) -> Result<Renamed<'d>> {
         let flags = rename.flags();
-        if !flags.is_subset_of(&[
-            RenameFlags::NOREPLACE,
-            RenameFlags::EXCHANGE,
-            RenameFlags::WHITEOUT,
-        ]) {
+        if !flags.is_subset_of(RENAME_FLAGS) {
             return Err(EINVAL);
         }
         if flags.has(RenameFlags::EXCHANGE) {
@@ -174,16 +157,12 @@ impl InodeOperations for Dir {
             None
         };
         let super_block = rename.inode().super_block();
-        let counted = rename.target().is_some_and(is_further_name);
+        let counted = rename.target().is_some_and(is_hard_link);
         let renamed = rename.replace(whiteout)?;
         if counted {
-            super_block.data().limits.give_back_name();
+            super_block.data().limits.put_name();
         }
         Ok(renamed)
-    }
-
-    fn setattr(idmap: &MntIdmap, entry: &Positive<RustIdmapFs>, attr: Iattr<'_>) -> Result {
-        node::setattr(idmap, entry, attr)
     }
 
     fn getattr(
@@ -199,22 +178,13 @@ impl InodeOperations for Dir {
         inode.data().xattrs.list(inode, list)
     }
 
-    fn set_acl(
-        idmap: &MntIdmap,
-        entry: &Positive<RustIdmapFs>,
-        acl: Option<&PosixAcl>,
-        kind: AclKind,
-    ) -> Result {
-        simple_set_acl(idmap, entry, acl, kind)
-    }
-
     fn fileattr_get(inode: &Inode<RustIdmapFs>) -> Result<FileFlags> {
         Ok(node::flags(inode))
     }
 
     fn fileattr_set(
         _idmap: &MntIdmap,
-        inode: &Locked<'_, RustIdmapFs>,
+        inode: &mut Locked<'_, RustIdmapFs>,
         flags: FileFlags,
     ) -> Result {
         node::set_flags(inode, flags)

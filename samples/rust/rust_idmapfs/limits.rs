@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How much there may be of pages and inodes, and how much there is.
+//! The limits of pages and inodes.
 //!
-//! Pages are those with contents of files. What an inode has besides, such as its names, the target
-//! of a symbolic link and attributes, is little, and limited by how many inodes there may be; but
-//! for attributes that are `trusted.`, which take privilege to make.
+//! Pages are those of regular files. The other memory of an inode, such as its names and extended
+//! attributes, is bounded by the limit of inodes, except for attributes in `trusted.`, which need
+//! `CAP_SYS_ADMIN`.
 
 use kernel::{
     new_spinlock,
@@ -15,34 +15,34 @@ use kernel::{
     },
 };
 
-/// One limit, and what is used of it.
+/// A limit and the number in use.
 #[derive(Clone, Copy)]
 pub(crate) struct Limit {
-    /// Without a limit, [`None`].
-    pub(crate) most: Option<u64>,
+    /// [`None`] is no limit.
+    pub(crate) max: Option<u64>,
     pub(crate) used: u64,
 }
 
 impl Limit {
-    fn new(most: Option<u64>) -> Self {
-        Self { most, used: 0 }
+    fn new(max: Option<u64>) -> Self {
+        Self { max, used: 0 }
     }
 
     fn take(&mut self) -> Result {
-        if self.most.is_some_and(|most| self.used >= most) {
+        if self.max.is_some_and(|max| self.used >= max) {
             return Err(ENOSPC);
         }
         self.used = self.used.checked_add(1).ok_or(ENOSPC)?;
         Ok(())
     }
 
-    fn give_back(&mut self) {
+    fn put(&mut self) {
         self.used = self.used.saturating_sub(1);
     }
 
-    /// Whether `most` would do for what is used.
-    fn fits(&self, most: Option<u64>) -> bool {
-        most.is_none_or(|most| self.used <= most)
+    /// Checks whether another limit is not below the number in use.
+    fn fits(&self, max: Option<u64>) -> bool {
+        max.is_none_or(|max| self.used <= max)
     }
 }
 
@@ -55,7 +55,7 @@ pub(crate) struct Limits {
     inodes: SpinLock<Limit>,
 }
 
-/// What stands in the way of other limits.
+/// The limit that cannot be set, because more is in use.
 pub(crate) enum InUse {
     Pages,
     Inodes,
@@ -80,22 +80,22 @@ impl Limits {
         *self.inodes.lock()
     }
 
-    /// Sets other limits, those that are given; both or none.
+    /// Sets the limits that are given, or none of them.
     pub(crate) fn change(
         &self,
-        pages: Option<Option<u64>>,
-        inodes: Option<Option<u64>>,
+        max_pages: Option<Option<u64>>,
+        max_inodes: Option<Option<u64>>,
     ) -> Result<(), InUse> {
-        let mut of_pages = self.pages.lock();
-        let mut of_inodes = self.inodes.lock();
-        if pages.is_some_and(|most| !of_pages.fits(most)) {
+        let mut pages = self.pages.lock();
+        let mut inodes = self.inodes.lock();
+        if max_pages.is_some_and(|max| !pages.fits(max)) {
             return Err(InUse::Pages);
         }
-        if inodes.is_some_and(|most| !of_inodes.fits(most)) {
+        if max_inodes.is_some_and(|max| !inodes.fits(max)) {
             return Err(InUse::Inodes);
         }
-        of_pages.most = pages.unwrap_or(of_pages.most);
-        of_inodes.most = inodes.unwrap_or(of_inodes.most);
+        pages.max = max_pages.unwrap_or(pages.max);
+        inodes.max = max_inodes.unwrap_or(inodes.max);
         Ok(())
     }
 
@@ -104,32 +104,31 @@ impl Limits {
     }
 
     pub(crate) fn uncharge_page(&self) {
-        self.pages.lock().give_back();
+        self.pages.lock().put();
     }
 
-    /// Takes an inode, which is given back when the result is dropped.
-    pub(crate) fn take_inode(limits: &Arc<Self>) -> Result<InodeSlot> {
+    /// Takes an inode. Dropping the result puts it back.
+    pub(crate) fn take_inode(limits: &Arc<Self>) -> Result<InodeCount> {
         limits.inodes.lock().take()?;
-        Ok(InodeSlot(limits.clone()))
+        Ok(InodeCount(limits.clone()))
     }
 
-    /// Takes what a further name of an inode counts for: as much as an inode, since it takes
-    /// memory as well.
+    /// Takes a hard link, which counts as an inode.
     pub(crate) fn take_name(&self) -> Result {
         self.inodes.lock().take()
     }
 
-    /// Gives it back.
-    pub(crate) fn give_back_name(&self) {
-        self.inodes.lock().give_back();
+    /// Puts a hard link back.
+    pub(crate) fn put_name(&self) {
+        self.inodes.lock().put();
     }
 }
 
-/// One inode of those that there may be.
-pub(crate) struct InodeSlot(Arc<Limits>);
+/// An inode that counts against the limit.
+pub(crate) struct InodeCount(Arc<Limits>);
 
-impl Drop for InodeSlot {
+impl Drop for InodeCount {
     fn drop(&mut self) {
-        self.0.inodes.lock().give_back();
+        self.0.inodes.lock().put();
     }
 }

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is done with any inode: its attributes, by and of users that a mount may map.
+//! The operations of other inodes than directories, and those that all inodes share.
 
 use crate::RustIdmapFs;
 use kernel::{
     fs::{
-        dentry::Positive,
         file_attr::FileFlags,
-        iattr::Iattr,
         inode::{
             Inode,
             Locked, //
@@ -18,11 +16,6 @@ use kernel::{
             RequestMask, //
         },
         mnt_idmapping::MntIdmap,
-        posix_acl::{
-            simple_set_acl,
-            AclKind,
-            PosixAcl, //
-        },
         xattr::{
             NameList,
             SetFlags,
@@ -34,21 +27,16 @@ use kernel::{
     sync::atomic::Relaxed, //
 };
 
-/// Whatever is no directory.
+/// The operations of inodes that are not directories.
 pub(crate) struct Leaf;
 
-/// The flags that a file can have. The VFS heeds all but the last, which is for programs.
+/// The flags of files that the filesystem supports. The VFS respects all but the last one.
 const FLAGS: FileFlags = FileFlags::APPEND
     .with(FileFlags::IMMUTABLE)
     .with(FileFlags::NOATIME)
     .with(FileFlags::NODUMP);
 
-/// Changes attributes, if the caller may through this mount.
-pub(crate) fn setattr(idmap: &MntIdmap, entry: &Positive<RustIdmapFs>, attr: Iattr<'_>) -> Result {
-    attr.prepare(idmap, entry)?.commit()
-}
-
-/// Tells attributes, with the owner that this mount shows.
+/// Returns attributes, with the owner as seen through the mount, and the birth time.
 pub(crate) fn getattr(
     idmap: &MntIdmap,
     inode: &Inode<RustIdmapFs>,
@@ -62,12 +50,12 @@ pub(crate) fn getattr(
     Ok(())
 }
 
-/// Tells the flags that `chattr` sets.
+/// Returns the flags that `chattr` sets.
 pub(crate) fn flags(inode: &Inode<RustIdmapFs>) -> FileFlags {
     FileFlags::new(inode.data().flags.load(Relaxed))
 }
 
-/// Sets the flags that `chattr` sets; the VFS has asked whether the caller may through this mount.
+/// Replaces the flags that `chattr` sets. The VFS has checked permissions through the mount.
 pub(crate) fn set_flags(inode: &Locked<'_, RustIdmapFs>, flags: FileFlags) -> Result {
     if !flags.is_subset_of(FLAGS) {
         return Err(EOPNOTSUPP);
@@ -82,10 +70,6 @@ pub(crate) fn set_flags(inode: &Locked<'_, RustIdmapFs>, flags: FileFlags) -> Re
 impl InodeOperations for Leaf {
     type FileSystem = RustIdmapFs;
 
-    fn setattr(idmap: &MntIdmap, entry: &Positive<RustIdmapFs>, attr: Iattr<'_>) -> Result {
-        setattr(idmap, entry, attr)
-    }
-
     fn getattr(
         idmap: &MntIdmap,
         inode: &Inode<RustIdmapFs>,
@@ -99,22 +83,13 @@ impl InodeOperations for Leaf {
         inode.data().xattrs.list(inode, list)
     }
 
-    fn set_acl(
-        idmap: &MntIdmap,
-        entry: &Positive<RustIdmapFs>,
-        acl: Option<&PosixAcl>,
-        kind: AclKind,
-    ) -> Result {
-        simple_set_acl(idmap, entry, acl, kind)
-    }
-
     fn fileattr_get(inode: &Inode<RustIdmapFs>) -> Result<FileFlags> {
         Ok(flags(inode))
     }
 
     fn fileattr_set(
         _idmap: &MntIdmap,
-        inode: &Locked<'_, RustIdmapFs>,
+        inode: &mut Locked<'_, RustIdmapFs>,
         flags: FileFlags,
     ) -> Result {
         set_flags(inode, flags)
@@ -128,13 +103,11 @@ impl XattrOperations for RustIdmapFs {
 
     fn set(
         _idmap: &MntIdmap,
-        inode: &Locked<'_, Self>,
+        inode: &Inode<Self>,
         name: &CStr,
         value: Option<&[u8]>,
         flags: SetFlags,
     ) -> Result {
-        // The VFS has judged the caller, and mapped what ids a value may have, as those of
-        // `security.capability`.
         inode.data().xattrs.set(name, value, flags)?;
         inode.set_ctime_current();
         Ok(())

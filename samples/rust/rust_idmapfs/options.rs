@@ -18,8 +18,7 @@ use kernel::{
             Parameter, //
         },
         memfs,
-        super_block::SuperBlock,
-        xattr::XattrCache, //
+        super_block::SuperBlock, //
     },
     page::PAGE_SIZE,
     prelude::*,
@@ -31,21 +30,21 @@ use kernel::{
     },
 };
 
-/// The permissions of the root directory where no others are given, as of `/tmp`.
+/// The default permission bits of the root directory: those of `/tmp`.
 const DEFAULT_MODE: u16 = 0o1777;
 
-/// The options that are given.
+/// The options that were given.
 #[derive(Default)]
 pub(crate) struct Options {
     mode: Option<u16>,
     uid: Option<FsUid>,
     gid: Option<FsGid>,
-    /// In pages; within, [`None`] is without a limit.
+    /// In pages. The inner [`None`] is no limit.
     size: Option<Option<u64>>,
     nr_inodes: Option<Option<u64>>,
 }
 
-/// What cannot be changed while it is mounted.
+/// The options that cannot be changed while the filesystem is mounted.
 pub(crate) struct Settings {
     pub(crate) mode: u16,
     pub(crate) uid: FsUid,
@@ -53,65 +52,32 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Shows what is not as it is by default.
+    /// Shows the limits, 0 for no limit, and the other options that are not the default.
     pub(crate) fn show(&self, sb: &SuperBlock<RustIdmapFs>, limits: &Limits, seq: &SeqFile) {
-        if let Some(pages) = limits.pages().most {
-            let kib = pages.saturating_mul(PAGE_SIZE as u64 / 1024);
-            seq_print!(seq, ",size={kib}k");
-        }
-        if let Some(inodes) = limits.inodes().most {
-            seq_print!(seq, ",nr_inodes={inodes}");
-        }
+        let pages = limits.pages().max.unwrap_or(0);
+        let kib = pages.saturating_mul(PAGE_SIZE as u64 / 1024);
+        seq_print!(seq, ",size={kib}k");
+        let inodes = limits.inodes().max.unwrap_or(0);
+        seq_print!(seq, ",nr_inodes={inodes}");
         if self.mode != DEFAULT_MODE {
             seq_print!(seq, ",mode={:o}", self.mode);
         }
-        // As the user namespace calls them in which it was mounted.
-        let names = sb.user_ns();
-        match names.from_kid(Some(self.uid)) {
+        // In the user namespace of the filesystem.
+        let ns = sb.user_ns();
+        match ns.from_kid(Some(self.uid)) {
             Some(uid) if uid.get() != 0 => seq_print!(seq, ",uid={}", uid.get()),
             _ => {}
         }
-        match names.from_kid(Some(self.gid)) {
+        match ns.from_kid(Some(self.gid)) {
             Some(gid) if gid.get() != 0 => seq_print!(seq, ",gid={}", gid.get()),
             _ => {}
         }
     }
 }
 
-/// Reads a number, perhaps with one of the suffixes k, m, g, t for powers of 1024.
-fn number(text: &CStr) -> Option<u64> {
-    let text = text.to_bytes();
-    let (digits, shift) = match text.split_last()? {
-        (b'k' | b'K', digits) => (digits, 10),
-        (b'm' | b'M', digits) => (digits, 20),
-        (b'g' | b'G', digits) => (digits, 30),
-        (b't' | b'T', digits) => (digits, 40),
-        _ => (text, 0),
-    };
-    if digits.is_empty() {
-        return None;
-    }
-    let mut number = 0u64;
-    for digit in digits {
-        if !digit.is_ascii_digit() {
-            return None;
-        }
-        number = number
-            .checked_mul(10)?
-            .checked_add(u64::from(digit.wrapping_sub(b'0')))?;
-    }
-    number.checked_mul(1 << shift)
-}
-
-/// Reads a limit: a number, of which zero is without a limit.
-fn limit(context: &FsContext, name: &str, text: &CStr) -> Result<Option<u64>> {
-    match number(text) {
-        Some(0) => Ok(None),
-        Some(number) => Ok(Some(number)),
-        None => Err(context.invalid(fmt!(
-            "{name}={text}: not a number below 2^64, which may end in k, m, g or t"
-        ))),
-    }
+/// Returns the limit of an option: 0 is no limit.
+fn limit(number: u64) -> Option<u64> {
+    (number != 0).then_some(number)
 }
 
 #[vtable]
@@ -119,33 +85,33 @@ impl ContextOperations for RustIdmapFs {
     const PARAMETERS: &'static [Parameter<Options>] = &[
         Parameter::octal(c"mode", |options, context, mode| {
             match u16::try_from(mode) {
-                Ok(mode) if mode <= 0o7777 => options.mode = Some(mode),
-                _ => {
-                    return Err(context.invalid(fmt!("mode={mode:o}: not permissions, up to 7777")))
+                Ok(mode) if mode <= 0o7777 => {
+                    options.mode = Some(mode);
+                    Ok(())
                 }
+                _ => Err(context.invalid(fmt!("mode={mode:o}: the maximum is 7777"))),
             }
-            Ok(())
         }),
         Parameter::uid(c"uid", |options, context, uid| {
-            // The filesystem stores what its own user namespace has.
-            options.uid = Some(context.stored(uid).ok_or_else(|| {
+            let uid = context.stored(uid);
+            options.uid = Some(uid.ok_or_else(|| {
                 context.invalid(fmt!("uid: not mapped in the user namespace of the mount"))
             })?);
             Ok(())
         }),
         Parameter::gid(c"gid", |options, context, gid| {
-            options.gid = Some(context.stored(gid).ok_or_else(|| {
+            let gid = context.stored(gid);
+            options.gid = Some(gid.ok_or_else(|| {
                 context.invalid(fmt!("gid: not mapped in the user namespace of the mount"))
             })?);
             Ok(())
         }),
-        Parameter::text(c"size", |options, context, text| {
-            let bytes = limit(context, "size", text)?;
-            options.size = Some(bytes.map(|bytes| bytes.div_ceil(PAGE_SIZE as u64)));
+        Parameter::size(c"size", |options, _, bytes| {
+            options.size = Some(limit(bytes.div_ceil(PAGE_SIZE as u64)));
             Ok(())
         }),
-        Parameter::text(c"nr_inodes", |options, context, text| {
-            options.nr_inodes = Some(limit(context, "nr_inodes", text)?);
+        Parameter::size(c"nr_inodes", |options, _, number| {
+            options.nr_inodes = Some(limit(number));
             Ok(())
         }),
     ];
@@ -173,11 +139,7 @@ impl ContextOperations for RustIdmapFs {
                 options.size.unwrap_or(half),
                 options.nr_inodes.unwrap_or(half),
             )?;
-            Ok(Mounted {
-                settings,
-                limits,
-                xattrs: XattrCache::new()?,
-            })
+            Ok(Mounted { settings, limits })
         };
         mounted()
     }
@@ -189,15 +151,19 @@ impl ContextOperations for RustIdmapFs {
     ) -> Result {
         let mounted = super_block.data();
         let settings = &mounted.settings;
-        let other = |what| context.invalid(fmt!("{what}: cannot be changed while it is mounted"));
+        let fixed = |name| {
+            context.invalid(fmt!(
+                "{name}: cannot be changed while the filesystem is mounted"
+            ))
+        };
         if options.mode.is_some_and(|mode| mode != settings.mode) {
-            return Err(other("mode"));
+            return Err(fixed("mode"));
         }
         if options.uid.is_some_and(|uid| uid != settings.uid) {
-            return Err(other("uid"));
+            return Err(fixed("uid"));
         }
         if options.gid.is_some_and(|gid| gid != settings.gid) {
-            return Err(other("gid"));
+            return Err(fixed("gid"));
         }
         let changed = mounted.limits.change(options.size, options.nr_inodes);
         changed.map_err(|in_use| {
@@ -205,7 +171,7 @@ impl ContextOperations for RustIdmapFs {
                 InUse::Pages => "size",
                 InUse::Inodes => "nr_inodes",
             };
-            context.invalid(fmt!("{option}: less than is in use"))
+            context.invalid(fmt!("{option}: below the number in use"))
         })
     }
 }

@@ -1,23 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A filesystem in memory whose mounts can be idmapped.
+//! Filesystem sample with idmapped mounts.
 //!
-//! Everything that idmapping touches is here, to copy from: who owns what is made, who may change
-//! what, whom ACLs and attributes name. Each operation is given the map of the mount that it came
-//! through, and each inode is made with the proof that the caller has a name in the filesystem.
+//! The filesystem is in memory and uses all abstractions. Each operation gets the idmap of the mount,
+//! and each new inode takes a proof that the filesystem can store the ids of the caller.
 //!
 //! ```text
 //! mount -t rust_idmapfs none /mnt
 //! mount -t rust_idmapfs -o size=64m,nr_inodes=1k,mode=1777,uid=1000,gid=1000 none /mnt
 //! ```
 //!
-//! What is where:
-//!
-//! - this file: the types, and the filesystem as a whole;
+//! - `rust_idmapfs.rs`: the data of superblocks and inodes, and the superblock operations;
 //! - `options.rs`: the mount options;
-//! - `limits.rs`: how much there may be, and how much there is;
-//! - `dir.rs`: what is done with directories, that is with names;
-//! - `node.rs`: what is done with any inode.
+//! - `limits.rs`: the limits of pages and inodes;
+//! - `dir.rs`: the operations of directories;
+//! - `node.rs`: the operations of other inodes.
 
 mod dir;
 mod limits;
@@ -45,7 +42,6 @@ use kernel::{
         },
         xattr::{
             self,
-            XattrCache,
             Xattrs, //
         },
     },
@@ -57,7 +53,7 @@ use kernel::{
     },
 };
 use limits::{
-    InodeSlot,
+    InodeCount,
     Limits, //
 };
 use options::{
@@ -69,11 +65,11 @@ kernel::module_filesystem! {
     type: RustIdmapFs,
     name: "rust_idmapfs",
     authors: ["Rust for Linux Contributors"],
-    description: "Rust filesystem in memory that can be idmapped",
+    description: "Rust filesystem sample with idmapped mounts",
     license: "GPL",
 }
 
-/// The filesystem.
+/// The filesystem type.
 struct RustIdmapFs;
 
 #[vtable]
@@ -84,51 +80,53 @@ impl FileSystem for RustIdmapFs {
         .with(FsFlags::USERNS_MOUNT)
         .with(FsFlags::MGTIME);
 
+    const POSIX_ACL: bool = true;
+
     type Options = Options;
     type Data = Mounted;
     type InodeData = Node;
 }
 
-/// What is kept for each superblock.
+/// The data of a superblock.
 struct Mounted {
     settings: Settings,
     limits: Arc<Limits>,
-    xattrs: Arc<XattrCache>,
 }
 
-/// What is kept for each inode.
+/// The data of an inode.
 #[pin_data]
 struct Node {
     #[pin]
     xattrs: Xattrs,
     birth: Timespec,
-    /// Those that `chattr` sets.
+    /// The flags that `chattr` sets.
     flags: Atomic<u32>,
-    /// The inode counts for as long as there is one.
-    _slot: InodeSlot,
+    /// Counts against the limit until the inode is freed.
+    _count: InodeCount,
 }
 
 impl Node {
-    /// For a new inode, if there may be one more.
+    /// Creates the data of a new inode.
+    ///
+    /// # Errors
+    ///
+    /// [`ENOSPC`] if the limit of inodes is reached.
     fn new(super_block: &SuperBlock<RustIdmapFs>) -> Result<impl PinInit<Self, Error>> {
         let mounted = super_block.data();
-        let slot = Limits::take_inode(&mounted.limits)?;
-        let cache = mounted.xattrs.clone();
+        let count = Limits::take_inode(&mounted.limits)?;
         Ok(try_pin_init!(Self {
-            xattrs <- Xattrs::new(cache),
+            xattrs <- Xattrs::new(),
             birth: Timespec::now(),
             flags: Atomic::new(FileFlags::NONE.bits()),
-            _slot: slot,
+            _count: count,
         }? Error))
     }
 }
 
 #[vtable]
 impl SuperOperations for RustIdmapFs {
-    /// As it is written: "idma".
     const MAGIC: u32 = u32::from_be_bytes(*b"idma");
 
-    const POSIX_ACL: bool = true;
     const EXPORT: bool = true;
     const XATTR: xattr::Handlers<Self> = xattr::Handlers::ALL;
 
@@ -145,11 +143,11 @@ impl SuperOperations for RustIdmapFs {
     fn statfs(super_block: &SuperBlock<Self>, statfs: &mut Statfs) -> Result {
         let limits = &super_block.data().limits;
         let (pages, inodes) = (limits.pages(), limits.inodes());
-        if let Some(most) = pages.most {
-            statfs.set_pages(most, most.saturating_sub(pages.used));
+        if let Some(max) = pages.max {
+            statfs.set_pages(max, max.saturating_sub(pages.used));
         }
-        if let Some(most) = inodes.most {
-            statfs.set_inodes(most, most.saturating_sub(inodes.used));
+        if let Some(max) = inodes.max {
+            statfs.set_inodes(max, max.saturating_sub(inodes.used));
         }
         Ok(())
     }
@@ -171,6 +169,6 @@ impl MemFileSystem for RustIdmapFs {
     }
 
     fn limit(super_block: &SuperBlock<Self>) -> Option<u64> {
-        super_block.data().limits.pages().most
+        super_block.data().limits.pages().max
     }
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! C's tables of what can be done with an open file.
+//! The C tables of [`FileOperations`].
+//!
+//! A table is set for inodes of `F::FileSystem` only, so the VFS calls its functions with open files
+//! of this filesystem.
 
 use super::{
     io_error,
@@ -16,7 +19,10 @@ use crate::{
     },
     fs::{
         dir_context::DirContext,
-        inode::Locked, //
+        inode::{
+            Locked,
+            SharedLocked, //
+        },
     },
     iov::{
         IovIterDest,
@@ -26,10 +32,10 @@ use crate::{
 };
 use core::marker::PhantomData;
 
-/// C's tables of [`FileOperations`].
+/// The C tables of [`FileOperations`].
 pub(in crate::fs) struct FileVTable<F>(PhantomData<F>);
 
-/// A function for C's table, if the operation is implemented.
+/// The function of an operation, if it is implemented.
 macro_rules! if_has {
     ($has:ident, $function:expr) => {
         if F::$has {
@@ -41,7 +47,7 @@ macro_rules! if_has {
 }
 
 impl<F: FileOperations> FileVTable<F> {
-    const BOTH: bindings::file_operations = bindings::file_operations {
+    const COMMON: bindings::file_operations = bindings::file_operations {
         unlocked_ioctl: if_has!(HAS_IOCTL, Self::ioctl),
         #[cfg(CONFIG_COMPAT)]
         compat_ioctl: if F::HAS_IOCTL {
@@ -55,133 +61,150 @@ impl<F: FileOperations> FileVTable<F> {
         ..pin_init::zeroed()
     };
 
-    /// For regular files.
+    /// The table of regular files.
     pub(in crate::fs) const FILE: bindings::file_operations = bindings::file_operations {
         read_iter: if_has!(HAS_READ, Self::read_iter),
         splice_read: if_has!(HAS_READ, bindings::copy_splice_read),
         write_iter: if_has!(HAS_WRITE, Self::write_iter),
         splice_write: if_has!(HAS_WRITE, bindings::iter_file_splice_write),
-        ..Self::BOTH
+        ..Self::COMMON
     };
 
-    /// For directories.
+    /// The table of directories.
     pub(in crate::fs) const DIRECTORY: bindings::file_operations = bindings::file_operations {
         iterate_shared: if_has!(HAS_ITERATE_SHARED, Self::iterate_shared),
         read: Some(bindings::generic_read_dir),
-        ..Self::BOTH
+        ..Self::COMMON
     };
 
-    // What C promises, at each of these: pointers are valid for the call, and files are open and of
-    // inodes of the filesystem, since the table is only given to such inodes.
-
+    /// `->read_iter()`.
+    ///
     /// # Safety
     ///
-    /// See above; `iter` must be one to read into.
+    /// `kiocb` must be valid, have an open file, and not be used by others. `iter` must be a valid
+    /// destination that is not used by others.
     unsafe extern "C" fn read_iter(
         kiocb: *mut bindings::kiocb,
         iter: *mut bindings::iov_iter,
     ) -> isize {
-        // SAFETY: By the requirements above.
-        unsafe {
-            let file = OpenFile::from_raw((*kiocb).ki_filp);
-            let mut to = ReadBuffer(IovIterDest::from_raw(iter));
-            let room = to.len();
-            let result = F::read(file, (*kiocb).ki_pos, &mut to);
-            if (*file.as_ptr()).f_flags & bindings::O_NOATIME == 0 {
-                bindings::touch_atime(&(*file.as_ptr()).__bindgen_anon_1.f_path);
-            }
-            finish(kiocb, room.saturating_sub(to.len()), result)
-        }
+        // SAFETY: `kiocb` is valid and has an open file of the filesystem.
+        let (file, position) = unsafe { (OpenFile::from_raw((*kiocb).ki_filp), (*kiocb).ki_pos) };
+        // SAFETY: `iter` is a valid destination and not used by others until this function returns.
+        let mut to = ReadBuffer(unsafe { IovIterDest::from_raw(iter) });
+        let room = to.len();
+        let result = F::read(file, position, &mut to);
+        // SAFETY: The file is open.
+        unsafe { bindings::file_accessed(file.as_ptr()) };
+        // SAFETY: `kiocb` is valid and not used by others.
+        unsafe { finish(kiocb, room.saturating_sub(to.len()), result) }
     }
 
-    /// Mirrors `generic_file_write_iter()`, but for what comes after an `O_SYNC` write.
+    /// `->write_iter()`.
+    ///
+    /// Mirrors `generic_file_write_iter()`, without `generic_write_sync()`.
     ///
     /// # Safety
     ///
-    /// See above; `iter` must be one to write from.
+    /// `kiocb` must be valid, have an open file, and not be used by others. `iter` must be a valid
+    /// source that is not used by others.
     unsafe extern "C" fn write_iter(
         kiocb: *mut bindings::kiocb,
         iter: *mut bindings::iov_iter,
     ) -> isize {
-        // SAFETY: By the requirements above.
-        unsafe {
-            let file = (*kiocb).ki_filp;
-            let inode = (*file).f_inode;
-            bindings::inode_lock(inode);
-            let written = Self::write_locked(kiocb, iter);
-            bindings::inode_unlock(inode);
-            written
-        }
+        // SAFETY: `kiocb` is valid, and its open file holds the inode.
+        let inode = unsafe { (*(*kiocb).ki_filp).f_inode };
+        // SAFETY: The inode is valid.
+        unsafe { bindings::inode_lock(inode) };
+        // SAFETY: The requirements are the same, and the inode was just locked.
+        let written = unsafe { Self::write_locked(kiocb, iter) };
+        // SAFETY: The inode was locked above.
+        unsafe { bindings::inode_unlock(inode) };
+        written
     }
 
+    /// Writes with the inode locked.
+    ///
     /// # Safety
     ///
-    /// As for [`Self::write_iter`], and the inode must be locked.
+    /// As for [`Self::write_iter`]. The current task must have locked the inode for writing.
     unsafe fn write_locked(kiocb: *mut bindings::kiocb, iter: *mut bindings::iov_iter) -> isize {
-        // SAFETY: By the requirements above.
-        unsafe {
-            let raw = (*kiocb).ki_filp;
-            let room = bindings::generic_write_checks(kiocb, iter);
-            if room <= 0 {
-                return room;
-            }
-            let ready = to_result(bindings::file_remove_privs(raw))
-                .and_then(|()| to_result(bindings::file_update_time(raw)));
-            if let Err(error) = ready {
-                return error.to_errno() as isize;
-            }
-            let file = OpenFile::<F::FileSystem>::from_raw(raw);
-            let inode = Locked::from_raw((*raw).f_inode);
-            let from = IovIterSource::from_raw(iter);
-            let there = from.len();
-            let result = F::write(file.idmap(), &inode, (*kiocb).ki_pos, from);
-            finish(kiocb, there.saturating_sub(from.len()), result)
+        // SAFETY: `kiocb` and `iter` are valid and not used by others, and the inode is locked.
+        let room = unsafe { bindings::generic_write_checks(kiocb, iter) };
+        if room <= 0 {
+            return room;
         }
+        // SAFETY: `kiocb` is valid.
+        let raw = unsafe { (*kiocb).ki_filp };
+        // SAFETY: The file is open, and its inode is locked.
+        let ready = to_result(unsafe { bindings::file_remove_privs(raw) })
+            // SAFETY: The file is open.
+            .and_then(|()| to_result(unsafe { bindings::file_update_time(raw) }));
+        if let Err(error) = ready {
+            return error.to_errno() as isize;
+        }
+        // SAFETY: The file is an open file of the filesystem.
+        let file = unsafe { OpenFile::<F::FileSystem>::from_raw(raw) };
+        // SAFETY: The open file holds its inode, which is locked for writing. This is the only
+        // `Locked` of the call.
+        let mut inode = unsafe { Locked::from_raw(file.inode().as_ptr()) };
+        // SAFETY: `iter` is a valid source and not used by others until this function returns.
+        let from = unsafe { IovIterSource::from_raw(iter) };
+        let length = from.len();
+        // SAFETY: `kiocb` is valid.
+        let position = unsafe { (*kiocb).ki_pos };
+        let result = F::write(file.idmap(), &mut inode, position, from);
+        // SAFETY: `kiocb` is valid and not used by others.
+        unsafe { finish(kiocb, length.saturating_sub(from.len()), result) }
     }
 
+    /// `->iterate_shared()`.
+    ///
     /// # Safety
     ///
-    /// See above; the inode's lock must be shared, and the caller must have `context` for itself.
+    /// `file` must be an open directory that is locked for reading. `context` must be valid and not
+    /// used by others.
     unsafe extern "C" fn iterate_shared(
         file: *mut bindings::file,
         context: *mut bindings::dir_context,
     ) -> c_int {
-        // SAFETY: By the requirements above.
-        let (open, mut context) = unsafe {
-            (
-                OpenFile::from_raw(file),
-                DirContext::from_raw(file, context),
-            )
-        };
-        from_result(|| F::iterate_shared(open, &mut context).map(|()| 0))
+        // SAFETY: `file` is an open directory, and `context` is valid and not used by others until
+        // this function returns.
+        let mut context = unsafe { DirContext::from_raw(file, context) };
+        // SAFETY: `file` is an open file of the filesystem.
+        let file = unsafe { OpenFile::from_raw(file) };
+        // SAFETY: The open file holds its inode, which `iterate_dir()` has locked for reading.
+        let dir = unsafe { SharedLocked::from_raw(file.inode().as_ptr()) };
+        from_result(|| F::iterate_shared(&dir, file, &mut context).map(|()| 0))
     }
 
+    /// `->unlocked_ioctl()`.
+    ///
     /// # Safety
     ///
-    /// See above.
+    /// `file` must be open.
     unsafe extern "C" fn ioctl(
         file: *mut bindings::file,
         command: c_uint,
         argument: c_ulong,
     ) -> c_long {
-        // SAFETY: By the requirements above.
+        // SAFETY: `file` is an open file of the filesystem.
         let file = unsafe { OpenFile::from_raw(file) };
         from_result(|| F::ioctl(file.idmap(), file, command, argument))
     }
 }
 
-/// What reading or writing comes to, where the file goes on after it.
+/// Advances the position, and returns the result of a read or a write.
 ///
 /// # Safety
 ///
-/// `kiocb` must be valid, and nobody else's.
+/// `kiocb` must be valid and not used by others.
 unsafe fn finish(kiocb: *mut bindings::kiocb, bytes: usize, result: Result) -> isize {
     match result {
         Err(error) if bytes == 0 => io_error(error).to_errno() as isize,
         _ => {
-            // No system call is for more than `MAX_RW_COUNT`.
+            // A system call reads or writes at most `MAX_RW_COUNT` bytes.
             let bytes = isize::try_from(bytes).unwrap_or(isize::MAX);
-            // SAFETY: By the requirements above.
+            // SAFETY: `kiocb` is valid and not used by others.
             unsafe { (*kiocb).ki_pos = (*kiocb).ki_pos.saturating_add(bytes as i64) };
             bytes
         }

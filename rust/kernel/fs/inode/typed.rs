@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Inodes of a known filesystem that somebody has a reference to.
+//! Inodes of a known filesystem.
 
 use super::AnyInode;
 use crate::{
@@ -10,182 +10,138 @@ use crate::{
         inode_cache::InodeInfo,
         mnt_idmapping::MntIdmap,
         mode::Mode,
-        new_inode::NewOwner,
         super_block::SuperBlock, //
     },
-    prelude::*,
-    types::NotThreadSafe,
     uidgid::{
         Id,
         VfsGid,
         VfsUid, //
     },
 };
-use core::{
-    marker::PhantomData,
-    ops::Deref, //
-};
+use core::marker::PhantomData;
 
 /// An inode of `T`.
 ///
 /// # Invariants
 ///
-/// It is of a superblock of `T`, has data, and somebody has a reference for as long as it is
-/// borrowed. It is not borrowed in RCU walk.
+/// The inode belongs to a superblock of `T` and has data. A reference to it is held for as long as
+/// it is borrowed; RCU walk does not borrow it.
 #[repr(transparent)]
 pub struct Inode<T: FileSystem>(AnyInode, PhantomData<T>);
 
 impl<T: FileSystem> Inode<T> {
-    /// Makes a reference from a pointer.
+    /// Creates a reference from a pointer.
     ///
     /// # Safety
     ///
-    /// `ptr` must point to an inode of `T` that has data, and somebody must have a reference to it
-    /// for `'a`.
+    /// `ptr` must point to an inode of a superblock of `T` that has data. A reference to the inode
+    /// must be held for `'a`.
     #[inline(always)]
     pub(in crate::fs) unsafe fn from_raw<'a>(ptr: *mut bindings::inode) -> &'a Self {
-        // SAFETY: By the requirements above.
+        // INVARIANT: The inode belongs to `T`, has data and a reference, by the requirements of
+        // this function.
         //
-        // CAST: `Self` is a transparent wrapper of one.
+        // SAFETY: `ptr` is valid for `'a`: a reference to the inode is held.
+        //
+        // CAST: `Self` is a transparent wrapper of `struct inode`.
         unsafe { &*ptr.cast() }
     }
 
-    /// The pointer that C knows the inode by.
+    /// Returns the pointer to `struct inode`.
     #[inline(always)]
     pub fn as_ptr(&self) -> *mut bindings::inode {
         self.0.as_ptr()
     }
 
-    /// What the filesystem keeps for the inode.
+    /// Returns the filesystem's data of the inode.
     #[inline(always)]
     pub fn data(&self) -> &T::InodeData {
-        // SAFETY: By the type invariants it has data, which stays with the inode.
+        // SAFETY: The inode belongs to a superblock of `T` and has data while it is borrowed, by
+        // the type invariants.
         unsafe { InodeInfo::<T>::data(InodeInfo::of(self.as_ptr())) }
     }
 
-    /// The superblock.
+    /// Returns the superblock.
     #[inline(always)]
     pub fn super_block(&self) -> &SuperBlock<T> {
-        // SAFETY: An inode's superblock never changes and is valid as long as the inode is. It has
-        // had its data since before it had inodes.
-        unsafe { SuperBlock::from_raw((*self.as_ptr()).i_sb) }
+        // SAFETY: The inode is valid, and `i_sb` never changes.
+        let sb = unsafe { (*self.as_ptr()).i_sb };
+        // SAFETY: The superblock is valid while an inode of it has a reference. It is a superblock
+        // of `T`, and `fill_super()` set `s_fs_info` before it allocated the first inode.
+        unsafe { SuperBlock::from_raw(sb) }
     }
 
-    /// The kind and the permissions.
+    /// Returns the file type and the permission bits.
+    ///
+    /// Other tasks may change the permission bits at any time.
     #[inline(always)]
     pub fn mode(&self) -> Mode {
-        // SAFETY: The inode is valid. Others may be changing the permissions; the read is volatile,
-        // and of an integer.
+        // SAFETY: The inode is valid. The volatile read of an aligned integer does not tear.
         Mode::new(unsafe { (&raw const (*self.as_ptr()).i_mode).read_volatile() })
     }
 
-    /// How many names it has.
+    /// Returns the number of links.
     #[inline]
     pub fn nlink(&self) -> u32 {
-        // SAFETY: As in `mode()`.
+        // SAFETY: The inode is valid. The volatile read of an aligned integer does not tear.
         unsafe { (&raw const (*self.as_ptr()).__bindgen_anon_1.i_nlink).read_volatile() }
     }
 
-    /// The size in bytes.
+    /// Returns the inode number.
+    #[inline]
+    pub fn ino(&self) -> u64 {
+        // SAFETY: The inode is valid, and its number does not change once it is visible.
+        unsafe { (*self.as_ptr()).i_ino }
+    }
+
+    /// Returns the size in bytes.
     #[inline]
     pub fn size(&self) -> i64 {
         // SAFETY: The inode is valid.
         unsafe { bindings::i_size_read(self.as_ptr()) }
     }
 
-    /// What its owner is called through a mount, if it is called anything.
+    /// Returns the owner as seen through a mount, or [`None`] if the mount does not map it.
     ///
-    /// There is no way to the owner without a mount.
+    /// There is no way to get the owner without an idmap.
     ///
     /// Mirrors `i_uid_into_vfsuid()`.
     #[doc(alias("i_uid_into_vfsuid", "i_uid_into_mnt", "kuid_into_mnt"))]
     #[inline]
     pub fn uid(&self, idmap: &MntIdmap) -> Option<VfsUid> {
-        // SAFETY: The map and the inode are valid.
+        // SAFETY: Both pointers are from references, so the idmap and the inode are valid.
         Id::from_c(unsafe { bindings::i_uid_into_vfsuid(idmap.as_ptr(), self.as_ptr()).val })
     }
 
-    /// What its group is called through a mount, if it is called anything.
+    /// Returns the group as seen through a mount, or [`None`] if the mount does not map it.
     ///
     /// Mirrors `i_gid_into_vfsgid()`.
     #[doc(alias("i_gid_into_vfsgid", "i_gid_into_mnt", "kgid_into_mnt"))]
     #[inline]
     pub fn gid(&self, idmap: &MntIdmap) -> Option<VfsGid> {
-        // SAFETY: The map and the inode are valid.
+        // SAFETY: Both pointers are from references, so the idmap and the inode are valid.
         Id::from_c(unsafe { bindings::i_gid_into_vfsgid(idmap.as_ptr(), self.as_ptr()).val })
     }
 
-    /// Whether the caller owns it, as seen through a mount, or may act as if.
+    /// Checks whether the caller owns the inode as seen through a mount, or has `CAP_FOWNER` over
+    /// it.
     ///
-    /// This is what the VFS asks for changes of attributes, and what ioctls that change something
-    /// of the kind have to ask themselves.
+    /// The VFS checks this before it calls an operation that changes attributes. An ioctl that
+    /// changes attributes must check it itself.
     ///
     /// Mirrors `inode_owner_or_capable()`.
     #[doc(alias("inode_owner_or_capable", "file_owner_or_capable"))]
     #[inline]
     pub fn owner_or_capable(&self, idmap: &MntIdmap) -> bool {
-        // SAFETY: The map and the inode are valid; the rest is the current task.
+        // SAFETY: Both pointers are from references, so the idmap and the inode are valid.
         unsafe { bindings::inode_owner_or_capable(idmap.as_ptr(), self.as_ptr()) }
     }
 
-    /// Sets the time of the last change to now.
+    /// Sets the change time to now.
     ///
     /// Mirrors `inode_set_ctime_current()`.
     pub fn set_ctime_current(&self) {
-        // SAFETY: The inode is valid; C sets the time in any context that has a reference.
+        // SAFETY: The inode is valid. C calls the function with and without `i_rwsem`.
         unsafe { bindings::inode_set_ctime_current(self.as_ptr()) };
-    }
-
-    /// The owner of what the caller makes in this directory through a mount.
-    ///
-    /// Mirrors `fsuidgid_has_mapping()`.
-    ///
-    /// # Errors
-    ///
-    /// [`EOVERFLOW`] if the filesystem has no name for the caller: see [`NewOwner`].
-    #[doc(alias("fsuidgid_has_mapping", "mapped_fsuid", "mapped_fsgid"))]
-    #[doc(alias("fsuid_into_mnt", "fsgid_into_mnt"))]
-    #[inline]
-    pub fn new_owner<'a>(&'a self, idmap: &'a MntIdmap) -> Result<NewOwner<'a, T>> {
-        NewOwner::new(self, idmap)
-    }
-}
-
-/// An inode whose lock (`i_rwsem`) the caller has for itself.
-///
-/// It is what a directory is changed by: names are made and removed in no other way. Others may
-/// still read what they read without the lock.
-///
-/// # Invariants
-///
-/// The current task has the lock for as long as this is borrowed.
-pub struct Locked<'a, T: FileSystem> {
-    inode: &'a Inode<T>,
-    _not_send: NotThreadSafe,
-}
-
-impl<'a, T: FileSystem> Locked<'a, T> {
-    /// Says that an inode is locked.
-    ///
-    /// # Safety
-    ///
-    /// `ptr` must be as for [`Inode::from_raw`], and the current task must have its lock for `'a`.
-    #[inline(always)]
-    pub(in crate::fs) unsafe fn from_raw(ptr: *mut bindings::inode) -> Self {
-        // INVARIANT: By the requirements above.
-        Self {
-            // SAFETY: By the requirements above.
-            inode: unsafe { Inode::from_raw(ptr) },
-            _not_send: NotThreadSafe,
-        }
-    }
-}
-
-impl<T: FileSystem> Deref for Locked<'_, T> {
-    type Target = Inode<T>;
-
-    #[inline(always)]
-    fn deref(&self) -> &Inode<T> {
-        self.inode
     }
 }

@@ -1,210 +1,268 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Directories that are in memory: the names are in the dentry cache, and nowhere else.
+//! Directories in memory: their names are in the dentry cache only.
 //!
-//! Each directory has a table of offsets, by which reading it goes on at the right place whatever
-//! was made or removed meanwhile. The functions here keep it in step with the names, as those of
-//! `mm/shmem.c` do. They are not generic, so that modules need not be able to call what C does not
-//! export.
+//! The functions do what those of `fs/libfs.c` do, and use only what C exports to modules.
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
 use crate::{
     bindings,
-    error::to_result,
+    fs::{
+        dentry::{
+            Filled,
+            Negative,
+            Removed,
+            Victim, //
+        },
+        filesystem::FileSystem,
+        inode::Locked,
+        mode::Mode,
+        new_inode::New,
+        rename::{
+            Rename,
+            RenameArgs,
+            RenameFlags,
+            Renamed, //
+        },
+    },
     prelude::*, //
 };
 
-/// The offsets of a directory.
-///
-/// # Safety
-///
-/// `dir` must be valid, and a directory that has offsets.
-unsafe fn offsets(dir: *mut bindings::inode) -> *mut bindings::offset_ctx {
-    // SAFETY: By the requirements above there is the operation.
-    unsafe {
-        match (*(*dir).i_op).get_offset_ctx {
-            Some(get) => get(dir),
-            None => core::ptr::null_mut(),
+impl<'d, T: FileSystem> Negative<'d, T> {
+    /// Instantiates the dentry with a new inode.
+    ///
+    /// # Errors
+    ///
+    /// [`EINVAL`] if the inode has another file type or another device number than the VFS expects.
+    /// The VFS has checked permissions for the expected one only. The inode is dropped.
+    pub fn instantiate(self, new: New<T>) -> Result<Filled<'d>> {
+        let other_device = new.device().is_some_and(|device| device != self.device);
+        if new.mode().kind() != self.file_type || other_device {
+            return Err(EINVAL);
         }
+        // SAFETY: `dir` is locked for writing, and `dentry` is a negative dentry in it, by the type
+        // invariants. `publish()` hands over the reference to the inode.
+        unsafe { fill(self.dir.as_ptr(), self.dentry, new.publish()) };
+        Ok(Filled(self.brand))
+    }
+
+    /// Instantiates the dentry with an existing inode.
+    ///
+    /// Mirrors `simple_link()`.
+    pub fn link(self, inode: &Locked<'_, T>) -> Filled<'d> {
+        let (dir, inode) = (self.dir.as_ptr(), inode.as_ptr());
+        // SAFETY: Both inodes are valid and locked for writing.
+        unsafe {
+            let now = bindings::inode_set_ctime_current(inode);
+            bindings::inode_set_mtime_to_ts(dir, bindings::inode_set_ctime_to_ts(dir, now));
+        }
+        // SAFETY: The inode is valid and locked. The link count of an inode with references may
+        // grow.
+        unsafe { bindings::inc_nlink(inode) };
+        // SAFETY: The inode is valid, and a reference to it is held while it is borrowed.
+        unsafe { bindings::ihold(inode) };
+        // SAFETY: `dentry` is a negative dentry in a locked directory. The reference that `ihold()`
+        // took is handed over.
+        unsafe { bindings::d_make_persistent(self.dentry, inode) };
+        Filled(self.brand)
     }
 }
 
-/// Reserves an offset for a name that is about to be filled.
-///
-/// # Safety
-///
-/// `dir` must be a locked directory that has offsets, and `dentry` a dentry in it. If this is no
-/// error the dentry must be filled, or [`release`]d.
-#[inline(never)]
-pub(in crate::fs) unsafe fn reserve(
-    dir: *mut bindings::inode,
-    dentry: *mut bindings::dentry,
-) -> Result {
-    // SAFETY: By the requirements above.
-    to_result(unsafe { bindings::simple_offset_add(offsets(dir), dentry) })
+impl<'d, T: FileSystem> Victim<'d, T> {
+    /// Removes the name of an inode that is not a directory.
+    ///
+    /// The removal cannot be undone: the operation returns success whatever it returns afterwards.
+    ///
+    /// # Errors
+    ///
+    /// [`EISDIR`] if the inode is a directory. The VFS checks that it is not.
+    #[inline]
+    pub fn unlink(self) -> Result<Removed<'d>> {
+        if self.inode().mode().is_dir() {
+            return Err(EISDIR);
+        }
+        // SAFETY: `dir` is locked for writing, and `dentry` is a positive dentry in it, by the type
+        // invariants.
+        unsafe { bindings::simple_unlink(self.dir.as_ptr(), self.dentry.as_ptr()) };
+        self.done.set(true);
+        Ok(Removed(self.brand))
+    }
+
+    /// Removes the name of an empty directory.
+    ///
+    /// The removal cannot be undone: the operation returns success whatever it returns afterwards.
+    ///
+    /// # Errors
+    ///
+    /// [`ENOTDIR`] if the inode is not a directory. The VFS checks that it is one. [`ENOTEMPTY`] if
+    /// there are names in the directory.
+    #[inline]
+    pub fn rmdir(self) -> Result<Removed<'d>> {
+        if !self.inode().mode().is_dir() {
+            return Err(ENOTDIR);
+        }
+        // SAFETY: `dir` is locked for writing, and `dentry` is a positive dentry of a directory in
+        // it, by the type invariants and the check above.
+        crate::error::to_result(unsafe {
+            bindings::simple_rmdir(self.dir.as_ptr(), self.dentry.as_ptr())
+        })?;
+        self.done.set(true);
+        Ok(Removed(self.brand))
+    }
 }
 
-/// Takes an offset back.
-///
-/// # Safety
-///
-/// As for [`reserve`].
-unsafe fn release(dir: *mut bindings::inode, dentry: *mut bindings::dentry) {
-    // SAFETY: By the requirements above.
-    unsafe { bindings::simple_offset_remove(offsets(dir), dentry) };
+impl<'d, T: FileSystem> Rename<'d, T> {
+    /// Gives the inode the new name, and removes the inode that has the new name, if there is one.
+    ///
+    /// The rename cannot be undone: the operation returns success whatever it returns afterwards.
+    ///
+    /// # Errors
+    ///
+    /// - [`EINVAL`] if the flags are other ones: a whiteout must be given if and only if
+    ///   [`RenameFlags::WHITEOUT`] is set, and [`RenameFlags::EXCHANGE`] must not be set.
+    /// - [`ENOTEMPTY`] if the inode that has the new name is a directory with names in it.
+    /// - [`ENOMEM`].
+    ///
+    /// Nothing is changed then, and the whiteout is dropped.
+    pub fn replace(self, whiteout: Option<New<T>>) -> Result<Renamed<'d>> {
+        let flags = self.flags();
+        let fits = match &whiteout {
+            Some(new) => flags.has(RenameFlags::WHITEOUT) && new.is_whiteout(),
+            None => !flags.has(RenameFlags::WHITEOUT),
+        };
+        if flags.has(RenameFlags::EXCHANGE) || !fits {
+            return Err(EINVAL);
+        }
+        let args = self.args();
+        // SAFETY: The dentry is valid by the type invariants.
+        if unsafe { bindings::simple_empty(args.new) } == 0 {
+            return Err(ENOTEMPTY);
+        }
+        if let Some(whiteout) = whiteout {
+            // SAFETY: `old` is a dentry in `old_dir`, which is locked for writing.
+            unsafe { leave_whiteout(args.old_dir, args.old, whiteout)? };
+        }
+        // SAFETY: Both directories are locked for writing, the dentries are in them, and `old` is
+        // positive, by the type invariants. If `new` is a directory it is empty, as checked above.
+        unsafe { rename(args) };
+        self.done.set(true);
+        Ok(Renamed(self.brand))
+    }
+
+    /// Exchanges both names.
+    ///
+    /// The rename cannot be undone: the operation returns success whatever it returns afterwards.
+    ///
+    /// # Errors
+    ///
+    /// [`EINVAL`] if [`RenameFlags::EXCHANGE`] is not set. [`ENOENT`] if no inode has the new name.
+    /// The VFS checks that there is one.
+    pub fn exchange(self) -> Result<Renamed<'d>> {
+        if !self.flags().has(RenameFlags::EXCHANGE) {
+            return Err(EINVAL);
+        }
+        if self.target().is_none() {
+            return Err(ENOENT);
+        }
+        let args = self.args();
+        // SAFETY: Both directories are locked for writing, and both dentries are positive and in
+        // them, by the type invariants and the check above. The function returns 0.
+        unsafe {
+            bindings::simple_rename_exchange(args.old_dir, args.old, args.new_dir, args.new);
+        }
+        self.done.set(true);
+        Ok(Renamed(self.brand))
+    }
 }
 
-/// Gives a name, with its offset, to a new inode.
+/// Instantiates a dentry with an inode that has no name yet.
 ///
 /// # Safety
 ///
-/// `dir` must be a locked directory, and `dentry` a negative dentry in it that has an offset. The
-/// reference to `inode` is given away.
-#[inline(never)]
+/// `dir` must be a valid directory that is locked for writing, or not visible to other tasks.
+/// `dentry` must be a valid, negative dentry in it. The reference to `inode` is handed over.
 pub(in crate::fs) unsafe fn fill(
     dir: *mut bindings::inode,
     dentry: *mut bindings::dentry,
     inode: *mut bindings::inode,
 ) {
-    // SAFETY: By the requirements above.
-    unsafe {
-        if u32::from((*inode).i_mode) & bindings::S_IFMT == bindings::S_IFDIR {
-            // The name that the parent has in it.
-            bindings::inc_nlink(dir);
-        }
-        bindings::inode_set_mtime_to_ts(dir, bindings::inode_set_ctime_current(dir));
-        bindings::d_make_persistent(dentry, inode);
+    // SAFETY: `inode` is valid: the caller hands over a reference.
+    if unsafe { Mode::new((*inode).i_mode) }.is_dir() {
+        // `..` of the new directory.
+        //
+        // SAFETY: `dir` is valid, and locked or not visible, by the requirements of this function.
+        unsafe { bindings::inc_nlink(dir) };
     }
+    // SAFETY: `dir` is valid, and locked or not visible, by the requirements of this function.
+    unsafe { bindings::inode_set_mtime_to_ts(dir, bindings::inode_set_ctime_current(dir)) };
+    // SAFETY: `dentry` is valid and negative, and the reference to `inode` is handed over, by the
+    // requirements of this function.
+    unsafe { bindings::d_make_persistent(dentry, inode) };
 }
 
-/// Removes the name of something that is no directory.
+/// Updates link counts and times for a rename. The VFS moves the dentries afterwards.
 ///
 /// # Safety
 ///
-/// `dir` must be a locked directory that has offsets, and `dentry` a positive dentry in it.
-#[inline(never)]
-pub(in crate::fs) unsafe fn unlink(dir: *mut bindings::inode, dentry: *mut bindings::dentry) {
-    // SAFETY: By the requirements above.
-    unsafe {
-        release(dir, dentry);
-        bindings::simple_unlink(dir, dentry);
-    }
-}
-
-/// Removes the name of an empty directory.
-///
-/// # Safety
-///
-/// As for [`unlink`]; `dentry` must be an empty directory.
-#[inline(never)]
-pub(in crate::fs) unsafe fn rmdir(dir: *mut bindings::inode, dentry: *mut bindings::dentry) {
-    // SAFETY: By the requirements above.
-    unsafe {
-        bindings::drop_nlink((*dentry).d_inode);
-        bindings::drop_nlink(dir);
-        unlink(dir, dentry);
-    }
-}
-
-/// A name that is to become another: both directories and dentries, in the order of `rename()`.
-#[derive(Clone, Copy)]
-pub(in crate::fs) struct Move {
-    pub(in crate::fs) old_dir: *mut bindings::inode,
-    pub(in crate::fs) old: *mut bindings::dentry,
-    pub(in crate::fs) new_dir: *mut bindings::inode,
-    pub(in crate::fs) new: *mut bindings::dentry,
-}
-
-/// Has two names change places.
-///
-/// # Safety
-///
-/// Both directories must be locked and have offsets, and both dentries be positive and in them.
-#[inline(never)]
-pub(in crate::fs) unsafe fn exchange(to: Move) -> Result {
-    // SAFETY: By the requirements above.
-    to_result(unsafe {
-        bindings::simple_offset_rename_exchange(to.old_dir, to.old, to.new_dir, to.new)
-    })
-}
-
-/// Gives something another name, which it takes from what had that name. Where it was, `whiteout`
-/// is left if it is not null.
-///
-/// The order is that of `shmem_rename2()`: what can fail comes first.
-///
-/// # Safety
-///
-/// Both directories must be locked and have offsets, and both dentries be in them; `old` must be
-/// positive. `whiteout` must be null or an inode whose reference this may take; if this fails it
-/// has not.
-#[inline(never)]
-pub(in crate::fs) unsafe fn replace(to: Move, whiteout: *mut bindings::inode) -> Result {
-    let Move {
+/// Both directories must be locked for writing. The dentries must be valid and in them, `old` must
+/// be positive, and `new` must not be a directory with names in it.
+unsafe fn rename(args: RenameArgs) {
+    let RenameArgs {
         old_dir,
         old,
         new_dir,
         new,
-    } = to;
-    // SAFETY: By the requirements above.
-    unsafe {
-        if bindings::simple_empty(new) == 0 {
-            return Err(ENOTEMPTY);
+    } = args;
+    // SAFETY: `old` is positive, by the requirements of this function.
+    let is_dir = unsafe { Mode::new((*(*old).d_inode).i_mode) }.is_dir();
+    // SAFETY: `new` is valid, and `d_inode` does not change while `new_dir` is locked.
+    let target = unsafe { (*new).d_inode };
+    if !target.is_null() {
+        // SAFETY: `new_dir` is locked for writing, and `new` is a positive dentry in it.
+        unsafe { bindings::simple_unlink(new_dir, new) };
+        if is_dir {
+            // SAFETY: `target` is valid: `new` holds a reference to it. It is a directory, since the
+            // VFS replaces a directory by a directory only.
+            unsafe { bindings::drop_nlink(target) };
+            // SAFETY: `old_dir` is valid and locked. It loses the `..` of the moved directory.
+            unsafe { bindings::drop_nlink(old_dir) };
         }
-        let had_offset = match reserve(new_dir, new) {
-            Err(error) if error == EBUSY => true,
-            reserved => reserved.map(|()| false)?,
-        };
-        if !whiteout.is_null() {
-            if let Err(error) = leave(old_dir, old, whiteout) {
-                if !had_offset {
-                    release(new_dir, new);
-                }
-                return Err(error);
-            }
-        }
-        let is_directory =
-            u32::from((*(*old).d_inode).i_mode) & bindings::S_IFMT == bindings::S_IFDIR;
-        bindings::simple_offset_rename(old_dir, old, new_dir, new);
-        if !(*new).d_inode.is_null() {
-            unlink(new_dir, new);
-            if is_directory {
-                bindings::drop_nlink((*new).d_inode);
-                bindings::drop_nlink(old_dir);
-            }
-        } else if is_directory {
-            bindings::drop_nlink(old_dir);
-            bindings::inc_nlink(new_dir);
-        }
-        bindings::simple_rename_timestamp(old_dir, old, new_dir, new);
+    } else if is_dir {
+        // SAFETY: `old_dir` is valid and locked. It loses the `..` of the moved directory.
+        unsafe { bindings::drop_nlink(old_dir) };
+        // SAFETY: `new_dir` is valid and locked. It gets the `..` of the moved directory.
+        unsafe { bindings::inc_nlink(new_dir) };
     }
-    Ok(())
+    // SAFETY: The directories are locked, and the dentries are in them.
+    unsafe { bindings::simple_rename_timestamp(old_dir, old, new_dir, new) };
 }
 
-/// Leaves a whiteout where a name is about to be moved away.
+/// Allocates a dentry beside `old`, with the same name, and instantiates it with a whiteout.
+///
+/// # Errors
+///
+/// [`ENOMEM`]. The whiteout is dropped.
 ///
 /// # Safety
 ///
-/// `dir` must be locked and have offsets, and `dentry` be in it. The reference to `whiteout` is
-/// given away if this is no error.
-unsafe fn leave(
+/// `dir` must be a valid directory that is locked for writing, and `old` a valid dentry in it.
+unsafe fn leave_whiteout<T: FileSystem>(
     dir: *mut bindings::inode,
-    dentry: *mut bindings::dentry,
-    whiteout: *mut bindings::inode,
+    old: *mut bindings::dentry,
+    whiteout: New<T>,
 ) -> Result {
-    // SAFETY: By the requirements above; the name is stable under the directory's lock.
-    unsafe {
-        let name = &raw const (*dentry).__bindgen_anon_1.d_name;
-        let left = bindings::d_alloc((*dentry).d_parent, name);
-        if left.is_null() {
-            return Err(ENOMEM);
-        }
-        let reserved = reserve(dir, left);
-        if reserved.is_ok() {
-            fill(dir, left, whiteout);
-        }
-        bindings::dput(left);
-        reserved
+    // SAFETY: `old` is valid, and its parent and name do not change while `dir` is locked.
+    let left =
+        unsafe { bindings::d_alloc((*old).d_parent, &raw const (*old).__bindgen_anon_1.d_name) };
+    if left.is_null() {
+        return Err(ENOMEM);
     }
+    // SAFETY: `left` is a new negative dentry in `dir`, which is locked. `publish()` hands over the
+    // reference to the inode.
+    unsafe { fill(dir, left, whiteout.publish()) };
+    // SAFETY: `d_alloc()` returned a reference, which is dropped here. `d_make_persistent()` took
+    // another one.
+    unsafe { bindings::dput(left) };
+    Ok(())
 }

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `fallocate()` of files in memory.
+//! `fallocate()` of regular files in memory.
 
 use super::{
     file::{
+        has_page,
+        remove_locked,
         Content,
         MemfsVTable, //
     },
+    memory,
     MemFileSystem, //
 };
 use crate::{
@@ -20,12 +23,12 @@ use crate::{
 };
 
 impl<T: MemFileSystem> MemfsVTable<T> {
-    /// Reserves pages, or makes a hole.
+    /// `->fallocate()`: allocates pages, or removes them to make a hole.
     ///
     /// # Safety
     ///
-    /// `file` must be valid and of an inode of `T`. The VFS has checked that the range is within
-    /// what a file can have.
+    /// `file` must be an open file of `T`. The VFS has checked that `offset` and `len` are positive
+    /// and that their sum is at most `s_maxbytes`.
     pub(super) unsafe extern "C" fn fallocate(
         file: *mut bindings::file,
         mode: c_int,
@@ -37,151 +40,148 @@ impl<T: MemFileSystem> MemfsVTable<T> {
         if mode & !(keep | punch) != 0 {
             return EOPNOTSUPP.to_errno() as c_long;
         }
-        // SAFETY: By the requirements above.
+        // SAFETY: `file` is open, so it holds its inode.
         let inode = unsafe { (*file).f_inode };
         // SAFETY: The inode is valid.
         unsafe { bindings::inode_lock(inode) };
-        // SAFETY: The file is valid, and its inode locked.
+        // SAFETY: `file` is open, and its inode is locked.
         let done = to_result(unsafe { bindings::file_modified(file) }).and_then(|()| {
-            // SAFETY: The inode is locked, and the range is one.
-            unsafe {
-                if mode & punch != 0 {
-                    let last = offset.checked_add(len).ok_or(EFBIG)? - 1;
-                    bindings::truncate_pagecache_range(inode, offset, last);
-                    Ok(())
-                } else {
-                    Self::reserve(inode, offset, len, mode & keep != 0)
-                }
+            let end = offset.checked_add(len).ok_or(EFBIG)?;
+            if mode & punch != 0 {
+                // SAFETY: The inode is valid and locked, and the range is not empty.
+                unsafe { bindings::truncate_pagecache_range(inode, offset, end - 1) };
+                return Ok(());
             }
+            // SAFETY: The inode is of `T` and locked.
+            unsafe { Self::allocate(inode, offset, end, mode & keep != 0) }
         });
-        // SAFETY: It was locked above.
+        // SAFETY: The inode was locked above.
         unsafe { bindings::inode_unlock(inode) };
         done.map_or_else(|error| error.to_errno() as c_long, |()| 0)
     }
 
-    /// Reserves the pages of a range; where that fails, none of them.
+    /// Allocates the pages of `offset..end`. If this fails, it removes those that it allocated.
+    ///
+    /// # Errors
+    ///
+    /// [`ENOSPC`] if the pages are more than the limit, or more than the machine's memory.
+    /// [`EINTR`] if a signal is pending. [`ENOMEM`].
     ///
     /// # Safety
     ///
-    /// `inode` must be locked and of `T`.
-    unsafe fn reserve(
+    /// `inode` must be of `T` and locked for writing. The range must not be empty.
+    unsafe fn allocate(
         inode: *mut bindings::inode,
         offset: bindings::loff_t,
-        len: bindings::loff_t,
+        end: bindings::loff_t,
         keep_size: bool,
     ) -> Result {
-        let end = offset.checked_add(len).ok_or(EFBIG)?;
-        // SAFETY: By the requirements above.
-        unsafe {
-            if !keep_size && end > bindings::i_size_read(inode) {
-                to_result(bindings::inode_newsize_ok(inode, end))?;
-            }
+        // SAFETY: The inode is valid and locked.
+        let grows = !keep_size && end > unsafe { bindings::i_size_read(inode) };
+        if grows {
+            // SAFETY: The inode is valid and locked.
+            to_result(unsafe { bindings::inode_newsize_ok(inode, end) })?;
         }
         let first = offset as u64 / bindings::PAGE_SIZE as u64;
-        let last = (end - 1) as u64 / bindings::PAGE_SIZE as u64;
-        // SAFETY: By the requirements above.
+        let last = (end as u64).saturating_sub(1) / bindings::PAGE_SIZE as u64;
+        // SAFETY: The inode is of `T`, and the caller holds a reference.
         let super_block = unsafe { Inode::<T>::from_raw(inode) }.super_block();
-        if T::limit(super_block).is_some_and(|limit| last - first >= limit) {
+        let limit = T::limit(super_block).unwrap_or(u64::MAX).min(memory());
+        if last.saturating_sub(first) >= limit {
             return Err(ENOSPC);
         }
-        // What is new, as ranges of pages.
-        let mut new: KVec<(u64, u64)> = KVec::new();
+        // The ranges of pages that are new.
+        let mut new: KVVec<(u64, u64)> = KVVec::new();
         for index in first..=last {
-            let reserved = new
-                .reserve(1, GFP_KERNEL)
-                .map_err(Error::from)
-                .and_then(|()| {
-                    // SAFETY: By the requirements above; this asks about the current task.
-                    unsafe {
-                        if bindings::signal_pending(bindings::get_current()) != 0 {
-                            return Err(EINTR);
-                        }
-                        Self::reserve_page(inode, index)
-                    }
-                });
-            match reserved {
-                Ok(false) => {}
-                Ok(true) => match new.last_mut() {
-                    Some(range) if range.1 + 1 == index => range.1 = index,
-                    _ => new.push((index, index), GFP_KERNEL)?,
-                },
-                Err(error) => {
-                    for index in new.iter().flat_map(|range| range.0..=range.1) {
-                        // SAFETY: By the requirements above.
-                        unsafe { Self::give_back(inode, index) };
-                    }
-                    return Err(error);
+            // SAFETY: The inode is of `T` and locked.
+            if let Err(error) = unsafe { Self::allocate_page(inode, index, &mut new) } {
+                for index in new.iter().flat_map(|(first, last)| *first..=*last) {
+                    // SAFETY: The inode is of `T`.
+                    unsafe { Self::remove_page(inode, index) };
                 }
+                return Err(error);
             }
         }
-        // SAFETY: By the requirements above.
-        unsafe {
-            if !keep_size && end > bindings::i_size_read(inode) {
-                bindings::i_size_write(inode, end);
-            }
+        if grows {
+            // SAFETY: The inode is valid and locked.
+            unsafe { bindings::i_size_write(inode, end) };
         }
         Ok(())
     }
 
-    /// Reserves a page; the answer is whether it is new.
+    /// Allocates a page, and adds it to `new` if it was not in the page cache before.
     ///
     /// # Safety
     ///
-    /// `inode` must be of `T`.
-    unsafe fn reserve_page(inode: *mut bindings::inode, index: u64) -> Result<bool> {
-        // SAFETY: By the requirements above.
-        unsafe { Self::with_folio(inode, index, |folio| Self::charge(folio, Content::Reserved)) }
-    }
-
-    /// Gives back a page that was reserved, unless it was written to meanwhile through a mapping.
-    ///
-    /// # Safety
-    ///
-    /// `inode` must be of `T`.
-    unsafe fn give_back(inode: *mut bindings::inode, index: u64) {
-        // A page that is not there any more has been given back.
-        //
-        // SAFETY: By the requirements above.
-        let _ = unsafe {
-            Self::with_folio(inode, index, |folio| {
-                let private = bindings::folio_get_private(folio);
-                if private as usize == Content::Reserved as usize {
-                    Self::uncharge(folio);
-                }
-                Ok(())
-            })
-        };
-    }
-
-    /// Calls a function with a folio, locked and up to date.
-    ///
-    /// # Safety
-    ///
-    /// `inode` must be of `T`.
-    unsafe fn with_folio<R>(
+    /// `inode` must be of `T` and locked for writing.
+    unsafe fn allocate_page(
         inode: *mut bindings::inode,
         index: u64,
-        f: impl FnOnce(*mut bindings::folio) -> Result<R>,
-    ) -> Result<R> {
-        // SAFETY: By the requirements above. The reference to the folio is given back.
-        unsafe {
-            let mapping = (*inode).i_mapping;
-            let folio = from_err_ptr(bindings::read_cache_folio(
-                mapping,
-                index as usize,
-                None,
-                core::ptr::null_mut(),
-            ))?;
-            bindings::folio_lock(folio);
-            let result = if bindings::folio_mapping(folio) == mapping {
-                f(folio)
-            } else {
-                // The inode is locked, so this is no truncation.
-                Err(EAGAIN)
-            };
-            bindings::folio_unlock(folio);
-            bindings::folio_put(folio);
-            result
+        new: &mut KVVec<(u64, u64)>,
+    ) -> Result {
+        // SAFETY: The current task can sleep.
+        unsafe { bindings::cond_resched() };
+        // SAFETY: The function reads the flags of the current task.
+        if unsafe { bindings::signal_pending(bindings::get_current()) } != 0 {
+            return Err(EINTR);
         }
+        // SAFETY: The inode is valid, and so is its mapping.
+        let (mapping, present) = unsafe {
+            let mapping = (*inode).i_mapping;
+            (mapping, has_page(mapping, index as usize))
+        };
+        if present {
+            return Ok(());
+        }
+        new.reserve(1, GFP_KERNEL)?;
+        // SAFETY: The mapping is valid. `->read_folio()` does not use the file.
+        let folio = from_err_ptr(unsafe {
+            bindings::read_cache_folio(mapping, index as usize, None, core::ptr::null_mut())
+        })?;
+        // SAFETY: `read_cache_folio()` returned a reference, which is dropped here. The folio stays:
+        // it is truncated with the inode locked only, and the mapping is unevictable.
+        unsafe { bindings::folio_put(folio) };
+        match new.last_mut() {
+            Some((_, last)) if last.saturating_add(1) == index => *last = index,
+            _ => new.push((index, index), GFP_KERNEL)?,
+        }
+        Ok(())
+    }
+
+    /// Removes a page that contains zeroes only.
+    ///
+    /// A page that was written through a mapping meanwhile stays.
+    ///
+    /// # Safety
+    ///
+    /// `inode` must be of `T`.
+    unsafe fn remove_page(inode: *mut bindings::inode, index: u64) {
+        // SAFETY: The inode is valid, and so is its mapping.
+        let (mapping, folio) = unsafe {
+            let mapping = (*inode).i_mapping;
+            (
+                mapping,
+                bindings::filemap_get_folio(mapping, index as usize),
+            )
+        };
+        let Ok(folio) = from_err_ptr(folio) else {
+            return;
+        };
+        // SAFETY: `filemap_get_folio()` returned a reference.
+        unsafe { bindings::folio_lock(folio) };
+        // SAFETY: The folio is locked, so its mapping and its private data do not change.
+        let zeroes = unsafe {
+            bindings::folio_mapping(folio) == mapping
+                && bindings::folio_get_private(folio).addr() == Content::Zeroes as usize
+        };
+        if zeroes {
+            // SAFETY: The folio is locked and in the mapping of a regular file in memory. It becomes
+            // writable through a mapping after `page_mkwrite()` has locked it only.
+            unsafe { remove_locked(mapping, folio) };
+        }
+        // SAFETY: The folio was locked above.
+        unsafe { bindings::folio_unlock(folio) };
+        // SAFETY: `filemap_get_folio()` returned a reference, which is dropped here.
+        unsafe { bindings::folio_put(folio) };
     }
 }

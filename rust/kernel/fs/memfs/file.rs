@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Regular files whose contents are in the page cache, and nowhere else.
+//! Regular files in memory.
 //!
-//! The functions are C's for the most part: `ram_aops`, and the generic ones for reading, writing
-//! and mapping. What is added is a budget: each page that has contents was charged to the
-//! superblock before, and is taken off when the page goes. The mark for it is the folio's private
-//! data. So these are the same:
+//! The file operations and the address space operations are mostly those of ramfs. These parts are
+//! added:
 //!
-//! - the folio has private data;
-//! - it is charged, and counted in the inode's blocks;
-//! - it was written to or reserved, and only truncation takes it away.
-//!
-//! Pages that were only read, where a file has a hole, are zeroes that are not charged, and which
-//! the kernel takes back when it needs the memory.
+//! - Each folio in the page cache is charged to the superblock and counted in `i_blocks`. Its
+//!   private data is a [`Content`].
+//! - `read()` copies zeroes for a hole and does not allocate a page. A page fault on a hole
+//!   allocates and charges one.
+//! - As in ramfs, the mapping is unevictable: reclaim does not scan the folios.
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
@@ -20,59 +17,161 @@ use super::MemFileSystem;
 use crate::{
     bindings,
     error::{
+        from_err_ptr,
         from_result,
         to_result, //
     },
     fs::{
-        file_ops::io_error,
-        inode::Inode, //
+        dentry::Name,
+        file_ops::{
+            io_error,
+            FileOperations,
+            FileVTable, //
+        },
+        inode::Inode,
+        inode_ops::{
+            InodeOperations,
+            InodeVTable, //
+        },
+        mode::Mode,
+        new_inode::{
+            New,
+            NewOwner, //
+        },
     },
     prelude::*, //
 };
 use core::marker::PhantomData;
 
-/// What a page that is charged has, in its folio's private data.
+impl<T: MemFileSystem> New<T> {
+    /// Creates a regular file with the permission bits of `mode`, whose contents are in memory.
+    ///
+    /// `name` is [`None`] for a file of [`Tmpfile::finish`](crate::fs::dentry::Tmpfile::finish).
+    ///
+    /// # Errors
+    ///
+    /// See [`New`].
+    pub fn file<O: InodeOperations<FileSystem = T>>(
+        owner: &NewOwner<'_, T>,
+        name: Option<&Name>,
+        mode: Mode,
+        data: impl PinInit<T::InodeData, Error>,
+    ) -> Result<Self> {
+        let new = Self::regular(owner, name, mode, &InodeVTable::<O>::OTHER, data)?;
+        // SAFETY: The inode is valid and not visible to others.
+        unsafe {
+            init(
+                new.as_ptr(),
+                &MemfsVTable::<T>::FILE,
+                &MemfsVTable::<T>::MAPPING,
+            )
+        };
+        Ok(new)
+    }
+
+    /// Creates a regular file as [`New::file`] does, with the ioctls of `F`.
+    ///
+    /// `F` must implement [`ioctl()`](FileOperations::ioctl) only: another operation does not
+    /// compile, because the contents are in memory.
+    ///
+    /// # Errors
+    ///
+    /// See [`New`].
+    pub fn file_with_ioctl<O, F>(
+        owner: &NewOwner<'_, T>,
+        name: Option<&Name>,
+        mode: Mode,
+        data: impl PinInit<T::InodeData, Error>,
+    ) -> Result<Self>
+    where
+        O: InodeOperations<FileSystem = T>,
+        F: FileOperations<FileSystem = T>,
+    {
+        let new = Self::regular(owner, name, mode, &InodeVTable::<O>::OTHER, data)?;
+        let file = &WithIoctl::<T, F>::FILE;
+        // SAFETY: The inode is valid and not visible to others.
+        unsafe { init(new.as_ptr(), file, &MemfsVTable::<T>::MAPPING) };
+        Ok(new)
+    }
+}
+
+/// Sets the operations of a regular file in memory.
 ///
-/// Never zero: `filemap_migrate_folio()` moves no private data that is null to the page's new
-/// place, which would not count as charged then.
+/// # Safety
+///
+/// `inode` must be valid and not visible to others. The functions of the tables must accept it.
+unsafe fn init(
+    inode: *mut bindings::inode,
+    file: &'static bindings::file_operations,
+    mapping: &'static bindings::address_space_operations,
+) {
+    // SAFETY: The inode is valid and not visible to others, and so is its mapping.
+    unsafe {
+        (*inode).__bindgen_anon_3.i_fop = file;
+        (*(*inode).i_mapping).a_ops = mapping;
+    }
+    // SAFETY: The mapping of a valid inode is valid.
+    unsafe { bindings::mapping_set_unevictable((*inode).i_mapping) };
+}
+
+/// The private data of a folio, all of which are charged.
+///
+/// The values are not zero: `filemap_migrate_folio()` does not move private data that is null.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
 pub(super) enum Content {
-    /// Nothing but zeroes so far, by `fallocate()`.
-    Reserved = 1,
-    /// Contents.
-    Written = 2,
+    /// The folio contains zeroes: a page fault or `fallocate()` allocated it.
+    Zeroes = 1,
+    /// The folio was or may be written.
+    Data = 2,
 }
 
-/// C's tables for such files.
-pub(in crate::fs) struct MemfsVTable<T>(PhantomData<T>);
+/// The C tables of regular files in memory.
+pub(super) struct MemfsVTable<T>(PhantomData<T>);
+
+/// The C table of files with ioctls.
+struct WithIoctl<T, F>(PhantomData<(T, F)>);
+
+impl<T: MemFileSystem, F: FileOperations<FileSystem = T>> WithIoctl<T, F> {
+    const FILE: bindings::file_operations = {
+        assert!(
+            !F::HAS_READ && !F::HAS_WRITE && !F::HAS_ITERATE_SHARED,
+            "the contents of the file are in memory: only ioctl() can be implemented"
+        );
+        bindings::file_operations {
+            unlocked_ioctl: FileVTable::<F>::FILE.unlocked_ioctl,
+            #[cfg(CONFIG_COMPAT)]
+            compat_ioctl: FileVTable::<F>::FILE.compat_ioctl,
+            ..MemfsVTable::<T>::FILE
+        }
+    };
+}
 
 impl<T: MemFileSystem> MemfsVTable<T> {
-    pub(in crate::fs) const FILE: bindings::file_operations = bindings::file_operations {
+    const FILE: bindings::file_operations = bindings::file_operations {
         llseek: Some(llseek),
-        read_iter: Some(bindings::generic_file_read_iter),
+        read_iter: Some(read_iter),
         write_iter: Some(bindings::generic_file_write_iter),
         mmap_prepare: Some(Self::mmap_prepare),
         fsync: Some(bindings::noop_fsync),
-        splice_read: Some(bindings::filemap_splice_read),
+        splice_read: Some(bindings::copy_splice_read),
         splice_write: Some(bindings::iter_file_splice_write),
         fallocate: Some(Self::fallocate),
         setlease: Some(bindings::generic_setlease),
         ..pin_init::zeroed()
     };
 
-    pub(in crate::fs) const MAPPING: bindings::address_space_operations =
-        bindings::address_space_operations {
-            read_folio: Some(Self::read_folio),
-            write_begin: Some(Self::write_begin),
-            write_end: Some(Self::write_end),
-            dirty_folio: Some(bindings::noop_dirty_folio),
-            invalidate_folio: Some(Self::invalidate_folio),
-            release_folio: Some(Self::release_folio),
-            #[cfg(CONFIG_MIGRATION)]
-            migrate_folio: Some(bindings::filemap_migrate_folio),
-            ..pin_init::zeroed()
-        };
+    const MAPPING: bindings::address_space_operations = bindings::address_space_operations {
+        read_folio: Some(Self::read_folio),
+        write_begin: Some(Self::write_begin),
+        write_end: Some(Self::write_end),
+        dirty_folio: Some(bindings::noop_dirty_folio),
+        invalidate_folio: Some(Self::invalidate_folio),
+        release_folio: Some(Self::release_folio),
+        #[cfg(CONFIG_MIGRATION)]
+        migrate_folio: Some(bindings::filemap_migrate_folio),
+        ..pin_init::zeroed()
+    };
 
     const MEMORY: bindings::vm_operations_struct = bindings::vm_operations_struct {
         fault: Some(bindings::filemap_fault),
@@ -81,69 +180,94 @@ impl<T: MemFileSystem> MemfsVTable<T> {
         ..pin_init::zeroed()
     };
 
-    /// Charges a folio, if it is not charged yet; the answer is whether it was not.
+    /// Charges a folio that is not charged yet, and marks its content.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`MemFileSystem::charge`].
     ///
     /// # Safety
     ///
-    /// `folio` must be locked, and in the page cache of an inode of `T`, which has single pages
-    /// only.
-    pub(super) unsafe fn charge(folio: *mut bindings::folio, content: Content) -> Result<bool> {
-        // SAFETY: By the requirements above.
-        unsafe {
-            let private = content as usize as *mut c_void;
-            if bindings::folio_test_private(folio) {
-                if content == Content::Written {
-                    bindings::folio_change_private(folio, private);
-                }
-                return Ok(false);
+    /// `folio` must be locked, of one page, and in the page cache of an inode of `T`.
+    unsafe fn charge(folio: *mut bindings::folio, content: Content) -> Result {
+        let private = core::ptr::without_provenance_mut::<c_void>(content as usize);
+        // SAFETY: The folio is valid and locked, by the requirements of this function.
+        if unsafe { bindings::folio_test_private(folio) } {
+            if content == Content::Data {
+                // SAFETY: The folio is locked and has private data.
+                unsafe { bindings::folio_change_private(folio, private) };
             }
-            let host = bindings::folio_inode(folio);
-            let inode = Inode::<T>::from_raw(host);
-            T::charge(inode.super_block()).map_err(io_error)?;
-            bindings::inode_add_bytes(host, bindings::PAGE_SIZE as i64);
-            bindings::folio_attach_private(folio, private);
+            return Ok(());
         }
-        Ok(true)
+        // SAFETY: The folio is locked and in the page cache of an inode, by the requirements of this
+        // function, so its mapping does not change.
+        let host = unsafe { bindings::folio_inode(folio) };
+        // SAFETY: The inode is of `T`. It is valid while a folio of it is locked.
+        let inode = unsafe { Inode::<T>::from_raw(host) };
+        T::charge(inode.super_block()).map_err(io_error)?;
+        // SAFETY: The inode is valid.
+        unsafe { bindings::inode_add_bytes(host, bindings::PAGE_SIZE as i64) };
+        // SAFETY: The folio is locked and has no private data.
+        unsafe { bindings::folio_attach_private(folio, private) };
+        Ok(())
     }
 
-    /// Takes a folio off, if it is charged.
+    /// Uncharges a folio that is charged.
     ///
     /// # Safety
     ///
-    /// As for [`Self::charge`].
-    pub(super) unsafe fn uncharge(folio: *mut bindings::folio) {
-        // SAFETY: By the requirements above. While an inode is evicted its data and superblock are
-        // still there.
-        unsafe {
-            if bindings::folio_test_private(folio) {
-                let host = bindings::folio_inode(folio);
-                bindings::folio_detach_private(folio);
-                bindings::inode_sub_bytes(host, bindings::PAGE_SIZE as i64);
-                T::uncharge(Inode::<T>::from_raw(host).super_block());
-            }
+    /// As for [`Self::charge`]. The caller must remove the folio from the page cache before it
+    /// unlocks it, or leave it without contents.
+    unsafe fn uncharge(folio: *mut bindings::folio) {
+        // SAFETY: The folio is valid and locked, by the requirements of this function.
+        if !unsafe { bindings::folio_test_private(folio) } {
+            return;
         }
+        // SAFETY: The folio is locked and in the page cache of an inode.
+        let host = unsafe { bindings::folio_inode(folio) };
+        // SAFETY: The folio is locked and has private data.
+        unsafe { bindings::folio_detach_private(folio) };
+        // SAFETY: The inode is valid while a folio of it is locked.
+        unsafe { bindings::inode_sub_bytes(host, bindings::PAGE_SIZE as i64) };
+        // SAFETY: The inode is of `T`. It has its data and its superblock until all folios of it
+        // were removed: `destroy_inode()` is called after eviction.
+        T::uncharge(unsafe { Inode::<T>::from_raw(host) }.super_block());
     }
 
-    // What C promises, at each of these: pointers are valid for the call, and files, folios and
-    // mappings are of inodes of `T`, since the tables are only given to such inodes.
-
+    /// `->read_folio()`: called for a page fault on a hole and by `fallocate()`. The folio is locked;
+    /// this unlocks it.
+    ///
     /// # Safety
     ///
-    /// See above; `folio` must be locked.
+    /// `folio` must be locked, not up to date, of one page, and in the page cache of an inode of
+    /// `T`.
     unsafe extern "C" fn read_folio(
         file: *mut bindings::file,
         folio: *mut bindings::folio,
     ) -> c_int {
-        // SAFETY: By the requirements above; `ram_aops` is constant and has this function.
-        from_result(|| unsafe {
-            let read = bindings::ram_aops.read_folio.ok_or(EIO)?;
-            Ok(read(file, folio))
+        from_result(|| {
+            let read = bindings_ram_aops().read_folio.ok_or(EIO);
+            // SAFETY: `folio` is as `charge()` requires, by the requirements of this function.
+            let read = read
+                .and_then(|read| unsafe { Self::charge(folio, Content::Zeroes) }.map(|()| read));
+            match read {
+                // SAFETY: The folio is locked and not up to date. The function does not use `file`.
+                Ok(read) => Ok(unsafe { read(file, folio) }),
+                Err(error) => {
+                    // SAFETY: The folio is locked and not up to date.
+                    unsafe { bindings::folio_end_read(folio, false) };
+                    Err(error)
+                }
+            }
         })
     }
 
+    /// `->write_begin()`: called with the inode locked for writing. Returns a locked folio.
+    ///
     /// # Safety
     ///
-    /// See above; this starts a write of at most a page.
+    /// The pointers must be valid. `mapping` must be that of an inode of `T`, and the bytes to be
+    /// written must be in one page.
     unsafe extern "C" fn write_begin(
         kiocb: *const bindings::kiocb,
         mapping: *mut bindings::address_space,
@@ -153,26 +277,33 @@ impl<T: MemFileSystem> MemfsVTable<T> {
         fsdata: *mut *mut c_void,
     ) -> c_int {
         from_result(|| {
-            // SAFETY: By the requirements above. A folio that could not be charged stays what it
-            // was: a hole, or not up to date.
-            unsafe {
-                to_result(bindings::simple_write_begin(
-                    kiocb, mapping, pos, len, foliop, fsdata,
-                ))?;
-                let folio = *foliop;
-                if let Err(error) = Self::charge(folio, Content::Written) {
-                    bindings::folio_unlock(folio);
-                    bindings::folio_put(folio);
-                    return Err(error);
-                }
+            // SAFETY: The arguments are those of `->write_begin()`, which this is.
+            to_result(unsafe {
+                bindings::simple_write_begin(kiocb, mapping, pos, len, foliop, fsdata)
+            })?;
+            // SAFETY: `simple_write_begin()` succeeded, so it stored a folio.
+            let folio = unsafe { *foliop };
+            // SAFETY: The folio is locked and in `mapping`. Mappings of `T` have folios of one page.
+            if let Err(error) = unsafe { Self::charge(folio, Content::Data) } {
+                // SAFETY: The folio is in `mapping` and locked. It has no content, since it is not
+                // charged: the folio is new.
+                unsafe { remove_locked(mapping, folio) };
+                // SAFETY: `simple_write_begin()` locked the folio.
+                unsafe { bindings::folio_unlock(folio) };
+                // SAFETY: `simple_write_begin()` took a reference to the folio.
+                unsafe { bindings::folio_put(folio) };
+                return Err(error);
             }
             Ok(0)
         })
     }
 
+    /// `->write_end()`: called with the inode locked for writing. Unlocks the folio and drops the
+    /// reference.
+    ///
     /// # Safety
     ///
-    /// See above; `folio` must be what `write_begin` returned.
+    /// The arguments must be those of [`Self::write_begin`], and `folio` the one that it stored.
     unsafe extern "C" fn write_end(
         kiocb: *const bindings::kiocb,
         mapping: *mut bindings::address_space,
@@ -182,39 +313,47 @@ impl<T: MemFileSystem> MemfsVTable<T> {
         folio: *mut bindings::folio,
         fsdata: *mut c_void,
     ) -> c_int {
-        // SAFETY: By the requirements above; `ram_aops` is constant and has this function.
-        from_result(|| unsafe {
-            if copied == 0 && !bindings::folio_test_uptodate(folio) {
-                // Nothing was written to a page that had no contents: it has none still.
-                Self::uncharge(folio);
-                bindings::folio_unlock(folio);
-                bindings::folio_put(folio);
+        from_result(|| {
+            // SAFETY: The folio is locked.
+            if copied == 0 && !unsafe { bindings::folio_test_uptodate(folio) } {
+                // Nothing was copied to a new folio: it still has no content.
+                //
+                // SAFETY: The folio is in `mapping` and locked.
+                unsafe { remove_locked(mapping, folio) };
+                // SAFETY: `write_begin()` locked the folio.
+                unsafe { bindings::folio_unlock(folio) };
+                // SAFETY: `write_begin()` took a reference to the folio.
+                unsafe { bindings::folio_put(folio) };
                 return Ok(0);
             }
-            let end = bindings::ram_aops.write_end.ok_or(EIO)?;
-            Ok(end(kiocb, mapping, pos, len, copied, folio, fsdata))
+            let write_end = bindings_ram_aops().write_end.ok_or(EIO)?;
+            // SAFETY: The arguments are those of `->write_end()`, which this is.
+            Ok(unsafe { write_end(kiocb, mapping, pos, len, copied, folio, fsdata) })
         })
     }
 
+    /// `->invalidate_folio()`: called before a folio is truncated, as a whole or in part.
+    ///
     /// # Safety
     ///
-    /// See above; `folio` must be locked.
+    /// `folio` must be locked and in the page cache of an inode of `T`.
     unsafe extern "C" fn invalidate_folio(
         folio: *mut bindings::folio,
         offset: usize,
         length: usize,
     ) {
-        // SAFETY: By the requirements above. A folio that goes in part stays.
-        unsafe {
-            if offset == 0 && length == bindings::folio_size(folio) {
-                Self::uncharge(folio);
-            }
+        // SAFETY: The folio is valid.
+        if offset == 0 && length == unsafe { bindings::folio_size(folio) } {
+            // SAFETY: The folio is as `charge()` requires. The caller removes it.
+            unsafe { Self::uncharge(folio) };
         }
     }
 
+    /// `->release_folio()`: called to evict a folio. The page cache has the only copy.
+    ///
     /// # Safety
     ///
-    /// None: contents are not given up for memory.
+    /// None.
     unsafe extern "C" fn release_folio(
         _folio: *mut bindings::folio,
         _gfp: bindings::gfp_t,
@@ -222,75 +361,205 @@ impl<T: MemFileSystem> MemfsVTable<T> {
         false
     }
 
+    /// `->mmap_prepare()`: called with `mmap_lock` held.
+    ///
     /// # Safety
     ///
-    /// See above; the caller must have `area` for itself.
+    /// `area` must be valid, and no other task must use it.
     unsafe extern "C" fn mmap_prepare(area: *mut bindings::vm_area_desc) -> c_int {
         from_result(|| {
-            // SAFETY: By the requirements above.
-            unsafe {
-                to_result(bindings::generic_file_mmap_prepare(area))?;
-                (*area).vm_ops = &Self::MEMORY;
-            }
+            // SAFETY: `area` is valid.
+            to_result(unsafe { bindings::generic_file_mmap_prepare(area) })?;
+            // SAFETY: `area` is valid and not used by others. The table is static, and its functions
+            // accept mappings of files of `T`.
+            unsafe { (*area).vm_ops = &Self::MEMORY };
             Ok(0)
         })
     }
 
-    /// Charges a page that is about to be written to by way of a mapping.
+    /// `->page_mkwrite()`: called before a page becomes writable in a shared mapping.
     ///
     /// # Safety
     ///
-    /// See above; `fault` must be a write fault on a page of the file.
+    /// `fault` must be a write fault on a page of a file of `T`.
     unsafe extern "C" fn page_mkwrite(fault: *mut bindings::vm_fault) -> bindings::vm_fault_t {
-        // SAFETY: By the requirements above. A folio that was truncated meanwhile has no mapping;
-        // `filemap_page_mkwrite()` looks for that again.
-        unsafe {
-            let folio = bindings::page_folio((*fault).page);
-            bindings::folio_lock(folio);
-            let charged = if bindings::folio_mapping(folio).is_null() {
-                Ok(())
-            } else {
-                Self::charge(folio, Content::Written).map(|_new| ())
-            };
-            bindings::folio_unlock(folio);
-            match charged {
-                Ok(()) => bindings::filemap_page_mkwrite(fault),
-                Err(_) => bindings::vm_fault_reason_VM_FAULT_SIGBUS as bindings::vm_fault_t,
-            }
+        // SAFETY: A write fault has a page, and holds a reference to it.
+        let folio = unsafe { bindings::page_folio((*fault).page) };
+        // SAFETY: The folio is valid.
+        unsafe { bindings::folio_lock(folio) };
+        // SAFETY: The folio is locked.
+        let charged = if unsafe { bindings::folio_mapping(folio) }.is_null() {
+            // The folio was truncated. `filemap_page_mkwrite()` checks for it again.
+            Ok(())
+        } else {
+            // SAFETY: The folio is locked, of one page, and in the page cache of an inode of `T`.
+            unsafe { Self::charge(folio, Content::Data) }
+        };
+        // SAFETY: The folio was locked above.
+        unsafe { bindings::folio_unlock(folio) };
+        match charged {
+            // SAFETY: `fault` is a write fault, by the requirements of this function.
+            Ok(()) => unsafe { bindings::filemap_page_mkwrite(fault) },
+            Err(_) => bindings::vm_fault_reason_VM_FAULT_SIGBUS as bindings::vm_fault_t,
         }
     }
 }
 
-/// Goes to a place in a file; `SEEK_DATA` and `SEEK_HOLE` go by what is in the page cache.
-///
-/// Mirrors `shmem_file_llseek()`. It is not generic, since C does not export what it calls.
+/// Returns the address space operations of ramfs.
+#[inline(always)]
+fn bindings_ram_aops() -> &'static bindings::address_space_operations {
+    // SAFETY: The table is constant.
+    unsafe { &*(&raw const bindings::ram_aops) }
+}
+
+/// Removes a folio from the page cache. This calls `->invalidate_folio()`.
 ///
 /// # Safety
 ///
-/// `file` must be valid, and its contents be in memory.
+/// `folio` must be locked and in `mapping`, which must be that of a regular file in memory.
+pub(super) unsafe fn remove_locked(
+    mapping: *mut bindings::address_space,
+    folio: *mut bindings::folio,
+) {
+    // SAFETY: The folio is locked and in `mapping`, by the requirements of this function. The
+    // function fails for other files than regular ones only.
+    unsafe { bindings::generic_error_remove_folio(mapping, folio) };
+}
+
+/// Checks whether a page is in the page cache.
+///
+/// # Safety
+///
+/// `mapping` must be valid.
+#[inline(always)]
+pub(super) unsafe fn has_page(mapping: *mut bindings::address_space, index: usize) -> bool {
+    // SAFETY: `mapping` is valid, by the requirements of this function.
+    match from_err_ptr(unsafe { bindings::filemap_get_folio(mapping, index) }) {
+        Ok(folio) => {
+            // SAFETY: `filemap_get_folio()` returned a reference, which is dropped here.
+            unsafe { bindings::folio_put(folio) };
+            true
+        }
+        Err(_) => false,
+    }
+}
+
+/// `->read_iter()`: reads through the page cache, and copies zeroes for holes.
+///
+/// # Safety
+///
+/// `kiocb` and `iter` must be valid and not used by another task. The file must be a regular file
+/// in memory.
+unsafe extern "C" fn read_iter(
+    kiocb: *mut bindings::kiocb,
+    iter: *mut bindings::iov_iter,
+) -> isize {
+    // SAFETY: `kiocb` is valid and has an open file.
+    let mapping = unsafe { (*(*kiocb).ki_filp).f_mapping };
+    // SAFETY: An open file holds its inode, whose mapping this is.
+    let (size, pages) = unsafe { (bindings::i_size_read((*mapping).host), (*mapping).nrpages) };
+    if (size as u64).div_ceil(bindings::PAGE_SIZE as u64) <= pages as u64 {
+        // There are no holes, unless `fallocate()` allocated as many pages beyond the end.
+        //
+        // SAFETY: The arguments are those of `->read_iter()`, which this is.
+        return unsafe { bindings::generic_file_read_iter(kiocb, iter) };
+    }
+    let mut total: isize = 0;
+    loop {
+        // SAFETY: `kiocb` and `iter` are valid and not used by another task, and `mapping` is valid.
+        let read = unsafe { read_page(kiocb, iter, mapping) };
+        if read <= 0 {
+            return if total == 0 { read } else { total };
+        }
+        // The sum is at most the length of `iter`, which is at most `MAX_RW_COUNT`.
+        total = total.saturating_add(read);
+        // SAFETY: The current task can sleep.
+        if unsafe { bindings::fatal_signal_pending(bindings::get_current()) } != 0 {
+            return total;
+        }
+    }
+}
+
+/// Reads at most one page at the position of `kiocb`. Returns the number of bytes, or an error.
+///
+/// # Safety
+///
+/// As for [`read_iter`]; `mapping` must be that of the file.
+unsafe fn read_page(
+    kiocb: *mut bindings::kiocb,
+    iter: *mut bindings::iov_iter,
+    mapping: *mut bindings::address_space,
+) -> isize {
+    // SAFETY: `kiocb` is valid, and so is the host of the mapping of its open file.
+    let (pos, size) = unsafe { ((*kiocb).ki_pos, bindings::i_size_read((*mapping).host)) };
+    // SAFETY: `iter` is valid.
+    let count = unsafe { bindings::iov_iter_count(iter) };
+    let left = usize::try_from(size.saturating_sub(pos).max(0)).unwrap_or(usize::MAX);
+    let offset = (pos as u64 % bindings::PAGE_SIZE as u64) as usize;
+    let length = count.min(left).min(bindings::PAGE_SIZE - offset);
+    if length == 0 {
+        return 0;
+    }
+    let index = (pos as u64 / bindings::PAGE_SIZE as u64) as usize;
+    // SAFETY: `mapping` is valid.
+    if unsafe { has_page(mapping, index) } {
+        // SAFETY: `iter` is valid and not used by another task.
+        unsafe { bindings::iov_iter_truncate(iter, length as u64) };
+        // SAFETY: The arguments are those of `->read_iter()`.
+        let read = unsafe { bindings::generic_file_read_iter(kiocb, iter) };
+        let rest = count.saturating_sub(usize::try_from(read).unwrap_or(0));
+        // SAFETY: `iter` has `rest` bytes left: it had `count` bytes, and `read` bytes were used.
+        unsafe { bindings::iov_iter_reexpand(iter, rest) };
+        return read;
+    }
+    // SAFETY: `iter` is valid and not used by another task, and has room for `length` bytes.
+    let read = unsafe { bindings::iov_iter_zero(length, iter) };
+    if read == 0 {
+        return EFAULT.to_errno() as isize;
+    }
+    // SAFETY: `kiocb` is valid and not used by another task.
+    unsafe { (*kiocb).ki_pos = pos.saturating_add(read as i64) };
+    // SAFETY: `kiocb` has an open file.
+    unsafe { bindings::file_accessed((*kiocb).ki_filp) };
+    read as isize
+}
+
+/// `->llseek()`: `SEEK_DATA` and `SEEK_HOLE` search the page cache.
+///
+/// Mirrors `shmem_file_llseek()`. Not generic: C does not export what it calls.
+///
+/// # Safety
+///
+/// `file` must be an open regular file in memory.
 unsafe extern "C" fn llseek(
     file: *mut bindings::file,
     offset: bindings::loff_t,
     whence: c_int,
 ) -> bindings::loff_t {
-    let most = bindings::MAX_LFS_FILESIZE;
-    // SAFETY: By the requirements above.
-    unsafe {
-        let (inode, mapping) = ((*file).f_inode, (*file).f_mapping);
-        if whence != bindings::SEEK_DATA as c_int && whence != bindings::SEEK_HOLE as c_int {
-            let size = bindings::i_size_read(inode);
-            return bindings::generic_file_llseek_size(file, offset, whence, most, size);
-        }
-        if offset < 0 {
-            return ENXIO.to_errno().into();
-        }
-        bindings::inode_lock(inode);
-        let size = bindings::i_size_read(inode);
-        let mut place = bindings::mapping_seek_hole_data(mapping, offset, size, whence);
-        if place >= 0 {
-            place = bindings::vfs_setpos(file, place, most);
-        }
-        bindings::inode_unlock(inode);
-        place
+    let max = bindings::MAX_LFS_FILESIZE;
+    // SAFETY: `file` is open, so it holds its inode.
+    let (inode, mapping) = unsafe { ((*file).f_inode, (*file).f_mapping) };
+    if whence != bindings::SEEK_DATA as c_int && whence != bindings::SEEK_HOLE as c_int {
+        // SAFETY: The inode is valid.
+        let size = unsafe { bindings::i_size_read(inode) };
+        // SAFETY: `file` is open.
+        return unsafe { bindings::generic_file_llseek_size(file, offset, whence, max, size) };
     }
+    if offset < 0 {
+        return ENXIO.to_errno().into();
+    }
+    // SAFETY: The inode is valid.
+    unsafe { bindings::inode_lock(inode) };
+    // SAFETY: The inode is valid and locked, and `mapping` is its mapping.
+    let mut pos = unsafe {
+        let size = bindings::i_size_read(inode);
+        bindings::mapping_seek_hole_data(mapping, offset, size, whence)
+    };
+    if pos >= 0 {
+        // SAFETY: `file` is open.
+        pos = unsafe { bindings::vfs_setpos(file, pos, max) };
+    }
+    // SAFETY: The inode was locked above.
+    unsafe { bindings::inode_unlock(inode) };
+    pos
 }

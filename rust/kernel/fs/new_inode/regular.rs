@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Regular files that are being made, by where their contents are.
+//! New regular files.
+//!
+//! `New::file()`, for files whose contents are in memory, is in
+//! [`memfs`](crate::fs::memfs).
 
 use super::{
     New,
@@ -23,18 +26,14 @@ use crate::{
             InodeOperations,
             InodeVTable, //
         },
-        memfs::{
-            file::MemfsVTable,
-            MemFileSystem, //
-        },
         mode::Mode, //
     },
     prelude::*, //
 };
 
 impl<T: FileSystem> New<T> {
-    /// A regular file that cannot be opened yet.
-    fn regular(
+    /// Creates a regular file without file operations and address space operations.
+    pub(in crate::fs) fn regular(
         owner: &NewOwner<'_, T>,
         name: Option<&Name>,
         mode: Mode,
@@ -43,42 +42,18 @@ impl<T: FileSystem> New<T> {
     ) -> Result<Self> {
         let mode = mode.without(Mode::S_IFMT).with(Mode::S_IFREG);
         let new = Self::in_directory(owner, name, mode, data)?;
-        // SAFETY: Nobody else knows the inode. The table is static, and one for inodes of `T`.
-        unsafe { (*new.inode.as_ptr()).i_op = operations };
+        // SAFETY: The inode is valid and not visible to others. The callers pass a table whose
+        // functions accept inodes of `T`.
+        unsafe { (*new.as_ptr()).i_op = operations };
         Ok(new)
     }
 
-    /// Makes a regular file with the permissions of `mode`, whose contents are in memory.
+    /// Creates a regular file with the permission bits of `mode`, whose contents `F` reads and
+    /// writes.
     ///
-    /// One without a name is for [`Tmpfile::finish`](crate::fs::dentry::Tmpfile::finish).
-    ///
-    /// # Errors
-    ///
-    /// See [`New`].
-    pub fn file<O: InodeOperations<FileSystem = T>>(
-        owner: &NewOwner<'_, T>,
-        name: Option<&Name>,
-        mode: Mode,
-        data: impl PinInit<T::InodeData, Error>,
-    ) -> Result<Self>
-    where
-        T: MemFileSystem,
-    {
-        let operations = &InodeVTable::<O>::OTHER;
-        let new = Self::regular(owner, name, mode, operations, data)?;
-        let inode = new.inode.as_ptr();
-        // SAFETY: Nobody else knows the inode. The tables are static, and made for inodes of `T`.
-        unsafe {
-            (*inode).__bindgen_anon_3.i_fop = &MemfsVTable::<T>::FILE;
-            (*(*inode).i_mapping).a_ops = &MemfsVTable::<T>::MAPPING;
-        }
-        Ok(new)
-    }
-
-    /// Makes a regular file with the permissions of `mode`, whose open files are those of `F`.
-    ///
-    /// Its size stays 0, whoever truncates it, and nothing of it is in the page cache, so it cannot be
-    /// mapped.
+    /// The contents are not in the page cache, so the file cannot be mapped. The size is 0 until
+    /// [`New::with_size`] or [`Locked::set_size`](crate::fs::inode::Locked::set_size) sets it.
+    /// `O_TRUNC` succeeds and does not change the size.
     ///
     /// # Errors
     ///
@@ -93,19 +68,40 @@ impl<T: FileSystem> New<T> {
         O: InodeOperations<FileSystem = T>,
         F: FileOperations<FileSystem = T>,
     {
-        let operations = &InodeVTable::<O>::NO_SIZE;
+        let operations = &InodeVTable::<O>::NO_TRUNCATE;
         let new = Self::regular(owner, Some(name), mode, operations, data)?;
-        // SAFETY: Nobody else knows the inode. The table is static, and made for inodes of `T`.
-        unsafe { (*new.inode.as_ptr()).__bindgen_anon_3.i_fop = &FileVTable::<F>::FILE };
+        // SAFETY: The inode is valid and not visible to others. The table is static, and its
+        // functions accept files of `T`.
+        unsafe { (*new.as_ptr()).__bindgen_anon_3.i_fop = &FileVTable::<F>::FILE };
         Ok(new)
     }
 
-    /// Makes a regular file of `size` bytes with the permissions of `mode`, which can be read and
-    /// mapped, and whose pages come from `A`. Nobody may truncate it.
+    /// Sets the size of a regular file.
     ///
     /// # Errors
     ///
-    /// See [`New`]; [`EFBIG`] if no file of the filesystem can be that large.
+    /// [`EINVAL`] if the inode is not a regular file, [`EFBIG`] if the size is greater than
+    /// `s_maxbytes`.
+    pub fn with_size(self, size: u64) -> Result<Self> {
+        if !self.mode().is_reg() {
+            return Err(EINVAL);
+        }
+        let size = i64::try_from(size).map_err(|_| EFBIG)?;
+        // SAFETY: The inode and its superblock are valid, and `s_maxbytes` does not change.
+        if size > unsafe { (*(*self.as_ptr()).i_sb).s_maxbytes } {
+            return Err(EFBIG);
+        }
+        // SAFETY: The inode is valid and not visible to others.
+        unsafe { bindings::i_size_write(self.as_ptr(), size) };
+        Ok(self)
+    }
+
+    /// Creates a regular file of `size` bytes with the permission bits of `mode`, whose pages `A`
+    /// reads. It can be mapped, and cannot be truncated.
+    ///
+    /// # Errors
+    ///
+    /// See [`New`]; [`EFBIG`] if `size` is greater than `s_maxbytes`.
     pub fn read_only_file<O, A>(
         owner: &NewOwner<'_, T>,
         name: &Name,
@@ -117,17 +113,12 @@ impl<T: FileSystem> New<T> {
         O: InodeOperations<FileSystem = T>,
         A: AddressSpaceOperations<FileSystem = T>,
     {
-        let size = i64::try_from(size).map_err(|_| EFBIG)?;
-        // SAFETY: The superblock is valid, and the number does not change.
-        if size > unsafe { (*owner.dir.super_block().as_ptr()).s_maxbytes } {
-            return Err(EFBIG);
-        }
         let operations = &InodeVTable::<O>::FIXED_SIZE;
-        let new = Self::regular(owner, Some(name), mode, operations, data)?;
-        let inode = new.inode.as_ptr();
-        // SAFETY: Nobody else knows the inode. The tables are static, and made for inodes of `T`.
+        let new = Self::regular(owner, Some(name), mode, operations, data)?.with_size(size)?;
+        let inode = new.as_ptr();
+        // SAFETY: The inode is valid and not visible to others, and so is its mapping. The tables
+        // are static, and their functions accept inodes of `T`.
         unsafe {
-            bindings::i_size_write(inode, size);
             (*inode).__bindgen_anon_3.i_fop = &raw const bindings::generic_ro_fops;
             (*(*inode).i_mapping).a_ops = &AddressSpaceVTable::<A>::TABLE;
         }

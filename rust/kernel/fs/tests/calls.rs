@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the VFS is asked to do in tests.
+//! Calls of the VFS in tests.
 
 use super::TestFs;
 use crate::{
@@ -18,10 +18,10 @@ use crate::{
 };
 use core::mem::MaybeUninit;
 
-/// Memory for a registration, static as lockdep wants it.
+/// The memory of the registration. Lockdep requires static memory for its keys.
 static mut REGISTRATION: MaybeUninit<Registration<TestFs>> = MaybeUninit::uninit();
 
-/// Does something while the filesystem is registered.
+/// Calls a function while the filesystem is registered.
 pub(super) fn registered<R>(
     f: impl FnOnce(*mut bindings::file_system_type) -> Result<R>,
 ) -> Result<R> {
@@ -37,7 +37,7 @@ pub(super) fn registered<R>(
     }
 }
 
-/// Does something while the filesystem is registered and mounted, by the kernel itself.
+/// Calls a function while the filesystem is registered and mounted by the kernel.
 pub(super) fn mounted<R>(
     options: Option<&'static CStr>,
     f: impl FnOnce(*mut bindings::vfsmount) -> R,
@@ -53,9 +53,9 @@ pub(super) fn mounted<R>(
         }
         None => core::ptr::null_mut(),
     };
-    // SAFETY: It is registered; `data` is null or a string that may be written to.
+    // SAFETY: The type is registered. `data` is null or a string that may be written.
     registered(|fs_type| unsafe {
-        // What mount(2) calls MS_POSIXACL: it is not for whoever mounts to say.
+        // `MS_POSIXACL` of mount(2), which must not have an effect.
         let flags = (bindings::SB_KERNMOUNT | bindings::SB_POSIXACL) as c_int;
         let mount = from_err_ptr(bindings::vfs_kern_mount(
             fs_type,
@@ -69,13 +69,13 @@ pub(super) fn mounted<R>(
     })
 }
 
-/// Makes a directory in the root of a mount.
+/// Creates a directory in the root directory of a mount.
 ///
 /// # Safety
 ///
 /// `mount` must be a mount of the filesystem.
 pub(super) unsafe fn make_directory(mount: *mut bindings::vfsmount, name: &CStr) -> Result {
-    // SAFETY: By the requirements above.
+    // SAFETY: `mount` is a mount of the filesystem, by the requirements of this function.
     unsafe {
         let root = (*mount).mnt_root;
         let name = from_err_ptr(bindings::simple_start_creating(root, name.as_char_ptr()))?;
@@ -87,7 +87,7 @@ pub(super) unsafe fn make_directory(mount: *mut bindings::vfsmount, name: &CStr)
     }
 }
 
-/// Makes something in the root of a mount, by a call that is given the dentry.
+/// Calls a function with a negative dentry in the root directory of a mount.
 ///
 /// # Safety
 ///
@@ -97,7 +97,7 @@ unsafe fn make(
     name: &CStr,
     call: impl FnOnce(*mut bindings::dentry) -> c_int,
 ) -> Result {
-    // SAFETY: By the requirements above.
+    // SAFETY: `mount` is a mount of the filesystem, by the requirements of this function.
     unsafe {
         let root = (*mount).mnt_root;
         let name = from_err_ptr(bindings::simple_start_creating(root, name.as_char_ptr()))?;
@@ -107,7 +107,7 @@ unsafe fn make(
     }
 }
 
-/// Makes a device or a pipe in the root of a mount.
+/// Creates a device or a named pipe in the root directory of a mount.
 ///
 /// # Safety
 ///
@@ -119,7 +119,7 @@ pub(super) unsafe fn make_special(
     device: u32,
 ) -> Result {
     let mode = (kind | 0o600) as bindings::umode_t;
-    // SAFETY: By the requirements above; the dentry is in the root.
+    // SAFETY: `mount` is a mount of the filesystem, and the dentry is in its root directory.
     let call = |dentry| unsafe {
         let (idmap, dir) = (
             &raw mut bindings::nop_mnt_idmap,
@@ -127,11 +127,11 @@ pub(super) unsafe fn make_special(
         );
         bindings::vfs_mknod(idmap, dir, dentry, mode, device, core::ptr::null_mut())
     };
-    // SAFETY: By the requirements above.
+    // SAFETY: `mount` is a mount of the filesystem, by the requirements of this function.
     unsafe { make(mount, name, call) }
 }
 
-/// Makes a file in the root of a mount.
+/// Creates a regular file in the root directory of a mount.
 ///
 /// # Safety
 ///
@@ -142,18 +142,17 @@ pub(super) unsafe fn make_file(mount: *mut bindings::vfsmount, name: &CStr) -> R
         let idmap = &raw mut bindings::nop_mnt_idmap;
         bindings::vfs_create(idmap, dentry, 0o600, core::ptr::null_mut())
     };
-    // SAFETY: By the requirements above.
+    // SAFETY: `mount` is a mount of the filesystem, by the requirements of this function.
     unsafe { make(mount, name, call) }
 }
 
-/// Calls the operation that makes a directory as the VFS would for a caller who has no name in the
-/// filesystem, if it did not look for that itself.
+/// Calls `->mkdir()` with an idmap that does not map the ids of the caller. The VFS would fail before.
 ///
 /// # Safety
 ///
 /// `mount` must be a mount of the filesystem.
 pub(super) unsafe fn make_unmapped(mount: *mut bindings::vfsmount, name: &CStr) -> Result {
-    // SAFETY: By the requirements above.
+    // SAFETY: `mount` is a mount of the filesystem, by the requirements of this function.
     unsafe {
         let root = (*mount).mnt_root;
         let dir = (*root).d_inode;
@@ -167,7 +166,7 @@ pub(super) unsafe fn make_unmapped(mount: *mut bindings::vfsmount, name: &CStr) 
     }
 }
 
-/// Finds a name in a directory; the answer is a reference, or null.
+/// Looks a name up in a directory, and returns a reference to the dentry, or null.
 ///
 /// # Safety
 ///
@@ -176,7 +175,7 @@ pub(super) unsafe fn find(dir: *mut bindings::dentry, name: &CStr) -> *mut bindi
     let mut text: bindings::qstr = pin_init::zeroed();
     text.name = name.as_char_ptr().cast();
     text.__bindgen_anon_1.__bindgen_anon_1.len = name.count_bytes() as u32;
-    // SAFETY: By the requirements above; all names are in the dentry cache.
+    // SAFETY: `dir` is a directory of the filesystem, and `text` has the hash of the name.
     unsafe {
         let hash = bindings::full_name_hash(
             dir.cast(),
@@ -188,7 +187,7 @@ pub(super) unsafe fn find(dir: *mut bindings::dentry, name: &CStr) -> *mut bindi
     }
 }
 
-/// Does something with the root of a mount while its names stay what they are.
+/// Calls a function with the root directory of a mount, which is locked for writing.
 ///
 /// # Safety
 ///
@@ -197,10 +196,10 @@ unsafe fn in_root<R>(
     mount: *mut bindings::vfsmount,
     f: impl FnOnce(*mut bindings::dentry) -> R,
 ) -> R {
-    // SAFETY: By the requirements above.
+    // SAFETY: `mount` is a mount of the filesystem, by the requirements of this function.
     unsafe {
         let root = (*mount).mnt_root;
-        // As the VFS does: it locks what is in there, too.
+        // The VFS locks inodes in the directory afterwards.
         let parent = bindings::inode_i_mutex_lock_class_I_MUTEX_PARENT;
         bindings::inode_lock_nested((*root).d_inode, parent);
         let result = f(root);
@@ -209,7 +208,7 @@ unsafe fn in_root<R>(
     }
 }
 
-/// Gives something in the root of a mount the name of something else there.
+/// Renames in the root directory of a mount.
 ///
 /// # Safety
 ///
@@ -221,7 +220,8 @@ pub(super) unsafe fn rename(
     flags: u32,
 ) -> Result {
     let rename = |root| {
-        // SAFETY: By the requirements above, and what was found stays.
+        // SAFETY: `root` is the root directory of a mount of the filesystem and is locked, so that
+        // the dentries stay positive.
         unsafe {
             let (old, new) = (find(root, old), find(root, new));
             let result = if old.is_null() || new.is_null() {
@@ -243,18 +243,19 @@ pub(super) unsafe fn rename(
             result
         }
     };
-    // SAFETY: By the requirements above.
+    // SAFETY: `mount` is a mount of the filesystem, by the requirements of this function.
     unsafe { in_root(mount, rename) }
 }
 
-/// Removes what has a name in the root of a mount.
+/// Removes a name in the root directory of a mount.
 ///
 /// # Safety
 ///
 /// `mount` must be a mount of the filesystem.
 pub(super) unsafe fn remove(mount: *mut bindings::vfsmount, name: &CStr) -> Result {
     let remove = |root: *mut bindings::dentry| {
-        // SAFETY: By the requirements above, and what was found stays.
+        // SAFETY: `root` is the root directory of a mount of the filesystem and is locked, so that
+        // the dentries stay positive.
         unsafe {
             let found = find(root, name);
             if found.is_null() {
@@ -271,11 +272,11 @@ pub(super) unsafe fn remove(mount: *mut bindings::vfsmount, name: &CStr) -> Resu
             to_result(removed)
         }
     };
-    // SAFETY: By the requirements above.
+    // SAFETY: `mount` is a mount of the filesystem, by the requirements of this function.
     unsafe { in_root(mount, remove) }
 }
 
-/// Something in the root of a mount that is open.
+/// An open file.
 pub(super) struct Open(*mut bindings::file);
 
 /// An entry of a directory.
@@ -287,13 +288,13 @@ pub(super) struct Listed {
 }
 
 impl Listed {
-    /// What it is called, which may not be longer than there is room for.
+    /// Returns the name, or nothing if it does not fit.
     pub(super) fn name(&self) -> &[u8] {
         self.name.get(..self.length).unwrap_or(&[])
     }
 }
 
-/// Where entries go.
+/// The buffer of `getdents()`.
 #[repr(C)]
 struct List {
     context: bindings::dir_context,
@@ -302,13 +303,14 @@ struct List {
 }
 
 impl Open {
-    /// Opens it for reading, and for writing if it is no directory.
+    /// Opens a file for reading and writing, or a directory for reading.
     ///
     /// # Safety
     ///
-    /// `mount` must be a mount of the filesystem, and stay for as long as this.
+    /// `mount` must be a mount of the filesystem that stays mounted until the result is dropped.
     pub(super) unsafe fn new(mount: *mut bindings::vfsmount, name: &CStr) -> Result<Self> {
-        // SAFETY: By the requirements above; the current task has its credentials.
+        // SAFETY: `mount` is a mount of the filesystem, and `find()` returned a reference. The
+        // credentials are those of the current task.
         unsafe {
             let found = find((*mount).mnt_root, name);
             if found.is_null() {
@@ -329,7 +331,7 @@ impl Open {
         }
     }
 
-    /// Reads from a place; the answer is how much, and where the file goes on.
+    /// Reads from a position. Returns the number of bytes, and the position afterwards.
     pub(super) fn read(&self, from: i64, bytes: &mut [u8]) -> Result<(usize, i64)> {
         let mut position = from;
         let room = bytes.as_mut_ptr().cast();
@@ -338,7 +340,7 @@ impl Open {
         to_result(read.min(0) as c_int).map(|()| (read as usize, position))
     }
 
-    /// Writes to a place; the answer is as for [`Self::read`].
+    /// Writes to a position. Returns the number of bytes, and the position afterwards.
     pub(super) fn write(&self, to: i64, bytes: &[u8]) -> Result<(usize, i64)> {
         let mut position = to;
         let from = bytes.as_ptr().cast();
@@ -348,7 +350,7 @@ impl Open {
         to_result(written.min(0) as c_int).map(|()| (written as usize, position))
     }
 
-    /// Gives it another size.
+    /// Changes the size.
     pub(super) fn truncate(&self, length: i64) -> Result {
         // SAFETY: The file is open.
         to_result(unsafe {
@@ -357,13 +359,13 @@ impl Open {
         })
     }
 
-    /// The size that it has.
+    /// Returns the size.
     pub(super) fn size(&self) -> i64 {
         // SAFETY: The file is open.
         unsafe { bindings::i_size_read((*self.0).f_inode) }
     }
 
-    /// Does something while the filesystem is read only.
+    /// Calls a function while the filesystem is read-only.
     pub(super) fn read_only<R>(&self, f: impl FnOnce() -> R) -> R {
         // SAFETY: The file is open, and nobody else uses the filesystem.
         unsafe {
@@ -375,13 +377,13 @@ impl Open {
         }
     }
 
-    /// Looks at C's table.
+    /// Calls a function with the C table of the file.
     pub(super) fn table<R>(&self, f: impl FnOnce(&bindings::file_operations) -> R) -> R {
         // SAFETY: The table of an open file is there and does not change.
         f(unsafe { &*(*self.0).f_op })
     }
 
-    /// Does what an ioctl does.
+    /// Calls `->unlocked_ioctl()`.
     pub(super) fn ioctl(&self, command: u32, argument: usize) -> isize {
         match self.table(|table| table.unlocked_ioctl) {
             // SAFETY: The file is open.
@@ -390,7 +392,7 @@ impl Open {
         }
     }
 
-    /// Lists up to so many names, from where it was read to.
+    /// Returns at most `most` entries, from the position of the file.
     pub(super) fn names(&self, most: usize) -> Result<KVec<Listed>> {
         let mut list = List {
             context: pin_init::zeroed(),
@@ -406,12 +408,12 @@ impl Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        // SAFETY: This was the reference; nobody else has one, so it is closed at once.
+        // SAFETY: This holds the only reference to the file.
         unsafe { bindings::__fput_sync(self.0) };
     }
 }
 
-/// Takes an entry, if there is room for it.
+/// Stores an entry if it fits.
 ///
 /// # Safety
 ///
@@ -424,7 +426,8 @@ unsafe extern "C" fn take(
     ino: u64,
     kind: c_uint,
 ) -> bool {
-    // SAFETY: By the requirements above.
+    // SAFETY: `context` is the first field of a `List`, and `name` has `length` bytes, by the
+    // requirements of this function.
     let (list, bytes) = unsafe {
         let bytes = core::slice::from_raw_parts(name.cast::<u8>(), length as usize);
         (&mut *context.cast::<List>(), bytes)

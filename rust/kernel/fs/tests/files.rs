@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Files and directories that do something of their own.
+//! Files and directories with file operations.
 
 use super::{
     answer,
-    Counted,
     Dir,
+    Node,
     TestFs,
     KIND,
     NOWHERE,
+    SIZED,
     WHAT,
     WRONG, //
 };
@@ -24,7 +25,9 @@ use crate::{
         },
         inode::{
             Inode,
-            Locked, //
+            InodeLocked,
+            Locked,
+            SharedLocked, //
         },
         mnt_idmapping::MntIdmap,
         mode::Mode,
@@ -44,22 +47,25 @@ use crate::{
 
 pub(super) const CONTENTS: &[u8] = b"0123456789";
 pub(super) const NAMES: [&CStr; 3] = [c"one", c"two", c"three"];
-/// How many pages the file of pages has of which all but the last can be read; then there are some
-/// bytes of one more.
+/// The number of pages that can be read. The file has 100 bytes more, which cannot be read.
 pub(super) const PAGES: usize = 3;
 pub(super) const SIZE: usize = PAGES * PAGE_SIZE + 100;
-/// The one command that there is.
+/// The command of the ioctl.
 pub(super) const COMMAND: u32 = 0x7201;
 pub(super) const COMMAND_ANSWER: isize = 7;
 
-/// Where it was written to last.
+/// The number of writes to the file.
+pub(super) static WRITES: Atomic<u32> = Atomic::new(0);
+/// Whether a value that is not a part of the inode was refused.
+pub(super) static FOREIGN: Atomic<i32> = Atomic::new(0);
+/// The position of the last write.
 pub(super) static WRITTEN_TO: Atomic<i64> = Atomic::new(-1);
-/// How much of a page was asked for last.
+/// The number of bytes of the last page that was read.
 pub(super) static ASKED_FOR: Atomic<usize> = Atomic::new(0);
 
-/// Makes what has a name: a file with functions of its own, one without any, or one of pages.
+/// Creates the file of a name: with file operations, without, or with address space operations.
 pub(super) fn file(owner: &NewOwner<'_, TestFs>, name: &Name, mode: Mode) -> Result<New<TestFs>> {
-    let data = Counted::new(NOWHERE + 9);
+    let data = Node::new(NOWHERE + 9);
     match name.as_bytes() {
         b"pages" => New::read_only_file::<Dir, Pages>(owner, name, mode, SIZE as u64, data),
         b"tail" => New::read_only_file::<Dir, Pages>(owner, name, mode, 100, data),
@@ -69,13 +75,13 @@ pub(super) fn file(owner: &NewOwner<'_, TestFs>, name: &Name, mode: Mode) -> Res
     }
 }
 
-/// Makes a directory that lists what it wants to.
+/// Creates a directory with file operations.
 pub(super) fn directory(
     owner: &NewOwner<'_, TestFs>,
     name: &Name,
     mode: Mode,
 ) -> Result<New<TestFs>> {
-    New::directory_with::<Dir, Own>(owner, name, mode, Counted::new(NOWHERE + 9))
+    New::directory_with::<Dir, Own>(owner, name, mode, Node::new(NOWHERE + 9))
 }
 
 struct Own;
@@ -90,7 +96,7 @@ impl FileOperations for Own {
             to.put(rest);
         }
         if WRONG.load(Relaxed) == WHAT {
-            // C would wait for ever.
+            // The VFS would wait for a completion.
             return Err(EIOCBQUEUED);
         }
         answer(Ok(()))
@@ -98,20 +104,37 @@ impl FileOperations for Own {
 
     fn write(
         idmap: &MntIdmap,
-        _inode: &Locked<'_, TestFs>,
+        inode: &mut Locked<'_, TestFs>,
         position: i64,
         from: &mut IovIterSource<'_>,
     ) -> Result {
         let mut bytes = [0; 4];
-        // Four at a time, and only where nobody has another name.
+        // At most four bytes, and only through a mount that is not idmapped.
         if idmap.is_nop() {
             from.copy_from_iter(&mut bytes);
         }
         WRITTEN_TO.store(position, Relaxed);
+        let node = inode.inode().data();
+        *node.writes.get_mut(inode)? += 1;
+        WRITES.store(*node.writes.get(inode)?, Relaxed);
+        // A value that is not a part of the inode.
+        let other = InodeLocked::new(0u32);
+        FOREIGN.store(other.get_mut(inode).is_err().into(), Relaxed);
+        let size = position.saturating_add(bytes.len() as i64);
+        if WRONG.load(Relaxed) == SIZED {
+            inode.set_size(size)?;
+        }
         answer(Ok(()))
     }
 
-    fn iterate_shared(_file: &OpenFile<TestFs>, context: &mut DirContext<'_>) -> Result {
+    fn iterate_shared(
+        dir: &SharedLocked<'_, TestFs>,
+        file: &OpenFile<TestFs>,
+        context: &mut DirContext<'_>,
+    ) -> Result {
+        if dir.ino() != file.inode().ino() || *dir.data().writes.get_shared(dir)? != 0 {
+            return Err(EDOM);
+        }
         if !context.emit_dots() {
             return Ok(());
         }
@@ -168,7 +191,7 @@ impl AddressSpaceOperations for Pages {
             return Err(EDOM);
         }
         ASKED_FOR.store(contents.len(), Relaxed);
-        // The first half: the rest is zeroes.
+        // Fill the first half. The rest must be zeroes.
         let (first, rest) = contents.split_at_mut(contents.len().min(PAGE_SIZE / 2));
         first.fill(page as u8 + 1);
         if rest.iter().any(|&byte| byte != 0) {

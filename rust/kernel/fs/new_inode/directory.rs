@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! New directories.
+
+use super::{
+    set_owner,
+    New,
+    NewOwner,
+    Root, //
+};
+use crate::{
+    bindings,
+    fs::{
+        dentry::Name,
+        file_ops::{
+            FileOperations,
+            FileVTable, //
+        },
+        filesystem::FileSystem,
+        inode_ops::{
+            InodeOperations,
+            InodeVTable, //
+        },
+        mode::Mode,
+        super_block::SuperBlock, //
+    },
+    prelude::*,
+    uidgid::{
+        FsGid,
+        FsUid, //
+    },
+};
+
+impl<T: FileSystem> New<T> {
+    /// Creates the root directory of a superblock, with the given owner.
+    ///
+    /// # Errors
+    ///
+    /// [`ENOMEM`], and errors of the initializer of the filesystem's data.
+    pub fn root<O: InodeOperations<FileSystem = T>>(
+        super_block: &SuperBlock<T>,
+        (uid, gid): (FsUid, FsGid),
+        mode: Mode,
+        data: impl PinInit<T::InodeData, Error>,
+    ) -> Result<Root<T>> {
+        let new = Self::alloc(super_block, data)?;
+        let mode = mode.without(Mode::S_IFMT).with(Mode::S_IFDIR);
+        // SAFETY: The inode is valid and not visible to others.
+        unsafe { set_owner(new.as_ptr(), mode, uid, gid) };
+        new.init_directory::<O>();
+        Ok(Root(new))
+    }
+
+    /// Creates a directory with the permission bits of `mode`.
+    ///
+    /// # Errors
+    ///
+    /// See [`New`].
+    pub fn directory<O: InodeOperations<FileSystem = T>>(
+        owner: &NewOwner<'_, T>,
+        name: &Name,
+        mode: Mode,
+        data: impl PinInit<T::InodeData, Error>,
+    ) -> Result<Self> {
+        let mode = mode.without(Mode::S_IFMT).with(Mode::S_IFDIR);
+        let new = Self::in_directory(owner, Some(name), mode, data)?;
+        new.init_directory::<O>();
+        Ok(new)
+    }
+
+    /// Creates a directory with the file operations of `F`.
+    ///
+    /// `getdents()` calls [`iterate_shared()`](FileOperations::iterate_shared); without it,
+    /// `getdents()` fails with [`ENOTDIR`].
+    ///
+    /// # Errors
+    ///
+    /// See [`New`].
+    pub fn directory_with<O, F>(
+        owner: &NewOwner<'_, T>,
+        name: &Name,
+        mode: Mode,
+        data: impl PinInit<T::InodeData, Error>,
+    ) -> Result<Self>
+    where
+        O: InodeOperations<FileSystem = T>,
+        F: FileOperations<FileSystem = T>,
+    {
+        let new = Self::directory::<O>(owner, name, mode, data)?;
+        // SAFETY: The inode is valid and not visible to others. The table is static, and its
+        // functions accept files of `T`.
+        unsafe { (*new.as_ptr()).__bindgen_anon_3.i_fop = &FileVTable::<F>::DIRECTORY };
+        Ok(new)
+    }
+
+    fn init_directory<O: InodeOperations<FileSystem = T>>(&self) {
+        let inode = self.as_ptr();
+        // SAFETY: The inode is valid and not visible to others. The tables are static, and their
+        // functions accept inodes of `T`.
+        unsafe {
+            (*inode).i_op = &InodeVTable::<O>::DIRECTORY;
+            (*inode).__bindgen_anon_3.i_fop = &raw const bindings::simple_dir_operations;
+        }
+        // The entry `.`.
+        //
+        // SAFETY: The inode is valid and not visible to others.
+        unsafe { bindings::inc_nlink(inode) };
+        // SAFETY: The inode is valid and its lock was never taken.
+        unsafe { bindings::lockdep_annotate_inode_mutex_key(inode) };
+    }
+}
