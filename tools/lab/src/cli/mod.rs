@@ -15,7 +15,7 @@ use crate::guest::{exec, image};
 use crate::kernel::docs;
 use crate::lab::{Engine, Lab};
 use crate::test::battery::{self, Wanted};
-use crate::test::{bench, check, configs};
+use crate::test::{bench, check, configs, lint};
 use crate::tree::{series, undo};
 use crate::{test, tree};
 
@@ -128,6 +128,12 @@ enum Task {
         /// Leave out what builds the kernel.
         #[arg(long)]
         quick: bool,
+    },
+    /// Find where a filesystem in C does not use the idmap of a mount.
+    Lint {
+        /// A directory or file of the kernel, such as fs/minix.
+        #[arg(long, env = "FS")]
+        fs: PathBuf,
     },
     /// Check the kernel in all kinds of configurations, without building it.
     Configs {
@@ -290,6 +296,7 @@ pub(crate) fn act(cli: Cli) -> Result<u8> {
             play.run(&lab, engine)
         }
         Task::Check { quick } => Ok(u8::from(!check::run(&lab, quick)?)),
+        Task::Lint { fs } => lint::lint(&lab, &fs),
         Task::Configs { only } => Ok(u8::from(!configs::run(&lab, &only)?)),
         Task::Docs => docs::build(&lab).map(|()| 0),
         Task::Series { out } => series::write(&lab, out).map(|()| 0),

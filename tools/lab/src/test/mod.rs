@@ -11,6 +11,7 @@ mod guest;
 mod host;
 mod ktap;
 mod kunit;
+pub(crate) mod lint;
 mod misuse;
 mod report;
 mod rust_idmap;
@@ -37,6 +38,7 @@ type Step = (&'static str, fn(&Lab) -> Result<Vec<Case>>);
 /// All parts, in order.
 const STEPS: &[Step] = &[
     ("host", host::run),
+    ("lint", lint::run),
     ("kunit.uml", kunit::uml),
     ("kunit.qemu", |lab| kunit::qemu(lab, Engine::Rust)),
     ("scenes.rust", |lab| guest::scenes(lab, Engine::Rust)),

@@ -16,11 +16,12 @@ use crate::scratch::Scratch;
 use crate::tree::patches;
 
 /// The folders of the checkout that mirror the kernel's.
-pub(crate) const MIRRORED: [&str; 6] = [
+pub(crate) const MIRRORED: [&str; 7] = [
     "rust",
     "fs",
     "include",
     "samples",
+    "scripts/coccinelle",
     "Documentation",
     "tools/testing",
 ];

@@ -24,7 +24,7 @@ use crate::{digest, ui};
 use change::{Change, Wanted};
 
 /// What no kernel is built from.
-const NO_KERNEL: [&str; 2] = ["Documentation", "tools/testing"];
+const NO_KERNEL: [&str; 3] = ["Documentation", "scripts/coccinelle", "tools/testing"];
 /// What the kernel's programs are built from.
 const PROGRAMS: [&str; 2] = ["tools/testing", "include"];
 /// The tests that are built with the tools.

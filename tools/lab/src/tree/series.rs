@@ -37,6 +37,11 @@ const AFTER: &[Addition] = &[
         text: "What users see of the id mappings of mounts, on either implementation.",
     },
     Addition {
+        folders: &["scripts/coccinelle"],
+        subject: "coccinelle: fs: find filesystems that do not use the idmap of a mount",
+        text: "Five rules find raw owners, dropped idmaps and missing checks of the caller.",
+    },
+    Addition {
         folders: &["Documentation"],
         subject: "docs: filesystems: describe the id mappings of mounts in Rust",
         text: "What they are, their layers, and how to build them into a kernel.",
