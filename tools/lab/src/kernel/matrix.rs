@@ -78,18 +78,18 @@ pub(crate) const LINES: &[Line] = &[
     x86("engine-off", Quick::C, "RUST_MNT_IDMAPPING=n"),
     x86(
         "no-rust",
-        Quick::C,
+        Quick::No,
         "RUST=n RUST_OVERFLOW_CHECKS=n RUST_MNT_IDMAPPING=n \
          SAMPLES_RUST=n SAMPLE_RUST_IDMAPFS=n",
     ),
     x86("no-acl", Quick::C, "TMPFS_POSIX_ACL=n FS_POSIX_ACL=n"),
     x86("no-user-ns", Quick::C, NO_USER_NS),
-    x86("no-multiuser", Quick::C, NO_MULTIUSER),
+    x86("no-multiuser", Quick::No, NO_MULTIUSER),
     x86("no-file-locking", Quick::C, "FILE_LOCKING=n"),
     x86("no-migration", Quick::No, "MIGRATION=n COMPACTION=n"),
     x86("no-compat", Quick::No, "IA32_EMULATION=n"),
-    x86("no-proc-sysfs", Quick::C, "PROC_FS=n SYSFS=n SYSCTL=n"),
-    x86("no-security", Quick::C, "SECURITY=n AUDIT=n NET=n"),
+    x86("no-proc-sysfs", Quick::No, "PROC_FS=n SYSFS=n SYSCTL=n"),
+    x86("no-security", Quick::No, "SECURITY=n AUDIT=n NET=n"),
     x86("no-smp", Quick::No, "SMP=n"),
     x86("no-modules", Quick::No, "MODULES=n"),
     x86(
