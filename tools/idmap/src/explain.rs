@@ -38,10 +38,12 @@ mod node;
 mod operation;
 mod origin;
 mod reason;
+mod route;
 mod sight;
 mod standin;
 mod trace;
 mod view;
+mod workshop;
 
 use std::{
     cell::RefCell,

@@ -123,7 +123,7 @@ pub(crate) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
     );
     fixture.check(
         "most was tried",
-        Ok(tally.untried < tally.asked / 5),
+        Ok(tally.untried < tally.asked / 3),
         Ok(true),
     );
     let what = format!("of {} explanations, wrong are", tally.asked);
