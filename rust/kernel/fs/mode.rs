@@ -87,6 +87,7 @@ macro_rules! flags {
     )* };
 }
 
+#[allow(unused_imports)] // Only the abstractions of filesystems use the macro.
 pub(crate) use flags;
 
 flags! {
