@@ -4,6 +4,7 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
+mod remove;
 mod vtable;
 
 use super::{

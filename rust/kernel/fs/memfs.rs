@@ -6,6 +6,7 @@ mod dir;
 mod fallocate;
 mod file;
 pub(super) mod handles;
+mod read;
 mod root;
 
 use super::{

@@ -6,7 +6,10 @@
 //! dentries of a superblock of this filesystem. For the locks that the VFS holds see
 //! `Documentation/filesystems/locking.rst`.
 
-use super::InodeOperations;
+use super::{
+    remove::remove,
+    InodeOperations, //
+};
 use crate::{
     bindings,
     error::from_result,
@@ -14,9 +17,7 @@ use crate::{
         dentry::{
             Negative,
             Positive,
-            Removed,
-            Tmpfile,
-            Victim, //
+            Tmpfile, //
         },
         file_attr,
         filesystem::FileSystem,
@@ -493,29 +494,4 @@ impl<O: InodeOperations> InodeVTable<O> {
             O::fileattr_set(idmap, &mut inode, flags).map(|()| 0)
         })
     }
-}
-
-/// Calls an operation that removes a name.
-///
-/// # Safety
-///
-/// As for [`InodeVTable::unlink`].
-#[inline(always)]
-unsafe fn remove<T: FileSystem>(
-    dir: *mut bindings::inode,
-    dentry: *mut bindings::dentry,
-    operation: impl for<'d> FnOnce(Victim<'d, T>) -> Result<Removed<'d>>,
-) -> c_int {
-    from_result(|| {
-        let done = Cell::new(false);
-        // SAFETY: Both inodes are locked for writing, and `dentry` is a positive dentry in `dir`, by
-        // the requirements of this function. The closure of this call is the only scope of `'d`. If
-        // `done` is set, success is returned below.
-        let victim = unsafe { Victim::from_raw(dir, dentry, &done) };
-        match operation(victim) {
-            // The dentry is no longer persistent. The VFS must delete it.
-            Err(_) if done.get() => Ok(0),
-            removed => removed.map(|_removed| 0),
-        }
-    })
 }

@@ -467,9 +467,8 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         Ok(())
     }
 
-    /// Owner, group and mode of an inode after a change.
-    ///
-    /// The set-group-id bit is checked with the new owner and group.
+    /// Owner, group and mode of an inode after a change. The set-group-id bit is checked with the
+    /// new owner and group.
     ///
     /// Equals `setattr_copy()` without the times.
     #[doc(alias = "setattr_mapped_copy")]

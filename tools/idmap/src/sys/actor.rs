@@ -5,6 +5,8 @@
 //! Between `clone()` and its end the process calls nothing but the kernel and code that neither
 //! allocates nor locks, as other threads may have held locks when it was copied.
 
+mod number;
+
 use std::{
     ffi::{CStr, c_char, c_int, c_long},
     os::fd::{AsRawFd, BorrowedFd},
@@ -16,6 +18,7 @@ use rustix::{
 };
 
 use super::{Blocked, check, reap};
+use number::Number;
 
 /// `AT_EXECVE_CHECK` of `linux/fcntl.h`, since Linux 6.14.
 const AT_EXECVE_CHECK: c_int = 0x10000;
@@ -373,31 +376,6 @@ fn become_other(who: &Become<'_>) -> i32 {
             },
             &|| libc::syscall(libc::SYS_capset, header, last.as_ptr()),
         ])
-    }
-}
-
-/// The name of a descriptor in `/proc/self/fd`.
-struct Number([u8; 12]);
-
-impl Number {
-    fn of(fd: c_int) -> Self {
-        let mut digits = [0; 12];
-        let mut rest = fd.unsigned_abs();
-        let mut at = 11;
-        loop {
-            at -= 1;
-            digits[at] = b'0' + (rest % 10) as u8;
-            rest /= 10;
-            if rest == 0 {
-                break;
-            }
-        }
-        digits.copy_within(at.., 0);
-        Self(digits)
-    }
-
-    fn as_ptr(&self) -> *const c_char {
-        self.0.as_ptr().cast()
     }
 }
 

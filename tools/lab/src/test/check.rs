@@ -72,7 +72,8 @@ pub(crate) fn run(lab: &Lab, quick: bool) -> Result<bool> {
     Ok(good)
 }
 
-/// The files of the checkout, as git knows them and will know them.
+/// The files of the checkout, as git knows them and will know them. A symbolic link is not a file of
+/// its own.
 fn files(lab: &Lab) -> Result<Vec<PathBuf>> {
     let mut git = run::command("git");
     git.arg("-C").arg(&lab.checkout).args([
@@ -84,7 +85,10 @@ fn files(lab: &Lab) -> Result<Vec<PathBuf>> {
     let listed = run::output(&mut git)?;
     let files = listed.lines().map(PathBuf::from);
     Ok(files
-        .filter(|path| lab.checkout.join(path).is_file())
+        .filter(|path| {
+            let path = lab.checkout.join(path);
+            path.is_file() && !path.is_symlink()
+        })
         .collect())
 }
 
@@ -102,7 +106,7 @@ fn is_kernel(path: &Path) -> bool {
 fn licenses(lab: &Lab, files: &[PathBuf]) -> Result<Complaints> {
     let mut found = String::new();
     for path in files {
-        let bare = ["COPYING", "tools/Cargo.lock"]
+        let bare = ["COPYING", "tools/Cargo.lock", "tools/idmap/LICENSE-MIT"]
             .iter()
             .any(|name| path == Path::new(name));
         let other = is(path, &["patch", "md", "txt"]);
