@@ -61,7 +61,7 @@ impl IattrValues {
     ///
     /// A change has either a mode or these requests.
     ///
-    /// Equals what `notify_change()` does with `ATTR_KILL_SUID` and `ATTR_KILL_SGID`.
+    /// Equals the treatment of `ATTR_KILL_SUID` and `ATTR_KILL_SGID` by `notify_change()`.
     pub fn kill_suid_sgid(&mut self, mode: Mode) -> bool {
         if self.valid.has(Valid::ATTR_KILL_SUID) && mode.has(Mode::S_ISUID) {
             self.valid = self.valid.with(Valid::ATTR_MODE);
@@ -369,7 +369,7 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// The requests that `chown()` adds to a change, to clear the set-user-id and set-group-id bits
     /// and file capabilities.
     ///
-    /// Equals what `chown_common()` adds to `ia_valid`.
+    /// Equals the flags that `chown_common()` adds to `ia_valid`.
     pub fn chown_kill(self, inode: &impl InodeAttrs<C::Namespace>) -> Valid {
         if inode.mode().is_dir() {
             return Valid::EMPTY;

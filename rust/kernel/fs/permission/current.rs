@@ -20,7 +20,6 @@ use super::{
 };
 use crate::{
     bindings,
-    error::from_err_ptr,
     fs::{
         inode::AnyInode,
         mnt_idmapping::{
@@ -381,8 +380,8 @@ impl InodePerm<UserNamespace> for AnyInode {
             return Ok(Some(check(unsafe { Entries::new(acl) })));
         }
         // SAFETY: The inode is valid, and this may sleep.
-        let acl = from_err_ptr(unsafe { bindings::get_inode_acl(self.as_ptr(), kind) })
-            .map_err(CheckError::from)?;
+        let acl = unsafe { bindings::get_inode_acl(self.as_ptr(), kind) };
+        let acl = crate::error::from_err_ptr(acl)?;
         if acl.is_null() {
             return Ok(None);
         }

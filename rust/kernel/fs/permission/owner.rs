@@ -152,9 +152,9 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
             .is_some_and(|owner| owner == self.caller.fsuid() || self.may_act_for(owner))
     }
 
-    /// Whether the caller may act as if it were this owner, whom its namespace has to know.
+    /// Returns whether the caller has `CAP_FOWNER` and a user namespace that maps the owner.
     ///
-    /// A function of its own, so that owners need not save what this uses.
+    /// It is not inlined, so that [`Access::inode_owner_or_capable`] saves fewer registers.
     #[cold]
     #[inline(never)]
     fn may_act_for(self, owner: VfsUid) -> bool {
