@@ -13,6 +13,8 @@
 #![allow(dead_code)]
 // The kernel's configuration, of which none is set here.
 #![allow(unexpected_cfgs)]
+// `from_kid()` and its like have the names of the C functions.
+#![allow(clippy::wrong_self_convention)]
 
 #[path = "../../../rust/kernel/uidgid.rs"]
 pub mod uidgid;
