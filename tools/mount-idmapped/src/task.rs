@@ -127,10 +127,11 @@ pub(crate) fn mount(arguments: &MountArguments) -> Result<(), Failure> {
         let made = DirBuilder::new().recursive(true).mode(mode).create(target);
         made.map_err(|error| Failure::Unfit(format!("making {}: {error}", target.display())))?;
     }
-    Ok(match is_same {
+    match is_same {
         true => made.replace(target)?,
         false => made.attach(target)?,
-    })
+    }
+    Ok(())
 }
 
 fn umount(target: &Path, lazy: bool) -> Result<(), Failure> {
