@@ -15,6 +15,7 @@ pub use self::{
         IdInt, //
     },
     id_map::{
+        sort_by_first,
         ExtentArray,
         IdMap,
         MapError,
@@ -23,9 +24,6 @@ pub use self::{
         MAX_EXTENTS, //
     },
 };
-
-#[allow(unused_imports)] // Without `CONFIG_RUST_MNT_IDMAPPING`.
-pub(crate) use self::id_map::sort_by_first;
 
 use crate::{
     bindings,

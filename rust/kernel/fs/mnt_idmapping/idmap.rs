@@ -8,7 +8,6 @@ use super::{
         Link, //
     },
     kind_map::{
-        KLookup,
         KindMap, //
     },
 };
@@ -43,14 +42,6 @@ use core::ptr::{
 pub(crate) trait MappedKind: NamespaceKind {
     #[doc(hidden)]
     fn kind_map(idmap: &MntIdmap) -> &KindMap;
-
-    /// The lookups down and up.
-    #[doc(hidden)]
-    #[inline(always)]
-    fn lookups(idmap: &MntIdmap) -> [&KLookup; 2] {
-        let map = Self::kind_map(idmap);
-        [&map.down, &map.up]
-    }
 }
 
 impl MappedKind for User {
@@ -254,22 +245,6 @@ impl MntIdmap {
         id: Option<Id<K, Filesystem>>,
     ) -> Option<Id<K, Vfs>> {
         self.down(Id::cast_any(id))
-    }
-
-    /// [`MntIdmap::make_vfsid`] if that takes no function call, which it hardly ever does.
-    #[inline(always)]
-    pub(crate) fn make_vfsid_inline<K: MappedKind>(
-        &self,
-        fs_userns: &UserNamespace,
-        id: Option<Id<K, Filesystem>>,
-    ) -> Option<Option<Id<K, Vfs>>> {
-        if !fs_userns.is_initial() {
-            return None;
-        }
-        K::kind_map(self)
-            .down
-            .get_inline(Id::to_c(id))
-            .map(Id::from_c)
     }
 
     /// [`MntIdmap::make_vfsid`] for a filesystem that was mounted in a user namespace of its own.

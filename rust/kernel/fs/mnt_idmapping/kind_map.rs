@@ -27,7 +27,7 @@ use core::{
 };
 
 /// A [`Lookup`] in kernel memory.
-pub type KLookup = Lookup<u32, Part<Extent>, Part<u16>>;
+pub(crate) type KLookup = Lookup<u32, Part<Extent>, Part<u16>>;
 
 /// The map of a mount for users or for groups.
 ///
@@ -36,7 +36,7 @@ pub type KLookup = Lookup<u32, Part<Extent>, Part<u16>>;
 /// If `down` was made by [`Lookup::out_of_line`], so was `up`, and the map owns two allocations: the
 /// one holds the extents of `down` and then the extents of `up`, the other holds their buckets in the
 /// same order. Nothing in an allocation changes before the map is dropped.
-pub struct KindMap {
+pub(crate) struct KindMap {
     /// From the filesystem to the mount.
     pub(super) down: KLookup,
     /// From the mount to the filesystem.
@@ -53,7 +53,7 @@ pub struct KindMap {
 /// # Invariants
 ///
 /// The slice is valid, and does not change, until the map that has the part is dropped.
-pub struct Part<T>(NonNull<[T]>);
+pub(crate) struct Part<T>(NonNull<[T]>);
 
 impl<T> Deref for Part<T> {
     type Target = [T];
