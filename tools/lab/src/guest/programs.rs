@@ -22,6 +22,7 @@ pub(crate) const ALL: &[&str] = &[
     "conformance",
     "differential",
     "stress",
+    "attack",
     "rust_idmap",
 ];
 

@@ -51,6 +51,16 @@ pub(crate) fn faults(lab: &Lab, flavour: impl Into<Flavour>) -> Result<Vec<Case>
     Program::new("faults", "stress faults").run(lab, flavour)
 }
 
+/// Attacks nested idmapped mounts by so many random operations on each filesystem.
+pub(crate) fn attack(lab: &Lab, operations: u64) -> Result<Vec<Case>> {
+    let command = format!("attack --ops {operations}");
+    let program = Program {
+        limit: Duration::from_secs(operations / 20 + 600),
+        ..Program::new("attack", &command)
+    };
+    program.run(lab, Engine::Rust)
+}
+
 /// Tries the filesystems that keep their files in memory: every call with either engine, the rest,
 /// which is the filesystem's own, with ours.
 pub(crate) fn posix(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
