@@ -102,5 +102,11 @@ int rust_build_mount_idmapped(const struct mount_attr *attr, bool replace,
 int rust_can_idmap_mount(const struct super_block *sb,
 			 const struct user_namespace *mnt_userns, bool replace,
 			 bool is_idmapped, bool is_anon);
+struct mnt_idmap *rust_nest_mnt_idmap(const struct super_block *sb,
+				      struct mnt_idmap *old,
+				      struct user_namespace *mnt_userns);
+int rust_can_nest_idmap(const struct super_block *sb,
+			const struct user_namespace *mnt_userns, bool replace,
+			bool is_idmapped, bool is_anon, int nested);
 
 #endif /* _LINUX_RUST_PERMISSION_H */

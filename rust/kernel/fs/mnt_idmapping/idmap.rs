@@ -29,6 +29,7 @@ use crate::{
         Vfs, //
     },
     user_namespace::{
+        Extent,
         NamespaceKind,
         UserNamespace, //
     },
@@ -132,6 +133,28 @@ impl MntIdmap {
             _ => (None, KindMap::new(users)?),
         };
         Self::boxed(users, own_groups, ns_id)
+    }
+
+    /// Makes an idmap of extents, which must ascend and make a map for each kind of ids. It belongs
+    /// to no user namespace, so it is not shared.
+    ///
+    /// # Errors
+    ///
+    /// [`ENOMEM`] if memory is short, [`EINVAL`] if there are no extents.
+    pub(super) fn of_extents(users: &[Extent], groups: &[Extent]) -> Result<ARef<Self>> {
+        // The last reference is dropped under the lock of the table.
+        InUse::get_or_allocate()?;
+        let own_groups = match users == groups {
+            true => None,
+            false => Some(KBox::new(
+                KindMap::from_sorted(groups)?,
+                GFP_KERNEL_ACCOUNT,
+            )?),
+        };
+        let idmap = Self::boxed(KindMap::from_sorted(users)?, own_groups, 0)?;
+        let idmap = NonNull::from(KBox::leak(idmap));
+        // SAFETY: The idmap is valid, and its one reference is handed over.
+        Ok(unsafe { ARef::from_raw(idmap) })
     }
 
     #[inline(always)]
@@ -365,7 +388,7 @@ unsafe impl AlwaysRefCounted for MntIdmap {
             // Freeing does not sleep: it is `kfree()` throughout.
             //
             // SAFETY: The caller has a reference and gives it up. `MntIdmap::new()` has added each
-            // idmap that is not static.
+            // idmap that is not static, except those without a namespace.
             drop(unsafe { InUse::put(obj) });
         }
     }

@@ -183,7 +183,8 @@ impl InUse {
     ///
     /// # Safety
     ///
-    /// The caller must have a reference to `idmap`, which [`InUse::add`] has added, and give it up.
+    /// The caller must have a reference to `idmap`, and give it up. [`InUse::add`] must have added the
+    /// idmap, or it has no namespace.
     #[inline]
     pub(super) unsafe fn put(idmap: NonNull<MntIdmap>) -> Option<KBox<MntIdmap>> {
         // SAFETY: The caller has a reference.
@@ -261,9 +262,10 @@ impl Chains {
     ///
     /// # Safety
     ///
-    /// The idmap must be in its chain, and must have no reference.
+    /// The idmap must be in its chain, or have no namespace, and must have no reference.
     unsafe fn remove(&mut self, idmap: NonNull<MntIdmap>) -> KBox<MntIdmap> {
-        // SAFETY: By the requirements of this function the idmap is in a chain, and therefore valid.
+        // SAFETY: By the requirements of this function the idmap is valid: its last reference is
+        // dropped here.
         let link = unsafe { idmap.as_ref() }.link();
         let mut place: *mut Option<NonNull<MntIdmap>> = self.first(link.ns_id);
         // SAFETY: The chains are borrowed for writing, so the lock is held, and the places of the
@@ -277,8 +279,8 @@ impl Chains {
                 place = other.as_ref().link().next.get();
             }
         }
-        // SAFETY: `Self::add()` got the idmap as a box. There is no reference any more, and no lookup
-        // finds the idmap.
+        // SAFETY: Each idmap that is not static was made as a box. There is no reference any more,
+        // and no lookup finds the idmap.
         unsafe { KBox::from_raw(idmap.as_ptr()) }
     }
 }

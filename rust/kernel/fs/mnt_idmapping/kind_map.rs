@@ -93,6 +93,25 @@ impl KindMap {
         }
     }
 
+    /// Lays out extents that ascend and make a map.
+    ///
+    /// # Errors
+    ///
+    /// [`ENOMEM`] if memory is short, [`EINVAL`] if there are no extents.
+    pub(super) fn from_sorted(extents: &[Extent]) -> Result<Self> {
+        match extents {
+            [] => Err(EINVAL),
+            [extent] => Self::one(extent),
+            few if few.len() <= MAX_BASE_EXTENTS => Self::few(few),
+            down => {
+                let mut up = KVec::with_capacity(down.len(), GFP_KERNEL_ACCOUNT)?;
+                up.extend_from_slice(down, GFP_KERNEL_ACCOUNT)?;
+                up.sort_unstable_by_key(Extent::lower_first);
+                Self::out_of_line(down, &up)
+            }
+        }
+    }
+
     /// Lays out one extent, which takes no memory.
     #[inline(always)]
     pub(super) fn one(extent: &Extent) -> Result<Self> {

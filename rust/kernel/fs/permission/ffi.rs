@@ -15,6 +15,7 @@ mod generic;
 mod idmap_mount;
 mod init_owner;
 mod namei;
+mod nested;
 mod owner;
 
 use super::current::{

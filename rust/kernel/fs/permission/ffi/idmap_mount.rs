@@ -113,6 +113,37 @@ unsafe extern "C" fn rust_build_mount_idmapped(
     }
 }
 
+/// Reads what the checks of a mount that gets an idmap need.
+///
+/// # Safety
+///
+/// `sb` must be valid.
+pub(super) unsafe fn mount_facts(
+    sb: *const bindings::super_block,
+    mnt_userns: *const bindings::user_namespace,
+    replace: bool,
+    is_idmapped: bool,
+    is_anon: bool,
+) -> MountFacts {
+    // SAFETY: `sb` is valid. A superblock holds references to its user namespace and to its
+    // filesystem type, and neither changes. `s_iflags` is read once, as others may write to it.
+    let (fs_userns, fs_flags, iflags) = unsafe {
+        (
+            (*sb).s_user_ns,
+            (*(*sb).s_type).fs_flags as u32,
+            (&raw const (*sb).s_iflags).read_volatile(),
+        )
+    };
+    MountFacts {
+        map_is_the_filesystems: ptr::eq(mnt_userns, fs_userns),
+        replace,
+        is_idmapped,
+        allows: fs_flags & bindings::FS_ALLOW_IDMAP != 0,
+        refuses: iflags & bindings::SB_I_NOIDMAP as usize != 0,
+        is_anonymous: is_anon,
+    }
+}
+
 /// Checks whether a mount may get another idmap: `can_idmap_mount()` from where that has found out
 /// that there is one.
 ///
@@ -127,27 +158,12 @@ unsafe extern "C" fn rust_can_idmap_mount(
     is_idmapped: bool,
     is_anon: bool,
 ) -> c_int {
-    // SAFETY: `sb` is valid. A superblock holds references to its user namespace and to its
-    // filesystem type, and neither changes. `s_iflags` is read once, as others may write to it.
-    let (fs_userns, fs_flags, iflags) = unsafe {
-        (
-            (*sb).s_user_ns,
-            (*(*sb).s_type).fs_flags as u32,
-            (&raw const (*sb).s_iflags).read_volatile(),
-        )
-    };
-    let facts = MountFacts {
-        map_is_the_filesystems: ptr::eq(mnt_userns, fs_userns),
-        replace,
-        is_idmapped,
-        allows: fs_flags & bindings::FS_ALLOW_IDMAP != 0,
-        refuses: iflags & bindings::SB_I_NOIDMAP as usize != 0,
-        is_anonymous: is_anon,
-    };
+    // SAFETY: `sb` is valid: `# Safety` of this function.
+    let facts = unsafe { mount_facts(sb, mnt_userns, replace, is_idmapped, is_anon) };
     // SAFETY: The credentials stay the same until this returns.
     let current = unsafe { Current::new() };
-    // SAFETY: The superblock holds a reference to its user namespace.
-    let fs_userns = unsafe { UserNamespace::from_raw(fs_userns) };
+    // SAFETY: The superblock is valid and holds a reference to its user namespace.
+    let fs_userns = unsafe { UserNamespace::from_raw((*sb).s_user_ns) };
     match facts.can_idmap(|| current.ns_capable(fs_userns, Capability::SysAdmin)) {
         Ok(()) => 0,
         Err(reason) => CheckError::from(reason).to_errno(),

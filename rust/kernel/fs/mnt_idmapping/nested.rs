@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Nested idmaps: the allocation of what [`nest()`] computes.
+
+use super::{
+    MappedKind,
+    MntIdmap, //
+};
+use crate::{
+    alloc::{
+        flags::GFP_KERNEL_ACCOUNT,
+        KVec, //
+    },
+    fs::permission::{
+        nest,
+        CheckError, //
+    },
+    prelude::*,
+    sync::aref::ARef,
+    uidgid::{
+        Group,
+        User, //
+    },
+    user_namespace::{
+        Extent,
+        SortedMap,
+        UserNamespace,
+        MAX_EXTENTS, //
+    },
+};
+
+/// The namespaces and the idmap that a nested idmap is made from.
+pub(in crate::fs) struct Nesting<'a> {
+    /// The idmap of the mount.
+    pub(in crate::fs) old: &'a MntIdmap,
+    /// The user namespace of the filesystem.
+    pub(in crate::fs) fs: &'a UserNamespace,
+    /// The user namespace of the caller.
+    pub(in crate::fs) caller: &'a UserNamespace,
+    /// The user namespace of the new idmap.
+    pub(in crate::fs) map_of: &'a UserNamespace,
+}
+
+impl Nesting<'_> {
+    /// Makes the nested idmap. It holds no reference to what it is made from.
+    ///
+    /// # Errors
+    ///
+    /// [`EINVAL`] if the result maps no user or no group, or if a namespace has no map yet;
+    /// [`EOVERFLOW`] if the result has too many extents; [`ENOMEM`] if an allocation fails.
+    pub(in crate::fs) fn make(&self) -> Result<ARef<MntIdmap>> {
+        let users = self.extents::<User>()?;
+        let groups = self.extents::<Group>()?;
+        MntIdmap::of_extents(&users, &groups)
+    }
+
+    /// Returns the extents of the nested idmap for one kind of ids, ascending.
+    fn extents<K: MappedKind>(&self) -> Result<KVec<Extent>> {
+        let fs = self.fs.written_map::<K>().ok_or(EINVAL)?;
+        let caller = self.caller.written_map::<K>().ok_or(EINVAL)?;
+        let map_of = self.map_of.written_map::<K>().ok_or(EINVAL)?;
+        let shown = if self.old.is_nop() {
+            sorted(fs.extents().iter().copied())?
+        } else {
+            let old = K::kind_map(self.old).extents();
+            sorted((0..old.len()).filter_map(|index| old.get(index).copied()))?
+        };
+        let by_lower = caller.extents_from_below().unwrap_or(caller.extents());
+        let names = sorted(by_lower.iter().map(|extent| extent.inverse()))?;
+        let map = sorted(map_of.extents().iter().copied())?;
+        let mut room = KVec::from_elem(Extent::EMPTY, MAX_EXTENTS, GFP_KERNEL_ACCOUNT)?;
+        let used = nest(&shown, &names, &map, &mut room)
+            .map_err(|reason| Error::from_errno(CheckError::from(reason).to_errno()))?
+            .extents()
+            .len();
+        room.truncate(used);
+        Ok(room)
+    }
+}
+
+/// Copies and sorts extents.
+fn sorted(extents: impl Iterator<Item = Extent>) -> Result<SortedMap<KVec<Extent>>> {
+    let mut copy = KVec::new();
+    for extent in extents {
+        copy.push(extent, GFP_KERNEL_ACCOUNT)?;
+    }
+    SortedMap::new(copy).map_err(|_| EINVAL)
+}
