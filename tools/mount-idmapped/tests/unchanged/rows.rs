@@ -362,3 +362,19 @@ fn a_name_that_cannot_be_tried_is_refused_with_the_reason() {
     before.compare(&room.snapshot(), "a mount point");
     assert_eq!(fs::metadata(room.0.join("d")).expect("it").nlink(), 2);
 }
+
+#[test]
+fn the_directory_of_the_first_name_is_searched_before_the_second_path() {
+    if !is_root() {
+        return;
+    }
+    let room = Room::new();
+    room.file("a");
+    let directory = room.directory("d");
+    fs::write(directory.join("f"), "f").expect("f");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    fs::set_permissions(&directory, mode).expect("chmod");
+    let output = explain(&room.0, &["--as=7", "--op=rename:a/x", "--try", "d/f"]);
+    let text = text(&output);
+    assert!(text.contains("EACCES, as explained"), "{text}");
+}

@@ -66,11 +66,17 @@ pub(super) fn c_string(bytes: &[u8]) -> Result<CString, Error> {
     CString::new(bytes).map_err(|_| Error::new(Step::LookAtObject, "", Errno::INVAL))
 }
 
-/// The part of a path before its last name.
+/// The part of a path before its last name, such that the directory is searched as well when it is
+/// looked up.
 pub(super) fn parent_text(route: &Route) -> Result<CString, Error> {
-    c_string(parent_of(route.path.as_os_str().as_bytes()))
+    let mut text = parent_of(route.path.as_os_str().as_bytes()).to_vec();
+    if text.ends_with(b"/") {
+        text.push(b'.');
+    }
+    c_string(&text)
 }
 
+/// The part of a path before its last name.
 fn parent_of(path: &[u8]) -> &[u8] {
     let end = path.iter().rposition(|byte| *byte != b'/');
     let named = path.get(..end.map_or(0, |end| end + 1)).unwrap_or_default();
