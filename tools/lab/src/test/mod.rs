@@ -47,7 +47,6 @@ const STEPS: &[Step] = &[
     ("rust_idmap.rust", |lab| rust_idmap::run(lab, Engine::Rust)),
     ("selftests.rust", |lab| selftests::run(lab, Engine::Rust)),
     ("storm.rust", |lab| stress::storm(lab, Engine::Rust, STORM)),
-    ("attack.rust", |lab| guest::attack(lab, ATTACK)),
     ("scenes.c", |lab| guest::scenes(lab, Engine::C)),
     ("faults.c", |lab| guest::faults(lab, Engine::C)),
     ("posix.c", |lab| guest::posix(lab, Engine::C)),
@@ -67,13 +66,14 @@ const NAMED: &[Step] = &[
     ("kunit.arm64", |lab| kunit::other(lab, Arch::Arm64)),
     ("kunit.riscv", |lab| kunit::other(lab, Arch::Riscv)),
     ("kunit.arm", |lab| kunit::other(lab, Arch::Arm)),
+    ("attack.rust", |lab| guest::attack(lab, ATTACK)),
     ("attack-long.rust", |lab| guest::attack(lab, 10 * ATTACK)),
     ("module.rust", |lab| guest::module(lab, Engine::Rust)),
 ];
 
 /// How many seconds of a storm there are in a run of all tests.
 const STORM: u64 = 120;
-/// How many operations attack each filesystem in a run of all tests.
+/// How many operations attack each filesystem in the short form.
 const ATTACK: u64 = 20_000;
 /// How many calls with random arguments there are in a run of all tests.
 const FUZZ: u64 = 100_000;
