@@ -40,8 +40,6 @@ mod idmap;
 mod in_use;
 #[cfg(CONFIG_RUST_MNT_IDMAPPING)]
 mod kind_map;
-#[cfg(CONFIG_RUST_MNT_IDMAPPING)]
-mod nested;
 #[cfg(not(CONFIG_RUST_MNT_IDMAPPING))]
 mod opaque;
 #[cfg(CONFIG_RUST_MNT_IDMAPPING_KUNIT_TEST)]
@@ -57,9 +55,6 @@ pub use self::lookup::{
 pub(crate) use self::idmap::MappedKind;
 #[cfg(CONFIG_RUST_MNT_IDMAPPING)]
 pub use self::idmap::MntIdmap;
-
-#[cfg(CONFIG_RUST_MNT_IDMAPPING)]
-pub(in crate::fs) use self::nested::Nesting;
 
 #[cfg(not(CONFIG_RUST_MNT_IDMAPPING))]
 pub use self::opaque::MntIdmap;

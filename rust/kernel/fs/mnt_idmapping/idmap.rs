@@ -141,7 +141,7 @@ impl MntIdmap {
     /// # Errors
     ///
     /// [`ENOMEM`] if memory is short, [`EINVAL`] if there are no extents.
-    pub(super) fn of_extents(users: &[Extent], groups: &[Extent]) -> Result<ARef<Self>> {
+    pub(in crate::fs) fn of_extents(users: &[Extent], groups: &[Extent]) -> Result<ARef<Self>> {
         // The last reference is dropped under the lock of the table.
         InUse::get_or_allocate()?;
         let own_groups = match users == groups {

@@ -171,7 +171,7 @@ impl KindMap {
     }
 
     /// The extents in the order in which the kernel shows them.
-    pub(super) fn extents(&self) -> Extents<'_> {
+    pub(in crate::fs) fn extents(&self) -> Extents<'_> {
         if let Some((extents, _)) = self.down.out_of_line_parts() {
             return Extents::Many(extents);
         }
@@ -207,7 +207,7 @@ impl Drop for KindMap {
 }
 
 /// Extents in the order in which the kernel shows them.
-pub(super) enum Extents<'a> {
+pub(in crate::fs) enum Extents<'a> {
     Few([Extent; MAX_BASE_EXTENTS], usize),
     Many(&'a [Extent]),
 }

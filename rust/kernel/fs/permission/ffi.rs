@@ -16,6 +16,7 @@ mod idmap_mount;
 mod init_owner;
 mod namei;
 mod nested;
+mod nesting;
 mod owner;
 
 use super::current::{

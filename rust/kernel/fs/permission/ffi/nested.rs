@@ -2,14 +2,14 @@
 
 //! Nested idmaps.
 
-use super::idmap_mount::mount_facts;
+use super::{
+    idmap_mount::mount_facts,
+    nesting::Nesting, //
+};
 use crate::{
     bindings,
     fs::{
-        mnt_idmapping::{
-            MntIdmap,
-            Nesting, //
-        },
+        mnt_idmapping::MntIdmap,
         permission::{
             count_ids,
             current::Current,

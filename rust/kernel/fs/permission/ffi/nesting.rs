@@ -2,18 +2,20 @@
 
 //! Nested idmaps: the allocation of what [`nest()`] computes.
 
-use super::{
-    MappedKind,
-    MntIdmap, //
-};
 use crate::{
     alloc::{
         flags::GFP_KERNEL_ACCOUNT,
         KVec, //
     },
-    fs::permission::{
-        nest,
-        CheckError, //
+    fs::{
+        mnt_idmapping::{
+            MappedKind,
+            MntIdmap, //
+        },
+        permission::{
+            nest,
+            CheckError, //
+        },
     },
     prelude::*,
     sync::aref::ARef,
@@ -30,15 +32,15 @@ use crate::{
 };
 
 /// The namespaces and the idmap that a nested idmap is made from.
-pub(in crate::fs) struct Nesting<'a> {
+pub(super) struct Nesting<'a> {
     /// The idmap of the mount.
-    pub(in crate::fs) old: &'a MntIdmap,
+    pub(super) old: &'a MntIdmap,
     /// The user namespace of the filesystem.
-    pub(in crate::fs) fs: &'a UserNamespace,
+    pub(super) fs: &'a UserNamespace,
     /// The user namespace of the caller.
-    pub(in crate::fs) caller: &'a UserNamespace,
+    pub(super) caller: &'a UserNamespace,
     /// The user namespace of the new idmap.
-    pub(in crate::fs) map_of: &'a UserNamespace,
+    pub(super) map_of: &'a UserNamespace,
 }
 
 impl Nesting<'_> {
@@ -48,7 +50,7 @@ impl Nesting<'_> {
     ///
     /// [`EINVAL`] if the result maps no user or no group, or if a namespace has no map yet;
     /// [`EOVERFLOW`] if the result has too many extents; [`ENOMEM`] if an allocation fails.
-    pub(in crate::fs) fn make(&self) -> Result<ARef<MntIdmap>> {
+    pub(super) fn make(&self) -> Result<ARef<MntIdmap>> {
         let users = self.extents::<User>()?;
         let groups = self.extents::<Group>()?;
         MntIdmap::of_extents(&users, &groups)
