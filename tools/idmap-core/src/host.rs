@@ -42,7 +42,7 @@ impl<T: IdInt, B: Deref<Target = [Extent<T>]>> IdMap<B> {
     /// let map = IdMap::<Vec<Extent>>::parse_vec("5 105 2\n0 100 5\n7 200 1")?;
     /// assert_eq!(map.joined().to_string(), "0 100 7\n7 200 1\n");
     /// assert_eq!(map, map.joined());
-    /// # Ok::<(), kernel::fs::mnt_idmapping::MapError>(())
+    /// # Ok::<(), kernel::user_namespace::MapError>(())
     /// ```
     pub fn joined(&self) -> IdMap<Vec<Extent<T>>> {
         let mut extents = self.extents().to_vec();
