@@ -303,7 +303,7 @@ fn options(fixture: &mut Fixture, tree: &Path, target: &Path) -> Result<(), Fail
         target,
     )?;
     fixture.prepare(&format!("mount -t proc proc {s}/below"))?;
-    let words = "a filesystem mounted below does not support idmapped mounts";
+    let words = "below: proc does not support idmapped mounts";
     fixture.refused("unless it cannot be", 0, &line, words)?;
     fixture.prepare(&format!("umount {s}/below"))?;
     fixture.prepare(&format!("umount {s}/below"))

@@ -116,10 +116,10 @@ fn shells(fixture: &mut Fixture) -> Result<(), Failure> {
     let script = fixture.path("completions");
     let text = "mount-idmapped completions bash >$1.bash && . $1.bash && complete -p mount-idmapped\n\
                 COMP_WORDS=(mount-idmapped exp) COMP_CWORD=1\n\
-                _mount__idmapped mount-idmapped exp mount-idmapped; echo ${COMPREPLY[@]}\n";
+                _mount_idmapped mount-idmapped exp mount-idmapped; echo ${COMPREPLY[@]}\n";
     fs::write(&script, text).context("writing a script")?;
     let line = format!("bash {0} {0}", script.display());
-    let words = ["-F _mount__idmapped", "\nexplain"];
+    let words = ["-F _mount_idmapped", "\nexplain"];
     says(fixture, "bash completes our words", &line, 0, &words)?;
     let line = "mount-idmapped completions klingon";
     says(
