@@ -116,9 +116,9 @@ impl<T: FileSystem> PreparedIattr<'_, T> {
     ///
     /// # Errors
     ///
-    /// [`EINVAL`] if `inode` is not the inode of the change; nothing is changed then. If the mode of
-    /// an inode with an ACL changes: [`ENOMEM`], or an error of [`set_acl()`]. The mode was changed
-    /// then, and the ACL was not.
+    /// [`EINVAL`] if `inode` is not the inode of the change. [`ENOMEM`] if the mode of an inode with
+    /// an ACL changes. Nothing is changed then. An error of [`set_acl()`]: the mode was changed then,
+    /// and the ACL was not.
     ///
     /// [`set_acl()`]: super::inode_ops::InodeOperations::set_acl
     #[doc(alias("setattr_copy", "setattr_mapped_copy", "simple_setattr"))]
@@ -128,6 +128,8 @@ impl<T: FileSystem> PreparedIattr<'_, T> {
         if self.attr.dentry.inode().as_ptr() != raw {
             return Err(EINVAL);
         }
+        #[cfg(CONFIG_FS_POSIX_ACL)]
+        let acl = AclOfMode::new(&self)?;
         if let Some(size) = self.size() {
             let before = inode.size();
             // SAFETY: The inode is valid and locked for writing. `setattr_prepare()` has checked the
@@ -143,20 +145,88 @@ impl<T: FileSystem> PreparedIattr<'_, T> {
         // SAFETY: The idmap is valid: it is borrowed. The inode is valid and locked for writing.
         // `attr` is valid, and `setattr_prepare()` succeeded, by the type invariants.
         unsafe { bindings::setattr_copy(self.idmap.as_ptr(), raw, attr) };
+        // `inode` is mutably borrowed, so the caller has no reference to data that `set_acl()` may
+        // change.
         #[cfg(CONFIG_FS_POSIX_ACL)]
-        // SAFETY: `attr` is valid and not used by another task, by the invariants of `Iattr`.
-        if unsafe { (*attr).ia_valid } & bindings::ATTR_MODE != 0 {
-            // SAFETY: The idmap and the dentry are valid: they are borrowed. The inode is locked for
-            // writing. `inode` is mutably borrowed, so the caller has no reference to data that
-            // `set_acl()` may change.
-            to_result(unsafe {
-                bindings::posix_acl_chmod(
-                    self.idmap.as_ptr(),
-                    self.attr.dentry.as_ptr(),
-                    inode.mode().bits(),
-                )
-            })?;
-        }
+        acl.set(self.idmap, self.attr.dentry)?;
         Ok(())
+    }
+}
+
+/// The access ACL that an inode gets with a new mode, if it has an ACL.
+///
+/// All that can fail for want of memory is done before the mode changes. In C,
+/// `posix_acl_chmod()` comes after `setattr_copy()`.
+///
+/// # Invariants
+///
+/// The pointer is null, or a reference to a valid ACL.
+#[cfg(CONFIG_FS_POSIX_ACL)]
+struct AclOfMode(*mut bindings::posix_acl);
+
+#[cfg(CONFIG_FS_POSIX_ACL)]
+impl AclOfMode {
+    /// Copies the ACL of the inode and changes the permissions of the copy.
+    ///
+    /// Mirrors the first part of `posix_acl_chmod()`.
+    fn new<T: FileSystem>(change: &PreparedIattr<'_, T>) -> Result<Self> {
+        // INVARIANT: The pointer is null.
+        let none = Self(core::ptr::null_mut());
+        let inode = change.attr.dentry.inode().as_ptr();
+        // SAFETY: `attr` is valid and not used by another task, by the invariants of `Iattr`.
+        let (valid, mode) = unsafe {
+            let attr = change.attr.attr;
+            ((*attr).ia_valid, (*attr).ia_mode)
+        };
+        if valid & bindings::ATTR_MODE == 0 || !T::POSIX_ACL {
+            return Ok(none);
+        }
+        // SAFETY: The inode is valid: the dentry holds a reference to it.
+        let acl = crate::error::from_err_ptr(unsafe {
+            bindings::get_inode_acl(inode, bindings::ACL_TYPE_ACCESS as c_int)
+        });
+        let mut acl = match acl {
+            Err(error) if error == EOPNOTSUPP => return Ok(none),
+            acl => acl?,
+        };
+        if acl.is_null() {
+            return Ok(none);
+        }
+        // SAFETY: `acl` is a reference, which is replaced by one to the copy, or by null on failure.
+        to_result(unsafe { bindings::__posix_acl_chmod(&mut acl, GFP_KERNEL.as_raw(), mode) })?;
+        // INVARIANT: `acl` is the reference to the copy.
+        Ok(Self(acl))
+    }
+
+    /// Calls `->set_acl()`.
+    ///
+    /// Mirrors the rest of `posix_acl_chmod()`.
+    fn set<T: FileSystem>(self, idmap: &MntIdmap, dentry: &Positive<T>) -> Result {
+        if self.0.is_null() {
+            return Ok(());
+        }
+        // SAFETY: The inode of a positive dentry is valid and has inode operations.
+        let set_acl = unsafe { (*(*dentry.inode().as_ptr()).i_op).set_acl };
+        let set_acl = set_acl.ok_or(EOPNOTSUPP)?;
+        // SAFETY: The idmap and the dentry are valid: they are borrowed. The inode is locked for
+        // writing while its attributes change. The ACL is valid by the type invariants.
+        to_result(unsafe {
+            set_acl(
+                idmap.as_ptr(),
+                dentry.as_ptr(),
+                self.0,
+                bindings::ACL_TYPE_ACCESS as c_int,
+            )
+        })
+    }
+}
+
+#[cfg(CONFIG_FS_POSIX_ACL)]
+impl Drop for AclOfMode {
+    fn drop(&mut self) {
+        if !self.0.is_null() {
+            // SAFETY: By the type invariants this holds a reference, which is dropped here.
+            unsafe { bindings::posix_acl_release(self.0) };
+        }
     }
 }

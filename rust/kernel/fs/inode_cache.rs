@@ -5,6 +5,8 @@
 //! C headers: [`include/linux/fs.h`](srctree/include/linux/fs.h),
 //! [`include/linux/slab.h`](srctree/include/linux/slab.h)
 
+pub(super) mod offsets;
+
 use super::filesystem::FileSystem;
 use crate::{
     bindings,
@@ -21,11 +23,14 @@ use core::{
 /// # Invariants
 ///
 /// If `has_data` is set, `data` is initialized and pinned. `has_data` changes only while the inode
-/// is not visible to others: before it is published, and after its last reference was dropped.
+/// is not visible to others: before it is published, and after its last reference was dropped. The
+/// same holds for `has_offsets` and `offsets`.
 #[repr(C)]
 pub(super) struct InodeInfo<T: FileSystem> {
     inode: Opaque<bindings::inode>,
     has_data: bool,
+    has_offsets: bool,
+    offsets: Opaque<bindings::offset_ctx>,
     data: Opaque<T::InodeData>,
 }
 
@@ -72,6 +77,33 @@ impl<T: FileSystem> InodeInfo<T> {
         unsafe { &*(&raw const (*info).data).cast() }
     }
 
+    /// Initializes the positions of the names in a directory.
+    ///
+    /// # Safety
+    ///
+    /// `info` must be valid, without positions, and not visible to others.
+    pub(super) unsafe fn init_offsets(info: *mut Self) {
+        // SAFETY: `info` is valid by the requirements of this function, so its field is in bounds
+        // and valid for writes.
+        unsafe { offsets::init((&raw mut (*info).offsets).cast()) };
+        // INVARIANT: The positions were just initialized.
+        //
+        // SAFETY: `info` is valid and not visible to others, by the requirements of this function.
+        unsafe { (*info).has_offsets = true };
+    }
+
+    /// `->get_offset_ctx()` of `struct inode_operations`.
+    ///
+    /// # Safety
+    ///
+    /// `inode` must belong to a superblock of `T`.
+    pub(super) unsafe extern "C" fn offset_ctx(
+        inode: *mut bindings::inode,
+    ) -> *mut bindings::offset_ctx {
+        // SAFETY: `inode` belongs to a superblock of `T`, so the field is in bounds. It is not read.
+        unsafe { (&raw mut (*Self::of(inode)).offsets).cast() }
+    }
+
     /// `->alloc_inode()` of `struct super_operations`.
     ///
     /// # Safety
@@ -90,11 +122,14 @@ impl<T: FileSystem> InodeInfo<T> {
             bindings::alloc_inode_sb(sb, cache.cache.as_ptr(), bindings::GFP_KERNEL).cast()
         };
         if !info.is_null() {
-            // INVARIANT: The inode has no data yet.
+            // INVARIANT: The inode has no data and no positions yet.
             //
             // SAFETY: `info` is not null, so it points to an object of the cache, which has the
             // size and alignment of `Self`.
-            unsafe { (&raw mut (*info).has_data).write(false) };
+            unsafe {
+                (&raw mut (*info).has_data).write(false);
+                (&raw mut (*info).has_offsets).write(false);
+            }
         }
         info.cast()
     }
@@ -116,6 +151,12 @@ impl<T: FileSystem> InodeInfo<T> {
             unsafe {
                 core::ptr::drop_in_place::<T::InodeData>((&raw mut (*info).data).cast());
             }
+        }
+        // SAFETY: As for `has_data` above.
+        if unsafe { core::mem::replace(&mut (*info).has_offsets, false) } {
+            // SAFETY: The flag was set, so the positions are initialized by the type invariants. No
+            // other task uses them: the last reference to the inode was dropped.
+            unsafe { offsets::destroy((&raw mut (*info).offsets).cast()) };
         }
     }
 

@@ -123,7 +123,7 @@ impl InodeOperations for Dir {
         if inode.nlink() > 0 {
             inode.super_block().data().limits.take_name()?;
         }
-        Ok(name.link(inode))
+        name.link(inode)
     }
 
     fn unlink<'d>(victim: Victim<'d, RustIdmapFs>) -> Result<Removed<'d>> {

@@ -26,6 +26,7 @@ use crate::{
             Inode,
             Locked, //
         },
+        inode_cache::InodeInfo,
         kstat::{
             Kstat,
             RequestMask, //
@@ -115,6 +116,7 @@ impl<O: InodeOperations> InodeVTable<O> {
         unlink: if_has!(HAS_UNLINK, unlink),
         rmdir: if_has!(HAS_RMDIR, rmdir),
         rename: if_has!(HAS_RENAME, rename),
+        get_offset_ctx: Some(InodeInfo::<O::FileSystem>::offset_ctx),
         ..Self::OTHER
     };
 

@@ -2,7 +2,8 @@
 
 //! Directories in memory: their names are in the dentry cache only.
 //!
-//! The functions do what those of `fs/libfs.c` do, and use only what C exports to modules.
+//! Each name has a position, by which `getdents()` continues at the right name after others were
+//! created or removed. The functions keep the positions as those of `mm/shmem.c` do.
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
@@ -17,6 +18,7 @@ use crate::{
         },
         filesystem::FileSystem,
         inode::Locked,
+        inode_cache::offsets,
         mode::Mode,
         new_inode::New,
         rename::{
@@ -35,12 +37,14 @@ impl<'d, T: FileSystem> Negative<'d, T> {
     /// # Errors
     ///
     /// [`EINVAL`] if the inode has another file type or another device number than the VFS expects.
-    /// The VFS has checked permissions for the expected one only. The inode is dropped.
+    /// The VFS has checked permissions for the expected one only. [`ENOMEM`]. The inode is dropped.
     pub fn instantiate(self, new: New<T>) -> Result<Filled<'d>> {
         let other_device = new.device().is_some_and(|device| device != self.device);
         if new.mode().kind() != self.file_type || other_device {
             return Err(EINVAL);
         }
+        // SAFETY: `dir` is locked for writing, and `dentry` is in it, by the type invariants.
+        unsafe { offsets::add(self.dir.as_ptr(), self.dentry)? };
         // SAFETY: `dir` is locked for writing, and `dentry` is a negative dentry in it, by the type
         // invariants. `publish()` hands over the reference to the inode.
         unsafe { fill(self.dir.as_ptr(), self.dentry, new.publish()) };
@@ -50,8 +54,14 @@ impl<'d, T: FileSystem> Negative<'d, T> {
     /// Instantiates the dentry with an existing inode.
     ///
     /// Mirrors `simple_link()`.
-    pub fn link(self, inode: &Locked<'_, T>) -> Filled<'d> {
+    ///
+    /// # Errors
+    ///
+    /// [`ENOMEM`]. Nothing is changed then.
+    pub fn link(self, inode: &Locked<'_, T>) -> Result<Filled<'d>> {
         let (dir, inode) = (self.dir.as_ptr(), inode.as_ptr());
+        // SAFETY: `dir` is locked for writing, and `dentry` is in it, by the type invariants.
+        unsafe { offsets::add(dir, self.dentry)? };
         // SAFETY: Both inodes are valid and locked for writing.
         unsafe {
             let now = bindings::inode_set_ctime_current(inode);
@@ -65,7 +75,7 @@ impl<'d, T: FileSystem> Negative<'d, T> {
         // SAFETY: `dentry` is a negative dentry in a locked directory. The reference that `ihold()`
         // took is handed over.
         unsafe { bindings::d_make_persistent(self.dentry, inode) };
-        Filled(self.brand)
+        Ok(Filled(self.brand))
     }
 }
 
@@ -82,6 +92,8 @@ impl<'d, T: FileSystem> Victim<'d, T> {
         if self.inode().mode().is_dir() {
             return Err(EISDIR);
         }
+        // SAFETY: `dir` is locked for writing, and `dentry` is in it, by the type invariants.
+        unsafe { offsets::remove(self.dir.as_ptr(), self.dentry.as_ptr()) };
         // SAFETY: `dir` is locked for writing, and `dentry` is a positive dentry in it, by the type
         // invariants.
         unsafe { bindings::simple_unlink(self.dir.as_ptr(), self.dentry.as_ptr()) };
@@ -107,6 +119,8 @@ impl<'d, T: FileSystem> Victim<'d, T> {
         crate::error::to_result(unsafe {
             bindings::simple_rmdir(self.dir.as_ptr(), self.dentry.as_ptr())
         })?;
+        // SAFETY: `dir` is locked for writing, and `dentry` is in it, by the type invariants.
+        unsafe { offsets::remove(self.dir.as_ptr(), self.dentry.as_ptr()) };
         self.done.set(true);
         Ok(Removed(self.brand))
     }
@@ -139,10 +153,24 @@ impl<'d, T: FileSystem> Rename<'d, T> {
         if unsafe { bindings::simple_empty(args.new) } == 0 {
             return Err(ENOTEMPTY);
         }
+        // SAFETY: `new_dir` is locked for writing, and `new` is in it, by the type invariants.
+        let had_position = match unsafe { offsets::add(args.new_dir, args.new) } {
+            Err(error) if error == EBUSY => true,
+            added => added.map(|()| false)?,
+        };
         if let Some(whiteout) = whiteout {
             // SAFETY: `old` is a dentry in `old_dir`, which is locked for writing.
-            unsafe { leave_whiteout(args.old_dir, args.old, whiteout)? };
+            if let Err(error) = unsafe { leave_whiteout(args.old_dir, args.old, whiteout) } {
+                if !had_position {
+                    // SAFETY: `new_dir` is locked for writing, and `new` is in it.
+                    unsafe { offsets::remove(args.new_dir, args.new) };
+                }
+                return Err(error);
+            }
         }
+        // SAFETY: Both directories are locked for writing, and the dentries are in them. `new` has a
+        // position.
+        unsafe { offsets::rename(args.old_dir, args.old, args.new_dir, args.new) };
         // SAFETY: Both directories are locked for writing, the dentries are in them, and `old` is
         // positive, by the type invariants. If `new` is a directory it is empty, as checked above.
         unsafe { rename(args) };
@@ -157,7 +185,7 @@ impl<'d, T: FileSystem> Rename<'d, T> {
     /// # Errors
     ///
     /// [`EINVAL`] if [`RenameFlags::EXCHANGE`] is not set. [`ENOENT`] if no inode has the new name.
-    /// The VFS checks that there is one.
+    /// The VFS checks that there is one. [`ENOMEM`]; nothing is changed then.
     pub fn exchange(self) -> Result<Renamed<'d>> {
         if !self.flags().has(RenameFlags::EXCHANGE) {
             return Err(EINVAL);
@@ -167,10 +195,8 @@ impl<'d, T: FileSystem> Rename<'d, T> {
         }
         let args = self.args();
         // SAFETY: Both directories are locked for writing, and both dentries are positive and in
-        // them, by the type invariants and the check above. The function returns 0.
-        unsafe {
-            bindings::simple_rename_exchange(args.old_dir, args.old, args.new_dir, args.new);
-        }
+        // them, by the type invariants and the check above.
+        unsafe { offsets::exchange(args.old_dir, args.old, args.new_dir, args.new)? };
         self.done.set(true);
         Ok(Renamed(self.brand))
     }
@@ -258,11 +284,15 @@ unsafe fn leave_whiteout<T: FileSystem>(
     if left.is_null() {
         return Err(ENOMEM);
     }
-    // SAFETY: `left` is a new negative dentry in `dir`, which is locked. `publish()` hands over the
-    // reference to the inode.
-    unsafe { fill(dir, left, whiteout.publish()) };
-    // SAFETY: `d_alloc()` returned a reference, which is dropped here. `d_make_persistent()` took
-    // another one.
+    // SAFETY: `left` is a new dentry in `dir`, which is locked.
+    let added = unsafe { offsets::add(dir, left) };
+    if added.is_ok() {
+        // SAFETY: `left` is a new negative dentry in `dir`, which is locked. `publish()` hands over
+        // the reference to the inode.
+        unsafe { fill(dir, left, whiteout.publish()) };
+    }
+    // SAFETY: `d_alloc()` returned a reference, which is dropped here. If the dentry was
+    // instantiated, `d_make_persistent()` took another one.
     unsafe { bindings::dput(left) };
-    Ok(())
+    added
 }

@@ -9,6 +9,7 @@ use crate::{
         dentry::Name,
         filesystem::FileSystem,
         inode::Inode,
+        inode_cache::offsets,
         new_inode::{
             New,
             NewOwner, //
@@ -96,6 +97,8 @@ impl<'a, T: FileSystem> RootDir<'a, T> {
             unsafe { bindings::dput(other) };
             return Err(EEXIST);
         }
+        // SAFETY: The directory is not visible to other tasks, and `dentry` is in it.
+        unsafe { offsets::add(entry.dir, dentry)? };
         Ok(entry)
     }
 }
@@ -130,6 +133,11 @@ impl<T: FileSystem> RootEntry<'_, T> {
 
 impl<T: FileSystem> Drop for RootEntry<'_, T> {
     fn drop(&mut self) {
+        // SAFETY: This holds a reference to the dentry, and no other task can reach the directory.
+        if unsafe { (*self.dentry).d_inode.is_null() } {
+            // SAFETY: The directory is not visible to other tasks, and the dentry is in it.
+            unsafe { offsets::remove(self.dir, self.dentry) };
+        }
         // SAFETY: This holds a reference to the dentry. If it was instantiated,
         // `d_make_persistent()` took another one.
         unsafe { bindings::dput(self.dentry) };

@@ -17,6 +17,7 @@ use crate::{
             FileVTable, //
         },
         filesystem::FileSystem,
+        inode_cache::InodeInfo,
         inode_ops::{
             InodeOperations,
             InodeVTable, //
@@ -99,8 +100,10 @@ impl<T: FileSystem> New<T> {
         // functions accept inodes of `T`.
         unsafe {
             (*inode).i_op = &InodeVTable::<O>::DIRECTORY;
-            (*inode).__bindgen_anon_3.i_fop = &raw const bindings::simple_dir_operations;
+            (*inode).__bindgen_anon_3.i_fop = &raw const bindings::simple_offset_dir_operations;
         }
+        // SAFETY: The inode is not visible to others, and has no positions: it is initialized once.
+        unsafe { InodeInfo::<T>::init_offsets(InodeInfo::of(inode)) };
         // The entry `.`.
         //
         // SAFETY: The inode is valid and not visible to others.
