@@ -123,13 +123,14 @@ impl UserNamespace {
         if count == 0 {
             return None;
         }
+        // INVARIANT: `map_write()` has sorted `forward` and `reverse`, and has checked that no two
+        // extents share an id.
+        //
         // SAFETY: The number is not zero and the barrier was passed, so the map is in its final
         // state: `extent` holds its extents if there are at most `UID_GID_MAP_MAX_BASE_EXTENTS`,
         // else `forward` and `reverse` are arrays of `count` extents. Neither the map nor the arrays
         // change before the namespace is freed. `Extent` has the layout of `struct uid_gid_extent`,
         // and `map_write()` has checked the invariants of `Extent`.
-        //
-        // INVARIANT: The same function has sorted `forward` and `reverse`.
         unsafe {
             let base = &raw const (*map).__bindgen_anon_1.__bindgen_anon_1.extent;
             let arrays = &raw const (*map).__bindgen_anon_1.__bindgen_anon_2;

@@ -234,7 +234,8 @@ impl Chains {
     fn find(&mut self, ns_id: u64) -> Option<ARef<MntIdmap>> {
         let mut next = *self.first(ns_id);
         while let Some(idmap) = next {
-            // SAFETY: By the type invariants the idmap is valid.
+            // SAFETY: An idmap in a chain is valid until it is removed, by the invariants of
+            // `Chains`, and the chains are borrowed.
             let idmap = unsafe { idmap.as_ref() };
             if idmap.link().ns_id == ns_id {
                 return Some(idmap.into());
