@@ -113,6 +113,9 @@ int kunit_open_namespace(int which)
 	static struct user_namespace *child;
 	int error;
 
+	/* A namespace of a type that is configured out has no operations. */
+	if (!IS_ENABLED(CONFIG_USER_NS) || !IS_ENABLED(CONFIG_UTS_NS))
+		return -EOPNOTSUPP;
 	if (which == 0)
 		return open_namespace(&get_user_ns(&init_user_ns)->ns);
 	if (which == 2) {

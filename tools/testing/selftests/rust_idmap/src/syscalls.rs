@@ -127,7 +127,7 @@ pub fn rmdir(path: impl AsRef<Path>) -> SyscallResult {
 
 /// Renames a file.
 pub fn rename(old: impl AsRef<Path>, new: impl AsRef<Path>) -> SyscallResult {
-    rustix::fs::renameat(CWD, old.as_ref(), CWD, new.as_ref())
+    rename_with(old, new, RenameFlags::empty())
 }
 
 /// Renames a file, with flags such as `RENAME_EXCHANGE`.
