@@ -266,7 +266,13 @@ impl InodeAttrs<UserNamespace> for AnyInode {
 
     #[inline(always)]
     fn flags(&self) -> InodeFlags {
-        InodeFlags::new(read_once!(self, i_flags))
+        let flags = InodeFlags::new(read_once!(self, i_flags));
+        // As `IS_SWAPFILE()`.
+        if cfg!(CONFIG_SWAP) {
+            flags
+        } else {
+            flags.without(InodeFlags::S_SWAPFILE)
+        }
     }
 }
 

@@ -136,7 +136,8 @@ pub trait InodeAttrs<N: ?Sized>: HasNamespace<N> {
     /// `inode->i_gid`
     fn i_gid(&self) -> Option<FsGid>;
 
-    /// `inode->i_flags`, of which [`InodeFlags`] names some.
+    /// `inode->i_flags`, of which [`InodeFlags`] names some. Without `CONFIG_SWAP`, `S_SWAPFILE` is
+    /// not set, as in `IS_SWAPFILE()`.
     fn flags(&self) -> InodeFlags;
 }
 
