@@ -1,25 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! One checked extent of an id map.
+//! Extents of id maps: `struct uid_gid_extent`.
 
 use core::fmt;
 
-/// An unsigned integer that ids are numbered with.
+/// The unsigned integer of an id.
 ///
-/// The kernel's is [`u32`]. [`u8`] is there because a map over a space that small can be compared
-/// with its definition for every id; tests make smaller ones still.
+/// Ids of the kernel are [`u32`]. Tests use [`u8`] and smaller types, for which they can check a map
+/// for each id.
 ///
-/// An implementation has the values from [`IdInt::ZERO`] to [`IdInt::NONE`], in the order of
-/// [`Ord`], with no gap and at most `1 << 32` of them. Arithmetic is that of the integers, and
-/// "modulo" means modulo the number of values. What is below relies on this for its results, but
-/// never for memory safety.
+/// The values are those from [`IdInt::ZERO`] to [`IdInt::NONE`] in the order of [`Ord`], at most
+/// `1 << 32`. "Modulo" means modulo the number of values. Results of this module depend on these
+/// rules; memory safety does not.
 pub trait IdInt: Copy + Ord + fmt::Debug + fmt::Display {
-    /// The greatest value, which is no id: it stands for "no id" where C needs a number for that.
+    /// The greatest value, which is not an id: C's `INVALID_UID`.
     const NONE: Self;
     /// Zero.
     const ZERO: Self;
 
-    /// Adds, [`None`] on overflow.
+    /// Returns the sum, or [`None`] on overflow.
     fn checked_add(self, other: Self) -> Option<Self>;
     /// Adds modulo the number of values.
     fn wrapping_add(self, other: Self) -> Self;
@@ -27,8 +26,6 @@ pub trait IdInt: Copy + Ord + fmt::Debug + fmt::Display {
     fn wrapping_sub(self, other: Self) -> Self;
     /// Widens.
     fn to_u64(self) -> u64;
-    /// Reads a decimal number and nothing else: no sign, no blanks, no silent truncation.
-    fn parse(text: &str) -> Option<Self>;
 }
 
 macro_rules! impl_id_int {
@@ -56,15 +53,6 @@ macro_rules! impl_id_int {
             fn to_u64(self) -> u64 {
                 u64::from(self)
             }
-
-            fn parse(text: &str) -> Option<Self> {
-                // `FromStr` would take a leading plus sign.
-                if text.bytes().all(|b| b.is_ascii_digit()) {
-                    text.parse().ok()
-                } else {
-                    None
-                }
-            }
         }
     )* };
 }
@@ -73,15 +61,15 @@ impl_id_int!(u8 u32);
 
 /// An extent of ids and the extent of the same length that it is mapped to.
 ///
-/// The names are those of `struct uid_gid_extent`: `first` counts in the space that the map is
-/// written for, `lower_first` in the one below it. In a mount's map these are the ids of the
-/// filesystem and the ids seen through the mount.
+/// The names are those of `struct uid_gid_extent`. The upper extent begins with `first`, the lower
+/// one with `lower_first`. In the map of a mount, the upper ids are those on disk, and the lower ids
+/// are those at the mount.
 ///
 /// # Invariants
 ///
-/// - `count` is not zero, except in [`Extent::EMPTY`], which holds no id;
-/// - neither `first + count` nor `lower_first + count` overflows, hence [`IdInt::NONE`] is in
-///   neither extent.
+/// - `count` is not zero, except in [`Extent::EMPTY`].
+/// - Neither `first + count` nor `lower_first + count` overflows. Neither extent therefore contains
+///   [`IdInt::NONE`].
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct Extent<T = u32> {
@@ -90,29 +78,19 @@ pub struct Extent<T = u32> {
     count: T,
 }
 
-/// Why three numbers are no [`Extent`].
+/// The reason why three numbers are not an [`Extent`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExtentError {
     /// The extent has no ids.
     Empty,
-    /// The upper extent ends past the greatest id.
+    /// The upper extent ends after the greatest id.
     FirstOverflows,
-    /// The lower extent ends past the greatest id.
+    /// The lower extent ends after the greatest id.
     LowerOverflows,
 }
 
-impl fmt::Display for ExtentError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Empty => "a range of no ids",
-            Self::FirstOverflows => "the first range ends past the greatest id",
-            Self::LowerOverflows => "the second range ends past the greatest id",
-        })
-    }
-}
-
 impl<T: IdInt> Extent<T> {
-    /// The extent that holds no id, for places that are not in use.
+    /// The extent without ids, for places that are not in use.
     pub const EMPTY: Self = Self {
         first: T::ZERO,
         lower_first: T::ZERO,
@@ -131,7 +109,7 @@ impl<T: IdInt> Extent<T> {
     /// assert_eq!(extent.up(101000), Some(1000));
     /// assert_eq!(extent.down(65536), None);
     ///
-    /// // The greatest number is no id, so this is all of them.
+    /// // These are all ids: the greatest number is not one.
     /// assert!(Extent::new(0, 0, u32::MAX).is_ok());
     /// assert_eq!(Extent::new(1, 0, u32::MAX), Err(ExtentError::FirstOverflows));
     /// # Ok::<(), ExtentError>(())
@@ -153,38 +131,38 @@ impl<T: IdInt> Extent<T> {
         }
     }
 
-    /// The first id of the upper extent.
+    /// Returns the first id of the upper extent.
     #[inline(always)]
     pub fn first(&self) -> T {
         self.first
     }
 
-    /// The first id of the lower extent.
+    /// Returns the first id of the lower extent.
     #[inline(always)]
     pub fn lower_first(&self) -> T {
         self.lower_first
     }
 
-    /// The number of ids.
+    /// Returns the number of ids.
     #[inline(always)]
     pub fn count(&self) -> T {
         self.count
     }
 
-    /// Whether this is [`Extent::EMPTY`].
+    /// Checks whether this is [`Extent::EMPTY`].
     #[inline(always)]
     pub fn is_empty(&self) -> bool {
         self.count == T::ZERO
     }
 
-    /// One past the last id of the upper extent.
+    /// Returns the value after the last id of the upper extent.
     #[inline(always)]
     pub fn end(&self) -> T {
         // By the type invariant this does not wrap.
         self.first.wrapping_add(self.count)
     }
 
-    /// The same pairs of ids, read from below.
+    /// Exchanges the upper and the lower extent.
     #[inline]
     pub fn inverse(self) -> Self {
         // INVARIANT: The invariants treat both extents alike.
@@ -206,7 +184,7 @@ impl<T: IdInt> Extent<T> {
         }
     }
 
-    /// Whether an id is in the upper extent.
+    /// Checks whether an id is in the upper extent.
     #[inline(always)]
     pub fn has(&self, id: T) -> bool {
         id.wrapping_sub(self.first) < self.count
@@ -218,7 +196,7 @@ impl<T: IdInt> Extent<T> {
         self.inverse().down(id)
     }
 
-    /// Maps `count` ids from `id` on to the lower extent, if all of them are in the upper one.
+    /// Maps the `count` ids from `id` to the lower extent, if all of them are in the upper one.
     pub fn range_down(&self, id: T, count: T) -> Option<T> {
         if count == T::ZERO || id < self.first || id.checked_add(count)? > self.end() {
             return None;
@@ -226,21 +204,21 @@ impl<T: IdInt> Extent<T> {
         self.down(id)
     }
 
-    /// Whether the upper extents share an id.
+    /// Checks whether the upper extents share an id.
     #[inline]
     pub fn overlaps(&self, other: &Self) -> bool {
         self.first < other.end() && other.first < self.end()
     }
 
-    /// The part of this extent whose lower ids are in the upper extent of `next`, mapped through
-    /// both.
+    /// Composes this extent and `next`: maps the ids that both map.
     pub fn then(&self, next: &Self) -> Option<Self> {
         let low = self.lower_first.max(next.first);
         let end = self.inverse().end().min(next.end());
         if low >= end {
             return None;
         }
-        // INVARIANT: The extents are parts of extents of valid extents, and not empty.
+        // INVARIANT: `low < end`, so `count` is not zero. The upper and the lower extent are parts
+        // of the extents of `self` and `next`, so they do not overflow.
         Some(Self {
             first: self.up(low)?,
             lower_first: next.down(low)?,
@@ -249,7 +227,7 @@ impl<T: IdInt> Extent<T> {
     }
 }
 
-/// As a line of `/proc/PID/uid_map`, with single blanks.
+/// Formats the extent as a line of `/proc/PID/uid_map`, with single blanks.
 impl<T: IdInt> fmt::Display for Extent<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {}", self.first, self.lower_first, self.count)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! A whole id map: a list of extents, of which no two share an id.
+//! Id maps: lists of extents of which no two share an id.
 
 use super::extent::{
     Extent,
@@ -15,76 +15,49 @@ use core::{
     },
 };
 
-/// The most extents that a map can have, `UID_GID_MAP_MAX_EXTENTS`.
+/// The maximum number of extents of a map, `UID_GID_MAP_MAX_EXTENTS`.
 pub const MAX_EXTENTS: usize = 340;
 
-/// The most extents that a map has without memory of its own, `UID_GID_MAP_MAX_BASE_EXTENTS`.
+/// The maximum number of extents of a map without an allocation, `UID_GID_MAP_MAX_BASE_EXTENTS`.
 pub const MAX_BASE_EXTENTS: usize = 5;
 
-/// Why a list of extents is no map.
+/// The reason why a list of extents is not an id map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MapError {
-    /// There is no extent at all.
+    /// There is no extent.
     Empty,
-    /// There are more than [`MAX_EXTENTS`].
+    /// There are more than [`MAX_EXTENTS`] extents.
     TooMany,
-    /// Line `line`, counted from zero, is not three decimal numbers in the id's extent.
+    /// A line of text is not three decimal numbers, each of which is an id or [`IdInt::NONE`].
     Syntax {
-        /// The line.
+        /// The line, counted from zero.
         line: usize,
     },
-    /// Range `line`, counted from zero, is not valid by itself.
+    /// An extent is not valid.
     Extent {
-        /// The extent.
+        /// The index of the extent.
         line: usize,
-        /// What is wrong with it.
+        /// The error of the extent.
         error: ExtentError,
     },
     /// The upper extents of two extents share an id.
     FirstOverlap(usize, usize),
     /// The lower extents of two extents share an id.
     LowerOverlap(usize, usize),
-    /// The place given for the result is too small.
+    /// The slice for the result is too small.
     NoRoom,
 }
 
-impl fmt::Display for MapError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => f.write_str("a map needs at least one range"),
-            Self::TooMany => write!(f, "a map has at most {MAX_EXTENTS} extents"),
-            Self::Syntax { line } => write!(
-                f,
-                "range {}: expected three numbers, FIRST LOWER COUNT, each below 4294967296",
-                line.wrapping_add(1)
-            ),
-            Self::Extent { line, error } => write!(f, "range {}: {error}", line.wrapping_add(1)),
-            Self::FirstOverlap(a, b) => write!(
-                f,
-                "extents {} and {} both map an id of the first column",
-                a.wrapping_add(1),
-                b.wrapping_add(1)
-            ),
-            Self::LowerOverlap(a, b) => write!(
-                f,
-                "extents {} and {} both map to an id of the second column",
-                a.wrapping_add(1),
-                b.wrapping_add(1)
-            ),
-            Self::NoRoom => f.write_str("no room for the extents of the result"),
-        }
-    }
-}
-
-/// A valid map over some storage for its extents: an array, a slice, a vector.
+/// An id map whose extents are in an array, a slice, or a vector.
 ///
-/// This is the definition of what a map is and means; [`Lookup`](super::Lookup) is how the kernel
-/// finds an id fast. Extents stay in the order in which they were given.
+/// The extents stay in their order. This type defines the results; idmaps of mounts look ids up in a
+/// `fs::mnt_idmapping::Lookup`.
 ///
 /// # Invariants
 ///
-/// There are 1 to [`MAX_EXTENTS`] extents, none of them empty, and of no two do the upper extents or
-/// the lower extents share an id. So each id is mapped to one id at most, either way.
+/// There are 1 to [`MAX_EXTENTS`] extents. No extent is empty. No two upper extents share an id, and
+/// no two lower extents share an id. Each id is therefore mapped to at most one id, in both
+/// directions.
 ///
 /// # Examples
 ///
@@ -107,7 +80,7 @@ pub struct IdMap<B>(B);
 impl<T: IdInt, B: Deref<Target = [Extent<T>]>> IdMap<B> {
     /// Checks extents by the rules of `map_write()` in `kernel/user_namespace.c`.
     ///
-    /// Compares every extent with every other.
+    /// Compares each extent with each other one.
     pub fn from_storage(extents: B) -> Result<Self, MapError> {
         check_count(&extents)?;
         for (b, second) in extents.iter().enumerate() {
@@ -124,38 +97,40 @@ impl<T: IdInt, B: Deref<Target = [Extent<T>]>> IdMap<B> {
         Ok(Self(extents))
     }
 
-    /// The extents, in the order in which they were given.
+    /// Returns the extents in their order.
     pub fn extents(&self) -> &[Extent<T>] {
         &self.0
     }
 
-    /// Maps an id down: from the filesystem to what is seen through the mount.
+    /// Maps an id of an upper extent to the lower one. In the map of a mount, this is from the id on
+    /// disk to the id at the mount.
     ///
     /// Mirrors `map_id_down()` in `kernel/user_namespace.c`.
     pub fn down(&self, id: T) -> Option<T> {
         self.0.iter().find_map(|extent| extent.down(id))
     }
 
-    /// Maps an id up: from what is seen through the mount to the filesystem.
+    /// Maps an id of a lower extent to the upper one. In the map of a mount, this is from the id at
+    /// the mount to the id on disk.
     ///
     /// Mirrors `map_id_up()` in `kernel/user_namespace.c`.
     pub fn up(&self, id: T) -> Option<T> {
         self.0.iter().find_map(|extent| extent.up(id))
     }
 
-    /// Maps `count` ids from `id` on down, if one extent of the map has them all.
+    /// Maps the `count` ids from `id` down, if one extent contains all of them.
     ///
-    /// Mirrors `map_id_range_down()` in `kernel/user_namespace.c`, but for an extent that would pass
-    /// the greatest id, which is never mapped.
+    /// Mirrors `map_id_range_down()` in `kernel/user_namespace.c`, except that ids past the greatest
+    /// one are never mapped.
     pub fn range_down(&self, id: T, count: T) -> Option<T> {
         self.0
             .iter()
             .find_map(|extent| extent.range_down(id, count))
     }
 
-    /// Maps `count` ids from `id` on up, if one extent of the map has them all.
+    /// Maps the `count` ids from `id` up, if one extent contains all of them.
     ///
-    /// Mirrors `map_id_range_up()` in `kernel/user_namespace.c`, with the difference of
+    /// Mirrors `map_id_range_up()` in `kernel/user_namespace.c`, with the same exception as
     /// [`IdMap::range_down`].
     pub fn range_up(&self, id: T, count: T) -> Option<T> {
         self.0
@@ -163,7 +138,7 @@ impl<T: IdInt, B: Deref<Target = [Extent<T>]>> IdMap<B> {
             .find_map(|extent| extent.inverse().range_down(id, count))
     }
 
-    /// Turns the map round: what was down is up.
+    /// Exchanges the upper and the lower extents.
     pub fn into_inverse(mut self) -> Self
     where
         B: DerefMut,
@@ -171,20 +146,24 @@ impl<T: IdInt, B: Deref<Target = [Extent<T>]>> IdMap<B> {
         for extent in self.0.iter_mut() {
             *extent = extent.inverse();
         }
-        // INVARIANT: The invariants treat both directions alike.
+        // INVARIANT: The invariants are the same for upper and lower extents.
         self
     }
 
-    /// Maps down through this map and then through `next`, as one map in `room`.
+    /// Composes this map and `next`: the result, in `room`, maps down through both.
     ///
-    /// The result maps the ids that both maps map, [`MapError::Empty`] if there is none. An extent of
-    /// the one may meet many of the other, so `room` may have to be larger than either; with
-    /// [`MAX_EXTENTS`] places, [`MapError::NoRoom`] says that the result is no map any more.
+    /// An extent of one map may overlap with many extents of the other, so the result may have more
+    /// extents than both.
+    ///
+    /// # Errors
+    ///
+    /// [`MapError::Empty`] if no id is mapped by both. [`MapError::NoRoom`] if `room` is too small:
+    /// if it has [`MAX_EXTENTS`] places, the result is not a valid map.
     ///
     /// # Examples
     ///
-    /// What is 0 on disk is 1000 on the host through the first map, and the container's root
-    /// through the second:
+    /// The first map maps id 0 on disk to id 1000 of the host, the second maps that to root of a
+    /// container:
     ///
     /// ```
     /// use kernel::user_namespace::{Extent, IdMap};
@@ -222,7 +201,7 @@ impl<T: IdInt, B: Deref<Target = [Extent<T>]>> IdMap<B> {
 }
 
 impl<T: IdInt, const N: usize> IdMap<ExtentArray<T, N>> {
-    /// Makes a map of an array of extents.
+    /// Creates a map from an array of extents.
     pub fn new(extents: [Extent<T>; N]) -> Result<Self, MapError> {
         Self::from_storage(ExtentArray(extents))
     }
@@ -240,50 +219,7 @@ impl<T, const N: usize> Deref for ExtentArray<T, N> {
     }
 }
 
-impl<'a, T: IdInt> IdMap<&'a [Extent<T>]> {
-    /// Reads a map in the form of `/proc/PID/uid_map`: an extent a line, three numbers each, with
-    /// blanks between and around them. The extents are put in `room`.
-    ///
-    /// Unlike the kernel's `map_write()`, which takes the low 32 bits of a greater number, this
-    /// refuses what is no id.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use kernel::user_namespace::{Extent, IdMap, MapError};
-    ///
-    /// let mut room = [Extent::<u32>::EMPTY; 2];
-    /// let map = IdMap::parse("         0     100000      65536\n", &mut room).unwrap();
-    /// assert_eq!(map.down(1), Some(100001));
-    ///
-    /// let error = IdMap::parse("0 0 4294967297", &mut room).err();
-    /// assert_eq!(error, Some(MapError::Syntax { line: 0 }));
-    /// ```
-    pub fn parse(text: &str, room: &'a mut [Extent<T>]) -> Result<Self, MapError> {
-        let mut used = 0;
-        for (line, words) in text.lines().enumerate() {
-            let mut numbers = words.split_ascii_whitespace().map(T::parse);
-            let (Some(Some(first)), Some(Some(lower)), Some(Some(count)), None) = (
-                numbers.next(),
-                numbers.next(),
-                numbers.next(),
-                numbers.next(),
-            ) else {
-                return Err(MapError::Syntax { line });
-            };
-            let extent = Extent::new(first, lower, count)
-                .map_err(|error| MapError::Extent { line, error })?;
-            if used >= MAX_EXTENTS {
-                return Err(MapError::TooMany);
-            }
-            *room.get_mut(used).ok_or(MapError::NoRoom)? = extent;
-            used = used.wrapping_add(1);
-        }
-        Self::from_storage(room.get(..used).ok_or(MapError::NoRoom)?)
-    }
-}
-
-/// In the form of `/proc/PID/uid_map`, with single blanks.
+/// Formats the extents as in `/proc/PID/uid_map`, with single blanks.
 impl<T: IdInt, B: Deref<Target = [Extent<T>]>> fmt::Display for IdMap<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|extent| writeln!(f, "{extent}"))
@@ -296,9 +232,9 @@ impl<T: IdInt, B: Deref<Target = [Extent<T>]>> fmt::Debug for IdMap<B> {
     }
 }
 
-/// Puts extents in the order of their first ids.
+/// Sorts extents by their first ids.
 ///
-/// Inserts one by one, which is the right way for as few extents as a lookup stores inline.
+/// This is an insertion sort: the extents must be few, or nearly in order.
 pub fn sort_by_first<T: IdInt>(extents: &mut [Extent<T>]) {
     for sorted in 1..extents.len() {
         for lower in (0..sorted).rev() {
@@ -310,7 +246,7 @@ pub fn sort_by_first<T: IdInt>(extents: &mut [Extent<T>]) {
     }
 }
 
-/// Checks what each list of extents must fulfil.
+/// Checks the number of extents, and that none is empty.
 fn check_count<T: IdInt>(extents: &[Extent<T>]) -> Result<(), MapError> {
     if extents.is_empty() {
         return Err(MapError::Empty);
@@ -327,19 +263,19 @@ fn check_count<T: IdInt>(extents: &[Extent<T>]) -> Result<(), MapError> {
     }
 }
 
-/// A valid map whose extents ascend by their first ids.
+/// A list of extents in the order of their first ids, for maps in one direction.
 ///
 /// # Invariants
 ///
-/// There are 1 to [`MAX_EXTENTS`] extents, none of them empty, ascending, and no two upper extents
-/// share an id.
+/// There are 1 to [`MAX_EXTENTS`] extents. No extent is empty. The extents ascend by their first ids,
+/// and no two upper extents share an id.
 #[derive(Clone, Copy)]
 pub struct SortedMap<B>(B);
 
 impl<T: IdInt, B: DerefMut<Target = [Extent<T>]>> SortedMap<B> {
-    /// Sorts the extents and checks that no id is mapped twice.
+    /// Sorts the extents, and checks that no two upper extents share an id.
     ///
-    /// The extents must be few or nearly in order, see [`sort_by_first`].
+    /// The extents must be few, or nearly in order: see [`sort_by_first`].
     pub fn new(mut extents: B) -> Result<Self, MapError> {
         check_count(&extents)?;
         sort_by_first(&mut extents);
@@ -356,7 +292,7 @@ impl<T: IdInt, B: DerefMut<Target = [Extent<T>]>> SortedMap<B> {
 }
 
 impl<T: IdInt, B: Deref<Target = [Extent<T>]>> SortedMap<B> {
-    /// Returns the extents, ascending.
+    /// Returns the extents in ascending order.
     #[inline(always)]
     pub fn extents(&self) -> &[Extent<T>] {
         &self.0

@@ -4,7 +4,8 @@
 
 use std::{fmt, str::FromStr};
 
-use kernel::user_namespace::{Extent, ExtentError, IdInt};
+use kernel::host;
+use kernel::user_namespace::{Extent, ExtentError};
 
 /// Whose ids a range maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,7 +160,7 @@ fn parse(text: &str) -> Result<Range, Reason> {
         });
     };
     let number = |name, word: &str| {
-        <u32 as IdInt>::parse(word).ok_or_else(|| Reason::Number {
+        host::parse_number::<u32>(word).ok_or_else(|| Reason::Number {
             name,
             word: word.to_owned(),
         })

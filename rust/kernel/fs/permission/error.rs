@@ -2,10 +2,7 @@
 
 //! Errors of permission checks.
 
-use core::{
-    fmt,
-    num::NonZeroI32, //
-};
+use core::num::NonZeroI32;
 
 /// An error of a permission check.
 ///
@@ -29,13 +26,6 @@ macro_rules! errors {
                     None => panic!("0 is not an error number"),
                 };
             )*
-
-            fn name(self) -> Option<&'static str> {
-                match self {
-                    $(Self::$name => Some(stringify!($name)),)*
-                    _ => None,
-                }
-            }
         }
     };
 }
@@ -100,15 +90,6 @@ impl CheckError {
         match Self::from_errno(returned) {
             Some(error) => Err(error),
             None => Ok(()),
-        }
-    }
-}
-
-impl fmt::Debug for CheckError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.name() {
-            Some(name) => f.write_str(name),
-            None => fmt::Debug::fmt(&self.0, f),
         }
     }
 }

@@ -33,10 +33,7 @@ use crate::user_namespace::{
     MapError,
     SortedMap, //
 };
-use core::{
-    fmt,
-    ops::Deref, //
-};
+use core::ops::Deref;
 
 /// The greatest number of ids of one kind that an inode can name.
 ///
@@ -97,27 +94,6 @@ impl From<NoNesting> for CheckError {
             NoNesting::MapsNothing => CheckError::EINVAL,
             NoNesting::TooManyExtents => CheckError::EOVERFLOW,
         }
-    }
-}
-
-impl fmt::Display for NoNesting {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotOffered => "the sysctl fs.mount_idmap_nested is 0",
-            Self::NotRoot(capability) => {
-                return write!(
-                    f,
-                    "the caller has no {} over its user namespace",
-                    capability.name()
-                )
-            }
-            Self::NotBelow => "the user namespace is not the caller's, nor below it",
-            Self::SetgroupsDenied => "the caller's user namespace does not allow setgroups()",
-            Self::TooFewUsers => "the caller's user namespace maps too few user ids",
-            Self::TooFewGroups => "the caller's user namespace maps too few group ids",
-            Self::MapsNothing => "the nested idmap maps no user id or no group id",
-            Self::TooManyExtents => "the nested idmap has too many extents",
-        })
     }
 }
 

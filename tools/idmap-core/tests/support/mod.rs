@@ -72,11 +72,6 @@ impl<const NONE: u8> IdInt for Tiny<NONE> {
     fn to_u64(self) -> u64 {
         u64::from(self.0)
     }
-
-    fn parse(text: &str) -> Option<Self> {
-        let value: u8 = text.parse().ok()?;
-        (value <= NONE).then_some(Self(value))
-    }
 }
 
 /// An id type whose values are those of a `u8`, or fewer.
