@@ -214,7 +214,7 @@ impl<'a> Bench<'a> {
     }
 
     /// Copies what a line need not make by itself.
-    fn plant(&self, folder: &Path) -> Result<()> {
+    pub(super) fn plant(&self, folder: &Path) -> Result<()> {
         let seed = self.seed.display().to_string();
         fs::create_dir_all(folder)?;
         let mut rsync = run::command("rsync");

@@ -11,6 +11,7 @@ pub(crate) mod dry;
 pub(crate) mod kconfig;
 pub(crate) mod matrix;
 pub(crate) mod module;
+pub(crate) mod objects;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -2,7 +2,9 @@
 
 //! `make check`: whether the sources are as they should be.
 
+mod kernel_doc;
 mod order;
+mod safety;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -14,7 +16,8 @@ use super::configs;
 use crate::fetch::toolchain::Toolchain;
 use crate::fetch::{source, tools};
 use crate::kernel::arch::Arch;
-use crate::kernel::{diagnostics, kconfig};
+use crate::kernel::dry::Bench;
+use crate::kernel::{diagnostics, kconfig, objects};
 use crate::lab::{Engine, Lab};
 use crate::tree::change::MIRRORED;
 use crate::tree::{self, Tree};
@@ -51,10 +54,13 @@ pub(crate) fn run(lab: &Lab, quick: bool) -> Result<bool> {
     check("license lines", licenses(lab, &files))?;
     check("length of files", lengths(lab, &files))?;
     check("order of modules", order::order(&tree.path))?;
+    check("SAFETY comments", safety::safety(lab, &files))?;
+    check("kernel-doc", kernel_doc::kernel_doc(&tree))?;
     check("formatting", rustfmt(lab, &files))?;
     check("checkpatch", checkpatch(lab, &tree, &files))?;
     check("clippy on tools", clippy(lab))?;
     check("configurations", configs::quick(lab))?;
+    check("objects without the engine", objects(lab, &tree))?;
     if !quick {
         check("rustdoc of tools", rustdoc(lab))?;
         let toolchain = Toolchain::find(lab)?;
@@ -219,6 +225,16 @@ fn checkpatch(lab: &Lab, tree: &Tree, files: &[PathBuf]) -> Result<Complaints> {
         .filter(|path| is_kernel(path) && is(path, &["c", "h"]))
         .collect();
     Ok(checkpatch(&patches, false)? + &checkpatch(&sources, true)?)
+}
+
+/// Compares the objects of the patched C files with those without the patches.
+fn objects(lab: &Lab, tree: &Tree) -> Result<Complaints> {
+    if lab.fixes {
+        // The fixes change the code in C.
+        return Ok(String::new());
+    }
+    let toolchain = Toolchain::find(lab)?;
+    objects::compare(&Bench::new(lab, tree, &toolchain)?)
 }
 
 fn clippy(lab: &Lab) -> Result<Complaints> {
