@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Positions of the names in a directory, which other names do not change: `struct offset_ctx`.
-//!
-//! The functions are not generic. Modules, which generic functions are compiled into, cannot call
-//! the functions of `fs/libfs.c`.
+//! Positions of the names in a directory, which do not change when other names come and go: `struct
+//! offset_ctx`.
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
@@ -18,7 +16,6 @@ use crate::{
 /// # Safety
 ///
 /// `offsets` must be valid for writes.
-#[inline(never)]
 pub(super) unsafe fn init(offsets: *mut bindings::offset_ctx) {
     // SAFETY: `offsets` is valid for writes, by the requirements of this function.
     unsafe { bindings::simple_offset_init(offsets) };
@@ -29,7 +26,6 @@ pub(super) unsafe fn init(offsets: *mut bindings::offset_ctx) {
 /// # Safety
 ///
 /// `offsets` must be initialized. No other task may use it.
-#[inline(never)]
 pub(super) unsafe fn destroy(offsets: *mut bindings::offset_ctx) {
     // SAFETY: `offsets` is initialized and not used, by the requirements of this function.
     unsafe { bindings::simple_offset_destroy(offsets) };
@@ -59,7 +55,6 @@ unsafe fn of(dir: *mut bindings::inode) -> *mut bindings::offset_ctx {
 ///
 /// `dir` must be a directory as [`of`] requires, which is locked for writing or not visible to
 /// other tasks. `dentry` must be a valid dentry in it.
-#[inline(never)]
 pub(in crate::fs) unsafe fn add(
     dir: *mut bindings::inode,
     dentry: *mut bindings::dentry,
@@ -73,7 +68,6 @@ pub(in crate::fs) unsafe fn add(
 /// # Safety
 ///
 /// As for [`add`].
-#[inline(never)]
 pub(in crate::fs) unsafe fn remove(dir: *mut bindings::inode, dentry: *mut bindings::dentry) {
     // SAFETY: `dir` is a directory as `of()` requires, and `dentry` is in it.
     unsafe { bindings::simple_offset_remove(of(dir), dentry) };
@@ -84,7 +78,6 @@ pub(in crate::fs) unsafe fn remove(dir: *mut bindings::inode, dentry: *mut bindi
 /// # Safety
 ///
 /// Both directories and dentries must be as [`add`] requires. `new` must have a position.
-#[inline(never)]
 pub(in crate::fs) unsafe fn rename(
     old_dir: *mut bindings::inode,
     old: *mut bindings::dentry,
@@ -105,7 +98,6 @@ pub(in crate::fs) unsafe fn rename(
 /// # Safety
 ///
 /// Both directories and dentries must be as [`add`] requires. Both dentries must be positive.
-#[inline(never)]
 pub(in crate::fs) unsafe fn exchange(
     old_dir: *mut bindings::inode,
     old: *mut bindings::dentry,

@@ -92,7 +92,7 @@ unsafe fn read_page(
 
 /// `->llseek()`: `SEEK_DATA` and `SEEK_HOLE` search the page cache.
 ///
-/// Mirrors `shmem_file_llseek()`. Not generic: C does not export what it calls.
+/// Mirrors `shmem_file_llseek()`.
 ///
 /// # Safety
 ///
