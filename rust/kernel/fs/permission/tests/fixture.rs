@@ -290,6 +290,15 @@ impl Fixture {
         }
     }
 
+    /// Gives the caller the groups 5000 and -1, and the fsgid -1, which nfsd takes from its clients.
+    pub(super) fn set_invalid_groups(&mut self) {
+        // SAFETY: The credentials belong to this thread only.
+        unsafe {
+            (*self.cred).group_info = self.groups[2];
+            (*self.cred).fsgid.val = u32::MAX;
+        }
+    }
+
     /// Random flags of an inode, mostly none. `S_PRIVATE` keeps security modules away.
     fn any_flags(&mut self) -> u32 {
         let flag = [

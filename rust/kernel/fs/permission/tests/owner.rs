@@ -82,6 +82,36 @@ mod suite {
         Ok(())
     }
 
+    /// The credentials of a caller may contain the group -1. It is not the group of an inode whose
+    /// group is not mapped.
+    #[test]
+    fn vfsgid_in_group_p_fails_for_invalid_group() -> Result {
+        let mut fixture = Fixture::new(12)?;
+        fixture.set(true, 0, 0o100070, 0);
+        fixture.set_invalid_groups();
+        // SAFETY: The functions read the credentials of the current task only.
+        let in_group = |group| unsafe {
+            let (kgid, vfsgid) = (
+                bindings::kgid_t { val: group },
+                bindings::vfsgid_t { val: group },
+            );
+            (
+                bindings::in_group_p(kgid),
+                bindings::vfsgid_in_group_p(vfsgid),
+            )
+        };
+        assert_eq!(in_group(5000), (1, 1));
+        assert_eq!(in_group(3000), (0, 0));
+        assert_eq!(in_group(u32::MAX), (1, 0));
+        // SAFETY: All objects of the fixture are valid.
+        let in_group_or_capable = unsafe {
+            let invalid = bindings::vfsgid_t { val: u32::MAX };
+            bindings::in_group_or_capable(fixture.idmap(), fixture.inode(), invalid)
+        };
+        assert!(!in_group_or_capable);
+        Ok(())
+    }
+
     /// The function stays in C.
     #[test]
     fn inode_permission() -> Result {
