@@ -54,71 +54,79 @@ use core::{
 #[repr(transparent)]
 pub struct UserNamespace(Opaque<bindings::user_namespace>);
 
-// SAFETY: A `UserNamespace` is used by shared reference only, and what is read of it here is either
-// never changed or published by the barriers that `written_map()` describes.
+// SAFETY: There are shared references only. The fields that this module reads do not change, or are
+// published by the barriers of `written_map()`.
 unsafe impl Send for UserNamespace {}
 
-// SAFETY: See above.
+// SAFETY: The fields that this module reads do not change, or are published by the barriers of
+// `written_map()`.
 unsafe impl Sync for UserNamespace {}
 
 impl UserNamespace {
-    /// Makes a reference from a pointer.
+    /// Creates a reference from a pointer.
     ///
     /// # Safety
     ///
     /// `ptr` must point to a valid `struct user_namespace` that stays valid for `'a`.
     #[inline(always)]
     pub unsafe fn from_raw<'a>(ptr: *const bindings::user_namespace) -> &'a Self {
-        // SAFETY: By the requirements above the pointer is valid for `'a`.
+        // SAFETY: `ptr` is valid for `'a`: `# Safety` of this function.
         //
-        // CAST: `Self` is a transparent wrapper.
+        // CAST: `Self` is a transparent wrapper of `struct user_namespace`.
         unsafe { &*ptr.cast() }
     }
 
-    /// The user namespace of the task that runs this.
+    /// Calls a function with the user namespace of the current task.
     #[inline]
     pub fn with_current<R>(f: impl FnOnce(&Self) -> R) -> R {
         // SAFETY: `current_user_ns()` is the namespace of the subjective credentials of the current
-        // task. Only the task itself replaces those, and it does not while `f` runs: safe Rust has
-        // no way to.
+        // task. Only the task itself replaces them, and safe Rust cannot do that while `f` runs.
         f(unsafe { Self::from_raw(bindings::current_user_ns()) })
     }
 
-    /// The pointer that C knows the namespace by.
+    /// Returns the pointer to `struct user_namespace`.
     #[inline(always)]
     pub(crate) fn as_ptr(&self) -> *mut bindings::user_namespace {
         self.0.get()
     }
 
-    /// Whether this is the initial namespace, in which each id is itself.
+    /// Returns the initial namespace.
+    #[inline(always)]
+    pub(crate) fn initial() -> &'static Self {
+        // SAFETY: The initial namespace is static.
+        unsafe { Self::from_raw(&raw const bindings::init_user_ns) }
+    }
+
+    /// Checks for the initial namespace, which maps each id to itself.
     #[inline(always)]
     pub fn is_initial(&self) -> bool {
         ptr::eq(self.as_ptr(), &raw const bindings::init_user_ns)
     }
 
-    /// The number of the namespace, which no other namespace ever gets.
+    /// Returns the id of the namespace. The id is never used again.
     #[inline]
     pub fn id(&self) -> u64 {
-        // SAFETY: `self` is a valid namespace by the type invariants. The number is set before the
-        // namespace is published, and never changes.
+        // SAFETY: `self` is a valid namespace by the type invariants. The id is set before the
+        // namespace is published, and does not change.
         unsafe { bindings::user_namespace_id(self.as_ptr()) }
     }
 
-    /// The map of one kind of ids, if it has been written.
+    /// Returns the map of one kind of ids, or [`None`] if it was not written yet.
     ///
     /// `map_write()` in `kernel/user_namespace.c` writes a map once: the extents first, then a write
     /// barrier, then their number, which was zero before. This function reads the number, then
     /// passes a read barrier: if the number is not zero, the extents are the final ones.
     pub fn written_map<K: NamespaceKind>(&self) -> Option<WrittenMap<'_>> {
-        // SAFETY: `self` is a valid namespace by the type invariants. The map's number of extents is
-        // read once and volatile, as by `READ_ONCE()`.
-        let (map, count) = unsafe {
-            let map = K::map(self.as_ptr());
-            let count = &raw const (*map).__bindgen_anon_1.__bindgen_anon_1.nr_extents;
-            (map, count.read_volatile() as usize)
-        };
-        // SAFETY: A barrier has no requirements. It pairs with `smp_wmb()` in `map_write()`. (The
-        // name in `sync::barrier` depends on the kernel's version.)
+        // SAFETY: `self` is a valid namespace by the type invariants.
+        let map = unsafe { K::map(self.as_ptr()) };
+        // SAFETY: The map is a field of the namespace. `map_write()` may write to the number of
+        // extents, which this reads by one volatile read: `READ_ONCE()`.
+        let count = unsafe {
+            (&raw const (*map).__bindgen_anon_1.__bindgen_anon_1.nr_extents).read_volatile()
+        } as usize;
+        // Not `sync::barrier::smp_rmb()`: its name depends on the version of the kernel.
+        //
+        // SAFETY: A barrier has no requirements. It pairs with `smp_wmb()` in `map_write()`.
         unsafe { bindings::smp_rmb() };
         if count == 0 {
             return None;
@@ -148,7 +156,7 @@ impl UserNamespace {
         }
     }
 
-    /// The id that an inode stores as this namespace calls it, if it does.
+    /// Maps an id on disk to the id of this namespace, or to [`None`] if it is not mapped.
     ///
     /// Mirrors `from_kuid()` and `from_kgid()` for the namespace of a filesystem.
     #[inline]
@@ -156,15 +164,15 @@ impl UserNamespace {
         &self,
         id: Option<Id<K, Filesystem>>,
     ) -> Option<Id<K, Local>> {
-        // A capability check of root in the initial namespace calls this for each id of an inode.
+        // Capability checks of root in the initial namespace call this for each id of an inode.
         if self.is_initial() {
             return Id::cast_any(id);
         }
-        // SAFETY: `self` is a valid namespace.
+        // SAFETY: `self` is a valid namespace by the type invariants.
         Id::from_c(unsafe { K::from_kid(self.as_ptr(), Id::to_c(id)) })
     }
 
-    /// The id to store in an inode for what this namespace calls `id`, if it maps it.
+    /// Maps an id of this namespace to the id on disk, or to [`None`] if it is not mapped.
     ///
     /// Mirrors `make_kuid()` and `make_kgid()` for the namespace of a filesystem.
     #[inline]
@@ -175,7 +183,7 @@ impl UserNamespace {
         if self.is_initial() {
             return Id::cast_any(id);
         }
-        // SAFETY: `self` is a valid namespace.
+        // SAFETY: `self` is a valid namespace by the type invariants.
         Id::from_c(unsafe { K::make_kid(self.as_ptr(), Id::to_c(id)) })
     }
 }
@@ -191,13 +199,13 @@ const _: () = {
     assert!(MAX_BASE_EXTENTS == bindings::UID_GID_MAP_MAX_BASE_EXTENTS as usize);
 };
 
-/// The id map of a user namespace, written and therefore final.
+/// The id map of a user namespace after it was written: it does not change.
 ///
 /// # Invariants
 ///
-/// `forward` has at least one extent, and no two of its extents share an id of either column. If
+/// `forward` has at least one extent. No two upper extents share an id, and no two lower extents. If
 /// there are more than [`MAX_BASE_EXTENTS`] extents, `forward` ascends by `first`, and `reverse` has
-/// the same extents ascending by `lower_first`.
+/// the same extents, which ascend by `lower_first`.
 #[derive(Clone, Copy)]
 pub struct WrittenMap<'a> {
     forward: &'a [Extent],
@@ -205,19 +213,20 @@ pub struct WrittenMap<'a> {
 }
 
 impl<'a> WrittenMap<'a> {
-    /// The extents, in the order in which the kernel shows them.
+    /// Returns the extents in the order of `/proc/PID/uid_map`.
     #[inline]
     pub fn extents(&self) -> &'a [Extent] {
         self.forward
     }
 
-    /// The same extents ascending by `lower_first`, if there are more than [`MAX_BASE_EXTENTS`].
+    /// Returns the extents in ascending order of `lower_first`, or [`None`] if there are at most
+    /// [`MAX_BASE_EXTENTS`].
     #[inline]
-    pub fn extents_from_below(&self) -> Option<&'a [Extent]> {
+    pub fn extents_by_lower(&self) -> Option<&'a [Extent]> {
         self.reverse
     }
 
-    /// Maps `count` ids from `id` on up, if one extent has them all.
+    /// Maps the `count` ids from `id` up, if one extent contains all of them.
     ///
     /// Mirrors `map_id_range_up()` in `kernel/user_namespace.c`.
     pub fn range_up(&self, id: u32, count: u32) -> Option<u32> {
@@ -232,23 +241,23 @@ impl<'a> WrittenMap<'a> {
     }
 }
 
-/// What a user namespace has for each [`Kind`] of id.
+/// The map and the functions of a user namespace for a [`Kind`] of ids.
 pub trait NamespaceKind: Kind {
-    /// The namespace's map for the kind.
+    /// Returns the map for this kind.
     ///
     /// # Safety
     ///
     /// `ns` must point to a valid namespace.
     unsafe fn map(ns: *mut bindings::user_namespace) -> *const bindings::uid_gid_map;
 
-    /// `from_kuid()` or `from_kgid()`.
+    /// Calls `from_kuid()` or `from_kgid()`.
     ///
     /// # Safety
     ///
     /// `ns` must point to a valid namespace.
     unsafe fn from_kid(ns: *mut bindings::user_namespace, id: u32) -> u32;
 
-    /// `make_kuid()` or `make_kgid()`.
+    /// Calls `make_kuid()` or `make_kgid()`.
     ///
     /// # Safety
     ///
@@ -259,19 +268,19 @@ pub trait NamespaceKind: Kind {
 impl NamespaceKind for User {
     #[inline(always)]
     unsafe fn map(ns: *mut bindings::user_namespace) -> *const bindings::uid_gid_map {
-        // SAFETY: By the function's requirements `ns` is valid.
+        // SAFETY: `ns` is valid: `# Safety` of this function.
         unsafe { &raw const (*ns).uid_map }
     }
 
     #[inline(always)]
     unsafe fn from_kid(ns: *mut bindings::user_namespace, id: u32) -> u32 {
-        // SAFETY: By the function's requirements `ns` is valid.
+        // SAFETY: `ns` is valid: `# Safety` of this function.
         unsafe { bindings::from_kuid(ns, bindings::kuid_t { val: id }) }
     }
 
     #[inline(always)]
     unsafe fn make_kid(ns: *mut bindings::user_namespace, id: u32) -> u32 {
-        // SAFETY: By the function's requirements `ns` is valid.
+        // SAFETY: `ns` is valid: `# Safety` of this function.
         unsafe { bindings::make_kuid(ns, id) }.val
     }
 }
@@ -279,19 +288,19 @@ impl NamespaceKind for User {
 impl NamespaceKind for Group {
     #[inline(always)]
     unsafe fn map(ns: *mut bindings::user_namespace) -> *const bindings::uid_gid_map {
-        // SAFETY: By the function's requirements `ns` is valid.
+        // SAFETY: `ns` is valid: `# Safety` of this function.
         unsafe { &raw const (*ns).gid_map }
     }
 
     #[inline(always)]
     unsafe fn from_kid(ns: *mut bindings::user_namespace, id: u32) -> u32 {
-        // SAFETY: By the function's requirements `ns` is valid.
+        // SAFETY: `ns` is valid: `# Safety` of this function.
         unsafe { bindings::from_kgid(ns, bindings::kgid_t { val: id }) }
     }
 
     #[inline(always)]
     unsafe fn make_kid(ns: *mut bindings::user_namespace, id: u32) -> u32 {
-        // SAFETY: By the function's requirements `ns` is valid.
+        // SAFETY: `ns` is valid: `# Safety` of this function.
         unsafe { bindings::make_kgid(ns, id) }.val
     }
 }

@@ -234,13 +234,18 @@ impl<T: IdInt, B: Deref<Target = [Extent<T>]>> fmt::Debug for IdMap<B> {
 
 /// Sorts extents by their first ids.
 ///
-/// This is an insertion sort: the extents must be few, or nearly in order.
+/// This is a shell sort with the gaps of M. Ciura. For a few extents it is an insertion sort.
+#[inline(never)]
 pub fn sort_by_first<T: IdInt>(extents: &mut [Extent<T>]) {
-    for sorted in 1..extents.len() {
-        for lower in (0..sorted).rev() {
-            match extents.get_mut(lower..) {
-                Some([a, b, ..]) if a.first() > b.first() => core::mem::swap(a, b),
-                _ => break,
+    for gap in [132, 57, 23, 10, 4, 1] {
+        for sorted in gap..extents.len() {
+            let mut at = sorted;
+            while let Some(before) = at.checked_sub(gap) {
+                match extents.get_mut(before..=at) {
+                    Some([a, .., b]) if a.first() > b.first() => core::mem::swap(a, b),
+                    _ => break,
+                }
+                at = before;
             }
         }
     }
@@ -274,8 +279,6 @@ pub struct SortedMap<B>(B);
 
 impl<T: IdInt, B: DerefMut<Target = [Extent<T>]>> SortedMap<B> {
     /// Sorts the extents, and checks that no two upper extents share an id.
-    ///
-    /// The extents must be few, or nearly in order: see [`sort_by_first`].
     pub fn new(mut extents: B) -> Result<Self, MapError> {
         check_count(&extents)?;
         sort_by_first(&mut extents);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What C calls: the functions and objects of `include/linux/mnt_idmapping.h`, and those that
-//! `fs/internal.h` declares of them.
+//! The functions and objects of `fs/mnt_idmapping.c`.
+//!
+//! C headers: [`include/linux/mnt_idmapping.h`](srctree/include/linux/mnt_idmapping.h),
+//! `fs/internal.h`
 
 use super::MntIdmap;
 use crate::{
@@ -22,17 +24,17 @@ use crate::{
 };
 use core::ptr::NonNull;
 
-/// The map of mounts that are not idmapped: each id is itself.
+/// The idmap of mounts that are not idmapped: it maps each id to itself.
 ///
-/// It is known by its address; what is in it is never looked at.
+/// All functions compare its address, and none reads its fields.
 #[no_mangle]
 static nop_mnt_idmap: MntIdmap = MntIdmap::empty();
 
-/// The map of a mount whose map is not known: no id has a name.
+/// The idmap that maps no id.
 #[no_mangle]
 static invalid_mnt_idmap: MntIdmap = MntIdmap::empty();
 
-/// Maps the owner that an inode stores to what is seen through the mount.
+/// Maps the owner on disk to the owner at the mount: `INVALID_VFSUID` if it is not mapped.
 ///
 /// # Safety
 ///
@@ -43,18 +45,15 @@ unsafe extern "C" fn make_vfsuid(
     fs_userns: *mut bindings::user_namespace,
     kuid: bindings::kuid_t,
 ) -> bindings::vfsuid_t {
-    // SAFETY: By the requirements above.
-    let (idmap, fs_userns) = unsafe {
-        (
-            MntIdmap::from_raw(idmap),
-            UserNamespace::from_raw(fs_userns),
-        )
-    };
-    let id = idmap.make_vfsid::<User>(fs_userns, Id::from_c(kuid.val));
+    // SAFETY: `idmap` is valid: `# Safety` of this function.
+    let idmap = unsafe { MntIdmap::from_raw(idmap) };
+    // SAFETY: `fs_userns` is valid: `# Safety` of this function.
+    let fs_userns = unsafe { UserNamespace::from_raw(fs_userns) };
+    let id = idmap.look_up_vfsid::<User>(fs_userns, Id::from_c(kuid.val));
     bindings::vfsuid_t { val: Id::to_c(id) }
 }
 
-/// Maps the group that an inode stores to what is seen through the mount.
+/// Maps the group on disk to the group at the mount: `INVALID_VFSGID` if it is not mapped.
 ///
 /// # Safety
 ///
@@ -65,18 +64,15 @@ unsafe extern "C" fn make_vfsgid(
     fs_userns: *mut bindings::user_namespace,
     kgid: bindings::kgid_t,
 ) -> bindings::vfsgid_t {
-    // SAFETY: By the requirements above.
-    let (idmap, fs_userns) = unsafe {
-        (
-            MntIdmap::from_raw(idmap),
-            UserNamespace::from_raw(fs_userns),
-        )
-    };
-    let id = idmap.make_vfsid::<Group>(fs_userns, Id::from_c(kgid.val));
+    // SAFETY: `idmap` is valid: `# Safety` of this function.
+    let idmap = unsafe { MntIdmap::from_raw(idmap) };
+    // SAFETY: `fs_userns` is valid: `# Safety` of this function.
+    let fs_userns = unsafe { UserNamespace::from_raw(fs_userns) };
+    let id = idmap.look_up_vfsid::<Group>(fs_userns, Id::from_c(kgid.val));
     bindings::vfsgid_t { val: Id::to_c(id) }
 }
 
-/// Maps a user seen through the mount to what an inode stores.
+/// Maps a user at the mount to the owner on disk: `INVALID_UID` if it is not mapped.
 ///
 /// # Safety
 ///
@@ -87,18 +83,15 @@ unsafe extern "C" fn from_vfsuid(
     fs_userns: *mut bindings::user_namespace,
     vfsuid: bindings::vfsuid_t,
 ) -> bindings::kuid_t {
-    // SAFETY: By the requirements above.
-    let (idmap, fs_userns) = unsafe {
-        (
-            MntIdmap::from_raw(idmap),
-            UserNamespace::from_raw(fs_userns),
-        )
-    };
-    let id = idmap.from_vfsid::<User>(fs_userns, Id::from_c(vfsuid.val));
+    // SAFETY: `idmap` is valid: `# Safety` of this function.
+    let idmap = unsafe { MntIdmap::from_raw(idmap) };
+    // SAFETY: `fs_userns` is valid: `# Safety` of this function.
+    let fs_userns = unsafe { UserNamespace::from_raw(fs_userns) };
+    let id = idmap.look_up_fsid::<User>(fs_userns, Id::from_c(vfsuid.val));
     bindings::kuid_t { val: Id::to_c(id) }
 }
 
-/// Maps a group seen through the mount to what an inode stores.
+/// Maps a group at the mount to the group on disk: `INVALID_GID` if it is not mapped.
 ///
 /// # Safety
 ///
@@ -109,14 +102,11 @@ unsafe extern "C" fn from_vfsgid(
     fs_userns: *mut bindings::user_namespace,
     vfsgid: bindings::vfsgid_t,
 ) -> bindings::kgid_t {
-    // SAFETY: By the requirements above.
-    let (idmap, fs_userns) = unsafe {
-        (
-            MntIdmap::from_raw(idmap),
-            UserNamespace::from_raw(fs_userns),
-        )
-    };
-    let id = idmap.from_vfsid::<Group>(fs_userns, Id::from_c(vfsgid.val));
+    // SAFETY: `idmap` is valid: `# Safety` of this function.
+    let idmap = unsafe { MntIdmap::from_raw(idmap) };
+    // SAFETY: `fs_userns` is valid: `# Safety` of this function.
+    let fs_userns = unsafe { UserNamespace::from_raw(fs_userns) };
+    let id = idmap.look_up_fsid::<Group>(fs_userns, Id::from_c(vfsgid.val));
     bindings::kgid_t { val: Id::to_c(id) }
 }
 
@@ -137,66 +127,69 @@ unsafe extern "C" fn vfsgid_in_group_p(vfsgid: bindings::vfsgid_t) -> c_int {
     })
 }
 
-/// Makes a mount's map from a user namespace, or an error pointer.
+/// Returns a reference to the idmap of a user namespace, or an error pointer.
 ///
 /// # Safety
 ///
-/// `mnt_userns` must be valid.
+/// `mnt_userns` must be valid. The caller may sleep.
 #[export]
 unsafe extern "C" fn alloc_mnt_idmap(
     mnt_userns: *mut bindings::user_namespace,
 ) -> *mut bindings::mnt_idmap {
-    // SAFETY: By the requirements above.
+    // SAFETY: `mnt_userns` is valid: `# Safety` of this function.
     match MntIdmap::new(unsafe { UserNamespace::from_raw(mnt_userns) }) {
         Ok(idmap) => ARef::into_raw(idmap).as_ptr().cast(),
         Err(error) => error.to_ptr(),
     }
 }
 
-/// Takes a reference, and returns its argument.
+/// Takes a reference to an idmap, and returns the idmap.
 ///
 /// # Safety
 ///
 /// `idmap` must be valid.
 #[export]
 unsafe extern "C" fn mnt_idmap_get(idmap: *mut bindings::mnt_idmap) -> *mut bindings::mnt_idmap {
-    // SAFETY: By the requirements above.
+    // SAFETY: `idmap` is valid: `# Safety` of this function.
     let held = ARef::from(unsafe { MntIdmap::from_raw(idmap) });
     ARef::into_raw(held).as_ptr().cast()
 }
 
-/// Gives a reference back.
+/// Drops a reference to an idmap.
 ///
 /// # Safety
 ///
-/// The caller must hold a reference to `idmap`, and not use it afterwards.
+/// `idmap` must be null, or the caller must hold a reference to it that it does not use afterwards.
 #[export]
 unsafe extern "C" fn mnt_idmap_put(idmap: *mut bindings::mnt_idmap) {
     if let Some(idmap) = NonNull::new(idmap.cast::<MntIdmap>()) {
-        // SAFETY: By the requirements above.
+        // SAFETY: The caller holds a reference, and does not use it afterwards: `# Safety` of this
+        // function.
         drop(unsafe { ARef::from_raw(idmap) });
     }
 }
 
-/// Writes the extents of a map as the caller's namespace sees them, each ended by a zero byte, and
-/// returns their number, or `-EAGAIN` if `seq` is full.
+/// Writes the extents of an idmap with the lower ids of the caller's user namespace, each followed by
+/// a zero byte: for `statmount()`.
+///
+/// Returns the number of extents, or `-EAGAIN` if `seq` is full.
 ///
 /// # Safety
 ///
-/// `idmap` and `seq` must be valid, and `seq` not in use by another thread.
+/// `idmap` must be valid. `seq` must be valid, and no other task must use it.
 #[export]
 unsafe extern "C" fn statmount_mnt_idmap(
     idmap: *mut bindings::mnt_idmap,
     seq: *mut bindings::seq_file,
     uid_map: bool,
 ) -> c_int {
-    // SAFETY: By the requirements above.
+    // SAFETY: `idmap` is valid: `# Safety` of this function.
     let idmap = unsafe { MntIdmap::from_raw(idmap) };
     if !idmap.is_idmapped() {
         return 0;
     }
     let written = UserNamespace::with_current(|ns| {
-        // SAFETY: By the requirements above.
+        // SAFETY: `seq` is valid and no other task uses it: `# Safety` of this function.
         unsafe {
             if uid_map {
                 write_extents(seq, idmap.extents_in::<User>(ns))
@@ -215,28 +208,26 @@ unsafe extern "C" fn statmount_mnt_idmap(
 ///
 /// # Safety
 ///
-/// `seq` must be valid, and not in use by another thread.
+/// `seq` must be valid, and no other task must use it.
 unsafe fn write_extents(
     seq: *mut bindings::seq_file,
-    ranges: impl Iterator<Item = (u32, u32, u32)>,
+    extents: impl Iterator<Item = (u32, u32, u32)>,
 ) -> Result<c_int> {
     let mut written: c_int = 0;
-    for (first, lower, length) in ranges {
-        // SAFETY: By the requirements above.
+    for (first, lower, length) in extents {
+        // SAFETY: `seq` is valid: `# Safety` of this function.
         let file = unsafe { SeqFile::from_raw(seq) };
         seq_print!(file, "{first} {lower} {length}");
-        // SAFETY: By the requirements above.
-        let (count, size) = unsafe { (&raw mut (*seq).count, (*seq).size) };
-        // SAFETY: As above. Where the text did fit, so did the zero byte that `vsnprintf()` ends
-        // it with; it becomes part of what was written. `seq_has_overflowed()` is this comparison.
-        unsafe {
-            if *count == size {
-                return Err(EAGAIN);
-            }
-            *count = (*count).wrapping_add(1);
-            if *count == size {
-                return Err(EAGAIN);
-            }
+        // SAFETY: `seq` is valid and no other task uses it: `# Safety` of this function.
+        let (count, size) = unsafe { (&mut (*seq).count, (*seq).size) };
+        // `seq_has_overflowed()`
+        if *count == size {
+            return Err(EAGAIN);
+        }
+        // The zero byte that `vsnprintf()` has written after the text becomes a part of the text.
+        *count = count.wrapping_add(1);
+        if *count == size {
+            return Err(EAGAIN);
         }
         // There are at most `MAX_EXTENTS`.
         written = written.wrapping_add(1);

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The id mapping of a mount as an object.
+//! Idmaps of mounts: `struct mnt_idmap`.
 
 use super::{
     in_use::{
         InUse,
         Link, //
     },
-    kind_map::{
-        KindMap, //
-    },
+    kind_map::KindMap, //
 };
 use crate::{
     alloc::flags::GFP_KERNEL_ACCOUNT,
@@ -39,16 +37,39 @@ use core::ptr::{
     NonNull, //
 };
 
-/// The part of an idmap for a [kind](crate::uidgid::Kind) of ids.
+/// A [kind](crate::uidgid::Kind) of ids that an idmap maps.
 pub(crate) trait MappedKind: NamespaceKind {
+    /// Returns the map of an idmap for this kind.
     #[doc(hidden)]
     fn kind_map(idmap: &MntIdmap) -> &KindMap;
+
+    /// Calls `make_vfsuid()` or `make_vfsgid()`.
+    #[doc(hidden)]
+    fn make_vfsid(idmap: &MntIdmap, fs_userns: &UserNamespace, id: u32) -> u32;
+
+    /// Calls `from_vfsuid()` or `from_vfsgid()`.
+    #[doc(hidden)]
+    fn from_vfsid(idmap: &MntIdmap, fs_userns: &UserNamespace, id: u32) -> u32;
 }
 
 impl MappedKind for User {
     #[inline(always)]
     fn kind_map(idmap: &MntIdmap) -> &KindMap {
         &idmap.users
+    }
+
+    #[inline(always)]
+    fn make_vfsid(idmap: &MntIdmap, fs_userns: &UserNamespace, id: u32) -> u32 {
+        let kuid = bindings::kuid_t { val: id };
+        // SAFETY: The idmap and the namespace are valid: they are borrowed.
+        unsafe { bindings::make_vfsuid(idmap.as_ptr(), fs_userns.as_ptr(), kuid) }.val
+    }
+
+    #[inline(always)]
+    fn from_vfsid(idmap: &MntIdmap, fs_userns: &UserNamespace, id: u32) -> u32 {
+        let vfsuid = bindings::vfsuid_t { val: id };
+        // SAFETY: The idmap and the namespace are valid: they are borrowed.
+        unsafe { bindings::from_vfsuid(idmap.as_ptr(), fs_userns.as_ptr(), vfsuid) }.val
     }
 }
 
@@ -58,20 +79,34 @@ impl MappedKind for Group {
         // SAFETY: By the type invariants the pointer is valid for as long as the idmap.
         unsafe { &*idmap.groups }
     }
+
+    #[inline(always)]
+    fn make_vfsid(idmap: &MntIdmap, fs_userns: &UserNamespace, id: u32) -> u32 {
+        let kgid = bindings::kgid_t { val: id };
+        // SAFETY: The idmap and the namespace are valid: they are borrowed.
+        unsafe { bindings::make_vfsgid(idmap.as_ptr(), fs_userns.as_ptr(), kgid) }.val
+    }
+
+    #[inline(always)]
+    fn from_vfsid(idmap: &MntIdmap, fs_userns: &UserNamespace, id: u32) -> u32 {
+        let vfsgid = bindings::vfsgid_t { val: id };
+        // SAFETY: The idmap and the namespace are valid: they are borrowed.
+        unsafe { bindings::from_vfsgid(idmap.as_ptr(), fs_userns.as_ptr(), vfsgid) }.val
+    }
 }
 
 /// The idmap of a mount.
 ///
-/// This is what C code holds as `struct mnt_idmap *`. Two idmaps are static and told apart by their
-/// address: the one of mounts that are not idmapped, which maps each id to itself, and the one that
-/// maps no id. All others are made from a user namespace, shared by all mounts that are idmapped by
-/// the namespace, and freed with their last reference.
+/// C code has pointers to it: `struct mnt_idmap *`. Two idmaps are static, and functions compare
+/// their addresses: `nop_mnt_idmap` of mounts that are not idmapped maps each id to itself, and
+/// `invalid_mnt_idmap` maps no id. All others are freed with their last reference. All mounts that
+/// are idmapped by a user namespace share one idmap.
 ///
 /// # Invariants
 ///
 /// - The maps never change.
-/// - `groups` points to a map that lives as long as the idmap: to `own_groups` if there is one, to
-///   `users` if the namespace maps users and groups alike, to a static map if the idmap is static.
+/// - `groups` points to a map that is valid as long as the idmap is: `own_groups` if there is one,
+///   `users` if the namespace maps users and groups alike, or a static map if the idmap is static.
 /// - If the idmap is not static, `count` is the number of its references.
 pub struct MntIdmap {
     users: KindMap,
@@ -81,17 +116,17 @@ pub struct MntIdmap {
     link: Link,
 }
 
-// SAFETY: The maps never change, and the idmap owns them; the count is atomic, and `Link` is `Sync`.
+// SAFETY: The maps never change, and the idmap owns them. The count is atomic, and `Link` is `Sync`.
 unsafe impl Send for MntIdmap {}
 
-// SAFETY: The maps never change; the count is atomic, and `Link` is `Sync`.
+// SAFETY: The maps never change. The count is atomic, and `Link` is `Sync`.
 unsafe impl Sync for MntIdmap {}
 
-/// The map of groups of the static idmaps.
+/// The group map of the static idmaps.
 static NO_GROUPS: KindMap = KindMap::EMPTY;
 
 impl MntIdmap {
-    /// A map of nothing, for the two static ones.
+    /// Creates a static idmap. Its maps are not read.
     pub(super) const fn empty() -> Self {
         Self {
             users: KindMap::EMPTY,
@@ -102,14 +137,13 @@ impl MntIdmap {
         }
     }
 
-    /// Returns the idmap of a user namespace: the one that is in use, or else a new one.
+    /// Returns a reference to the idmap of a user namespace, which is allocated if none is in use.
+    ///
+    /// Mirrors `alloc_mnt_idmap()`.
     ///
     /// # Errors
     ///
-    /// [`EINVAL`] if one of the namespace's maps has not been written yet, [`ENOMEM`] if memory is
-    /// short.
-    ///
-    /// Mirrors `alloc_mnt_idmap()`.
+    /// [`EINVAL`] if a map of the namespace was not written yet. [`ENOMEM`].
     pub(in crate::fs) fn new(ns: &UserNamespace) -> Result<ARef<Self>> {
         let in_use = InUse::get_or_allocate()?;
         let ns_id = ns.id();
@@ -119,7 +153,7 @@ impl MntIdmap {
         }
     }
 
-    /// Makes the idmap of a user namespace.
+    /// Allocates the idmap of a user namespace.
     fn allocate(ns: &UserNamespace, ns_id: u64) -> Result<KBox<Self>> {
         let users = ns.written_map::<User>().ok_or(EINVAL)?;
         let groups = ns.written_map::<Group>().ok_or(EINVAL)?;
@@ -128,21 +162,22 @@ impl MntIdmap {
                 Some(KBox::new(KindMap::new(groups)?, GFP_KERNEL_ACCOUNT)?),
                 KindMap::new(users)?,
             ),
-            // Most maps are of this kind, and made in place.
-            [extent] => return Self::boxed(KindMap::one(extent)?, None, ns_id),
+            // Most maps have one extent. Its map is written to the allocation, without a copy.
+            [extent] => return Self::boxed(KindMap::one(extent), None, ns_id),
             _ => (None, KindMap::new(users)?),
         };
         Self::boxed(users, own_groups, ns_id)
     }
 
-    /// Makes an idmap of extents, which must ascend and make a map for each kind of ids. It belongs
-    /// to no user namespace, so it is not shared.
+    /// Allocates an idmap of extents that belongs to no user namespace. It is not shared.
+    ///
+    /// The extents of each kind must ascend and be a valid map.
     ///
     /// # Errors
     ///
-    /// [`ENOMEM`] if memory is short, [`EINVAL`] if there are no extents.
+    /// [`EINVAL`] if there are no extents. [`ENOMEM`].
     pub(in crate::fs) fn of_extents(users: &[Extent], groups: &[Extent]) -> Result<ARef<Self>> {
-        // The last reference is dropped under the lock of the table.
+        // `InUse::put()` takes the lock of the table for the last reference.
         InUse::get_or_allocate()?;
         let own_groups = match users == groups {
             true => None,
@@ -153,7 +188,7 @@ impl MntIdmap {
         };
         let idmap = Self::boxed(KindMap::from_sorted(users)?, own_groups, 0)?;
         let idmap = NonNull::from(KBox::leak(idmap));
-        // SAFETY: The idmap is valid, and its one reference is handed over.
+        // SAFETY: The count of the new idmap is one. This is the reference.
         Ok(unsafe { ARef::from_raw(idmap) })
     }
 
@@ -170,7 +205,9 @@ impl MntIdmap {
             },
             GFP_KERNEL_ACCOUNT,
         )?;
-        // INVARIANT: The idmap stays where it is, and its one reference is the caller's.
+        // INVARIANT: Both maps are valid as long as the idmap is: the first is in an allocation that
+        // it owns, and the second is in the idmap, whose allocation does not move. The count is one,
+        // for the reference of the caller.
         idmap.groups = match &idmap.own_groups {
             Some(groups) => ptr::from_ref(&**groups),
             None => &raw const idmap.users,
@@ -178,10 +215,10 @@ impl MntIdmap {
         Ok(idmap)
     }
 
-    /// The memory that the map takes of the slab allocator.
+    /// Returns the bytes that the slab allocator has allocated for the idmap.
     #[cfg(CONFIG_RUST_MNT_IDMAPPING_KUNIT_TEST)]
     pub(super) fn slab_bytes(&self) -> usize {
-        // SAFETY: Only pointers to memory from `kmalloc()` are passed here.
+        // SAFETY: All pointers below are from `kmalloc()`.
         let ksize = |memory: *const c_void| unsafe { bindings::ksize(memory) };
         let parts = |map: &KindMap| {
             map.down
@@ -197,37 +234,38 @@ impl MntIdmap {
         sum
     }
 
-    /// Makes a reference from C's pointer.
+    /// Creates a reference from a pointer.
     ///
     /// # Safety
     ///
-    /// `ptr` must point to a valid map that stays valid for `'a`.
+    /// `ptr` must point to an idmap that is valid for `'a`.
     #[inline(always)]
     pub unsafe fn from_raw<'a>(ptr: *const bindings::mnt_idmap) -> &'a Self {
-        // SAFETY: By the requirements above. With `CONFIG_RUST_MNT_IDMAPPING` all objects that C
-        // knows as `struct mnt_idmap` are made in this file and in `export.rs`.
+        // SAFETY: `ptr` is valid for `'a`: `# Safety` of this function.
+        //
+        // CAST: With `CONFIG_RUST_MNT_IDMAPPING` each `struct mnt_idmap` is of this type.
         unsafe { &*ptr.cast() }
     }
 
-    /// The pointer that C knows the map by.
+    /// Returns the pointer to `struct mnt_idmap`.
     #[inline(always)]
     pub fn as_ptr(&self) -> *mut bindings::mnt_idmap {
         ptr::from_ref(self).cast_mut().cast()
     }
 
-    /// Whether this is the map of mounts that are not idmapped.
+    /// Checks for the idmap of mounts that are not idmapped: `nop_mnt_idmap`.
     #[inline(always)]
     pub fn is_nop(&self) -> bool {
         ptr::eq(self.as_ptr(), &raw const bindings::nop_mnt_idmap)
     }
 
-    /// Whether this is the map of no id.
+    /// Checks for the idmap that maps no id: `invalid_mnt_idmap`.
     #[inline(always)]
     fn is_invalid(&self) -> bool {
         ptr::eq(self.as_ptr(), &raw const bindings::invalid_mnt_idmap)
     }
 
-    /// Whether this is a map that was made from a user namespace.
+    /// Checks whether the idmap is not static.
     ///
     /// Mirrors `is_valid_mnt_idmap()`.
     #[inline(always)]
@@ -235,11 +273,11 @@ impl MntIdmap {
         !self.is_nop() && !self.is_invalid()
     }
 
-    /// What an owner that an inode stores is called through the mount, if it is called anything.
+    /// Maps an id on disk to the id at the mount, or to [`None`] if it is not mapped.
     ///
-    /// `fs_userns` is the user namespace of the filesystem (`sb->s_user_ns`).
+    /// `fs_userns` is the user namespace of the filesystem: `sb->s_user_ns`.
     ///
-    /// Mirrors `make_vfsuid()` and `make_vfsgid()`.
+    /// Calls `make_vfsuid()` or `make_vfsgid()` if the mount is idmapped.
     #[doc(alias = "make_vfsuid")]
     #[doc(alias = "make_vfsgid")]
     #[doc(alias("i_uid_into_mnt", "i_gid_into_mnt"))]
@@ -253,45 +291,15 @@ impl MntIdmap {
         if self.is_nop() {
             return Id::cast_any(id);
         }
-        if fs_userns.is_initial() {
-            self.make_vfsid_init_ns(id)
-        } else {
-            self.make_vfsid_in(fs_userns, id)
-        }
+        Id::from_c(K::make_vfsid(self, fs_userns, Id::to_c(id)))
     }
 
-    /// [`MntIdmap::make_vfsid`] where it is known that the mount is idmapped and the filesystem was
-    /// mounted in the initial user namespace.
-    #[inline(always)]
-    pub(crate) fn make_vfsid_init_ns<K: MappedKind>(
-        &self,
-        id: Option<Id<K, Filesystem>>,
-    ) -> Option<Id<K, Vfs>> {
-        self.down(Id::cast_any(id))
-    }
-
-    /// [`MntIdmap::make_vfsid`] for a filesystem that was mounted in a user namespace of its own.
-    #[cold]
-    #[inline(never)]
-    fn make_vfsid_in<K: MappedKind>(
-        &self,
-        fs_userns: &UserNamespace,
-        id: Option<Id<K, Filesystem>>,
-    ) -> Option<Id<K, Vfs>> {
-        self.down(fs_userns.from_kid(id))
-    }
-
-    #[inline(always)]
-    fn down<K: MappedKind>(&self, id: Option<Id<K, Local>>) -> Option<Id<K, Vfs>> {
-        Id::from_c(K::kind_map(self).down.get(Id::to_c(id)))
-    }
-
-    /// What to store in an inode for an owner that is seen through the mount, if it can be stored.
+    /// Maps an id at the mount to the id on disk, or to [`None`] if it is not mapped.
     ///
-    /// `fs_userns` is the user namespace of the filesystem (`sb->s_user_ns`). Where this is
-    /// [`None`] an object with that owner cannot be made, which programs see as `EOVERFLOW`.
+    /// `fs_userns` is the user namespace of the filesystem: `sb->s_user_ns`. Operations that create
+    /// an object with an owner that is not mapped fail with [`EOVERFLOW`].
     ///
-    /// Mirrors `from_vfsuid()` and `from_vfsgid()`.
+    /// Calls `from_vfsuid()` or `from_vfsgid()` if the mount is idmapped.
     #[doc(alias = "from_vfsuid")]
     #[doc(alias = "from_vfsgid")]
     #[doc(alias("kuid_from_mnt", "kgid_from_mnt"))]
@@ -304,41 +312,73 @@ impl MntIdmap {
         if self.is_nop() {
             return Id::cast_any(id);
         }
-        if fs_userns.is_initial() {
-            self.from_vfsid_init_ns(id)
-        } else {
-            self.from_vfsid_in(fs_userns, id)
-        }
+        Id::from_c(K::from_vfsid(self, fs_userns, Id::to_c(id)))
     }
 
-    /// [`MntIdmap::from_vfsid`] where it is known that the mount is idmapped and the filesystem was
-    /// mounted in the initial user namespace.
+    /// Implements `make_vfsuid()` and `make_vfsgid()`.
     #[inline(always)]
-    pub(crate) fn from_vfsid_init_ns<K: MappedKind>(
+    pub(super) fn look_up_vfsid<K: MappedKind>(
         &self,
-        id: Option<Id<K, Vfs>>,
-    ) -> Option<Id<K, Filesystem>> {
-        Id::cast_any(self.up(id))
+        fs_userns: &UserNamespace,
+        id: Option<Id<K, Filesystem>>,
+    ) -> Option<Id<K, Vfs>> {
+        if self.is_nop() {
+            return Id::cast_any(id);
+        }
+        if !fs_userns.is_initial() {
+            return self.look_up_vfsid_in(fs_userns, id);
+        }
+        Id::from_c(K::kind_map(self).down.get(Id::to_c(id)))
     }
 
-    /// [`MntIdmap::from_vfsid`] for a filesystem that was mounted in a user namespace of its own.
+    /// [`MntIdmap::look_up_vfsid`] for a filesystem that is not mounted in the initial user
+    /// namespace. Looks up the id that the namespace of the filesystem has for `id`.
     #[cold]
     #[inline(never)]
-    fn from_vfsid_in<K: MappedKind>(
+    fn look_up_vfsid_in<K: MappedKind>(
+        &self,
+        fs_userns: &UserNamespace,
+        id: Option<Id<K, Filesystem>>,
+    ) -> Option<Id<K, Vfs>> {
+        let local = fs_userns.from_kid(id);
+        Id::from_c(K::make_vfsid(
+            self,
+            UserNamespace::initial(),
+            Id::to_c(local),
+        ))
+    }
+
+    /// Implements `from_vfsuid()` and `from_vfsgid()`.
+    #[inline(always)]
+    pub(super) fn look_up_fsid<K: MappedKind>(
         &self,
         fs_userns: &UserNamespace,
         id: Option<Id<K, Vfs>>,
     ) -> Option<Id<K, Filesystem>> {
-        fs_userns.make_kid(self.up(id))
-    }
-
-    #[inline(always)]
-    fn up<K: MappedKind>(&self, id: Option<Id<K, Vfs>>) -> Option<Id<K, Local>> {
+        if self.is_nop() {
+            return Id::cast_any(id);
+        }
+        if !fs_userns.is_initial() {
+            return self.look_up_fsid_in(fs_userns, id);
+        }
         Id::from_c(K::kind_map(self).up.get(Id::to_c(id)))
     }
 
-    /// The extents of the map as a namespace sees them: `first`, the lower id as `ns` calls it,
-    /// `count`. Extents that `ns` does not map as a whole are left out.
+    /// [`MntIdmap::look_up_fsid`] for a filesystem that is not mounted in the initial user
+    /// namespace. Returns the kernel id of the id that the lookup returns.
+    #[cold]
+    #[inline(never)]
+    fn look_up_fsid_in<K: MappedKind>(
+        &self,
+        fs_userns: &UserNamespace,
+        id: Option<Id<K, Vfs>>,
+    ) -> Option<Id<K, Filesystem>> {
+        let local = K::from_vfsid(self, UserNamespace::initial(), Id::to_c(id));
+        fs_userns.make_kid(Id::<K, Local>::from_c(local))
+    }
+
+    /// Returns the extents of the idmap with the lower ids of a user namespace: `first`, `lower_first`
+    /// and `count`. Omits an extent if `ns` does not map all its lower ids by one extent.
     pub(crate) fn extents_in<'a, K: MappedKind>(
         &'a self,
         ns: &'a UserNamespace,
@@ -363,20 +403,20 @@ impl MntIdmap {
     }
 }
 
-/// A count of one, in a form that a static can have.
+/// Returns a reference count of one.
 const fn new_count() -> Opaque<bindings::refcount_t> {
     Opaque::new(bindings::refcount_t {
         refs: bindings::atomic_t { counter: 1 },
     })
 }
 
-// SAFETY: Idmaps that are not static are freed with their last reference only, and static ones live
-// forever.
+// SAFETY: An idmap that is not static is freed with its last reference, and a static one is never
+// freed.
 unsafe impl AlwaysRefCounted for MntIdmap {
     #[inline]
     fn inc_ref(&self) {
         if self.is_idmapped() {
-            // SAFETY: The count is valid.
+            // SAFETY: The count is a field of `self`, and is not zero: the caller has a reference.
             unsafe { bindings::refcount_inc(self.count()) };
         }
     }
@@ -385,10 +425,10 @@ unsafe impl AlwaysRefCounted for MntIdmap {
     unsafe fn dec_ref(obj: NonNull<Self>) {
         // SAFETY: The caller has a reference.
         if unsafe { obj.as_ref() }.is_idmapped() {
-            // Freeing does not sleep: it is `kfree()` throughout.
+            // The memory is freed by `kfree()`, which does not sleep.
             //
-            // SAFETY: The caller has a reference and gives it up. `MntIdmap::new()` has added each
-            // idmap that is not static, except those without a namespace.
+            // SAFETY: The caller has a reference and drops it. `MntIdmap::new()` has added each idmap
+            // that is not static, and `MntIdmap::of_extents()` makes the ones without a namespace.
             drop(unsafe { InUse::put(obj) });
         }
     }

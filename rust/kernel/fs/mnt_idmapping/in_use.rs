@@ -2,11 +2,10 @@
 
 //! The idmaps in use, by user namespace.
 //!
-//! All mounts that are idmapped by one user namespace share one idmap. A hash table has the idmaps
-//! in use, by the id of the namespace. An idmap holds no reference to the namespace, as in C: the id
-//! of a namespace is never used again, and the maps of a namespace never change once they are
-//! written. An idmap that outlives its namespace therefore stays in the table, where no lookup finds
-//! it.
+//! All mounts that are idmapped by one user namespace share one idmap. A hash table contains the
+//! idmaps in use, by the id of the namespace. As in C, an idmap holds no reference to the namespace:
+//! the maps of a namespace do not change after they were written. The id of a namespace is never used
+//! again, so no lookup finds an idmap after its namespace was freed.
 //!
 //! # Locking
 //!
@@ -14,17 +13,16 @@
 //! process context, in RCU callbacks, and under `mount_lock`, so interrupts are off while the lock
 //! is held and nothing sleeps.
 //!
-//! An idmap enters the table with its first reference, and its count becomes zero under the lock
-//! only, where the idmap leaves the table as well. Whoever holds the lock therefore finds no idmap
-//! without a reference, and a lookup may take one more. A dropped reference that is not the last one
-//! needs no lock.
+//! An idmap is added to the table with its first reference. Its count becomes zero with the lock
+//! held only, and the idmap is removed from the table before the lock is released. With the lock
+//! held, each idmap in the table therefore has a reference, and a lookup may take another one. To
+//! drop a reference that is not the last one takes no lock.
 //!
 //! # Memory
 //!
-//! The memory of an idmap is charged to the memory control group of the task that makes it
-//! (`GFP_KERNEL_ACCOUNT`). Tasks that find it in the table pay nothing. The charge stays until the
-//! last mount that has the idmap is gone, even if the mounts of the task that paid are gone before.
-//! It is at most the charge for one mount.
+//! The memory of an idmap is charged to the memory control group of the task that allocates it
+//! (`GFP_KERNEL_ACCOUNT`). A task that finds it in the table is not charged. The charge stays until
+//! the last reference is dropped, even if that is the reference of another task.
 
 use super::MntIdmap;
 use crate::{
@@ -56,10 +54,10 @@ use pin_init::{
     Zeroable, //
 };
 
-/// The number of hash chains, a power of two: a page of pointers.
+/// The number of hash chains, a power of two. Their pointers fill a page of 4 KiB.
 const CHAINS: usize = 512;
 
-/// The idmaps in use.
+/// The table of the idmaps in use.
 #[pin_data]
 pub(super) struct InUse {
     #[pin]
@@ -95,7 +93,7 @@ pub(super) struct Link {
 unsafe impl Sync for Link {}
 
 impl Link {
-    /// The link of an idmap that is in no chain.
+    /// Creates the link of an idmap that is in no chain.
     pub(super) const fn new(ns_id: u64) -> Self {
         Self {
             ns_id,
@@ -104,11 +102,11 @@ impl Link {
     }
 }
 
-/// The table, null until the first idmap is made. It is never freed.
+/// The table, which is allocated with the first idmap and never freed.
 static IN_USE: Atomic<*mut InUse> = Atomic::new(ptr::null_mut());
 
 impl InUse {
-    /// The table, if there is one.
+    /// Returns the table, or [`None`] if it was not allocated yet.
     #[inline]
     fn get() -> Option<&'static Self> {
         // SAFETY: A pointer that is not null points to a table that `allocate()` has initialized
@@ -116,7 +114,11 @@ impl InUse {
         unsafe { IN_USE.load(Acquire).as_ref() }
     }
 
-    /// The table, allocated if there is none.
+    /// Returns the table. The first call allocates it.
+    ///
+    /// # Errors
+    ///
+    /// [`ENOMEM`].
     #[inline]
     pub(super) fn get_or_allocate() -> Result<&'static Self> {
         match Self::get() {
@@ -129,7 +131,7 @@ impl InUse {
     fn allocate() -> Result<&'static Self> {
         let table = KBox::pin_init(
             pin_init!(Self {
-                // SAFETY: The slot is valid for writes. The name and the lock class are static.
+                // SAFETY: `slot` is valid for writes. The name and the lock class are static.
                 lock <- Opaque::ffi_init(|slot| unsafe {
                     bindings::__spin_lock_init(
                         slot,
@@ -142,40 +144,41 @@ impl InUse {
             }),
             GFP_KERNEL,
         )?;
-        // SAFETY: The table is not moved: its memory stays where it is, and is only freed below.
+        // SAFETY: The table is not moved out of the allocation, which is only freed below.
         let table = KBox::into_raw(unsafe { Pin::into_inner_unchecked(table) });
         if IN_USE.cmpxchg(ptr::null_mut(), table, Full).is_err() {
-            // SAFETY: The pointer is that of a box. Another task was first, so nothing else has it.
+            // SAFETY: The pointer is from `KBox::into_raw()`, and it was not stored: another task has
+            // stored one before.
             drop(unsafe { Pin::new_unchecked(KBox::from_raw(table)) });
         }
         Self::get().ok_or(ENOMEM)
     }
 
-    /// Calls a function with the lock held and interrupts off.
+    /// Calls a function with the lock held and interrupts disabled.
     #[inline]
     fn locked<R>(&self, f: impl FnOnce(&mut Chains) -> R) -> R {
         // SAFETY: The lock was initialized before the table was published.
         let flags = unsafe { bindings::spin_lock_irqsave(self.lock.get()) };
-        // SAFETY: The lock is held, so nothing else accesses the chains.
+        // SAFETY: The lock is held, so no other task accesses the chains.
         let result = f(unsafe { &mut *self.chains.get() });
         // SAFETY: The lock was taken above, with these flags.
         unsafe { bindings::spin_unlock_irqrestore(self.lock.get(), flags) };
         result
     }
 
-    /// Takes a reference to the idmap of a user namespace, if there is one in use.
+    /// Takes a reference to the idmap of a user namespace, if one is in use.
     pub(super) fn find(&self, ns_id: u64) -> Option<ARef<MntIdmap>> {
         self.locked(|chains| chains.find(ns_id))
     }
 
-    /// Adds a new idmap, unless another task has added one for the same user namespace since. Returns
-    /// the idmap of the namespace.
+    /// Adds a new idmap, and returns its reference. If another task has added one for the same user
+    /// namespace, returns a reference to that one.
     pub(super) fn add(&self, idmap: KBox<MntIdmap>) -> ARef<MntIdmap> {
         self.locked(|chains| match chains.find(idmap.link().ns_id) {
             Some(other) => Err((other, idmap)),
             None => Ok(chains.add(idmap)),
         })
-        // The idmap that was not added is freed with the lock released.
+        // The idmap that was not added is freed after the lock was released.
         .unwrap_or_else(|(other, _)| other)
     }
 
@@ -183,17 +186,18 @@ impl InUse {
     ///
     /// # Safety
     ///
-    /// The caller must have a reference to `idmap`, and give it up. [`InUse::add`] must have added the
-    /// idmap, or it has no namespace.
+    /// The caller must have a reference to `idmap`, which it does not use afterwards. [`InUse::add`]
+    /// must have added the idmap, except if it has no namespace.
     #[inline]
     pub(super) unsafe fn put(idmap: NonNull<MntIdmap>) -> Option<KBox<MntIdmap>> {
-        // SAFETY: The caller has a reference.
+        // SAFETY: The idmap is valid: the caller has a reference.
         let count = unsafe { idmap.as_ref() }.count();
-        // SAFETY: The count is valid. It is not used any more if this was not the last reference.
+        // SAFETY: The count is valid: it is a field of the idmap, and the caller has a reference.
         if unsafe { bindings::refcount_dec_not_one(count) } {
             return None;
         }
-        // SAFETY: The caller has a reference still.
+        // SAFETY: The caller has a reference, which was not dropped above. `idmap` was added or has
+        // no namespace: `# Safety` of this function.
         unsafe { Self::put_last(idmap) }
     }
 
@@ -206,12 +210,14 @@ impl InUse {
     unsafe fn put_last(idmap: NonNull<MntIdmap>) -> Option<KBox<MntIdmap>> {
         // An idmap was added, so there is a table.
         Self::get()?.locked(|chains| {
-            // SAFETY: The caller has a reference until the count says otherwise.
+            // SAFETY: The idmap is valid: the caller has a reference.
             let count = unsafe { idmap.as_ref() }.count();
-            // SAFETY: The count is valid. A lookup may have taken another reference before the lock
-            // was taken.
+            // A lookup may have taken another reference before this took the lock.
+            //
+            // SAFETY: The count is valid: it is a field of the idmap, and the caller has a reference.
             if unsafe { bindings::refcount_dec_and_test(count) } {
-                // SAFETY: The lock is held, and no reference is left.
+                // SAFETY: The idmap has no reference any more. It was added or has no namespace:
+                // `# Safety` of this function.
                 Some(unsafe { chains.remove(idmap) })
             } else {
                 None
@@ -221,7 +227,7 @@ impl InUse {
 }
 
 impl Chains {
-    /// The first idmap of the chain for a user namespace.
+    /// Returns the first idmap of the chain of a user namespace.
     #[inline]
     fn first(&mut self, ns_id: u64) -> &mut Option<NonNull<MntIdmap>> {
         // `hash_64()`: the upper bits of the product depend on all bits of the id.
@@ -246,7 +252,7 @@ impl Chains {
         None
     }
 
-    /// Adds an idmap with its first reference, which is returned.
+    /// Adds an idmap, and returns its first reference.
     #[inline]
     fn add(&mut self, idmap: KBox<MntIdmap>) -> ARef<MntIdmap> {
         let first = self.first(idmap.link().ns_id);
@@ -255,22 +261,21 @@ impl Chains {
         let idmap = NonNull::from(KBox::leak(idmap));
         // INVARIANT: The idmap has a reference.
         *first = Some(idmap);
-        // SAFETY: The reference is handed over.
+        // SAFETY: The idmap is valid, and its count is one. This is the reference.
         unsafe { ARef::from_raw(idmap) }
     }
 
-    /// Removes an idmap.
+    /// Removes an idmap, and returns its allocation.
     ///
     /// # Safety
     ///
     /// The idmap must be in its chain, or have no namespace, and must have no reference.
     unsafe fn remove(&mut self, idmap: NonNull<MntIdmap>) -> KBox<MntIdmap> {
-        // SAFETY: By the requirements of this function the idmap is valid: its last reference is
-        // dropped here.
+        // SAFETY: The idmap is valid: it has no reference, and only this function frees it.
         let link = unsafe { idmap.as_ref() }.link();
         let mut place: *mut Option<NonNull<MntIdmap>> = self.first(link.ns_id);
-        // SAFETY: The chains are borrowed for writing, so the lock is held, and the places of the
-        // chain are valid.
+        // SAFETY: The chains are borrowed for writing, so the lock is held. `place` is the first
+        // place or the link of an idmap in the chain, which is valid.
         unsafe {
             while let Some(other) = *place {
                 if other == idmap {
@@ -280,13 +285,13 @@ impl Chains {
                 place = other.as_ref().link().next.get();
             }
         }
-        // SAFETY: Each idmap that is not static was made as a box. There is no reference any more,
-        // and no lookup finds the idmap.
+        // SAFETY: An idmap that is not static is allocated as a box. It has no reference, and it is in
+        // no chain.
         unsafe { KBox::from_raw(idmap.as_ptr()) }
     }
 }
 
-/// The number of idmaps in use.
+/// Returns the number of idmaps in use.
 #[cfg(CONFIG_RUST_MNT_IDMAPPING_KUNIT_TEST)]
 pub(super) fn count() -> usize {
     InUse::get().map_or(0, |table| {

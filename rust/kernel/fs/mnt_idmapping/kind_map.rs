@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The map of a mount for one kind of ids, in kernel memory.
+//! The map of an idmap for one kind of ids.
 
 use super::lookup::{
     bucket_count,
@@ -26,25 +26,24 @@ use core::{
     ptr::NonNull, //
 };
 
-/// A [`Lookup`] in kernel memory.
+/// A [`Lookup`] in memory of a [`KindMap`].
 pub(crate) type KLookup = Lookup<u32, Part<Extent>, Part<u16>>;
 
-/// The map of a mount for users or for groups.
+/// The map of an idmap for users or for groups.
 ///
 /// # Invariants
 ///
-/// If `down` was made by [`Lookup::out_of_line`], so was `up`, and the map owns two allocations: the
-/// one holds the extents of `down` and then the extents of `up`, the other holds their buckets in the
-/// same order. Nothing in an allocation changes before the map is dropped.
+/// If `down` is out of line, `up` is as well, and the map owns two allocations. The first contains
+/// the extents of `down` and then those of `up`, the second contains their buckets in the same order.
+/// The allocations do not change before the map is dropped.
 pub(crate) struct KindMap {
-    /// From the filesystem to the mount.
+    /// Maps ids on disk to ids at the mount.
     pub(super) down: KLookup,
-    /// From the mount to the filesystem.
+    /// Maps ids at the mount to ids on disk.
     pub(super) up: KLookup,
-    /// For each extent of `down`, in ascending order, its place in the order in which the extents
-    /// were written, if there are at most [`MAX_BASE_EXTENTS`] extents.
-    ///
-    /// The kernel shows more extents than that in ascending order.
+    /// The order in which at most [`MAX_BASE_EXTENTS`] extents were written to the map of the user
+    /// namespace: for each extent of `down` in ascending order, its place. C shows the extents in
+    /// this order, and more extents in ascending order.
     order: [u8; MAX_BASE_EXTENTS],
 }
 
@@ -60,69 +59,74 @@ impl<T> Deref for Part<T> {
 
     #[inline(always)]
     fn deref(&self) -> &[T] {
-        // SAFETY: The map that has the part is not dropped while the part is borrowed; by the type
-        // invariants the slice is valid.
+        // SAFETY: The part is borrowed, so its map is not dropped. The slice is valid by the type
+        // invariants.
         unsafe { self.0.as_ref() }
     }
 }
 
-// SAFETY: A part is a shared reference to memory that does not change.
+// SAFETY: A part is a shared reference to memory that does not change, and `T` is `Sync`.
 unsafe impl<T: Sync> Send for Part<T> {}
 
-// SAFETY: A part is a shared reference to memory that does not change.
+// SAFETY: A part is a shared reference to memory that does not change, and `T` is `Sync`.
 unsafe impl<T: Sync> Sync for Part<T> {}
 
 impl KindMap {
-    /// The map of no id.
+    /// The map that maps no id.
     pub(super) const EMPTY: Self = Self {
         down: Lookup::EMPTY,
         up: Lookup::EMPTY,
         order: [0; MAX_BASE_EXTENTS],
     };
 
-    /// Lays out the map of a user namespace for lookup.
+    /// Lays out the map of a user namespace.
     ///
     /// # Errors
     ///
-    /// [`ENOMEM`] if memory is short.
+    /// [`ENOMEM`].
     pub(super) fn new(source: WrittenMap<'_>) -> Result<Self> {
-        match (source.extents(), source.extents_from_below()) {
-            ([extent], _) => Self::one(extent),
+        match (source.extents(), source.extents_by_lower()) {
+            ([extent], _) => Ok(Self::one(extent)),
             (down, Some(up)) => Self::out_of_line(down, up),
             (few, None) => Self::few(few),
         }
     }
 
-    /// Lays out extents that ascend and make a map.
+    /// Lays out extents, which must ascend and be a valid map.
     ///
     /// # Errors
     ///
-    /// [`ENOMEM`] if memory is short, [`EINVAL`] if there are no extents.
+    /// [`EINVAL`] if there are no extents. [`ENOMEM`].
     pub(super) fn from_sorted(extents: &[Extent]) -> Result<Self> {
         match extents {
             [] => Err(EINVAL),
-            [extent] => Self::one(extent),
+            [extent] => Ok(Self::one(extent)),
             few if few.len() <= MAX_BASE_EXTENTS => Self::few(few),
             down => {
                 let mut up = KVec::with_capacity(down.len(), GFP_KERNEL_ACCOUNT)?;
-                up.extend_from_slice(down, GFP_KERNEL_ACCOUNT)?;
-                up.sort_unstable_by_key(Extent::lower_first);
+                for extent in down {
+                    up.push(extent.inverse(), GFP_KERNEL_ACCOUNT)?;
+                }
+                sort_by_first(&mut up);
+                for extent in &mut up {
+                    *extent = extent.inverse();
+                }
                 Self::out_of_line(down, &up)
             }
         }
     }
 
-    /// Lays out one extent, which takes no memory.
+    /// Lays out one extent.
     #[inline(always)]
-    pub(super) fn one(extent: &Extent) -> Result<Self> {
-        let lookup = |extent| Lookup::inline(&[extent]).ok_or(EINVAL);
-        Ok(Self {
-            down: lookup(*extent)?,
-            up: lookup(extent.inverse())?,
+    pub(super) fn one(extent: &Extent) -> Self {
+        Self {
+            down: Lookup::one(*extent),
+            up: Lookup::one(extent.inverse()),
             order: [0; MAX_BASE_EXTENTS],
-        })
+        }
     }
 
+    /// Lays out at most [`MAX_BASE_EXTENTS`] extents.
     #[inline(never)]
     fn few(written: &[Extent]) -> Result<Self> {
         let mut extents = [Extent::EMPTY; MAX_BASE_EXTENTS];
@@ -132,11 +136,6 @@ impl KindMap {
         }
         sort_by_first(extents);
         let up = Lookup::inline(extents).ok_or(EINVAL)?;
-        if written.is_sorted_by_key(Extent::first) {
-            let down = Lookup::inline(written).ok_or(EINVAL)?;
-            let order = [0, 1, 2, 3, 4];
-            return Ok(Self { down, up, order });
-        }
         for (to, from) in extents.iter_mut().zip(written) {
             *to = *from;
         }
@@ -150,6 +149,12 @@ impl KindMap {
         Ok(Self { down, up, order })
     }
 
+    /// Lays out more than [`MAX_BASE_EXTENTS`] extents: `down` ascends by first ids, and `up`, which
+    /// has the same extents, ascends by lower first ids.
+    ///
+    /// # Errors
+    ///
+    /// [`ENOMEM`].
     #[inline(never)]
     fn out_of_line(down: &[Extent], up: &[Extent]) -> Result<Self> {
         let mut extents = Uninit::new(down.len())?;
@@ -162,7 +167,7 @@ impl KindMap {
         let [down, up] = unsafe { extents.assume_init() };
         // SAFETY: `lay_out()` has written each bucket of both halves.
         let [down_buckets, up_buckets] = unsafe { buckets.assume_init() };
-        // INVARIANT: The allocations are these two. Nothing else has a pointer to them.
+        // INVARIANT: The map owns the two allocations, and no other pointer to them exists.
         Ok(Self {
             down: Lookup::out_of_line(down, down_buckets, down_scale),
             up: Lookup::out_of_line(up, up_buckets, up_scale),
@@ -170,7 +175,7 @@ impl KindMap {
         })
     }
 
-    /// The extents in the order in which the kernel shows them.
+    /// Returns the extents in the order in which C shows them.
     pub(in crate::fs) fn extents(&self) -> Extents<'_> {
         if let Some((extents, _)) = self.down.out_of_line_parts() {
             return Extents::Many(extents);
@@ -196,17 +201,17 @@ impl KindMap {
 impl Drop for KindMap {
     fn drop(&mut self) {
         if let Some((extents, buckets)) = self.down.out_of_line_parts() {
-            // SAFETY: By the type invariants the parts of `down` begin the two allocations, which
-            // the map owns. `Uninit::assume_init()` made them of vectors with twice the length.
-            unsafe {
-                free_halves(extents);
-                free_halves(buckets);
-            }
+            // SAFETY: The extents of `down` are the first half of an allocation of
+            // `Uninit::assume_init()`, which the map owns by the type invariants.
+            unsafe { free_halves(extents) };
+            // SAFETY: The buckets of `down` are the first half of an allocation of
+            // `Uninit::assume_init()`, which the map owns by the type invariants.
+            unsafe { free_halves(buckets) };
         }
     }
 }
 
-/// Extents in the order in which the kernel shows them.
+/// Extents in the order in which C shows them.
 pub(in crate::fs) enum Extents<'a> {
     Few([Extent; MAX_BASE_EXTENTS], usize),
     Many(&'a [Extent]),
@@ -223,8 +228,10 @@ impl Deref for Extents<'_> {
     }
 }
 
-/// Copies ascending extents to `to`, each of them turned by `turn`, and fills the buckets for them.
-/// Returns the scale. Writes each place of `to`, which has a place for each extent, and each bucket.
+/// Copies ascending extents to `to`, after `turn` has converted them, and fills their buckets.
+/// Returns the scale.
+///
+/// `to` must have a place for each extent. The function writes each place of `to` and each bucket.
 #[inline(always)]
 fn lay_out(
     from: &[Extent],
@@ -238,7 +245,7 @@ fn lay_out(
     fill(buckets, MaybeUninit::new, first, end, copied)
 }
 
-/// A new allocation of two halves of the same length.
+/// An allocation of two halves of the same length, which are not initialized.
 struct Uninit<T>(KVec<T>, usize);
 
 impl<T: Copy> Uninit<T> {
@@ -254,15 +261,15 @@ impl<T: Copy> Uninit<T> {
             .spare_capacity_mut()
             .split_at_mut_checked(self.1)
             .ok_or(EINVAL)?;
-        // The vector may have more capacity than was asked for.
+        // The capacity of the vector may be greater.
         Ok((first, rest.get_mut(..self.1).ok_or(EINVAL)?))
     }
 
-    /// Makes the halves parts of a map. The caller owns the allocation from now on.
+    /// Converts the halves to parts of a map, which owns the allocation.
     ///
     /// # Safety
     ///
-    /// Both halves must have been written.
+    /// Both halves must be initialized.
     unsafe fn assume_init(self) -> [Part<T>; 2] {
         let (memory, _, _) = self.0.into_raw_parts();
         // SAFETY: The pointer of a vector is not null. `Self::new()` allocated both halves.
@@ -270,21 +277,21 @@ impl<T: Copy> Uninit<T> {
             let first = NonNull::new_unchecked(memory);
             (first, first.add(self.1))
         };
-        // INVARIANT: Both halves have been written, by the requirements of this function, and only
-        // the map frees them.
+        // INVARIANT: Both halves are initialized: `# Safety` of this function. Only the map frees
+        // them.
         [first, second].map(|half| Part(NonNull::slice_from_raw_parts(half, self.1)))
     }
 }
 
-/// Frees an allocation by its first half.
+/// Frees an allocation.
 ///
 /// # Safety
 ///
-/// `half` must be the first part of an allocation by [`Uninit::new`], which nothing uses any more.
+/// `half` must be the first part of an allocation of [`Uninit::new`], which must not be used
+/// afterwards.
 unsafe fn free_halves<T: Copy>(half: &Part<T>) {
     let capacity = half.0.len().wrapping_mul(2);
-    // SAFETY: `Uninit::new()` allocated a vector with at least this capacity, which `kfree()` does
-    // not look at, and `T` needs no drop. By the requirements of this function nothing else frees
-    // or uses the memory.
+    // SAFETY: `half` begins an allocation of `Uninit::new()` that is not used afterwards: `# Safety`
+    // of this function. Its capacity is at least this one, and `kfree()` does not use the capacity.
     drop(unsafe { KVec::from_raw_parts(half.0.as_ptr().cast::<T>(), 0, capacity) });
 }

@@ -2,8 +2,8 @@
 
 //! One direction of an id map, laid out for lookup.
 //!
-//! Every `stat()`, every permission check and every new inode on an idmapped mount looks ids up. The
-//! layout is chosen when the idmap is allocated, by the number of extents:
+//! Each `stat()`, each permission check and each new inode on an idmapped mount looks ids up. The
+//! number of extents determines the layout:
 //!
 //! - *one extent*: it is the [`Lookup::head`], which a lookup tries first;
 //! - *up to five*, the `UID_GID_MAP_MAX_BASE_EXTENTS` of C: the head is the middle one, and a lookup
@@ -18,12 +18,12 @@ use crate::user_namespace::{
 };
 use core::ops::Deref;
 
-/// One direction of a map: finds the id that an id is mapped to.
+/// One direction of a map.
 ///
-/// `E` and `D` store the extents and the buckets of a map with more than
-/// [`MAX_BASE_EXTENTS`](crate::user_namespace::MAX_BASE_EXTENTS) extents, such as two vectors.
+/// `E` and `D` are slices or vectors, with the extents and the buckets of a map that has more than
+/// [`MAX_BASE_EXTENTS`](crate::user_namespace::MAX_BASE_EXTENTS) extents.
 pub struct Lookup<T, E, D> {
-    /// The extent that is tried first.
+    /// The extent that a lookup tries first.
     head: Extent<T>,
     rest: Rest<T, E, D>,
 }
@@ -51,8 +51,21 @@ enum Rest<T, E, D> {
     },
 }
 
+/// The places of the extents of a map, by their number: in ascending order the outer and the inner
+/// extent below the head, the head, and the inner and the outer extent above it.
+///
+/// Of two extents on a side, a lookup tries the outer one first. A single one is the outer one.
+const PLACES: [[u8; 5]; 6] = [
+    [0; 5],
+    [2, 0, 0, 0, 0],
+    [2, 4, 0, 0, 0],
+    [0, 2, 4, 0, 0],
+    [0, 2, 3, 4, 0],
+    [0, 1, 2, 3, 4],
+];
+
 impl<T: IdInt, E, D> Lookup<T, E, D> {
-    /// The table that maps no id.
+    /// The lookup that maps no id.
     pub const EMPTY: Self = Self {
         head: Extent::EMPTY,
         // INVARIANT: No place is in use.
@@ -63,35 +76,43 @@ impl<T: IdInt, E, D> Lookup<T, E, D> {
         },
     };
 
-    /// Lays out at most five extents, which ascend and share no id. Returns [`None`] for more.
-    #[inline]
-    pub fn inline(extents: &[Extent<T>]) -> Option<Self> {
-        const fn none<T: IdInt>() -> Extent<T> {
-            Extent::EMPTY
+    /// Lays out one extent.
+    #[inline(always)]
+    pub fn one(extent: Extent<T>) -> Self {
+        Self {
+            head: extent,
+            // INVARIANT: No place is in use.
+            rest: Rest::Inline {
+                split: extent.end(),
+                low: [Extent::EMPTY; 2],
+                high: [Extent::EMPTY; 2],
+            },
         }
-        // INVARIANT: The extents ascend, so the ones before the head are below its end, and the ones
-        // after it are not. The outer one of each side comes first: it is the one that a map written
-        // in ascending order ends with.
-        let (head, low, high) = match *extents {
-            [] => return Some(Self::EMPTY),
-            [a] => (a, [none(); 2], [none(); 2]),
-            [a, b] => (a, [none(); 2], [b, none()]),
-            [a, b, c] => (b, [a, none()], [c, none()]),
-            [a, b, c, d] => (b, [a, none()], [d, c]),
-            [a, b, c, d, e] => (c, [a, b], [e, d]),
-            _ => return None,
-        };
+    }
+
+    /// Lays out at most five extents, which ascend and share no id. Returns [`None`] for more.
+    #[inline(never)]
+    pub fn inline(extents: &[Extent<T>]) -> Option<Self> {
+        let places = PLACES.get(extents.len())?;
+        let mut placed = [Extent::EMPTY; 5];
+        for (extent, place) in extents.iter().zip(places) {
+            *placed.get_mut(usize::from(*place))? = *extent;
+        }
+        let [outer_low, inner_low, head, inner_high, outer_high] = placed;
+        // INVARIANT: The extents ascend, so those in the places before the head are below its end,
+        // and those after it are not.
         Some(Self {
             head,
             rest: Rest::Inline {
                 split: head.end(),
-                low,
-                high,
+                low: [outer_low, inner_low],
+                high: [outer_high, inner_high],
             },
         })
     }
 
-    /// The extents of a map made by [`Lookup::inline`], ascending.
+    /// Returns the inline extents in ascending order, or [`None`] for a lookup of
+    /// [`Lookup::out_of_line`].
     pub fn inline_extents(&self) -> Option<impl Iterator<Item = Extent<T>>> {
         match &self.rest {
             Rest::Inline { low, high, .. } => {
@@ -148,13 +169,14 @@ where
     E: Deref<Target = [Extent<T>]>,
     D: Deref<Target = [u16]>,
 {
-    /// Makes a lookup of any number of extents, which ascend and share no id, from `buckets` and
-    /// `scale` as [`fill`] made them for `extents`.
+    /// Creates a lookup of any number of extents, which ascend and share no id. `buckets` and `scale`
+    /// must be those that [`fill`] made for `extents`.
     #[inline]
     pub fn out_of_line(extents: E, buckets: D, scale: u64) -> Self {
         Self {
             head: extents.first().copied().unwrap_or(Extent::EMPTY),
-            // INVARIANT: By the requirement on the arguments.
+            // INVARIANT: The head is the first extent. `fill()` made `buckets` and `scale`: see the
+            // documentation of this function.
             rest: Rest::OutOfLine {
                 scale,
                 extents,
@@ -163,7 +185,7 @@ where
         }
     }
 
-    /// The extents and the buckets of a map made by [`Lookup::out_of_line`].
+    /// Returns the extents and the buckets of a lookup of [`Lookup::out_of_line`].
     pub fn out_of_line_parts(&self) -> Option<(&E, &D)> {
         match &self.rest {
             Rest::Inline { .. } => None,
@@ -173,7 +195,7 @@ where
         }
     }
 
-    /// Maps an id, to [`IdInt::NONE`] if it has no mapping; [`IdInt::NONE`] itself has none.
+    /// Maps an id. Returns [`IdInt::NONE`] for an id without a mapping and for [`IdInt::NONE`].
     #[inline(always)]
     pub fn get(&self, id: T) -> T {
         match self.get_inline(id) {
@@ -182,13 +204,13 @@ where
         }
     }
 
-    /// [`Lookup::get`] if that takes no search, which it hardly ever does.
+    /// Returns the result of [`Lookup::get`], or [`None`] if a search of the bucket is needed.
     #[inline(always)]
     pub fn get_inline(&self, id: T) -> Option<T> {
         inline_lookup!(self, id, |extent| extent.down(id), T::NONE)
     }
 
-    /// Whether an id has a mapping.
+    /// Checks whether an id has a mapping.
     #[inline(always)]
     pub fn has(&self, id: T) -> bool {
         match self.has_inline(id) {
@@ -197,13 +219,13 @@ where
         }
     }
 
-    /// [`Lookup::has`] if that takes no search.
+    /// Returns the result of [`Lookup::has`], or [`None`] if a search of the bucket is needed.
     #[inline(always)]
     pub fn has_inline(&self, id: T) -> Option<bool> {
         inline_lookup!(self, id, |extent| extent.has(id).then_some(true), false)
     }
 
-    /// Finds an id in a part of the span whose first extent does not have it.
+    /// Searches the bucket of an id, whose first extent does not contain the id.
     #[cold]
     #[inline(never)]
     fn search(&self, id: T) -> T {
@@ -231,28 +253,28 @@ where
     }
 }
 
-/// The number of buckets for a number of extents.
+/// Returns the number of buckets for a number of extents.
 #[inline]
 pub fn bucket_count(extents: usize) -> usize {
-    // Extents of one length in equal distances have a bucket each, others nearly so.
+    // Extents of equal length and distance have a bucket each.
     extents.saturating_add(extents >> 1)
 }
 
-/// The bucket of an id, by its distance from the lowest id.
+/// Returns the bucket of an id by its distance from the lowest id.
 ///
-/// For an id beyond the span any bucket will do: no extent of the bucket has the id.
+/// The bucket of an id after the span is any one: its extents do not contain the id.
 #[inline(always)]
 fn bucket<T: IdInt>(offset: T, scale: u64) -> usize {
     (offset.to_u64().wrapping_mul(scale) >> 32) as usize
 }
 
-/// The factor of [`bucket`] for a number of buckets and of ids: at most, and nearly, the quotient of
-/// `buckets << 32` and `span`.
+/// Returns the factor of [`bucket`] for a number of buckets and of ids: the quotient of
+/// `buckets << 32` and `span`, or a little less.
 ///
-/// A division of 64 bits needs a library function that the kernel lacks on some architectures of 32
-/// bits.
+/// It is not divided in 64 bits: some architectures of 32 bits need a library function for that,
+/// which the kernel does not have.
 fn scale(buckets: usize, span: u64) -> u64 {
-    // A span has at most as many ids as there are.
+    // A span has less than 2^32 ids.
     let span = (span as u32).max(1);
     let shift = span.leading_zeros();
     // Rounded up, so `span << shift` is below `upper << 16`.
@@ -265,9 +287,9 @@ fn scale(buckets: usize, span: u64) -> u64 {
 
 /// Fills the buckets for extents, and returns their scale.
 ///
-/// The extents ascend, share no id, begin with the id `first` and end before the id `end`. `bucket`
-/// makes a bucket from the number of an extent. Each bucket is written, and each extent is taken
-/// from the iterator once, so the iterator may copy the extents on the way.
+/// The extents must ascend and share no id. They begin with the id `first` and end before the id
+/// `end`. `bucket` makes a bucket from the number of an extent. The function writes each bucket, and
+/// takes each extent from the iterator once.
 #[inline]
 pub fn fill<T: IdInt, S>(
     buckets: &mut [S],
@@ -277,8 +299,8 @@ pub fn fill<T: IdInt, S>(
     extents: impl Iterator<Item = Extent<T>>,
 ) -> u64 {
     let scale = scale(buckets.len(), end.wrapping_sub(first).to_u64());
-    // An extent is the first one of the buckets up to the one of its last id, as far as no extent
-    // before it reached into them.
+    // An extent is the first one of each bucket up to the bucket of its last id, except those that
+    // an extent before it reaches into.
     let mut next = 0;
     let mut number: u16 = 0;
     for extent in extents {

@@ -312,7 +312,7 @@ mod suite {
                 let viewer_ns = unsafe { UserNamespace::from_raw(viewer.as_ptr()) };
                 let mut seen = pair.ours.extents_in::<User>(viewer_ns);
                 for extent in ns.extents::<User>() {
-                    // SAFETY: As above.
+                    // SAFETY: The user map of `viewer` is valid, and does not change.
                     let lower = unsafe {
                         bindings::map_id_range_up(
                             &raw mut (*viewer.as_ptr()).uid_map,
@@ -420,7 +420,7 @@ mod suite {
                     unsafe { bindings::make_vfsuid(pair.ours.as_ptr(), INIT, kuid) }
                 });
                 let theirs = timing::best_time(&map, |kuid| {
-                    // SAFETY: As above.
+                    // SAFETY: The idmap and the namespace are valid.
                     unsafe { bindings::oracle_make_vfsuid(pair.theirs, INIT, kuid) }
                 });
                 pr_info!("time: {size} ranges: Rust {ours} ps a lookup, C {theirs} ps\n");

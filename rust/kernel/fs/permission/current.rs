@@ -171,11 +171,11 @@ impl<K: MappedKind> KindIdmap<K, UserNamespace> for MntIdmap {
         fs: &impl HasNamespace<UserNamespace>,
         id: Option<Id<K, Filesystem>>,
     ) -> Option<Id<K, Vfs>> {
+        // `fs.namespace()` loads from memory, which a mount that is not idmapped needs not.
         if self.is_nop() {
-            Id::cast_any(id)
-        } else {
-            make_vfsid(self, fs.namespace(), id)
+            return Id::cast_any(id);
         }
+        self.make_vfsid(fs.namespace(), id)
     }
 
     #[inline(always)]
@@ -185,31 +185,10 @@ impl<K: MappedKind> KindIdmap<K, UserNamespace> for MntIdmap {
         id: Option<Id<K, Vfs>>,
     ) -> Option<Id<K, Filesystem>> {
         if self.is_nop() {
-            Id::cast_any(id)
-        } else {
-            from_vfsid(self, fs.namespace(), id)
+            return Id::cast_any(id);
         }
+        self.from_vfsid(fs.namespace(), id)
     }
-}
-
-/// Maps an id on disk to the id at an idmapped mount. Inlined, the lookup would make checks large.
-#[inline(never)]
-fn make_vfsid<K: MappedKind>(
-    idmap: &MntIdmap,
-    fs_userns: &UserNamespace,
-    id: Option<Id<K, Filesystem>>,
-) -> Option<Id<K, Vfs>> {
-    idmap.make_vfsid(fs_userns, id)
-}
-
-/// Maps an id at an idmapped mount to the id on disk. Inlined, the lookup would make checks large.
-#[inline(never)]
-fn from_vfsid<K: MappedKind>(
-    idmap: &MntIdmap,
-    fs_userns: &UserNamespace,
-    id: Option<Id<K, Vfs>>,
-) -> Option<Id<K, Filesystem>> {
-    idmap.from_vfsid(fs_userns, id)
 }
 
 impl Idmap<UserNamespace> for MntIdmap {

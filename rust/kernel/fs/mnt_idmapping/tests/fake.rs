@@ -130,7 +130,7 @@ impl FakeNamespace {
             self.arrays.push(forward, GFP_KERNEL)?;
             self.arrays.push(reverse, GFP_KERNEL)?;
         }
-        // SAFETY: As above.
+        // SAFETY: `map` is a field of the namespace, which no other task uses.
         unsafe { (*map).__bindgen_anon_1.__bindgen_anon_1.nr_extents = extents.len() as u32 };
         let list = if extents.len() > bindings::UID_GID_MAP_MAX_BASE_EXTENTS as usize {
             sorted(extents.iter().copied())?

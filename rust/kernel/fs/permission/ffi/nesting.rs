@@ -61,30 +61,37 @@ impl Nesting<'_> {
         let fs = self.fs.written_map::<K>().ok_or(EINVAL)?;
         let caller = self.caller.written_map::<K>().ok_or(EINVAL)?;
         let map_of = self.map_of.written_map::<K>().ok_or(EINVAL)?;
-        let shown = if self.old.is_nop() {
-            sorted(fs.extents().iter().copied())?
+        if self.old.is_nop() {
+            nested(fs.extents(), caller.extents(), map_of.extents())
         } else {
             let old = K::kind_map(self.old).extents();
-            sorted((0..old.len()).filter_map(|index| old.get(index).copied()))?
-        };
-        let by_lower = caller.extents_from_below().unwrap_or(caller.extents());
-        let names = sorted(by_lower.iter().map(|extent| extent.inverse()))?;
-        let map = sorted(map_of.extents().iter().copied())?;
-        let mut room = KVec::from_elem(Extent::EMPTY, MAX_EXTENTS, GFP_KERNEL_ACCOUNT)?;
-        let used = nest(&shown, &names, &map, &mut room)
-            .map_err(|reason| Error::from_errno(CheckError::from(reason).to_errno()))?
-            .extents()
-            .len();
-        room.truncate(used);
-        Ok(room)
+            nested(&old, caller.extents(), map_of.extents())
+        }
     }
 }
 
-/// Copies and sorts extents.
-fn sorted(extents: impl Iterator<Item = Extent>) -> Result<SortedMap<KVec<Extent>>> {
-    let mut copy = KVec::new();
+/// Computes the extents of a nested idmap from the extents of the mount, of the caller's namespace
+/// and of the new namespace.
+#[inline(never)]
+fn nested(shown: &[Extent], caller: &[Extent], map_of: &[Extent]) -> Result<KVec<Extent>> {
+    let shown = sorted(shown, |extent| extent)?;
+    let names = sorted(caller, Extent::inverse)?;
+    let map = sorted(map_of, |extent| extent)?;
+    let mut room = KVec::from_elem(Extent::EMPTY, MAX_EXTENTS, GFP_KERNEL_ACCOUNT)?;
+    let used = nest(&shown, &names, &map, &mut room)
+        .map_err(|reason| Error::from_errno(CheckError::from(reason).to_errno()))?
+        .extents()
+        .len();
+    room.truncate(used);
+    Ok(room)
+}
+
+/// Copies extents after `turn` has converted them, and sorts the copy.
+#[inline(never)]
+fn sorted(extents: &[Extent], turn: fn(Extent) -> Extent) -> Result<SortedMap<KVec<Extent>>> {
+    let mut copy = KVec::with_capacity(extents.len(), GFP_KERNEL_ACCOUNT)?;
     for extent in extents {
-        copy.push(extent, GFP_KERNEL_ACCOUNT)?;
+        copy.push(turn(*extent), GFP_KERNEL_ACCOUNT)?;
     }
     SortedMap::new(copy).map_err(|_| EINVAL)
 }
