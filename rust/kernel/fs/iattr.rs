@@ -22,8 +22,7 @@ use core::marker::PhantomData;
 ///
 /// # Examples
 ///
-/// What [`setattr()`](super::inode_ops::InodeOperations::setattr) does if a filesystem does not
-/// implement it:
+/// The default of [`setattr()`](super::inode_ops::InodeOperations::setattr):
 ///
 /// ```
 /// use kernel::{

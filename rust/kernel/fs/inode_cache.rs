@@ -152,7 +152,8 @@ impl<T: FileSystem> InodeInfo<T> {
                 core::ptr::drop_in_place::<T::InodeData>((&raw mut (*info).data).cast());
             }
         }
-        // SAFETY: As for `has_data` above.
+        // SAFETY: `info` is valid: `inode` belongs to a superblock of `T`. No other task writes
+        // `has_offsets`, since the last reference was dropped.
         if unsafe { core::mem::replace(&mut (*info).has_offsets, false) } {
             // SAFETY: The flag was set, so the positions are initialized by the type invariants. No
             // other task uses them: the last reference to the inode was dropped.

@@ -380,7 +380,8 @@ pub(crate) fn account(name: &CStr) -> Option<(u32, u32)> {
 pub(crate) fn group(name: &CStr) -> Option<u32> {
     let mut room = vec![0; 65536];
     let mut found = std::ptr::null_mut();
-    // SAFETY: As for `account()`.
+    // SAFETY: Zero is a value of all fields, the name and the room live until the call returns,
+    // and the entry that is found is the one on the stack.
     unsafe {
         let mut entry: libc::group = std::mem::zeroed();
         let (place, length) = (room.as_mut_ptr(), room.len());

@@ -44,7 +44,7 @@ struct Socket(OwnedFd);
 impl Socket {
     fn new(groups: u32) -> Result<Self, Errno> {
         let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC;
-        // SAFETY: No pointers.
+        // SAFETY: `socket()` takes no pointers.
         let fd = unsafe { libc::socket(libc::AF_NETLINK, kind, NETLINK_AUDIT) };
         if fd < 0 {
             return Err(errno());
