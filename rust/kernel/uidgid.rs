@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! User and group ids that cannot be mistaken for one another.
+//! User and group ids, with a type for each kind and each space.
 //!
-//! In C a `uid_t`, a `kuid_t`, an inode's owner and a `vfsuid_t` are all one 32 bit number, and the
-//! number `(uid_t)-1` among them means "no id". Here
+//! In C a `uid_t`, a `kuid_t`, the owner of an inode and a `vfsuid_t` are numbers of 32 bits, and
+//! the number -1 is not an id: `INVALID_UID`. In Rust they are types that the compiler does not mix
+//! up:
 //!
-//! - whether an id names a user or a group is its [`Kind`],
-//! - what the number is relative to is its [`Space`],
-//! - and no id is `u32::MAX`: where C would pass `INVALID_UID`, there is [`None`].
+//! - A [`Kind`] is a type for users or for groups.
+//! - A [`Space`] is a type for the user namespace or the mount that the number is relative to.
+//! - No id is `u32::MAX`. C's `INVALID_UID` is [`None`].
 //!
-//! All of these are one type, [`Id`], so that what is written for users holds for groups. The four
-//! spaces, in the notation of [`Documentation/filesystems/idmappings.rst`], are
+//! All ids are of the generic type [`Id`], so functions can be generic over users and groups. These
+//! are the spaces, in the notation of [`Documentation/filesystems/idmappings.rst`]:
 //!
 //! | space | notation | users | groups | in C |
 //! | --- | --- | --- | --- | --- |
@@ -19,10 +20,10 @@
 //! | [`Filesystem`] | `k1000` | [`FsUid`] | [`FsGid`] | `kuid_t` in `inode->i_uid` |
 //! | [`Vfs`] | `v1000` | [`VfsUid`] | [`VfsGid`] | `vfsuid_t`, `vfsgid_t` |
 //!
-//! An id changes its space only through a map, or by one of the few named methods that say why no
-//! map is needed.
+//! A map converts an id to another space. A few methods convert an id without a map; the name of
+//! each is the reason.
 //!
-//! This file names nothing but `core`: it is compiled for the host as well.
+//! This file imports `core` only: programs on the host compile it, too.
 //!
 //! C header: [`include/linux/uidgid.h`](srctree/include/linux/uidgid.h)
 //!
@@ -45,9 +46,9 @@ mod sealed {
 }
 use sealed::Sealed;
 
-/// Whether an id names a user or a group.
+/// The kind of an id: user or group.
 pub trait Kind: Sealed + 'static {
-    /// What an id of this kind is called, as in `uid`.
+    /// The name of an id of this kind: `uid` or `gid`.
     const NAME: &'static str;
 }
 
@@ -68,24 +69,25 @@ impl Kind for Group {
     const NAME: &'static str = "gid";
 }
 
-/// What the number of an id is relative to.
+/// The user namespace or the mount that the number of an id is relative to.
 pub trait Space: Sealed + 'static {
-    /// The prefix of `idmappings.rst` for ids of this space.
+    /// The prefix of ids of this space in `idmappings.rst`.
     const PREFIX: &'static str;
 }
 
-/// Ids as a program writes them: relative to some user namespace.
+/// Ids of programs: relative to a user namespace.
 pub enum Local {}
 
-/// Ids as the kernel compares callers: relative to the initial user namespace.
+/// Ids of credentials: relative to the initial user namespace.
 pub enum Kernel {}
 
-/// Ids as an inode stores them: kernel ids that a filesystem's own user namespace maps.
+/// Ids of inodes: relative to the initial user namespace, and mapped in the user namespace of the
+/// filesystem.
 ///
-/// Before one is compared with a caller it has to go through the mount.
+/// The idmap of a mount converts them to ids that can be compared with those of credentials.
 pub enum Filesystem {}
 
-/// Ids as they are seen through a mount.
+/// Ids at a mount.
 pub enum Vfs {}
 
 impl Sealed for Local {}
@@ -113,10 +115,9 @@ impl Space for Vfs {
 ///
 /// # Invariants
 ///
-/// `complement` is the bitwise complement of the id. It is not zero, hence the id is not
-/// `u32::MAX`, which the kernel reserves for "no id" (`INVALID_UID`, `INVALID_GID`). The complement
-/// is what makes `Option<Id>` the size of an id, and converting it to and from C's representation
-/// a single instruction.
+/// `complement` is the bitwise complement of the id. It is not zero, so the id is not `u32::MAX`:
+/// `INVALID_UID`, `INVALID_GID`. With the complement, an `Option<Id>` has the size of an id, and
+/// one instruction converts it to and from C's representation.
 ///
 /// # Examples
 ///
@@ -128,7 +129,7 @@ impl Space for Vfs {
 /// assert_eq!(Gid::new(u32::MAX), None);
 /// ```
 ///
-/// A user id is not a group id, and an id that a program wrote is not one that an inode stores:
+/// A user id is not a group id, and an id of a program is not an id of an inode:
 ///
 /// ```ignore,compile_fail,E0308
 /// use kernel::uidgid::{Gid, Uid};
@@ -148,27 +149,27 @@ pub struct Id<K: Kind, S: Space> {
     marker: PhantomData<(K, S)>,
 }
 
-/// A user id as a program writes it, C's `uid_t`.
+/// A user id of a program, C's `uid_t`.
 pub type Uid = Id<User, Local>;
-/// A group id as a program writes it, C's `gid_t`.
+/// A group id of a program, C's `gid_t`.
 pub type Gid = Id<Group, Local>;
-/// A user id of the kernel, C's `kuid_t`.
+/// A user id of credentials, C's `kuid_t`.
 pub type Kuid = Id<User, Kernel>;
-/// A group id of the kernel, C's `kgid_t`.
+/// A group id of credentials, C's `kgid_t`.
 pub type Kgid = Id<Group, Kernel>;
-/// The owner that an inode stores, the `kuid_t` in `inode->i_uid`.
+/// The owner of an inode, the `kuid_t` in `inode->i_uid`.
 pub type FsUid = Id<User, Filesystem>;
-/// The group that an inode stores, the `kgid_t` in `inode->i_gid`.
+/// The group of an inode, the `kgid_t` in `inode->i_gid`.
 pub type FsGid = Id<Group, Filesystem>;
-/// A user id seen through a mount, C's `vfsuid_t`.
+/// A user id at a mount, C's `vfsuid_t`.
 pub type VfsUid = Id<User, Vfs>;
-/// A group id seen through a mount, C's `vfsgid_t`.
+/// A group id at a mount, C's `vfsgid_t`.
 pub type VfsGid = Id<Group, Vfs>;
 
 impl<K: Kind, S: Space> Id<K, S> {
-    /// Takes an id in C's representation, in which `u32::MAX` means that there is none.
+    /// Converts an id from C's representation. `u32::MAX` becomes [`None`].
     ///
-    /// The caller says by the type it asks for which kind and space the number is of.
+    /// The kind and the space are those of the type that the caller uses.
     #[inline(always)]
     pub(crate) const fn from_c(raw: u32) -> Option<Self> {
         match NonZeroU32::new(!raw) {
@@ -181,7 +182,7 @@ impl<K: Kind, S: Space> Id<K, S> {
         }
     }
 
-    /// Gives an id in C's representation, with `u32::MAX` for none.
+    /// Converts an id to C's representation. [`None`] becomes `u32::MAX`.
     #[inline(always)]
     pub(crate) const fn to_c(id: Option<Self>) -> u32 {
         match id {
@@ -196,7 +197,7 @@ impl<K: Kind, S: Space> Id<K, S> {
         !self.complement.get()
     }
 
-    /// Says that the number is the same in another space.
+    /// Converts the id to another space, in which its number is the same.
     #[inline(always)]
     pub(crate) const fn cast<T: Space>(self) -> Id<K, T> {
         // INVARIANT: The complement is that of an id already.
@@ -206,7 +207,7 @@ impl<K: Kind, S: Space> Id<K, S> {
         }
     }
 
-    /// [`Id::cast`] for an id that may be none, without a branch.
+    /// Converts an id or [`None`] as [`Id::cast`] does, without a branch.
     #[inline(always)]
     pub(crate) const fn cast_any<T: Space>(id: Option<Self>) -> Option<Id<K, T>> {
         Id::from_c(Self::to_c(id))
@@ -214,14 +215,14 @@ impl<K: Kind, S: Space> Id<K, S> {
 }
 
 impl<K: Kind> Id<K, Local> {
-    /// Takes the id that a program wrote, [`None`] for `u32::MAX`, which is no id.
+    /// Creates an id from its number. Returns [`None`] for `u32::MAX`, which is not an id.
     #[inline]
     pub const fn new(raw: u32) -> Option<Self> {
         Self::from_c(raw)
     }
 }
 
-// The impls below are by hand because derived ones would ask the same of `K` and `S`.
+// Derived implementations would have bounds on `K` and `S`.
 
 impl<K: Kind, S: Space> Clone for Id<K, S> {
     #[inline(always)]

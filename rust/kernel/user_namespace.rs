@@ -113,9 +113,9 @@ impl UserNamespace {
 
     /// Returns the map of one kind of ids, or [`None`] if it was not written yet.
     ///
-    /// `map_write()` in `kernel/user_namespace.c` writes a map once: the extents first, then a write
-    /// barrier, then their number, which was zero before. This function reads the number, then
-    /// passes a read barrier: if the number is not zero, the extents are the final ones.
+    /// `map_write()` in `kernel/user_namespace.c` writes a map once: the extents first, then a
+    /// write barrier, then their number, which was zero before. This function reads the number,
+    /// then passes a read barrier: if the number is not zero, the extents are the final ones.
     pub fn written_map<K: NamespaceKind>(&self) -> Option<WrittenMap<'_>> {
         // SAFETY: `self` is a valid namespace by the type invariants.
         let map = unsafe { K::map(self.as_ptr()) };
@@ -136,9 +136,9 @@ impl UserNamespace {
         //
         // SAFETY: The number is not zero and the barrier was passed, so the map is in its final
         // state: `extent` holds its extents if there are at most `UID_GID_MAP_MAX_BASE_EXTENTS`,
-        // else `forward` and `reverse` are arrays of `count` extents. Neither the map nor the arrays
-        // change before the namespace is freed. `Extent` has the layout of `struct uid_gid_extent`,
-        // and `map_write()` has checked the invariants of `Extent`.
+        // else `forward` and `reverse` are arrays of `count` extents. Neither the map nor the
+        // arrays change before the namespace is freed. `Extent` has the layout of `struct
+        // uid_gid_extent`, and `map_write()` has checked the invariants of `Extent`.
         unsafe {
             let base = &raw const (*map).__bindgen_anon_1.__bindgen_anon_1.extent;
             let arrays = &raw const (*map).__bindgen_anon_1.__bindgen_anon_2;
@@ -203,9 +203,9 @@ const _: () = {
 ///
 /// # Invariants
 ///
-/// `forward` has at least one extent. No two upper extents share an id, and no two lower extents. If
-/// there are more than [`MAX_BASE_EXTENTS`] extents, `forward` ascends by `first`, and `reverse` has
-/// the same extents, which ascend by `lower_first`.
+/// `forward` has at least one extent. No two upper extents share an id, and no two lower extents.
+/// If there are more than [`MAX_BASE_EXTENTS`] extents, `forward` ascends by `first`, and `reverse`
+/// has the same extents, which ascend by `lower_first`.
 #[derive(Clone, Copy)]
 pub struct WrittenMap<'a> {
     forward: &'a [Extent],

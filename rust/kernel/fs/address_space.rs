@@ -16,8 +16,8 @@ pub(super) use self::vtable::AddressSpaceVTable;
 
 /// The address space operations of one kind of regular file.
 ///
-/// The page cache keeps a page until memory is reclaimed; the next access reads it again. Nothing is
-/// written back: such files can be read, mapped and executed only.
+/// The page cache keeps a page until memory is reclaimed; the next access reads it again. Nothing
+/// is written back: such files can be read, mapped and executed only.
 ///
 /// # Examples
 ///
@@ -58,8 +58,8 @@ pub trait AddressSpaceOperations {
 
     /// Called to read a page. The folio is locked. May sleep.
     ///
-    /// `position` is a multiple of the page size. `contents` are zeroes; their length is that of the
-    /// page, or less at the end of the file.
+    /// `position` is a multiple of the page size. `contents` are zeroes; their length is that of
+    /// the page, or less at the end of the file.
     ///
     /// # Errors
     ///

@@ -94,8 +94,8 @@ impl FsContext {
 
     /// Logs an error message, and returns [`EINVAL`].
     ///
-    /// A program reads the message from the file descriptor of `fsopen()`. Without one it goes to the
-    /// kernel log.
+    /// A program reads the message from the file descriptor of `fsopen()`. Without one it goes to
+    /// the kernel log.
     ///
     /// Mirrors `invalfc()`.
     ///
@@ -178,8 +178,8 @@ pub trait ContextOperations: FileSystem {
     /// The mount options, at most 16.
     const PARAMETERS: &'static [Parameter<Self::Options>] = &[];
 
-    /// Called to create the options of a new mount, or of one that is reconfigured, before any option
-    /// is parsed.
+    /// Called to create the options of a new mount, or of one that is reconfigured, before any
+    /// option is parsed.
     ///
     /// # Errors
     ///
@@ -193,8 +193,8 @@ pub trait ContextOperations: FileSystem {
     /// The mount fails with the error.
     fn data(options: Self::Options, context: &FsContext) -> impl PinInit<Self::Data, Error>;
 
-    /// Called to reconfigure a superblock, with `s_umount` held for writing. Must change all options
-    /// or none.
+    /// Called to reconfigure a superblock, with `s_umount` held for writing. Must change all
+    /// options or none.
     ///
     /// Not implemented: only options of the VFS, such as `ro`, can be changed; others are ignored.
     ///

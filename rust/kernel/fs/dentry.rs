@@ -3,8 +3,8 @@
 //! Dentries: names in directories.
 //!
 //! An operation that creates or removes a name takes a [`Negative`] or a [`Victim`] and returns a
-//! [`Filled`] or a [`Removed`], as proof that it did so. The lifetime `'d` stands for one dentry, so
-//! the proof is for this dentry and no other.
+//! [`Filled`] or a [`Removed`], as proof that it did so. The lifetime `'d` stands for one dentry,
+//! so the proof is for this dentry and no other.
 //!
 //! C header: [`include/linux/dcache.h`](srctree/include/linux/dcache.h)
 
@@ -97,8 +97,8 @@ impl<'d, T: FileSystem> Negative<'d, T> {
     ///
     /// # Safety
     ///
-    /// `dir` must be as for [`Locked::from_raw`]. `dentry` must be valid and negative and must be in
-    /// `dir` until the result is dropped. `'d` must not stand for another dentry.
+    /// `dir` must be as for [`Locked::from_raw`]. `dentry` must be valid and negative and must be
+    /// in `dir` until the result is dropped. `'d` must not stand for another dentry.
     #[inline(always)]
     pub(super) unsafe fn from_raw(
         dir: *mut bindings::inode,
@@ -106,7 +106,8 @@ impl<'d, T: FileSystem> Negative<'d, T> {
         file_type: Mode,
         device: u32,
     ) -> Self {
-        // INVARIANT: `dentry` is valid, negative and in `dir`, by the requirements of this function.
+        // INVARIANT: `dentry` is valid, negative and in `dir`, by the requirements of this
+        // function.
         Self {
             // SAFETY: `dir` is as `Locked::from_raw()` requires, by the requirements of this
             // function.
@@ -272,8 +273,8 @@ impl<'d, T: FileSystem> Tmpfile<'d, T> {
     /// until the result is dropped. `'d` must not stand for another file.
     #[inline(always)]
     pub(super) unsafe fn from_raw(file: *mut bindings::file) -> Self {
-        // INVARIANT: The file is valid, not opened yet, and its dentry negative, by the requirements
-        // of this function.
+        // INVARIANT: The file is valid, not opened yet, and its dentry negative, by the
+        // requirements of this function.
         Self {
             file,
             brand: PhantomData,

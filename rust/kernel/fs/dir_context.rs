@@ -68,8 +68,8 @@ impl DirContext<'_> {
 
     /// Returns the position of the next entry.
     ///
-    /// It is 0 at first. Later it is the argument of [`DirContext::set_position`] or of `seekdir()`,
-    /// which may be any number that is not negative.
+    /// It is 0 at first. Later it is the argument of [`DirContext::set_position`] or of
+    /// `seekdir()`, which may be any number that is not negative.
     pub fn position(&self) -> i64 {
         // SAFETY: `context` is valid, by the type invariants.
         unsafe { (*self.context).pos }

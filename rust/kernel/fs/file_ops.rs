@@ -65,8 +65,8 @@ impl<T: FileSystem> OpenFile<T> {
     /// Returns the inode.
     #[inline]
     pub fn inode(&self) -> &Inode<T> {
-        // SAFETY: An open file holds a reference to its inode, which belongs to a superblock of `T`,
-        // by the type invariants, and has data.
+        // SAFETY: An open file holds a reference to its inode, which belongs to a superblock of
+        // `T`, by the type invariants, and has data.
         unsafe { Inode::from_raw((*self.as_ptr()).f_inode) }
     }
 
@@ -141,9 +141,9 @@ pub(super) fn io_error(error: Error) -> Error {
 /// that are not in the dentry cache, and for ioctls. For regular files in memory see
 /// [`memfs`](super::memfs).
 ///
-/// An operation that depends on the owner of the inode gets the idmap of the mount through which the
-/// file was opened as its first parameter. An operation that is not implemented is null in the C
-/// table. All operations may sleep.
+/// An operation that depends on the owner of the inode gets the idmap of the mount through which
+/// the file was opened as its first parameter. An operation that is not implemented is null in the
+/// C table. All operations may sleep.
 ///
 /// # Examples
 ///
@@ -235,8 +235,8 @@ pub trait FileOperations {
 
     /// Called to read from `_position`, which is not negative. The inode is not locked.
     ///
-    /// The bytes that were put into `_to` were read; no byte is the end of the file. The access time
-    /// is updated afterwards.
+    /// The bytes that were put into `_to` were read; no byte is the end of the file. The access
+    /// time is updated afterwards.
     ///
     /// # Errors
     ///

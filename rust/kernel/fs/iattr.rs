@@ -41,7 +41,8 @@ use core::marker::PhantomData;
 ///
 /// # Invariants
 ///
-/// `attr` is valid for `'a`, and no other task uses it. The inode of `dentry` is locked for writing.
+/// `attr` is valid for `'a`, and no other task uses it. The inode of `dentry` is locked for
+/// writing.
 pub struct Iattr<'a, T: FileSystem> {
     attr: *mut bindings::iattr,
     dentry: &'a Positive<T>,
@@ -115,9 +116,9 @@ impl<T: FileSystem> PreparedIattr<'_, T> {
     ///
     /// # Errors
     ///
-    /// [`EINVAL`] if `inode` is not the inode of the change. [`ENOMEM`] if the mode of an inode with
-    /// an ACL changes. Nothing is changed then. An error of [`set_acl()`]: the mode was changed then,
-    /// and the ACL was not.
+    /// [`EINVAL`] if `inode` is not the inode of the change. [`ENOMEM`] if the mode of an inode
+    /// with an ACL changes. Nothing is changed then. An error of [`set_acl()`]: the mode was
+    /// changed then, and the ACL was not.
     ///
     /// [`set_acl()`]: super::inode_ops::InodeOperations::set_acl
     #[doc(alias("setattr_copy", "setattr_mapped_copy", "simple_setattr"))]
@@ -131,8 +132,8 @@ impl<T: FileSystem> PreparedIattr<'_, T> {
         let acl = AclOfMode::new(&self)?;
         if let Some(size) = self.size() {
             let before = inode.size();
-            // SAFETY: The inode is valid and locked for writing. `setattr_prepare()` has checked the
-            // size.
+            // SAFETY: The inode is valid and locked for writing. `setattr_prepare()` has checked
+            // the size.
             unsafe { bindings::truncate_setsize(raw, size) };
             if size != before {
                 // SAFETY: The inode is valid and locked for writing.
@@ -191,7 +192,8 @@ impl AclOfMode {
         if acl.is_null() {
             return Ok(none);
         }
-        // SAFETY: `acl` is a reference, which is replaced by one to the copy, or by null on failure.
+        // SAFETY: `acl` is a reference, which is replaced by one to the copy, or by null on
+        // failure.
         to_result(unsafe { bindings::__posix_acl_chmod(&mut acl, GFP_KERNEL.as_raw(), mode) })?;
         // INVARIANT: `acl` is the reference to the copy.
         Ok(Self(acl))

@@ -100,7 +100,8 @@ impl<T: FileSystem> InodeInfo<T> {
     pub(super) unsafe extern "C" fn offset_ctx(
         inode: *mut bindings::inode,
     ) -> *mut bindings::offset_ctx {
-        // SAFETY: `inode` belongs to a superblock of `T`, so the field is in bounds. It is not read.
+        // SAFETY: `inode` belongs to a superblock of `T`, so the field is in bounds. It is not
+        // read.
         unsafe { (&raw mut (*Self::of(inode)).offsets).cast() }
     }
 

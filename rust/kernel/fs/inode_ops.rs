@@ -291,8 +291,8 @@ pub trait InodeOperations: 'static {
 
     /// Called to set or remove a POSIX ACL. The inode is locked for writing.
     ///
-    /// The ids of the ACL are those that the filesystem stores: the VFS has mapped them by the idmap
-    /// of the mount.
+    /// The ids of the ACL are those that the filesystem stores: the VFS has mapped them by the
+    /// idmap of the mount.
     ///
     /// Not implemented: [`simple_set_acl()`], if [`FileSystem::POSIX_ACL`] is true.
     ///
@@ -323,9 +323,9 @@ pub trait InodeOperations: 'static {
 
     /// Called to replace the flags that `chattr` sets. The inode is locked for writing.
     ///
-    /// [`fileattr_get()`](Self::fileattr_get) must be implemented, too. The VFS has checked that the
-    /// caller owns the inode as seen through the mount, and `CAP_LINUX_IMMUTABLE` for the flags that
-    /// need it. [`Locked::set_flags`] makes the VFS respect the flags.
+    /// [`fileattr_get()`](Self::fileattr_get) must be implemented, too. The VFS has checked that
+    /// the caller owns the inode as seen through the mount, and `CAP_LINUX_IMMUTABLE` for the flags
+    /// that need it. [`Locked::set_flags`] makes the VFS respect the flags.
     ///
     /// # Errors
     ///

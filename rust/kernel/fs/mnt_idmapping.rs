@@ -2,28 +2,28 @@
 
 //! Id mappings of mounts.
 //!
-//! A mount can show the owners of a filesystem shifted: a file that user 1000 owns on disk is user
-//! 1001's when it is seen through the mount, and what 1001 creates there is stored as 1000's. This
-//! module is the arithmetic and the object behind that. With `CONFIG_RUST_MNT_IDMAPPING` it takes
-//! the place of `fs/mnt_idmapping.c`: every filesystem, in C or in Rust, gets its answers here.
+//! An idmapped mount changes the ownership of files as seen through that mount. On disk nothing
+//! changes: a file of uid 1000 can appear as 1001, and files that 1001 creates there are stored as
+//! 1000. With `CONFIG_RUST_MNT_IDMAPPING` this module replaces `fs/mnt_idmapping.c` for all
+//! filesystems.
 //!
-//! From the bottom up, each layer using only what is below it:
+//! Each layer uses the layers below it only:
 //!
-//! | layer | file | what it is |
+//! | layer | file | contents |
 //! | --- | --- | --- |
-//! | export | `ffi.rs` | the functions that C calls, under their C names |
-//! | objects | `idmap.rs` | [`MntIdmap`], the reference counted idmap of a mount |
+//! | FFI | `ffi.rs` | the functions of `fs/mnt_idmapping.c` |
+//! | objects | `idmap.rs` | [`MntIdmap`]: `struct mnt_idmap` |
 //! | | `in_use.rs` | the idmaps in use, by user namespace |
-//! | | `kind_map.rs` | the maps of an idmap in kernel memory |
-//! | | [`crate::user_namespace`] | where maps come from |
-//! | ids and maps | `lookup.rs` | [`Lookup`], one direction of a map laid out for lookup |
-//! | | `user_namespace/id_map.rs` | [`IdMap`](crate::user_namespace::IdMap), what a map is and means |
-//! | | `user_namespace/extent.rs` | [`Extent`](crate::user_namespace::Extent), one checked extent |
-//! | | `vfsid.rs` | what ids seen through a mount may be compared with |
-//! | | [`crate::uidgid`] | the ids themselves |
+//! | | `kind_map.rs` | the map of an idmap for users or groups |
+//! | | [`crate::user_namespace`] | the maps of user namespaces |
+//! | ids and maps | `lookup.rs` | [`Lookup`]: one direction of a map, laid out for lookups |
+//! | | `user_namespace/id_map.rs` | [`IdMap`](crate::user_namespace::IdMap): the definition of maps |
+//! | | `user_namespace/extent.rs` | [`Extent`](crate::user_namespace::Extent): an extent of a map |
+//! | | `vfsid.rs` | comparisons and conversions of ids at a mount |
+//! | | [`crate::uidgid`] | the types of ids |
 //!
-//! The lowest layer names nothing but `core`, has no `unsafe`, and is compiled and tested on the
-//! host too.
+//! The files of the last layer import `core` only, and contain no `unsafe`. Tests on the host
+//! compile them, too.
 //!
 //! C header: [`include/linux/mnt_idmapping.h`](srctree/include/linux/mnt_idmapping.h)
 //!

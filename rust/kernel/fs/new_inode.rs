@@ -2,7 +2,8 @@
 
 //! New inodes, which are not visible to other tasks yet.
 //!
-//! [`New`] is the inode. [`NewOwner`] is its owner: the proof that the filesystem can store the ids.
+//! [`New`] is the inode. [`NewOwner`] is its owner: the proof that the filesystem can store the
+//! ids.
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
@@ -127,8 +128,8 @@ impl<T: FileSystem> Inode<T> {
 ///
 /// # Errors
 ///
-/// All constructors fail with [`ENOMEM`], with an error of the initializer of the filesystem's data,
-/// or with an error of a security module.
+/// All constructors fail with [`ENOMEM`], with an error of the initializer of the filesystem's
+/// data, or with an error of a security module.
 ///
 /// # Invariants
 ///
@@ -183,7 +184,8 @@ impl<T: FileSystem> New<T> {
         let (inode, dir) = (new.as_ptr(), owner.dir.as_ptr());
         match owner.ids {
             Ids::Caller(idmap) => {
-                // SAFETY: The idmap and both inodes are valid, and `inode` is not visible to others.
+                // SAFETY: The idmap and both inodes are valid, and `inode` is not visible to
+                // others.
                 unsafe {
                     bindings::inode_init_owner(idmap.as_ptr(), inode, dir, mode.bits());
                 }
@@ -252,8 +254,8 @@ impl<'d, T: FileSystem> Tmpfile<'d, T> {
     ///
     /// # Errors
     ///
-    /// [`EINVAL`] if the inode is not a regular file: the VFS has not checked whether the caller may
-    /// open a device. Otherwise the errors of `finish_open_simple()`. The inode is dropped.
+    /// [`EINVAL`] if the inode is not a regular file: the VFS has not checked whether the caller
+    /// may open a device. Otherwise the errors of `finish_open_simple()`. The inode is dropped.
     pub fn finish(self, new: New<T>) -> Result<Filled<'d>> {
         if !new.mode().is_reg() {
             return Err(EINVAL);
@@ -296,7 +298,7 @@ unsafe fn set_owner(inode: *mut bindings::inode, mode: Mode, uid: FsUid, gid: Fs
 
 /// Gives a new inode the default ACL of its directory. Without one, the umask applies.
 ///
-/// Does what `simple_acl_create()` does, which C does not export to modules.
+/// Equals `simple_acl_create()`, which C does not export to modules.
 ///
 /// # Safety
 ///

@@ -76,8 +76,8 @@ pub fn simple_set_acl<T: FileSystem>(
     let mut acl = acl.map_or(core::ptr::null_mut(), |acl| acl.0.get());
     let kind = match kind {
         AclKind::Access => {
-            // SAFETY: The idmap and the inode are valid, and the inode is locked for writing, so its
-            // mode may be written. `acl` is null or valid. The function may replace it by null.
+            // SAFETY: The idmap and the inode are valid, and the inode is locked for writing, so
+            // its mode may be written. `acl` is null or valid. The function may replace it by null.
             crate::error::to_result(unsafe {
                 bindings::posix_acl_update_mode(idmap.as_ptr(), raw, &mut (*raw).i_mode, &mut acl)
             })?;
@@ -86,8 +86,8 @@ pub fn simple_set_acl<T: FileSystem>(
         AclKind::Default => bindings::ACL_TYPE_DEFAULT,
     };
     inode.set_ctime_current();
-    // SAFETY: The inode is valid and locked for writing. `acl` is null or valid, and the cache takes
-    // its own reference.
+    // SAFETY: The inode is valid and locked for writing. `acl` is null or valid, and the cache
+    // takes its own reference.
     unsafe { bindings::set_cached_acl(raw, kind as c_int, acl) };
     Ok(())
 }

@@ -3,8 +3,8 @@
 //! Registration of filesystem types: `register_filesystem()`.
 //!
 //! The abstractions are for filesystems in memory. There is no support for lookup on a disk, for
-//! writeback, and for inodes that are read by number. The sample `samples/rust/rust_minimal_fs.rs` is
-//! a whole filesystem; `samples/rust/rust_idmapfs` uses all abstractions.
+//! writeback, and for inodes that are read by number. The sample `samples/rust/rust_minimal_fs.rs`
+//! is a whole filesystem; `samples/rust/rust_idmapfs` uses all abstractions.
 //!
 //! # Examples
 //!
@@ -126,15 +126,17 @@ impl<T: ContextOperations + SuperOperations> Registration<T> {
     ///
     /// # Errors
     ///
-    /// [`EBUSY`] if a type of this name is registered. [`EINVAL`] if the name has a dot. [`ENOMEM`].
+    /// [`EBUSY`] if a type of this name is registered. [`EINVAL`] if the name has a dot.
+    /// [`ENOMEM`].
     ///
     /// # Safety
     ///
     /// - The registration must be a field of the module that implements [`FileSystem`] for `T`, so
     ///   that it is in static memory, as lockdep requires for its keys, and is dropped when the
-    ///   module is removed. No superblock of the type is left then, since each one holds the module.
-    /// - It must be the last field that the module initializes: the filesystem may be mounted before
-    ///   this returns.
+    ///   module is removed. No superblock of the type is left then, since each one holds the
+    ///   module.
+    /// - It must be the last field that the module initializes: the filesystem may be mounted
+    ///   before this returns.
     pub unsafe fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             inner <- try_pin_init!(RegisteredType {
@@ -159,8 +161,8 @@ impl<T: ContextOperations + SuperOperations> Registration<T> {
         fs_type.owner = this_module::<<T as FileSystem>::OwnerModule>().as_ptr();
         // SAFETY: `try_ffi_init()` passes a pointer that is valid for writes.
         unsafe { slot.write(fs_type) };
-        // SAFETY: `slot` is initialized and pinned. It stays valid until `drop()` unregisters it: the
-        // registration is in static memory, by the requirements of `new()`.
+        // SAFETY: `slot` is initialized and pinned. It stays valid until `drop()` unregisters it:
+        // the registration is in static memory, by the requirements of `new()`.
         to_result(unsafe { bindings::register_filesystem(slot) })
     }
 }
@@ -206,8 +208,8 @@ macro_rules! module_filesystem {
                 _module: &'static $crate::ThisModule
             ) -> impl ::pin_init::PinInit<Self, $crate::error::Error> {
                 $crate::try_pin_init!(Self {
-                    // SAFETY: `module!` below stores the one instance in static memory, and drops it
-                    // when the module is removed. It has no other field.
+                    // SAFETY: `module!` below stores the one instance in static memory, and drops
+                    // it when the module is removed. It has no other field.
                     _registration <- unsafe { $crate::fs::registration::Registration::new() },
                 })
             }

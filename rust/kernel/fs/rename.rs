@@ -70,8 +70,8 @@ impl<'d, T: FileSystem> Rename<'d, T> {
     /// # Safety
     ///
     /// - The directories must be as for [`Locked::from_raw`], for `'d`.
-    /// - The dentries must be valid and in their directories for `'d`, and belong to a superblock of
-    ///   `T`. The old one must be positive.
+    /// - The dentries must be valid and in their directories for `'d`, and belong to a superblock
+    ///   of `T`. The old one must be positive.
     /// - `'d` must not stand for another rename.
     /// - If `done` is set afterwards, the C operation must return success.
     #[inline(always)]
@@ -123,7 +123,8 @@ impl<'d, T: FileSystem> Rename<'d, T> {
 
     /// Returns the old name.
     pub fn name(&self) -> &Name {
-        // SAFETY: The dentry is valid and in `old_dir`, by the type invariants. `old_dir` is locked.
+        // SAFETY: The dentry is valid and in `old_dir`, by the type invariants. `old_dir` is
+        // locked.
         unsafe { Name::of_dentry(self.old.as_ptr()) }
     }
 
@@ -134,7 +135,8 @@ impl<'d, T: FileSystem> Rename<'d, T> {
 
     /// Returns the new name.
     pub fn new_name(&self) -> &Name {
-        // SAFETY: The dentry is valid and in `new_dir`, by the type invariants. `new_dir` is locked.
+        // SAFETY: The dentry is valid and in `new_dir`, by the type invariants. `new_dir` is
+        // locked.
         unsafe { Name::of_dentry(self.new) }
     }
 
@@ -143,8 +145,8 @@ impl<'d, T: FileSystem> Rename<'d, T> {
         // SAFETY: The dentry is valid by the type invariants. `d_inode` does not change while
         // `new_dir` is locked.
         let inode = unsafe { (*self.new).d_inode };
-        // SAFETY: A positive dentry holds a reference to its inode, which belongs to a superblock of
-        // `T`, as the dentry does, and has data.
+        // SAFETY: A positive dentry holds a reference to its inode, which belongs to a superblock
+        // of `T`, as the dentry does, and has data.
         (!inode.is_null()).then(|| unsafe { Inode::from_raw(inode) })
     }
 }

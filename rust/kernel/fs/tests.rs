@@ -69,14 +69,14 @@ const DATA: i32 = 3;
 const ROOT_DATA: i32 = 4;
 const ROOT: i32 = 5;
 
-/// What operations do in place of their task.
+/// The wrong behaviour of operations that a test checks for.
 static WRONG: Atomic<i32> = Atomic::new(NOTHING);
 const NOTHING: i32 = 0;
-/// They do something else.
+/// Operations do something else.
 const WHAT: i32 = 1;
-/// They do it, and return an error.
+/// Operations succeed, and return an error.
 const ANSWER: i32 = 2;
-/// They create an inode of another file type.
+/// Operations create an inode of another file type.
 const KIND: i32 = 3;
 /// `write()` sets the size.
 const SIZED: i32 = 4;

@@ -105,7 +105,8 @@ impl NameList {
         }
         if !self.buffer.is_null() {
             // SAFETY: `buffer` is valid for writes of `size` bytes, by the type invariants, and
-            // `end` is not greater. No one else uses the buffer, so it does not overlap with `name`.
+            // `end` is not greater. No one else uses the buffer, so it does not overlap with
+            // `name`.
             unsafe {
                 let to = self.buffer.cast::<u8>().add(self.used);
                 core::ptr::copy_nonoverlapping(name.as_ptr(), to, name.len());
@@ -190,7 +191,8 @@ impl SetFlags {
 ///
 /// [`set_acl()`]: super::inode_ops::InodeOperations::set_acl
 pub trait XattrOperations: FileSystem {
-    /// Called to return the value of an attribute. `name` is the full name. The inode is not locked.
+    /// Called to return the value of an attribute. `name` is the full name. The inode is not
+    /// locked.
     ///
     /// # Errors
     ///

@@ -6,8 +6,8 @@ use core::fmt;
 
 /// The unsigned integer of an id.
 ///
-/// Ids of the kernel are [`u32`]. Tests use [`u8`] and smaller types, for which they can check a map
-/// for each id.
+/// Ids of the kernel are [`u32`]. Tests use [`u8`] and smaller types, for which they can check a
+/// map for each id.
 ///
 /// The values are those from [`IdInt::ZERO`] to [`IdInt::NONE`] in the order of [`Ord`], at most
 /// `1 << 32`. "Modulo" means modulo the number of values. Results of this module depend on these
@@ -62,8 +62,8 @@ impl_id_int!(u8 u32);
 /// An extent of ids and the extent of the same length that it is mapped to.
 ///
 /// The names are those of `struct uid_gid_extent`. The upper extent begins with `first`, the lower
-/// one with `lower_first`. In the map of a mount, the upper ids are those on disk, and the lower ids
-/// are those at the mount.
+/// one with `lower_first`. In the map of a mount, the upper ids are those on disk, and the lower
+/// ids are those at the mount.
 ///
 /// # Invariants
 ///

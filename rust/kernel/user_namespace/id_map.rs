@@ -50,13 +50,13 @@ pub enum MapError {
 
 /// An id map whose extents are in an array, a slice, or a vector.
 ///
-/// The extents stay in their order. This type defines the results; idmaps of mounts look ids up in a
-/// `fs::mnt_idmapping::Lookup`.
+/// The extents stay in their order. This type defines the results; idmaps of mounts look ids up in
+/// a `fs::mnt_idmapping::Lookup`.
 ///
 /// # Invariants
 ///
-/// There are 1 to [`MAX_EXTENTS`] extents. No extent is empty. No two upper extents share an id, and
-/// no two lower extents share an id. Each id is therefore mapped to at most one id, in both
+/// There are 1 to [`MAX_EXTENTS`] extents. No extent is empty. No two upper extents share an id,
+/// and no two lower extents share an id. Each id is therefore mapped to at most one id, in both
 /// directions.
 ///
 /// # Examples
@@ -102,8 +102,8 @@ impl<T: IdInt, B: Deref<Target = [Extent<T>]>> IdMap<B> {
         &self.0
     }
 
-    /// Maps an id of an upper extent to the lower one. In the map of a mount, this is from the id on
-    /// disk to the id at the mount.
+    /// Maps an id of an upper extent to the lower one. In the map of a mount, this is from the id
+    /// on disk to the id at the mount.
     ///
     /// Mirrors `map_id_down()` in `kernel/user_namespace.c`.
     pub fn down(&self, id: T) -> Option<T> {
@@ -120,8 +120,8 @@ impl<T: IdInt, B: Deref<Target = [Extent<T>]>> IdMap<B> {
 
     /// Maps the `count` ids from `id` down, if one extent contains all of them.
     ///
-    /// Mirrors `map_id_range_down()` in `kernel/user_namespace.c`, except that ids past the greatest
-    /// one are never mapped.
+    /// Mirrors `map_id_range_down()` in `kernel/user_namespace.c`, except that ids past the
+    /// greatest one are never mapped.
     pub fn range_down(&self, id: T, count: T) -> Option<T> {
         self.0
             .iter()
@@ -272,8 +272,8 @@ fn check_count<T: IdInt>(extents: &[Extent<T>]) -> Result<(), MapError> {
 ///
 /// # Invariants
 ///
-/// There are 1 to [`MAX_EXTENTS`] extents. No extent is empty. The extents ascend by their first ids,
-/// and no two upper extents share an id.
+/// There are 1 to [`MAX_EXTENTS`] extents. No extent is empty. The extents ascend by their first
+/// ids, and no two upper extents share an id.
 #[derive(Clone, Copy)]
 pub struct SortedMap<B>(B);
 

@@ -2,8 +2,8 @@
 
 //! Filesystem sample with idmapped mounts.
 //!
-//! The filesystem is in memory and uses all abstractions. Each operation gets the idmap of the mount,
-//! and each new inode takes a proof that the filesystem can store the ids of the caller.
+//! The filesystem is in memory and uses all abstractions. Each operation gets the idmap of the
+//! mount, and each new inode takes a proof that the filesystem can store the ids of the caller.
 //!
 //! ```text
 //! mount -t rust_idmapfs none /mnt

@@ -27,14 +27,14 @@ impl<A: AddressSpaceOperations> AddressSpaceVTable<A> {
     ///
     /// # Safety
     ///
-    /// `folio` must be locked, not up to date, of one page, and in the page cache of an inode of the
-    /// filesystem.
+    /// `folio` must be locked, not up to date, of one page, and in the page cache of an inode of
+    /// the filesystem.
     unsafe extern "C" fn read_folio(
         _file: *mut bindings::file,
         folio: *mut bindings::folio,
     ) -> c_int {
-        // SAFETY: The folio is locked and in the page cache of an inode of the filesystem. The inode
-        // is valid while a folio of it is locked.
+        // SAFETY: The folio is locked and in the page cache of an inode of the filesystem. The
+        // inode is valid while a folio of it is locked.
         let inode = unsafe { Inode::from_raw(bindings::folio_inode(folio)) };
         // SAFETY: The folio is valid.
         let (position, size) = unsafe { (bindings::folio_pos(folio), bindings::folio_size(folio)) };

@@ -166,8 +166,8 @@ impl<O> Parameter<O> {
     ///
     /// # Safety
     ///
-    /// `parameter` and `result` must be those of a call of `__fs_parse()` that returned the option of
-    /// [`Self::spec`].
+    /// `parameter` and `result` must be those of a call of `__fs_parse()` that returned the option
+    /// of [`Self::spec`].
     pub(super) unsafe fn set(
         &self,
         options: &mut O,

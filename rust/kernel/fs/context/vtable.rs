@@ -133,7 +133,8 @@ impl<T: ContextOperations + SuperOperations> ContextVTable<T> {
             // SAFETY: The context has this table, so `fs_private` is null or a `KBox<T::Options>`
             // of `into_raw()`. The context is not used by others, so neither are the options.
             let options = unsafe { (*context).fs_private.cast::<T::Options>().as_mut() };
-            // SAFETY: `__fs_parse()` returned the index of this option for `parameter` and `result`.
+            // SAFETY: `__fs_parse()` returned the index of this option for `parameter` and
+            // `result`.
             unsafe { option.set(options.ok_or(EINVAL)?, cx, &*parameter, &result)? };
             Ok(0)
         })
@@ -154,8 +155,8 @@ impl<T: ContextOperations + SuperOperations> ContextVTable<T> {
     ///
     /// # Safety
     ///
-    /// As for [`Self::free`]. `sb` must be a new superblock of `T`, whose `s_umount` the current task
-    /// holds for writing.
+    /// As for [`Self::free`]. `sb` must be a new superblock of `T`, whose `s_umount` the current
+    /// task holds for writing.
     unsafe extern "C" fn fill_super(
         sb: *mut bindings::super_block,
         context: *mut bindings::fs_context,

@@ -2,8 +2,8 @@
 
 //! The C tables of [`FileOperations`].
 //!
-//! A table is set for inodes of `F::FileSystem` only, so the VFS calls its functions with open files
-//! of this filesystem.
+//! A table is set for inodes of `F::FileSystem` only, so the VFS calls its functions with open
+//! files of this filesystem.
 
 use super::{
     io_error,

@@ -30,9 +30,9 @@ pub(super) unsafe fn remove<T: FileSystem>(
 ) -> c_int {
     from_result(|| {
         let done = Cell::new(false);
-        // SAFETY: Both inodes are locked for writing, and `dentry` is a positive dentry in `dir`, by
-        // the requirements of this function. The closure of this call is the only scope of `'d`. If
-        // `done` is set, success is returned below.
+        // SAFETY: Both inodes are locked for writing, and `dentry` is a positive dentry in `dir`,
+        // by the requirements of this function. The closure of this call is the only scope of `'d`.
+        // If `done` is set, success is returned below.
         let victim = unsafe { Victim::from_raw(dir, dentry, &done) };
         match operation(victim) {
             // The dentry is no longer persistent. The VFS must delete it.

@@ -2,8 +2,8 @@
 
 //! The C tables of [`InodeOperations`].
 //!
-//! A table is set for inodes of `O::FileSystem` only, so the VFS calls its functions with inodes and
-//! dentries of a superblock of this filesystem. For the locks that the VFS holds see
+//! A table is set for inodes of `O::FileSystem` only, so the VFS calls its functions with inodes
+//! and dentries of a superblock of this filesystem. For the locks that the VFS holds see
 //! `Documentation/filesystems/locking.rst`.
 
 use super::{
@@ -155,8 +155,8 @@ impl<O: InodeOperations> InodeVTable<O> {
     ) -> *mut bindings::dentry {
         // SAFETY: The VFS calls `->mkdir()` with a valid idmap.
         let idmap = unsafe { MntIdmap::from_raw(idmap) };
-        // SAFETY: `dir` is locked for writing, and `dentry` is a negative dentry in it. This call is
-        // the only scope of `'d`.
+        // SAFETY: `dir` is locked for writing, and `dentry` is a negative dentry in it. This call
+        // is the only scope of `'d`.
         let name = unsafe { Negative::from_raw(dir, dentry, Mode::S_IFDIR, 0) };
         match O::mkdir(idmap, name, Mode::new(mode)) {
             // Null stands for `dentry`.
@@ -228,8 +228,8 @@ impl<O: InodeOperations> InodeVTable<O> {
             let idmap = unsafe { MntIdmap::from_raw(idmap) };
             // SAFETY: The VFS holds a reference to `dir`, an inode of the filesystem.
             let dir = unsafe { Inode::from_raw(dir) };
-            // SAFETY: `file` is not opened yet, and its dentry is negative. The closure of this call
-            // is the only scope of `'d`.
+            // SAFETY: `file` is not opened yet, and its dentry is negative. The closure of this
+            // call is the only scope of `'d`.
             let file = unsafe { Tmpfile::from_raw(file) };
             O::tmpfile(idmap, dir, file, Mode::new(mode)).map(|_filled| 0)
         })
@@ -407,8 +407,8 @@ impl<O: InodeOperations> InodeVTable<O> {
     ///
     /// # Safety
     ///
-    /// `dentry` must be positive. `buffer` must be null, or valid for writes of `size` bytes and not
-    /// used by others.
+    /// `dentry` must be positive. `buffer` must be null, or valid for writes of `size` bytes and
+    /// not used by others.
     unsafe extern "C" fn listxattr(
         dentry: *mut bindings::dentry,
         buffer: *mut c_char,
@@ -428,8 +428,8 @@ impl<O: InodeOperations> InodeVTable<O> {
     ///
     /// # Safety
     ///
-    /// `idmap` must be valid and `dentry` a positive dentry whose inode is locked for writing. `acl`
-    /// must be null, or valid and not change.
+    /// `idmap` must be valid and `dentry` a positive dentry whose inode is locked for writing.
+    /// `acl` must be null, or valid and not change.
     unsafe extern "C" fn set_acl(
         idmap: *mut bindings::mnt_idmap,
         dentry: *mut bindings::dentry,

@@ -82,7 +82,8 @@ impl<'d, T: FileSystem> Negative<'d, T> {
 impl<'d, T: FileSystem> Victim<'d, T> {
     /// Removes the name of an inode that is not a directory.
     ///
-    /// The removal cannot be undone: the operation returns success whatever it returns afterwards.
+    /// The removal cannot be undone: the VFS gets success even if the operation returns an error
+    /// afterwards.
     ///
     /// # Errors
     ///
@@ -103,7 +104,8 @@ impl<'d, T: FileSystem> Victim<'d, T> {
 
     /// Removes the name of an empty directory.
     ///
-    /// The removal cannot be undone: the operation returns success whatever it returns afterwards.
+    /// The removal cannot be undone: the VFS gets success even if the operation returns an error
+    /// afterwards.
     ///
     /// # Errors
     ///
@@ -129,7 +131,8 @@ impl<'d, T: FileSystem> Victim<'d, T> {
 impl<'d, T: FileSystem> Rename<'d, T> {
     /// Gives the inode the new name, and removes the inode that has the new name, if there is one.
     ///
-    /// The rename cannot be undone: the operation returns success whatever it returns afterwards.
+    /// The rename cannot be undone: the VFS gets success even if the operation returns an error
+    /// afterwards.
     ///
     /// # Errors
     ///
@@ -168,8 +171,8 @@ impl<'d, T: FileSystem> Rename<'d, T> {
                 return Err(error);
             }
         }
-        // SAFETY: Both directories are locked for writing, and the dentries are in them. `new` has a
-        // position.
+        // SAFETY: Both directories are locked for writing, and the dentries are in them. `new` has
+        // a position.
         unsafe { offsets::rename(args.old_dir, args.old, args.new_dir, args.new) };
         // SAFETY: Both directories are locked for writing, the dentries are in them, and `old` is
         // positive, by the type invariants. If `new` is a directory it is empty, as checked above.
@@ -180,7 +183,8 @@ impl<'d, T: FileSystem> Rename<'d, T> {
 
     /// Exchanges both names.
     ///
-    /// The rename cannot be undone: the operation returns success whatever it returns afterwards.
+    /// The rename cannot be undone: the VFS gets success even if the operation returns an error
+    /// afterwards.
     ///
     /// # Errors
     ///
@@ -248,8 +252,8 @@ unsafe fn rename(args: RenameArgs) {
         // SAFETY: `new_dir` is locked for writing, and `new` is a positive dentry in it.
         unsafe { bindings::simple_unlink(new_dir, new) };
         if is_dir {
-            // SAFETY: `target` is valid: `new` holds a reference to it. It is a directory, since the
-            // VFS replaces a directory by a directory only.
+            // SAFETY: `target` is valid: `new` holds a reference to it. It is a directory, since
+            // the VFS replaces a directory by a directory only.
             unsafe { bindings::drop_nlink(target) };
             // SAFETY: `old_dir` is valid and locked. It loses the `..` of the moved directory.
             unsafe { bindings::drop_nlink(old_dir) };

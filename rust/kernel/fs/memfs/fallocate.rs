@@ -138,8 +138,8 @@ impl<T: MemFileSystem> MemfsVTable<T> {
         let folio = from_err_ptr(unsafe {
             bindings::read_cache_folio(mapping, index as usize, None, core::ptr::null_mut())
         })?;
-        // SAFETY: `read_cache_folio()` returned a reference, which is dropped here. The folio stays:
-        // it is truncated with the inode locked only, and the mapping is unevictable.
+        // SAFETY: `read_cache_folio()` returned a reference, which is dropped here. The folio
+        // stays: it is truncated with the inode locked only, and the mapping is unevictable.
         unsafe { bindings::folio_put(folio) };
         match new.last_mut() {
             Some((_, last)) if last.saturating_add(1) == index => *last = index,
@@ -175,8 +175,8 @@ impl<T: MemFileSystem> MemfsVTable<T> {
                 && bindings::folio_get_private(folio).addr() == Content::Zeroes as usize
         };
         if zeroes {
-            // SAFETY: The folio is locked and in the mapping of a regular file in memory. It becomes
-            // writable through a mapping after `page_mkwrite()` has locked it only.
+            // SAFETY: The folio is locked and in the mapping of a regular file in memory. It
+            // becomes writable through a mapping after `page_mkwrite()` has locked it only.
             unsafe { remove_locked(mapping, folio) };
         }
         // SAFETY: The folio was locked above.

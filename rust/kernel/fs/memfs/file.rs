@@ -205,8 +205,8 @@ impl<T: MemFileSystem> MemfsVTable<T> {
             }
             return Ok(());
         }
-        // SAFETY: The folio is locked and in the page cache of an inode, by the requirements of this
-        // function, so its mapping does not change.
+        // SAFETY: The folio is locked and in the page cache of an inode, by the requirements of
+        // this function, so its mapping does not change.
         let host = unsafe { bindings::folio_inode(folio) };
         // SAFETY: The inode is of `T`. It is valid while a folio of it is locked.
         let inode = unsafe { Inode::<T>::from_raw(host) };
@@ -240,8 +240,8 @@ impl<T: MemFileSystem> MemfsVTable<T> {
         T::uncharge(unsafe { Inode::<T>::from_raw(host) }.super_block());
     }
 
-    /// `->read_folio()`: called for a page fault on a hole and by `fallocate()`. The folio is locked;
-    /// this unlocks it.
+    /// `->read_folio()`: called for a page fault on a hole and by `fallocate()`. The folio is
+    /// locked; this unlocks it.
     ///
     /// # Safety
     ///
@@ -289,7 +289,8 @@ impl<T: MemFileSystem> MemfsVTable<T> {
             })?;
             // SAFETY: `simple_write_begin()` succeeded, so it stored a folio.
             let folio = unsafe { *foliop };
-            // SAFETY: The folio is locked and in `mapping`. Mappings of `T` have folios of one page.
+            // SAFETY: The folio is locked and in `mapping`. Mappings of `T` have folios of one
+            // page.
             if let Err(error) = unsafe { Self::charge(folio, Content::Data) } {
                 // SAFETY: The folio is in `mapping` and locked. It has no content, since it is not
                 // charged: the folio is new.
@@ -376,8 +377,8 @@ impl<T: MemFileSystem> MemfsVTable<T> {
         from_result(|| {
             // SAFETY: `area` is valid.
             to_result(unsafe { bindings::generic_file_mmap_prepare(area) })?;
-            // SAFETY: `area` is valid and not used by others. The table is static, and its functions
-            // accept mappings of files of `T`.
+            // SAFETY: `area` is valid and not used by others. The table is static, and its
+            // functions accept mappings of files of `T`.
             unsafe { (*area).vm_ops = &Self::MEMORY };
             Ok(0)
         })

@@ -32,7 +32,8 @@ pub(super) unsafe extern "C" fn read_iter(
     }
     let mut total: isize = 0;
     loop {
-        // SAFETY: `kiocb` and `iter` are valid and not used by another task, and `mapping` is valid.
+        // SAFETY: `kiocb` and `iter` are valid and not used by another task, and `mapping` is
+        // valid.
         let read = unsafe { read_page(kiocb, iter, mapping) };
         if read <= 0 {
             return if total == 0 { read } else { total };

@@ -40,8 +40,8 @@ impl<'a, T: FileSystem> RootDir<'a, T> {
     ///
     /// # Safety
     ///
-    /// `dentry` must be the root dentry of a superblock of `T`. It must be valid, and not visible to
-    /// other tasks, for `'a`.
+    /// `dentry` must be the root dentry of a superblock of `T`. It must be valid, and not visible
+    /// to other tasks, for `'a`.
     pub(in crate::fs) unsafe fn from_raw(dentry: *mut bindings::dentry) -> Self {
         // INVARIANT: The dentry is valid and not visible to others, by the requirements of this
         // function.

@@ -169,8 +169,8 @@ unsafe extern "C" fn mnt_idmap_put(idmap: *mut bindings::mnt_idmap) {
     }
 }
 
-/// Writes the extents of an idmap with the lower ids of the caller's user namespace, each followed by
-/// a zero byte: for `statmount()`.
+/// Writes the extents of an idmap with the lower ids of the caller's user namespace, each followed
+/// by a zero byte: for `statmount()`.
 ///
 /// Returns the number of extents, or `-EAGAIN` if `seq` is full.
 ///

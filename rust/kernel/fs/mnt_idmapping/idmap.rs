@@ -116,7 +116,8 @@ pub struct MntIdmap {
     link: Link,
 }
 
-// SAFETY: The maps never change, and the idmap owns them. The count is atomic, and `Link` is `Sync`.
+// SAFETY: The maps never change, and the idmap owns them. The count is atomic, and `Link` is
+// `Sync`.
 unsafe impl Send for MntIdmap {}
 
 // SAFETY: The maps never change. The count is atomic, and `Link` is `Sync`.
@@ -205,9 +206,9 @@ impl MntIdmap {
             },
             GFP_KERNEL_ACCOUNT,
         )?;
-        // INVARIANT: Both maps are valid as long as the idmap is: the first is in an allocation that
-        // it owns, and the second is in the idmap, whose allocation does not move. The count is one,
-        // for the reference of the caller.
+        // INVARIANT: Both maps are valid as long as the idmap is: the first is in an allocation
+        // that it owns, and the second is in the idmap, whose allocation does not move. The count
+        // is one, for the reference of the caller.
         idmap.groups = match &idmap.own_groups {
             Some(groups) => ptr::from_ref(&**groups),
             None => &raw const idmap.users,
@@ -377,8 +378,9 @@ impl MntIdmap {
         fs_userns.make_kid(Id::<K, Local>::from_c(local))
     }
 
-    /// Returns the extents of the idmap with the lower ids of a user namespace: `first`, `lower_first`
-    /// and `count`. Omits an extent if `ns` does not map all its lower ids by one extent.
+    /// Returns the extents of the idmap with the lower ids of a user namespace: `first`,
+    /// `lower_first` and `count`. Omits an extent if `ns` does not map all its lower ids by one
+    /// extent.
     pub(crate) fn extents_in<'a, K: MappedKind>(
         &'a self,
         ns: &'a UserNamespace,
@@ -427,8 +429,9 @@ unsafe impl AlwaysRefCounted for MntIdmap {
         if unsafe { obj.as_ref() }.is_idmapped() {
             // The memory is freed by `kfree()`, which does not sleep.
             //
-            // SAFETY: The caller has a reference and drops it. `MntIdmap::new()` has added each idmap
-            // that is not static, and `MntIdmap::of_extents()` makes the ones without a namespace.
+            // SAFETY: The caller has a reference and drops it. `MntIdmap::new()` has added each
+            // idmap that is not static, and `MntIdmap::of_extents()` makes the ones without a
+            // namespace.
             drop(unsafe { InUse::put(obj) });
         }
     }

@@ -3,9 +3,9 @@
 //! The idmaps in use, by user namespace.
 //!
 //! All mounts that are idmapped by one user namespace share one idmap. A hash table contains the
-//! idmaps in use, by the id of the namespace. As in C, an idmap holds no reference to the namespace:
-//! the maps of a namespace do not change after they were written. The id of a namespace is never used
-//! again, so no lookup finds an idmap after its namespace was freed.
+//! idmaps in use, by the id of the namespace. As in C, an idmap holds no reference to the
+//! namespace: the maps of a namespace do not change after they were written. The id of a namespace
+//! is never used again, so no lookup finds an idmap after its namespace was freed.
 //!
 //! # Locking
 //!
@@ -147,8 +147,8 @@ impl InUse {
         // SAFETY: The table is not moved out of the allocation, which is only freed below.
         let table = KBox::into_raw(unsafe { Pin::into_inner_unchecked(table) });
         if IN_USE.cmpxchg(ptr::null_mut(), table, Full).is_err() {
-            // SAFETY: The pointer is from `KBox::into_raw()`, and it was not stored: another task has
-            // stored one before.
+            // SAFETY: The pointer is from `KBox::into_raw()`, and it was not stored: another task
+            // has stored one before.
             drop(unsafe { Pin::new_unchecked(KBox::from_raw(table)) });
         }
         Self::get().ok_or(ENOMEM)
@@ -186,8 +186,8 @@ impl InUse {
     ///
     /// # Safety
     ///
-    /// The caller must have a reference to `idmap`, which it does not use afterwards. [`InUse::add`]
-    /// must have added the idmap, except if it has no namespace.
+    /// The caller must have a reference to `idmap`, which it does not use afterwards.
+    /// [`InUse::add`] must have added the idmap, except if it has no namespace.
     #[inline]
     pub(super) unsafe fn put(idmap: NonNull<MntIdmap>) -> Option<KBox<MntIdmap>> {
         // SAFETY: The idmap is valid: the caller has a reference.
@@ -214,7 +214,8 @@ impl InUse {
             let count = unsafe { idmap.as_ref() }.count();
             // A lookup may have taken another reference before this took the lock.
             //
-            // SAFETY: The count is valid: it is a field of the idmap, and the caller has a reference.
+            // SAFETY: The count is valid: it is a field of the idmap, and the caller has a
+            // reference.
             if unsafe { bindings::refcount_dec_and_test(count) } {
                 // SAFETY: The idmap has no reference any more. It was added or has no namespace:
                 // `# Safety` of this function.
@@ -285,8 +286,8 @@ impl Chains {
                 place = other.as_ref().link().next.get();
             }
         }
-        // SAFETY: An idmap that is not static is allocated as a box. It has no reference, and it is in
-        // no chain.
+        // SAFETY: An idmap that is not static is allocated as a box. It has no reference, and it is
+        // in no chain.
         unsafe { KBox::from_raw(idmap.as_ptr()) }
     }
 }

@@ -34,8 +34,8 @@ pub(crate) type KLookup = Lookup<u32, Part<Extent>, Part<u16>>;
 /// # Invariants
 ///
 /// If `down` is out of line, `up` is as well, and the map owns two allocations. The first contains
-/// the extents of `down` and then those of `up`, the second contains their buckets in the same order.
-/// The allocations do not change before the map is dropped.
+/// the extents of `down` and then those of `up`, the second contains their buckets in the same
+/// order. The allocations do not change before the map is dropped.
 pub(crate) struct KindMap {
     /// Maps ids on disk to ids at the mount.
     pub(super) down: KLookup,
@@ -149,8 +149,8 @@ impl KindMap {
         Ok(Self { down, up, order })
     }
 
-    /// Lays out more than [`MAX_BASE_EXTENTS`] extents: `down` ascends by first ids, and `up`, which
-    /// has the same extents, ascends by lower first ids.
+    /// Lays out more than [`MAX_BASE_EXTENTS`] extents: `down` ascends by first ids, and `up`,
+    /// which has the same extents, ascends by lower first ids.
     ///
     /// # Errors
     ///
@@ -291,7 +291,8 @@ impl<T: Copy> Uninit<T> {
 /// afterwards.
 unsafe fn free_halves<T: Copy>(half: &Part<T>) {
     let capacity = half.0.len().wrapping_mul(2);
-    // SAFETY: `half` begins an allocation of `Uninit::new()` that is not used afterwards: `# Safety`
-    // of this function. Its capacity is at least this one, and `kfree()` does not use the capacity.
+    // SAFETY: `half` begins an allocation of `Uninit::new()` that is not used afterwards: `#
+    // Safety` of this function. Its capacity is at least this one, and `kfree()` does not use the
+    // capacity.
     drop(unsafe { KVec::from_raw_parts(half.0.as_ptr().cast::<T>(), 0, capacity) });
 }

@@ -6,11 +6,11 @@
 //! number of extents determines the layout:
 //!
 //! - *one extent*: it is the [`Lookup::head`], which a lookup tries first;
-//! - *up to five*, the `UID_GID_MAP_MAX_BASE_EXTENTS` of C: the head is the middle one, and a lookup
-//!   tries at most two more on the id's side of it;
-//! - *more*: the head is the lowest one, and the whole span is divided into buckets of equal length.
-//!   A bucket holds the first extent that reaches into it. A lookup tries that extent first, then
-//!   searches the other extents of the bucket.
+//! - *up to five*, the `UID_GID_MAP_MAX_BASE_EXTENTS` of C: the head is the middle one, and a
+//!   lookup tries at most two more on the id's side of it;
+//! - *more*: the head is the lowest one, and the whole span is divided into buckets of equal
+//!   length. A bucket holds the first extent that reaches into it. A lookup tries that extent
+//!   first, then searches the other extents of the bucket.
 
 use crate::user_namespace::{
     Extent,
@@ -33,8 +33,8 @@ pub struct Lookup<T, E, D> {
 /// # Invariants
 ///
 /// In `Inline`, the ids of `low` are below `split`, those of `high` are not; places not in use hold
-/// [`Extent::EMPTY`]. In `OutOfLine`, the head is the first of `extents`, and [`fill`] made `buckets`
-/// and `scale` for `extents`.
+/// [`Extent::EMPTY`]. In `OutOfLine`, the head is the first of `extents`, and [`fill`] made
+/// `buckets` and `scale` for `extents`.
 enum Rest<T, E, D> {
     Inline {
         /// The end of the head.
@@ -126,8 +126,8 @@ impl<T: IdInt, E, D> Lookup<T, E, D> {
 
 /// Looks an id up in the head and the inline extents, or in the first extent of its bucket.
 ///
-/// Evaluates to `Some(hit)`, `Some(miss)`, or [`None`] if a search of the bucket is needed. A macro,
-/// because a function in its place costs each permission check one instruction.
+/// Evaluates to `Some(hit)`, `Some(miss)`, or [`None`] if a search of the bucket is needed. A
+/// macro, because a function in its place costs each permission check one instruction.
 macro_rules! inline_lookup {
     ($lookup:expr, $id:expr, |$extent:ident| $found:expr, $none:expr) => {{
         let $extent = &$lookup.head;
@@ -169,8 +169,8 @@ where
     E: Deref<Target = [Extent<T>]>,
     D: Deref<Target = [u16]>,
 {
-    /// Creates a lookup of any number of extents, which ascend and share no id. `buckets` and `scale`
-    /// must be those that [`fill`] made for `extents`.
+    /// Creates a lookup of any number of extents, which ascend and share no id. `buckets` and
+    /// `scale` must be those that [`fill`] made for `extents`.
     #[inline]
     pub fn out_of_line(extents: E, buckets: D, scale: u64) -> Self {
         Self {
@@ -288,8 +288,8 @@ fn scale(buckets: usize, span: u64) -> u64 {
 /// Fills the buckets for extents, and returns their scale.
 ///
 /// The extents must ascend and share no id. They begin with the id `first` and end before the id
-/// `end`. `bucket` makes a bucket from the number of an extent. The function writes each bucket, and
-/// takes each extent from the iterator once.
+/// `end`. `bucket` makes a bucket from the number of an extent. The function writes each bucket,
+/// and takes each extent from the iterator once.
 #[inline]
 pub fn fill<T: IdInt, S>(
     buckets: &mut [S],

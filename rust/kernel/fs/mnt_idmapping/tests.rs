@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Comparison with the C of `fs/mnt_idmapping.c`, which is compiled beside under other names.
+//! Comparisons with the functions of `fs/mnt_idmapping.c`, which have the prefix `oracle_` here.
 
 pub(crate) mod fake;
 mod in_use;
@@ -30,7 +30,7 @@ use fake::{
     Random, //
 };
 
-/// A map in both implementations.
+/// The idmap of a namespace in Rust and in C.
 struct Pair {
     ours: ARef<MntIdmap>,
     theirs: *mut bindings::mnt_idmap,
@@ -38,7 +38,7 @@ struct Pair {
 
 impl Pair {
     fn new(ns: &FakeNamespace) -> Result<Self> {
-        // SAFETY: The namespace is as valid as making a map of it needs.
+        // SAFETY: The fields of the namespace that an idmap is made from are valid.
         let (ours, theirs) = unsafe {
             let ours = MntIdmap::new(UserNamespace::from_raw(ns.as_ptr()));
             let theirs = from_err_ptr(bindings::oracle_alloc_mnt_idmap(ns.as_ptr()));
@@ -47,7 +47,7 @@ impl Pair {
         match (ours, theirs) {
             (Ok(ours), Ok(theirs)) => Ok(Self { ours, theirs }),
             (Err(ours), Err(theirs)) if ours == theirs => Err(ours),
-            // Only in the tests themselves does a failed assertion fail the test.
+            // An assertion fails the test in test functions only.
             (ours, theirs) => {
                 let (ours, theirs) = (ours.map(|_| ()), theirs.map(|_| ()));
                 pr_err!("making a map: Rust says {ours:?}, C says {theirs:?}\n");
@@ -56,7 +56,8 @@ impl Pair {
         }
     }
 
-    /// Compares all four directions for one number and one filesystem; returns how many agreed.
+    /// Compares the four functions for a number and a filesystem. Returns how many results are
+    /// equal.
     fn agree(&self, fs: *mut bindings::user_namespace, id: u32) -> usize {
         let (ours, theirs) = (self.ours.as_ptr(), self.theirs);
         let (kuid, kgid) = (bindings::kuid_t { val: id }, bindings::kgid_t { val: id });
@@ -96,12 +97,12 @@ impl Pair {
 
 impl Drop for Pair {
     fn drop(&mut self) {
-        // SAFETY: This is the reference that `oracle_alloc_mnt_idmap()` gave.
+        // SAFETY: This drops the reference that `oracle_alloc_mnt_idmap()` returned.
         unsafe { bindings::oracle_mnt_idmap_put(self.theirs) };
     }
 }
 
-/// The user namespaces of filesystems to try: the initial one, and two others.
+/// Returns user namespaces for filesystems that are not mounted in the initial one.
 fn filesystems(random: &mut Random) -> Result<[FakeNamespace; 2]> {
     let mut identity = FakeNamespace::new()?;
     let all = [Extent::new(0, 0, u32::MAX).map_err(|_| EINVAL)?];
@@ -110,7 +111,7 @@ fn filesystems(random: &mut Random) -> Result<[FakeNamespace; 2]> {
     Ok([identity, FakeNamespace::random(random, 7)?])
 }
 
-/// Ids at which maps change their answer: each end of each extent, one before and one after.
+/// Returns the ends of each extent, and the ids before and after them.
 fn edges(extents: &[Extent]) -> impl Iterator<Item = u32> + '_ {
     extents.iter().flat_map(|extent| {
         let ends = [extent.first(), extent.lower_first()];
@@ -129,7 +130,7 @@ const INIT: *mut bindings::user_namespace = &raw mut bindings::init_user_ns;
 mod suite {
     use super::*;
 
-    /// Every edge of maps of every size that is laid out differently.
+    /// Compares the ids at the ends of extents, for each layout of a map.
     #[test]
     fn edges_as_in_c() -> Result {
         let mut random = Random::new(1);
@@ -149,7 +150,7 @@ mod suite {
             MAX_EXTENTS,
         ] {
             for round in 0..20 {
-                // Users and groups are mapped alike in most namespaces, and then share one map.
+                // Most namespaces map users and groups alike. The idmap has one map for both then.
                 let ns = if round % 2 == 0 {
                     FakeNamespace::random(&mut random, size)?
                 } else {
@@ -172,7 +173,7 @@ mod suite {
         Ok(())
     }
 
-    /// Random ids through random maps for random filesystems.
+    /// Compares random ids, maps and filesystems.
     #[test]
     fn random_as_in_c() -> Result {
         let mut random = Random::new(2);
@@ -203,7 +204,7 @@ mod suite {
         Ok(())
     }
 
-    /// The two static maps.
+    /// Compares the two static idmaps.
     #[test]
     fn static_maps_as_in_c() -> Result {
         let mut random = Random::new(3);
@@ -219,7 +220,7 @@ mod suite {
             ),
         ];
         for (ours, theirs) in pairs {
-            // SAFETY: These maps are static. Taking and dropping references does nothing to them.
+            // SAFETY: These idmaps are static, and have no reference count.
             let (got, pair) = unsafe {
                 let got = bindings::mnt_idmap_get(ours);
                 bindings::mnt_idmap_put(ours);
@@ -238,7 +239,7 @@ mod suite {
         Ok(())
     }
 
-    /// A map that has not been written is refused, whichever it is; nothing is copied of it.
+    /// A namespace whose user map or group map was not written yet has no idmap.
     #[test]
     fn unwritten_maps_are_refused() -> Result {
         let one = [Extent::new(0, 1000, 1).map_err(|_| EINVAL)?];
@@ -257,7 +258,7 @@ mod suite {
         Ok(())
     }
 
-    /// A reference keeps a map alive, and C's view of it is the object itself.
+    /// An idmap is valid while it has a reference.
     #[test]
     fn references() -> Result {
         let mut random = Random::new(4);
@@ -268,13 +269,14 @@ mod suite {
             let second = unsafe { bindings::mnt_idmap_get(pair.ours.as_ptr()) };
             assert_eq!(second, pair.ours.as_ptr());
             let theirs = pair.theirs;
-            // SAFETY: `pair` holds a reference to both; the one to ours goes, the second stays.
+            // SAFETY: `pair` holds a reference to both idmaps. `second` is another reference to
+            // ours.
             unsafe { bindings::oracle_mnt_idmap_get(theirs) };
             drop(pair);
             // SAFETY: `second` is a reference.
             let ours = ARef::from(unsafe { MntIdmap::from_raw(second) });
             let pair = Pair { ours, theirs };
-            // SAFETY: `second` is a reference, given back here.
+            // SAFETY: `second` is a reference, which is dropped here.
             unsafe { bindings::mnt_idmap_put(second) };
             for id in edges(ns.extents::<User>()) {
                 assert_eq!(pair.agree(INIT, id), 4);
@@ -283,7 +285,7 @@ mod suite {
         Ok(())
     }
 
-    /// What a namespace sees of a map is what C's `map_id_range_up()` says of each extent.
+    /// The extents in a namespace are those that `map_id_range_up()` maps.
     #[test]
     fn seen_as_in_c() -> Result {
         let mut random = Random::new(5);
@@ -297,7 +299,7 @@ mod suite {
             MAX_EXTENTS,
         ] {
             for round in 0..20 {
-                // Users and groups are mapped alike in most namespaces, and then share one map.
+                // Most namespaces map users and groups alike. The idmap has one map for both then.
                 let ns = if round % 2 == 0 {
                     FakeNamespace::random(&mut random, size)?
                 } else {
@@ -306,7 +308,7 @@ mod suite {
                 let pair = Pair::new(&ns)?;
                 let few = random.below(8) as usize + 1;
                 let mut viewer = FakeNamespace::random(&mut random, few)?;
-                // Make sure that some extents are seen.
+                // The namespace maps some of the extents.
                 viewer.set::<User>(&ns.inner_ranges::<User>(few)?)?;
                 // SAFETY: The namespace is valid for reading its maps.
                 let viewer_ns = unsafe { UserNamespace::from_raw(viewer.as_ptr()) };
@@ -336,7 +338,7 @@ mod suite {
         Ok(())
     }
 
-    /// `statmount()` gets the same bytes and the same result, whatever room there is.
+    /// `statmount()` writes the same bytes and returns the same result for each size of the buffer.
     #[test]
     fn statmount_as_in_c() -> Result {
         let mut random = Random::new(6);
@@ -364,7 +366,7 @@ mod suite {
         Ok(())
     }
 
-    /// An idmap takes no more of the slab allocator than in C, if users and groups are mapped alike.
+    /// The slab allocator allocates at most as much as in C, if users and groups are mapped alike.
     #[test]
     fn memory() -> Result {
         let mut random = Random::new(7);
@@ -400,20 +402,20 @@ mod suite {
         Ok(())
     }
 
-    /// What a lookup takes, against C, in the same run: the best of many rounds of each.
+    /// Compares the times of a lookup: the best of several rounds.
     ///
-    /// Under User Mode Linux only, which runs natively: what an emulator takes says nothing.
+    /// Under User Mode Linux only: in an emulator the times mean nothing.
     #[test]
     #[cfg(CONFIG_UML)]
     fn time() -> Result {
-        // Percent of C's time that ours may take at most.
+        // The limits are percentages of the time in C.
         for (size, limit) in [(1, 100), (MAX_BASE_EXTENTS, 70), (MAX_EXTENTS, 40)] {
             let mut ns = FakeNamespace::new()?;
             let map = timing::spaced_map(size)?;
             ns.set::<User>(&map)?;
             ns.set::<Group>(&map)?;
             let pair = Pair::new(&ns)?;
-            // Whatever else the machine does only adds: one undisturbed try is enough.
+            // Other tasks of the machine can only make a round longer.
             let held = (0..5).any(|_| {
                 let ours = timing::best_time(&map, |kuid| {
                     // SAFETY: The map and the namespace are valid.

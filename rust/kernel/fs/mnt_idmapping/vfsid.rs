@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! What ids seen through a mount may be compared with and turned into.
+//! Comparisons and conversions of ids at a mount: `vfsuid_t`, `vfsgid_t`.
 //!
-//! A [`VfsUid`] or [`VfsGid`] comes out of a mount's map, or out of a caller who wants to own
-//! something that it is about to make. There is no way to one from a plain number, and none from
-//! the id that an inode stores. Where the mount has no name for an owner there is no id at all, so
-//! that two unmapped owners never compare equal by mistake.
+//! The idmap of a mount maps an id on disk to a [`VfsUid`] or [`VfsGid`]. For a new inode, the ids
+//! of the caller become such ids. Numbers and ids on disk cannot be converted without an idmap. An
+//! owner that the idmap does not map is [`None`], so two owners that are not mapped are not equal.
 //!
 //! # Examples
 //!
-//! An owner seen through a mount is compared with a caller, or with another owner that is seen:
+//! An owner at a mount is compared with a caller, or with another owner at the mount:
 //!
 //! ```
 //! use kernel::uidgid::{Kuid, VfsUid};
@@ -19,7 +18,7 @@
 //! }
 //! ```
 //!
-//! It is not compared with what an inode stores, nor is a caller:
+//! Neither an id at a mount nor an id of a caller can be compared with an id on disk:
 //!
 //! ```ignore,compile_fail,E0277
 //! use kernel::uidgid::{FsUid, VfsUid};
@@ -37,7 +36,7 @@
 //! }
 //! ```
 //!
-//! No number becomes one, and the id that an inode stores does not without the mount's map:
+//! A number cannot be converted, and an id on disk only by an idmap:
 //!
 //! ```ignore,compile_fail,E0277
 //! use kernel::uidgid::VfsUid;
@@ -59,7 +58,8 @@
 //! }
 //! ```
 //!
-//! A user is no group, and an owner that may be unmapped is not taken for one that is there:
+//! A user cannot be compared with a group, nor an owner that may be unmapped with one that is
+//! mapped:
 //!
 //! ```ignore,compile_fail,E0277
 //! use kernel::uidgid::{VfsGid, VfsUid};
@@ -90,29 +90,26 @@ use crate::uidgid::{
 };
 
 impl<K: Kind> Id<K, Vfs> {
-    /// The id under which a caller makes new objects through a mount.
+    /// Converts the id of a caller that creates an inode to the owner of the inode at the mount.
     ///
-    /// Mirrors `VFSUIDT_INIT(current_fsuid())`: what a caller is called is also what the mount
-    /// calls it.
+    /// Mirrors `VFSUIDT_INIT(current_fsuid())`.
     #[inline(always)]
     pub const fn from_caller(id: Id<K, Kernel>) -> Self {
         id.cast()
     }
 
-    /// The id as a caller's, where it is to be committed as one.
+    /// Converts the id to an id of credentials, such as those of a setuid program.
     ///
-    /// Mirrors `vfsuid_into_kuid()`; used, for instance, where a setuid program takes its owner's
-    /// id.
+    /// Mirrors `vfsuid_into_kuid()`.
     #[inline(always)]
     pub const fn into_kernel(self) -> Id<K, Kernel> {
         self.cast()
     }
 }
 
-/// A caller is the owner seen through a mount if the two have the same number.
+/// Compares the numbers of an owner at a mount and of a caller.
 ///
-/// Mirrors `vfsuid_eq_kuid()`. That an unmapped owner equals nobody needs no rule here: it has no
-/// id.
+/// Mirrors `vfsuid_eq_kuid()`. An owner that is not mapped has no id, so it is equal to no caller.
 impl<K: Kind> PartialEq<Id<K, Kernel>> for Id<K, Vfs> {
     #[inline(always)]
     fn eq(&self, other: &Id<K, Kernel>) -> bool {
@@ -127,11 +124,11 @@ impl<K: Kind> PartialEq<Id<K, Vfs>> for Id<K, Kernel> {
     }
 }
 
-/// The same for a caller that may act as nobody, who owns nothing.
+/// Compares an owner with a caller that may have no valid id. Such a caller owns nothing.
 impl<K: Kind> PartialEq<Option<Id<K, Kernel>>> for Id<K, Vfs> {
     #[inline(always)]
     fn eq(&self, other: &Option<Id<K, Kernel>>) -> bool {
-        // Nobody is `u32::MAX` here, which no owner is.
+        // No owner is `u32::MAX`.
         self.get() == Id::to_c(*other)
     }
 }

@@ -73,8 +73,8 @@ impl<T: SuperOperations> SuperVTable<T> {
     ///
     /// # Safety
     ///
-    /// `dentry` must be valid and belong to a superblock of `T`. `statfs` must be valid and not used
-    /// by others.
+    /// `dentry` must be valid and belong to a superblock of `T`. `statfs` must be valid and not
+    /// used by others.
     unsafe extern "C" fn statfs(
         dentry: *mut bindings::dentry,
         statfs: *mut bindings::kstatfs,

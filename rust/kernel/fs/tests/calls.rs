@@ -81,7 +81,7 @@ pub(super) unsafe fn make_directory(mount: *mut bindings::vfsmount, name: &CStr)
         let name = from_err_ptr(bindings::simple_start_creating(root, name.as_char_ptr()))?;
         let idmap = &raw mut bindings::nop_mnt_idmap;
         let made = bindings::vfs_mkdir(idmap, (*root).d_inode, name, 0o755, core::ptr::null_mut());
-        // It ends what was started also where it fails.
+        // It ends the started operation, even if it fails.
         bindings::end_dirop(made);
         from_err_ptr(made).map(|_| ())
     }
@@ -146,7 +146,8 @@ pub(super) unsafe fn make_file(mount: *mut bindings::vfsmount, name: &CStr) -> R
     unsafe { make(mount, name, call) }
 }
 
-/// Calls `->mkdir()` with an idmap that does not map the ids of the caller. The VFS would fail before.
+/// Calls `->mkdir()` with an idmap that does not map the ids of the caller. The VFS would fail
+/// before.
 ///
 /// # Safety
 ///
@@ -367,7 +368,7 @@ impl Open {
 
     /// Calls a function while the filesystem is read-only.
     pub(super) fn read_only<R>(&self, f: impl FnOnce() -> R) -> R {
-        // SAFETY: The file is open, and nobody else uses the filesystem.
+        // SAFETY: The file is open, and no other task uses the filesystem.
         unsafe {
             let sb = (*(*self.0).f_inode).i_sb;
             (*sb).s_flags |= bindings::SB_RDONLY;
@@ -400,7 +401,8 @@ impl Open {
             entries: KVec::new(),
         };
         list.context.actor = Some(take);
-        // SAFETY: The file is open, and the context is the first member of what `take()` wants.
+        // SAFETY: The file is open. `take()` accepts a context that is the first field of a
+        // `List`.
         to_result(unsafe { bindings::iterate_dir(self.0, (&raw mut list).cast()) })?;
         Ok(list.entries)
     }

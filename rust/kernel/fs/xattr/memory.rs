@@ -75,7 +75,8 @@ impl Xattrs {
     ///
     /// # Errors
     ///
-    /// [`EEXIST`] or [`ENODATA`] if `flags` do not fit. [`ENOSPC`] if a limit is reached. [`ENOMEM`].
+    /// [`EEXIST`] or [`ENODATA`] if `flags` do not fit. [`ENOSPC`] if a limit is reached.
+    /// [`ENOMEM`].
     pub fn set(&self, name: &CStr, value: Option<&[u8]>, flags: SetFlags) -> Result {
         let name = name.to_bytes_with_nul();
         // Allocate before the lock is taken; drop what was replaced after it was released.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! User namespaces, random maps and `seq_file`s for the tests.
+//! User namespaces, random maps and `seq_file`s of the tests.
 
 use crate::{
     alloc::flags::{
@@ -21,7 +21,7 @@ use crate::{
 };
 use core::mem::MaybeUninit;
 
-/// A xorshift generator: the same numbers for the same seed.
+/// A xorshift generator, whose numbers depend on the seed only.
 pub(crate) struct Random(u64);
 
 impl Random {
@@ -36,30 +36,30 @@ impl Random {
         (self.0 >> 32) as u32
     }
 
-    /// A number below `limit`, which must not be zero.
+    /// Returns a number below `limit`, which must not be zero.
     pub(crate) fn below(&mut self, limit: u32) -> u32 {
         ((u64::from(self.next()) * u64::from(limit)) >> 32) as u32
     }
 }
 
-/// Enough of a user namespace for its maps to be read.
+/// A user namespace with an id and maps, and no other valid field.
 pub(crate) struct FakeNamespace {
     ns: KBox<MaybeUninit<bindings::user_namespace>>,
-    /// What the maps of more than five extents point to.
+    /// The arrays of maps of more than five extents.
     arrays: KVec<KVec<bindings::uid_gid_extent>>,
     users: KVec<Extent>,
     groups: KVec<Extent>,
 }
 
 impl FakeNamespace {
-    /// A namespace in which no map has been written.
+    /// Creates a namespace whose maps were not written.
     pub(crate) fn new() -> Result<Self> {
-        // The ids of namespaces count up from zero, so none has one of these.
+        // The ids of namespaces count up from zero, so no namespace has these ids.
         static NEXT_ID: Atomic<u64> = Atomic::new(1 << 63);
 
         let mut ns: KBox<MaybeUninit<bindings::user_namespace>> =
             KBox::new_uninit(GFP_KERNEL | __GFP_ZERO)?;
-        // SAFETY: The pointer is that of memory of the right size, which nothing else uses.
+        // SAFETY: The pointer is to an allocation for a namespace, which no other task uses.
         unsafe {
             let id = NEXT_ID.fetch_add(1, Relaxed);
             bindings::oracle_set_namespace_id(ns.as_mut_ptr(), id);
@@ -72,7 +72,7 @@ impl FakeNamespace {
         })
     }
 
-    /// A namespace with random maps of `size` extents.
+    /// Creates a namespace with random maps of `size` extents.
     pub(crate) fn random(random: &mut Random, size: usize) -> Result<Self> {
         let mut ns = Self::new()?;
         ns.set::<crate::uidgid::User>(&random_map(random, size)?)?;
@@ -80,7 +80,7 @@ impl FakeNamespace {
         Ok(ns)
     }
 
-    /// A namespace with random maps of `size` extents, the same for users and groups.
+    /// Creates a namespace with random maps of `size` extents, the same for users and groups.
     pub(crate) fn alike(random: &mut Random, size: usize) -> Result<Self> {
         let mut ns = Self::new()?;
         let map = random_map(random, size)?;
@@ -93,14 +93,14 @@ impl FakeNamespace {
         self.ns.as_ptr().cast_mut()
     }
 
-    /// Writes a map, in the form in which `map_write()` leaves it.
+    /// Writes a map as `map_write()` does.
     pub(crate) fn set<K: NamespaceKind>(&mut self, extents: &[Extent]) -> Result {
         let range = |extent: &Extent| bindings::uid_gid_extent {
             first: extent.first(),
             lower_first: extent.lower_first(),
             count: extent.count(),
         };
-        // SAFETY: The namespace is memory of the right size, and nobody else uses it.
+        // SAFETY: The pointer is to an allocation for a namespace, which no other task uses.
         let map = unsafe { K::map(self.as_ptr()).cast_mut() };
         if extents.len() <= bindings::UID_GID_MAP_MAX_BASE_EXTENTS as usize {
             for (index, extent) in extents.iter().enumerate() {
@@ -121,7 +121,7 @@ impl FakeNamespace {
             for extent in sorted(extents.iter().map(|extent| extent.inverse()))? {
                 reverse.push(range(&extent.inverse()), GFP_KERNEL)?;
             }
-            // SAFETY: The union's other member is not in use.
+            // SAFETY: `map` is valid. The other member of the union is not in use.
             unsafe {
                 let arrays = &raw mut (*map).__bindgen_anon_1.__bindgen_anon_2;
                 (*arrays).forward = forward.as_mut_ptr();
@@ -147,7 +147,7 @@ impl FakeNamespace {
         Ok(())
     }
 
-    /// The extents of a map, in the order in which the kernel shows them.
+    /// Returns the extents of a map in the order of `/proc/PID/uid_map`.
     pub(crate) fn extents<K: NamespaceKind>(&self) -> &[Extent] {
         if K::NAME == "uid" {
             &self.users
@@ -156,7 +156,7 @@ impl FakeNamespace {
         }
     }
 
-    /// A random id of either side of a map.
+    /// Returns a random upper or lower id of a map.
     pub(crate) fn any_id<K: NamespaceKind>(&self, random: &mut Random) -> u32 {
         let extents = self.extents::<K>();
         let index = random.below(extents.len() as u32) as usize;
@@ -165,8 +165,8 @@ impl FakeNamespace {
         first[random.below(2) as usize].wrapping_add(offset)
     }
 
-    /// A map in which a namespace may see this one: it maps the lower ids of up to `count` of the
-    /// extents, some of them only in part.
+    /// Returns a map of the lower ids of up to `count` extents of this map, or of a part of an
+    /// extent.
     pub(crate) fn inner_ranges<K: NamespaceKind>(&self, count: usize) -> Result<KVec<Extent>> {
         let mut ranges = KVec::new();
         let mut first = 0;
@@ -186,7 +186,7 @@ impl FakeNamespace {
     }
 }
 
-/// The extents, ascending.
+/// Returns the extents in ascending order.
 fn sorted(extents: impl Iterator<Item = Extent>) -> Result<KVec<Extent>> {
     let mut list = KVec::new();
     for extent in extents {
@@ -196,8 +196,8 @@ fn sorted(extents: impl Iterator<Item = Extent>) -> Result<KVec<Extent>> {
     Ok(list)
 }
 
-/// A random valid map: extents of random lengths, with random gaps, in unrelated orders on the two
-/// sides.
+/// Returns a random valid map. Its extents have random lengths and gaps, and the orders of the
+/// upper and of the lower extents are independent.
 fn random_map(random: &mut Random, size: usize) -> Result<KVec<Extent>> {
     let most = u32::MAX.checked_div(size as u32).unwrap_or(1);
     let limit = [1, 3, 1000, most][random.below(4) as usize];
@@ -227,8 +227,8 @@ fn random_map(random: &mut Random, size: usize) -> Result<KVec<Extent>> {
     Ok(extents)
 }
 
-/// Where extents of the given lengths begin, laid out in the given order with random gaps whose sum
-/// is at most `slack`.
+/// Returns the first ids of extents of the given lengths, in the given order and with random gaps
+/// whose sum is at most `slack`.
 fn place(random: &mut Random, counts: &[u32], order: &[usize], slack: u32) -> Result<KVec<u32>> {
     let most = slack.checked_div(counts.len() as u32).unwrap_or(0);
     let limit = [0, 1, 100, most][random.below(4) as usize].min(most);
@@ -242,7 +242,7 @@ fn place(random: &mut Random, counts: &[u32], order: &[usize], slack: u32) -> Re
     Ok(starts)
 }
 
-/// What a function wrote to a `seq_file`.
+/// The output of a function that writes to a `seq_file`.
 pub(crate) struct Written {
     pub(crate) result: c_int,
     buffer: KVec<u8>,
@@ -255,7 +255,7 @@ impl Written {
     }
 }
 
-/// Lets a function write to a `seq_file` with a buffer of `room` bytes.
+/// Calls a function with a `seq_file` that has a buffer of `room` bytes.
 pub(crate) fn statmount(
     room: usize,
     write: impl FnOnce(*mut bindings::seq_file) -> c_int,
@@ -263,7 +263,7 @@ pub(crate) fn statmount(
     let mut buffer = KVec::from_elem(0u8, room, GFP_KERNEL)?;
     let mut seq: KBox<MaybeUninit<bindings::seq_file>> = KBox::new_uninit(GFP_KERNEL | __GFP_ZERO)?;
     let seq = seq.as_mut_ptr();
-    // SAFETY: A `seq_file` of zeros with a buffer is what the printing functions need.
+    // SAFETY: A `seq_file` of zeroes is valid. The printing functions need its buffer only.
     let (result, count) = unsafe {
         (*seq).buf = buffer.as_mut_ptr().cast();
         (*seq).size = room;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One idmap for all mounts of a user namespace.
+//! Tests of the table of idmaps in use.
 
 use super::fake::{
     FakeNamespace,
@@ -41,17 +41,17 @@ use crate::{
     },
 };
 
-/// The namespaces that the racers use, and the tasks that race.
+/// The numbers of namespaces and of tasks.
 const NAMESPACES: usize = 3;
 const RACERS: usize = 4;
 const ROUNDS: usize = 20_000;
 
 fn idmap_of(ns: &FakeNamespace) -> Result<ARef<MntIdmap>> {
-    // SAFETY: The namespace is valid as far as its idmap is concerned.
+    // SAFETY: The fields of the namespace that an idmap is made from are valid.
     MntIdmap::new(unsafe { UserNamespace::from_raw(ns.as_ptr()) })
 }
 
-/// Whether an idmap is the one of a namespace, by the mapping of the first id.
+/// Checks whether an idmap is the one of a namespace, by its mapping of the first id.
 fn is_of(idmap: &MntIdmap, ns: &FakeNamespace) -> bool {
     let extents = ns.extents::<User>();
     let mapped = |id| {
@@ -66,7 +66,7 @@ fn is_of(idmap: &MntIdmap, ns: &FakeNamespace) -> bool {
         .all(|extent| mapped(extent.first()) == extent.lower_first())
 }
 
-/// What the racers share.
+/// The objects that the tasks share.
 struct Race {
     namespaces: [FakeNamespace; NAMESPACES],
     wrong: Atomic<i32>,
@@ -78,7 +78,7 @@ unsafe impl Send for Race {}
 // SAFETY: The namespaces do not change any more.
 unsafe impl Sync for Race {}
 
-/// A task that makes and drops idmaps.
+/// A task that allocates idmaps and drops references.
 #[pin_data]
 struct Racer {
     race: Arc<Race>,
@@ -162,8 +162,8 @@ impl WorkItem for Dropper {
     }
 }
 
-/// Waits until the softirqs have dropped their references: until there are `count` idmaps in use, or
-/// for some seconds.
+/// Waits until the softirqs have dropped their references: until there are `count` idmaps in use,
+/// or for some seconds.
 fn settles_at(count: usize) -> bool {
     (0..500).any(|_| {
         if in_use::count() == count {
@@ -179,7 +179,7 @@ fn settles_at(count: usize) -> bool {
 mod suite {
     use super::*;
 
-    /// A namespace has one idmap as long as there is a reference.
+    /// A namespace has one idmap while there is a reference.
     #[test]
     fn namespace_has_one_idmap() -> Result {
         let before = in_use::count();
@@ -205,7 +205,7 @@ mod suite {
         Ok(())
     }
 
-    /// Equal maps of two namespaces are two idmaps.
+    /// Two namespaces with equal maps have two idmaps.
     #[test]
     fn equal_namespaces_have_two_idmaps() -> Result {
         let [one, other] = [
@@ -218,7 +218,7 @@ mod suite {
         Ok(())
     }
 
-    /// A namespace without a map leaves nothing, and gets an idmap once the maps are written.
+    /// A namespace has an idmap after its maps were written, and not before.
     #[test]
     fn unwritten_namespace_is_not_remembered() -> Result {
         let before = in_use::count();
@@ -234,7 +234,7 @@ mod suite {
         Ok(())
     }
 
-    /// Each of many namespaces finds its own idmap, whichever others are dropped before.
+    /// A namespace has the same idmap after the idmaps of other namespaces were dropped.
     #[test]
     fn many_namespaces() -> Result {
         const COUNT: usize = 3000;
@@ -267,7 +267,8 @@ mod suite {
         Ok(())
     }
 
-    /// Tasks make and drop the idmaps of a few namespaces at once, some of them in softirqs.
+    /// Tasks allocate the idmaps of a few namespaces, and drop them in process context and in
+    /// softirqs.
     #[test]
     fn race() -> Result {
         let before = in_use::count();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How long lookups take.
+//! Measures the time of lookups.
 
 use crate::{
     alloc::flags::GFP_KERNEL,
@@ -13,7 +13,7 @@ use crate::{
     user_namespace::Extent, //
 };
 
-/// A map of `size` extents of two ids each, with gaps of one.
+/// Returns a map of `size` extents of two ids each, with gaps of one id.
 pub(super) fn spaced_map(size: usize) -> Result<KVec<Extent>> {
     let mut map = KVec::with_capacity(size, GFP_KERNEL)?;
     for index in 0..size as u32 {
@@ -23,7 +23,7 @@ pub(super) fn spaced_map(size: usize) -> Result<KVec<Extent>> {
     Ok(map)
 }
 
-/// The least time in picoseconds that a lookup took in any of several rounds over all extents.
+/// Returns the time of a lookup in picoseconds, in the best of several rounds over all extents.
 pub(super) fn best_time<R>(map: &[Extent], lookup: impl Fn(bindings::kuid_t) -> R) -> u64 {
     const LOOKUPS: u32 = 20_000;
     let round = |_| {

@@ -113,7 +113,7 @@ unsafe extern "C" fn rust_build_mount_idmapped(
     }
 }
 
-/// Reads what the checks of a mount that gets an idmap need.
+/// Reads the properties of a mount that the checks for an idmap need.
 ///
 /// # Safety
 ///

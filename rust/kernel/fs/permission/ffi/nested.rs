@@ -103,9 +103,11 @@ unsafe extern "C" fn rust_nest_mnt_idmap(
     }
 }
 
-/// What `can_idmap_mount()` checks for a mount whose filesystem the caller does not control.
+/// Checks whether a mount may get the result of [`rust_nest_mnt_idmap`]: `can_idmap_mount()` for a
+/// caller that does not control the filesystem.
 ///
-/// `nested` is zero if the mount has a nested idmap, or the error number that says why not.
+/// `nested` is zero if there is a nested idmap for the mount, or the error number of
+/// [`rust_nest_mnt_idmap`].
 ///
 /// # Safety
 ///

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Nested idmaps: the allocation of what [`nest()`] computes.
+//! Allocation of the nested idmaps that [`nest()`] computes.
 
 use crate::{
     alloc::{
@@ -44,7 +44,7 @@ pub(super) struct Nesting<'a> {
 }
 
 impl Nesting<'_> {
-    /// Makes the nested idmap. It holds no reference to what it is made from.
+    /// Allocates the nested idmap. It holds no reference to the namespaces and the idmap.
     ///
     /// # Errors
     ///

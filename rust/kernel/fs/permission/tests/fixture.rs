@@ -290,7 +290,8 @@ impl Fixture {
         }
     }
 
-    /// Gives the caller the groups 5000 and -1, and the fsgid -1, which nfsd takes from its clients.
+    /// Gives the caller the groups 5000 and -1, and the fsgid -1, which nfsd takes from its
+    /// clients.
     pub(super) fn set_invalid_groups(&mut self) {
         // SAFETY: The credentials belong to this thread only.
         unsafe {
