@@ -28,7 +28,7 @@ int oracle_vfsgid_in_group_p(vfsgid_t vfsgid);
 int oracle_statmount_mnt_idmap(struct mnt_idmap *idmap, struct seq_file *seq,
 			       bool uid_map);
 
-/* Not in a mount's idmap: the id of a namespace that a test makes up. */
+/* Sets the id of a user namespace that a test has allocated. */
 void oracle_set_namespace_id(struct user_namespace *ns, u64 id);
 
 #endif /* _FS_TESTS_MNT_IDMAPPING_ORACLE_H */

@@ -89,7 +89,8 @@ impl<T: ContextOperations + SuperOperations> ContextVTable<T> {
     ///
     /// `context` must be valid, have this table, and not be used by others.
     unsafe extern "C" fn free(context: *mut bindings::fs_context) {
-        // SAFETY: The requirements are the same.
+        // SAFETY: `context` is valid, has this table and is not used by others: `# Safety` of this
+        // function.
         drop(unsafe { Self::take_options(context) });
     }
 

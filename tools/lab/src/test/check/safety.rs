@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use crate::lab::Lab;
 
 /// How a comment begins that refers to a claim and does not name it.
-const REFERENCES: [&str; 9] = [
+const REFERENCES: [&str; 10] = [
     "As above",
     "As before",
     "As for",
@@ -20,6 +20,7 @@ const REFERENCES: [&str; 9] = [
     "By the type invariant",
     "See above",
     "See the requirement",
+    "The requirements are the same",
 ];
 /// A comment that begins so and has more words names a claim as well.
 const WORDS: usize = 7;
