@@ -115,7 +115,8 @@ impl<F: FileOperations> FileVTable<F> {
         let inode = unsafe { (*(*kiocb).ki_filp).f_inode };
         // SAFETY: The inode is valid.
         unsafe { bindings::inode_lock(inode) };
-        // SAFETY: The requirements are the same, and the inode was just locked.
+        // SAFETY: `kiocb` and `iter` are valid and not used by others: `# Safety` of this function.
+        // The inode was just locked.
         let written = unsafe { Self::write_locked(kiocb, iter) };
         // SAFETY: The inode was locked above.
         unsafe { bindings::inode_unlock(inode) };

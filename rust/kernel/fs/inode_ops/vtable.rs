@@ -357,7 +357,7 @@ impl<O: InodeOperations> InodeVTable<O> {
     ) -> c_int {
         // SAFETY: `attr` is valid and not used by others.
         unsafe { (*attr).ia_valid &= !bindings::ATTR_SIZE };
-        // SAFETY: The requirements are the same.
+        // SAFETY: The arguments are as `Self::setattr()` requires: `# Safety` of this function.
         unsafe { Self::setattr(idmap, dentry, attr) }
     }
 
@@ -375,7 +375,7 @@ impl<O: InodeOperations> InodeVTable<O> {
         if unsafe { (*attr).ia_valid } & bindings::ATTR_SIZE != 0 {
             return EPERM.to_errno();
         }
-        // SAFETY: The requirements are the same.
+        // SAFETY: The arguments are as `Self::setattr()` requires: `# Safety` of this function.
         unsafe { Self::setattr(idmap, dentry, attr) }
     }
 
