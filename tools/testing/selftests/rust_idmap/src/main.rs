@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests of idmapped mounts: what users of `mount_setattr()`, and of files through mounts with
-//! maps, must see. Prints KTAP.
+//! Tests of `mount_setattr()` with `MOUNT_ATTR_IDMAP`, and of system calls on idmapped mounts.
+//! Prints KTAP.
 //!
 //! ```text
 //! rust_idmap              all tests

@@ -49,7 +49,7 @@ fn mounted_link(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
     let path = place.to_string_lossy().into_owned();
     for (who, ns) in everybody() {
         let answer = namespaces.run_as(who, ns, || calls::read(&path));
-        // The link is the owner's as it is seen, whatever the directory's mount would show.
+        // The owner of the link is the one at the mount of the link, not at the directory's.
         let expected = if who == Who::Owner { OK } else { EACCES };
         note(&mut wrong, (who, ns), answer, expected);
     }

@@ -218,7 +218,7 @@ fn who_may_ask(fixture: &Fixture, namespaces: &CallerNamespaces) -> Outcome {
     let made = counted.call(namespaces, Who::Owner, || calls::create("a", 0o644));
     check_eq("making one", made, OK)?;
     let root = File::open(&counted.seen).context("opening")?;
-    // Quotas belong to the filesystem. An id is not mapped, whatever mount the call uses. Each
+    // Quotas belong to the filesystem. No mount maps the id of a call. Each
     // caller may get the quota of its own id, which is the owner's id for one caller only.
     for (who, ns) in everybody() {
         for (kind, id) in [USERS, GROUPS]

@@ -311,7 +311,7 @@ fn five_and_six_ranges(dir: &Path) -> Outcome {
 }
 
 fn most_ranges(dir: &Path) -> Outcome {
-    // A map is written at once, in less than a page; the kernel takes up to 340 ranges.
+    // A map is written at once, in less than a page; the kernel takes up to 340 extents.
     let line = |i: u32| format!("{} {} 1\n", 2 * i, 2 * i + 1);
     let map: String = (0..340).map(line).collect();
     let pairs = (0..340)

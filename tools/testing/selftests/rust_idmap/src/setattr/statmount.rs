@@ -95,7 +95,7 @@ fn users_and_groups_apart(dir: &Path) -> Outcome {
 }
 
 fn many_ranges(dir: &Path) -> Outcome {
-    // From six ranges on they are kept in the order of the first column.
+    // The kernel sorts six extents or more by the first column.
     let lines: Vec<String> = (0..200u32)
         .map(|i| format!("{} {} 1", 5 * i, 1000 + 7 * i))
         .collect();

@@ -28,7 +28,7 @@ pub(super) const TESTS: &[Entry] = &[
 
 const ROOT: &str = "0 0 1";
 const ANOTHER: &str = "0 1000 1";
-/// From six ranges on they are kept elsewhere.
+/// The kernel allocates arrays for six extents or more.
 const SIX: &str = "0 1 1\n1 2 1\n2 3 1\n3 4 1\n4 5 1\n9 0 1";
 const SIX_OTHERS: &str = "0 1 1\n1 2 1\n2 3 1\n3 4 1\n4 5 1\n9 6 1";
 
