@@ -128,6 +128,9 @@ enum Task {
         /// Leave out what builds the kernel.
         #[arg(long)]
         quick: bool,
+        /// Only those whose name begins with this.
+        #[arg(long, env = "T", default_value = "")]
+        only: String,
     },
     /// Find where a filesystem in C does not use the idmap of a mount.
     Lint {
@@ -295,7 +298,7 @@ pub(crate) fn act(cli: Cli) -> Result<u8> {
             };
             play.run(&lab, engine)
         }
-        Task::Check { quick } => Ok(u8::from(!check::run(&lab, quick)?)),
+        Task::Check { quick, only } => Ok(u8::from(!check::run(&lab, quick, &only)?)),
         Task::Lint { fs } => lint::lint(&lab, &fs),
         Task::Configs { only } => Ok(u8::from(!configs::run(&lab, &only)?)),
         Task::Docs => docs::build(&lab).map(|()| 0),

@@ -8,7 +8,8 @@
 //! relocations, except these:
 //!
 //! - `__bug_table` has the line of each `WARN()` and `BUG()`, and the patches move lines;
-//! - `.export_symbol` has the names for modules, to which the patches add some.
+//! - `.export_symbol` and `.discard.addressable` have the names for modules, to which the patches
+//!   add some.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -25,7 +26,9 @@ use crate::lab::{Engine, Lab};
 use crate::{digest, run};
 
 /// The sections that may differ.
-const EXCEPTIONS: [&str; 2] = ["__bug_table", ".export_symbol"];
+const EXCEPTIONS: [&str; 3] = ["__bug_table", ".export_symbol", ".discard.addressable"];
+/// The files below are for the kernel crate. C code calls none of their functions.
+const HELPERS: &str = "rust";
 const STAMP: &str = "compared";
 
 /// The bytes and the relocations of a section.
@@ -63,7 +66,7 @@ pub(crate) fn compare(bench: &Bench<'_>) -> Result<String> {
         .changed
         .iter()
         .filter(|path| path.extension().is_some_and(|extension| extension == "c"))
-        .filter(|path| tree.source.path.join(path).exists())
+        .filter(|path| !path.starts_with(HELPERS) && tree.source.path.join(path).exists())
         .collect();
     ensure!(!files.is_empty(), "no C file of the kernel is patched");
 

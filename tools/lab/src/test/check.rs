@@ -10,7 +10,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::configs;
 use crate::fetch::toolchain::Toolchain;
@@ -30,9 +30,12 @@ const LICENSE: &str = "SPDX-License-Identifier: GPL-2.0";
 /// What a check found wrong; empty is good.
 type Complaints = String;
 
-/// Runs the checks; `quick` leaves out those that take minutes. The answer is
-/// whether all is well.
-pub(crate) fn run(lab: &Lab, quick: bool) -> Result<bool> {
+/// The name of a check, and what makes it.
+type Check<'a> = (&'a str, Box<dyn Fn() -> Result<Complaints> + 'a>);
+
+/// Runs the checks whose names begin with `only`; `quick` leaves out those that take minutes. The
+/// answer is whether all is well.
+pub(crate) fn run(lab: &Lab, quick: bool, only: &str) -> Result<bool> {
     source::check(lab)?;
     let _lock = lab.cache.lock()?;
     tools::ensure_installed(lab)?;
@@ -40,40 +43,48 @@ pub(crate) fn run(lab: &Lab, quick: bool) -> Result<bool> {
     let tree = tree::make(lab)?;
     let files = files(lab)?;
 
+    let mut checks: Vec<Check<'_>> = vec![
+        ("license lines", Box::new(|| licenses(lab, &files))),
+        ("length of files", Box::new(|| lengths(lab, &files))),
+        ("order of modules", Box::new(|| order::order(&tree.path))),
+        ("SAFETY comments", Box::new(|| safety::safety(lab, &files))),
+        ("kernel-doc", Box::new(|| kernel_doc::kernel_doc(&tree))),
+        ("formatting", Box::new(|| rustfmt(lab, &files))),
+        ("checkpatch", Box::new(|| checkpatch(lab, &tree, &files))),
+        ("clippy on tools", Box::new(|| clippy(lab))),
+        ("configurations", Box::new(|| configs::quick(lab))),
+        (
+            "objects without the engine",
+            Box::new(|| objects(lab, &tree)),
+        ),
+    ];
+    if !quick {
+        let kernel = |name, arguments: &'static [&str]| on_kernel(lab, &tree, name, arguments);
+        let clippy: &[&str] = &["CLIPPY=1", "rust/kernel.o"];
+        checks.push(("rustdoc of tools", Box::new(|| rustdoc(lab))));
+        checks.push((
+            "clippy on the kernel",
+            Box::new(move || kernel("clippy on the kernel", clippy)),
+        ));
+        checks.push((
+            "rustdoc of the kernel",
+            Box::new(move || kernel("rustdoc of the kernel", &["rustdoc"])),
+        ));
+    }
+    checks.retain(|(name, _)| name.starts_with(only));
+    ensure!(
+        !checks.is_empty(),
+        "T={only}: no check has a name that begins so"
+    );
     let mut good = true;
-    let mut check = |name: &str, found: Result<Complaints>| -> Result<()> {
-        let found = found.with_context(|| format!("the check '{name}' could not be made"))?;
+    for (name, check) in checks {
+        let found = check().with_context(|| format!("the check '{name}' could not be made"))?;
         if found.trim().is_empty() {
             println!("good: {name}");
         } else {
             println!("BAD:  {name}\n{}", found.trim_end());
             good = false;
         }
-        Ok(())
-    };
-    check("license lines", licenses(lab, &files))?;
-    check("length of files", lengths(lab, &files))?;
-    check("order of modules", order::order(&tree.path))?;
-    check("SAFETY comments", safety::safety(lab, &files))?;
-    check("kernel-doc", kernel_doc::kernel_doc(&tree))?;
-    check("formatting", rustfmt(lab, &files))?;
-    check("checkpatch", checkpatch(lab, &tree, &files))?;
-    check("clippy on tools", clippy(lab))?;
-    check("configurations", configs::quick(lab))?;
-    check("objects without the engine", objects(lab, &tree))?;
-    if !quick {
-        check("rustdoc of tools", rustdoc(lab))?;
-        let toolchain = Toolchain::find(lab)?;
-        let flavour = Engine::Rust.into();
-        let build = kernel::build_folder(lab, &tree, &flavour);
-        let wishes = kconfig::Wishes::read(lab, &tree.source.series, &flavour)?;
-        kernel::configure(&tree, &toolchain, Arch::X86, &wishes, &build)?;
-        let mut kernel = |name: &str, arguments: &[&str]| {
-            let make = toolchain.make(&tree.path, &build);
-            check(name, on_kernel(lab, &tree, make, name, arguments))
-        };
-        kernel("clippy on the kernel", &["CLIPPY=1", "rust/kernel.o"])?;
-        kernel("rustdoc of the kernel", &["rustdoc"])?;
     }
     Ok(good)
 }
@@ -258,14 +269,14 @@ fn rustdoc(lab: &Lab) -> Result<Complaints> {
     silent(&mut doc)
 }
 
-/// Builds a target of the kernel; what the compiler says of our files.
-fn on_kernel(
-    lab: &Lab,
-    tree: &Tree,
-    mut make: Command,
-    label: &str,
-    arguments: &[&str],
-) -> Result<Complaints> {
+/// Builds a target of the kernel. Returns the messages of the compiler about our files.
+fn on_kernel(lab: &Lab, tree: &Tree, label: &str, arguments: &[&str]) -> Result<Complaints> {
+    let toolchain = Toolchain::find(lab)?;
+    let flavour = Engine::Rust.into();
+    let build = kernel::build_folder(lab, tree, &flavour);
+    let wishes = kconfig::Wishes::read(lab, &tree.source.series, &flavour)?;
+    kernel::configure(tree, &toolchain, Arch::X86, &wishes, &build)?;
+    let mut make = toolchain.make(&tree.path, &build);
     let log = label.replace(' ', "-");
     make.arg(format!("-j{}", Lab::jobs())).args(arguments);
     let step = ui::Step {
