@@ -39,7 +39,8 @@ pub(crate) fn bench(lab: &Lab, mounts: u64, files: u64) -> Result<u8> {
     let mut misses = judged.misses;
     misses.extend(many::bench(lab, mounts)?);
     saved::bench(lab, files)?;
-    let vmlinux = |engine| -> Result<_> { Ok(exec::machine(lab, engine)?.kernel.join("vmlinux")) };
+    let vmlinux =
+        |engine| -> Result<_> { Ok(exec::machine(lab, engine)?.kernel.with_file_name("vmlinux")) };
     let text_held = text::bench(&vmlinux(Engine::Rust)?, &vmlinux(Engine::C)?)?;
     let files_held = files::bench(lab)?;
     if !misses.is_empty() {
