@@ -159,6 +159,7 @@ const OURS: &[&str] = &[
     "selftests",
     "series",
     "src",
+    "sysroot",
     "target",
     "tree",
 ];

@@ -39,7 +39,6 @@ pub(crate) struct Flavour {
     pub(crate) module: bool,
     /// Whether the kernel has unit tests and their C oracles.
     pub(crate) kunit: bool,
-    pub(crate) arch: Arch,
 }
 
 impl From<Engine> for Flavour {
@@ -49,7 +48,6 @@ impl From<Engine> for Flavour {
             sanitizers: Vec::new(),
             module: false,
             kunit: false,
-            arch: Arch::X86,
         }
     }
 }
@@ -65,13 +63,29 @@ impl Flavour {
             .chain(self.sanitizers.iter().map(String::as_str))
     }
 
-    /// The folder for builds: those with checkers and those with unit tests leave the others alone.
-    pub(crate) fn folder(&self) -> String {
-        let arch = self.arch;
+    /// The folder for builds: engines, those with checkers and those with unit tests leave the
+    /// others alone.
+    pub(crate) fn folder(&self, arch: Arch) -> String {
+        let engine = match self.engine {
+            Engine::Rust => "",
+            Engine::C => "-c",
+        };
         match (self.sanitizers.is_empty(), self.kunit) {
-            (true, false) => arch.to_string(),
-            (true, true) => format!("{arch}-kunit"),
-            (false, _) => format!("{arch}-sanitize"),
+            (true, false) => format!("{arch}{engine}"),
+            (true, true) => format!("{arch}{engine}-kunit"),
+            (false, _) => format!("{arch}{engine}-sanitize"),
+        }
+    }
+
+    /// The same with the other engine.
+    pub(crate) fn with_other_engine(&self) -> Self {
+        let engine = match self.engine {
+            Engine::Rust => Engine::C,
+            Engine::C => Engine::Rust,
+        };
+        Self {
+            engine,
+            ..self.clone()
         }
     }
 
@@ -120,9 +134,6 @@ impl Flavour {
 
 impl fmt::Display for Flavour {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.arch != Arch::X86 {
-            write!(f, "{}-", self.arch)?;
-        }
         self.engine.fmt(f)?;
         self.fragments().try_for_each(|name| write!(f, "-{name}"))
     }
@@ -137,6 +148,8 @@ pub(crate) struct Lab {
     pub(crate) checkout: PathBuf,
     /// The kernel asked for: "7.3".
     pub(crate) kernel: String,
+    /// The architecture of the kernel and of the guest.
+    pub(crate) arch: Arch,
     /// The user's own kernel tree, instead of a downloaded one.
     pub(crate) kdir: Option<PathBuf>,
     /// Whether bugs that Linux has are fixed.
@@ -152,17 +165,43 @@ impl Lab {
             .context("which tree? say KDIR=/path/to/a/kernel/tree")
     }
 
-    /// The same for another kernel.
-    pub(crate) fn with_kernel(&self, series: &str) -> Result<Self> {
+    /// The same once more.
+    fn again(&self) -> Result<Self> {
         Ok(Self {
             cache: Cache::open(self.cache.path(""))?,
             target: self.target.clone(),
             checkout: self.checkout.clone(),
-            kernel: series.to_owned(),
-            kdir: None,
+            kernel: self.kernel.clone(),
+            arch: self.arch,
+            kdir: self.kdir.clone(),
             fixes: self.fixes,
             verbose: self.verbose,
         })
+    }
+
+    /// The same for another kernel.
+    pub(crate) fn with_kernel(&self, series: &str) -> Result<Self> {
+        Ok(Self {
+            kernel: series.to_owned(),
+            kdir: None,
+            ..self.again()?
+        })
+    }
+
+    /// The same for another architecture.
+    pub(crate) fn with_arch(&self, arch: Arch) -> Result<Self> {
+        Ok(Self {
+            arch,
+            ..self.again()?
+        })
+    }
+
+    /// The name of a kernel, in file names and messages.
+    pub(crate) fn name(&self, flavour: &Flavour) -> String {
+        match self.arch {
+            Arch::X86 => flavour.to_string(),
+            arch => format!("{arch}-{flavour}"),
+        }
     }
 
     /// How many jobs to run at once.

@@ -65,6 +65,13 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
+/// The same for a program that is killed when this one ends, however that is.
+pub(crate) fn bound(program: &str) -> Command {
+    let mut command = command("setpriv");
+    command.args(["--pdeathsig", "KILL", program]);
+    command
+}
+
 /// The command as a user would type it.
 pub(crate) fn shown(command: &Command) -> String {
     std::iter::once(command.get_program())

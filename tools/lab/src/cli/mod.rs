@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::cache::Cache;
 use crate::guest::{exec, image};
+use crate::kernel::arch::Arch;
 use crate::kernel::docs;
 use crate::lab::{Engine, Lab};
 use crate::test::battery::{self, Wanted};
@@ -36,6 +37,9 @@ struct Common {
     /// The kernel to use: 7.3 or 7.2.
     #[arg(long, env = "KERNEL", global = true, default_value = "7.3")]
     kernel: String,
+    /// The architecture of the guest, or of a kernel for unit tests.
+    #[arg(long, env = "ARCH", global = true, value_enum, default_value = "x86")]
+    arch: Arch,
     /// A kernel tree of your own, which is copied and not changed.
     #[arg(long, env = "KDIR", global = true)]
     kdir: Option<PathBuf>,
@@ -247,6 +251,7 @@ impl Common {
             cache,
             checkout,
             kernel: self.kernel,
+            arch: self.arch,
             kdir: self.kdir,
             fixes: self.fixes,
             verbose: self.verbose,

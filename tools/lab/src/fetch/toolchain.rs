@@ -62,6 +62,11 @@ impl Toolchain {
         ]
     }
 
+    /// The source of Rust's library.
+    pub(crate) fn library(&self) -> &Path {
+        &self.library
+    }
+
     /// The name of the C compiler.
     pub(crate) fn clang(&self) -> String {
         format!("clang-{}", self.llvm)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Machines of other architectures, which QEMU makes for a kernel alone.
+//! Machines of other architectures, which QEMU makes.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -20,8 +20,8 @@ pub(crate) struct Board {
     /// The program, and Debian's package of it.
     pub(crate) program: &'static str,
     pub(crate) package: &'static str,
-    arguments: &'static [&'static str],
-    console: &'static str,
+    pub(super) arguments: &'static [&'static str],
+    pub(super) console: &'static str,
 }
 
 /// The machine of an architecture, if there is one.
@@ -53,7 +53,7 @@ pub(crate) fn of(arch: Arch) -> Option<Board> {
 
 impl Board {
     fn command(&self, kernel: &Path, parameters: &str, log: &Path) -> Command {
-        let mut qemu = run::command(self.program);
+        let mut qemu = run::bound(self.program);
         qemu.args(self.arguments);
         qemu.args(["-accel", "tcg,thread=multi", "-smp", "2", "-m", "1G"]);
         qemu.args(["-no-reboot", "-nodefaults", "-no-user-config"]);

@@ -21,6 +21,7 @@ use crate::cache::Cache;
 use crate::guest::cpio::Archive;
 use crate::guest::disks::{self, Disk};
 use crate::guest::qemu::{self, Accelerator};
+use crate::kernel::arch::Arch;
 use crate::scratch::{self, Scratch};
 use crate::ui;
 use crate::ui::terminal;
@@ -34,6 +35,7 @@ const SILENCE: Duration = Duration::from_secs(600);
 
 /// What is booted.
 pub(crate) struct Machine {
+    pub(crate) arch: Arch,
     pub(crate) kernel: PathBuf,
     /// The root filesystem; a job of kind [`Job::Halt`] needs none.
     pub(crate) image: Option<PathBuf>,

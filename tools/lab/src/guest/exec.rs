@@ -9,12 +9,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use crate::cli::GuestArgs;
-use crate::fetch::source;
 use crate::fetch::toolchain::Toolchain;
+use crate::fetch::{source, tools};
 use crate::guest::boot::{self, End, Job, Machine, Options, Outcome, Output, Share};
 use crate::guest::image::{self, Image};
 use crate::guest::qemu::Accelerator;
-use crate::guest::{disks, kvm, programs};
+use crate::guest::{board, disks, kvm, programs};
 use crate::lab::{Engine, Flavour, Lab};
 use crate::{kernel, tree, ui};
 
@@ -155,12 +155,16 @@ pub(crate) fn machine_with(
 ) -> Result<Machine> {
     source::check(lab)?;
     let _lock = lab.cache.lock()?;
+    if let Some(board) = board::of(lab.arch) {
+        tools::ensure_program(lab, board.program, board.package)?;
+    }
     let toolchain = Toolchain::find(lab)?;
     let tree = tree::make(lab)?;
     let kernel = kernel::build(lab, &tree, &toolchain, &flavour.into())?;
     Ok(Machine {
-        kernel: kernel.join("bzImage"),
-        image: Some(image.get(&lab.cache, lab.verbose)?),
+        arch: lab.arch,
+        kernel: kernel.join(lab.arch.image_name()),
+        image: Some(image.get(lab)?),
         programs: programs::build(lab, programs::ALL)?,
     })
 }

@@ -4,15 +4,17 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::Result;
 
-use crate::cache::Cache;
 use crate::fetch::apt;
+use crate::kernel::arch::Arch;
+use crate::lab::Lab;
 use crate::{run, ui};
 
 /// The release in the guest.
-const SUITE: &str = "trixie";
+pub(crate) const SUITE: &str = "trixie";
 /// What is in each of them besides the essential packages.
 const PACKAGES: &[&str] = &[
     "acl",
@@ -91,12 +93,13 @@ pub(crate) fn named(name: &str) -> Result<&'static Image, String> {
 
 impl Image {
     /// The image, made if it is not there. The caller holds the lock.
-    pub(crate) fn get(&self, cache: &Cache, verbose: bool) -> Result<PathBuf> {
-        cache.make(&format!("image/{}.ext4", self.file_name()), |image| {
+    pub(crate) fn get(&self, lab: &Lab) -> Result<PathBuf> {
+        let name = self.file_name(lab.arch);
+        lab.cache.make(&format!("image/{name}.ext4"), |image| {
             let tar = image.with_extension("tar");
             let made = self
-                .bootstrap(cache, &tar, verbose)
-                .and_then(|()| self.format(cache, &tar, image));
+                .bootstrap(lab, &tar)
+                .and_then(|()| self.format(lab, &tar, image));
             let _ = fs::remove_file(&tar);
             made
         })
@@ -107,41 +110,48 @@ impl Image {
     }
 
     /// A name that changes with the contents.
-    fn file_name(&self) -> String {
+    fn file_name(&self, arch: Arch) -> String {
         let contents = format!("{SUITE} {:?} {}", self.packages(), self.size);
         let kind = match self.packages {
             [] => SUITE.to_owned(),
             _ => format!("{SUITE}-{}", self.name),
         };
+        let kind = match arch {
+            Arch::X86 => kind,
+            _ => format!("{kind}-{arch}"),
+        };
         format!("{kind}-{}", &crate::digest::text(&contents)[..8])
     }
 
     /// Installs the packages into an archive.
-    fn bootstrap(&self, cache: &Cache, tar: &Path, verbose: bool) -> Result<()> {
-        let mirror = apt::mirror()?;
-        let mut command = run::command("mmdebstrap");
-        command
-            .args(["--variant=minbase", "--format=tar"])
-            .arg(format!("--include={}", self.packages().join(",")))
-            .arg("--aptopt=Acquire::Retries \"3\"")
-            .arg(SUITE)
-            .arg(tar)
-            .arg(format!(
-                "deb [signed-by={}] {mirror} {SUITE} main",
-                apt::KEYRING
-            ));
+    fn bootstrap(&self, lab: &Lab, tar: &Path) -> Result<()> {
+        let packages = self.packages().join(",");
+        let mut command = match lab.arch {
+            Arch::X86 => {
+                let mut command = debian(&packages);
+                command.arg("--variant=minbase");
+                command
+            }
+            arch => {
+                let mut command = extract(arch, &format!("?essential,{packages}"));
+                command.args(BASE_PASSWD);
+                command
+            }
+        };
+        command.arg("--format=tar").arg(SUITE).arg(tar);
+        command.arg(source()?);
         let step = ui::Step {
-            cache,
+            cache: &lab.cache,
             label: &format!("{} image: packages", self.name),
             log: &format!("image-{}", self.name),
             lines: 500,
-            verbose,
+            verbose: lab.verbose,
         };
         step.run(command)
     }
 
     /// Turns the archive into a filesystem, with owners that need no rights.
-    fn format(&self, cache: &Cache, tar: &Path, image: &Path) -> Result<()> {
+    fn format(&self, lab: &Lab, tar: &Path, image: &Path) -> Result<()> {
         let folder = image.with_extension("root");
         crate::cache::remove(&folder)?;
         fs::create_dir(&folder)?;
@@ -154,7 +164,7 @@ impl Image {
             .args([&folder, tar, image])
             .arg(self.size);
         let step = ui::Step {
-            cache,
+            cache: &lab.cache,
             label: &format!("{} image: filesystem", self.name),
             log: &format!("image-{}-format", self.name),
             lines: 1,
@@ -165,3 +175,39 @@ impl Image {
         made
     }
 }
+
+/// Debian's archive, for mmdebstrap.
+pub(crate) fn source() -> Result<String> {
+    let mirror = apt::mirror()?;
+    Ok(format!(
+        "deb [signed-by={}] {mirror} {SUITE} main",
+        apt::KEYRING
+    ))
+}
+
+/// mmdebstrap with some packages.
+fn debian(packages: &str) -> Command {
+    let mut command = run::command("mmdebstrap");
+    command
+        .arg(format!("--include={packages}"))
+        .arg("--aptopt=Acquire::Retries \"3\"");
+    command
+}
+
+/// mmdebstrap for an architecture whose programs this machine cannot run: the files of the packages
+/// are there, and none of their scripts has run.
+pub(crate) fn extract(arch: Arch, packages: &str) -> Command {
+    let mut command = debian(packages);
+    command
+        .arg("--variant=extract")
+        .arg(format!("--architectures={}", arch.debian()));
+    command
+}
+
+/// What the script of base-passwd does, and the alternatives that tests use.
+const BASE_PASSWD: [&str; 3] = [
+    "--customize-hook=for f in passwd group; do \
+     cp \"$1/usr/share/base-passwd/$f.master\" \"$1/etc/$f\"; done",
+    "--customize-hook=sed 's/:.*/:*:::::::/' \"$1/etc/passwd\" >\"$1/etc/shadow\"",
+    "--customize-hook=ln -sf mawk \"$1/usr/bin/awk\"",
+];

@@ -11,6 +11,7 @@ use anyhow::Result;
 use crate::cache::Cache;
 use crate::guest::boot::{self, End, Job, Machine, Options};
 use crate::guest::qemu::Accelerator;
+use crate::kernel::arch::Arch;
 use crate::ui;
 
 /// A boot takes two seconds with translation, and less with KVM.
@@ -23,7 +24,7 @@ pub(crate) fn best(cache: &Cache, machine: &Machine) -> Result<Accelerator> {
         .write(true)
         .open("/dev/kvm")
         .is_ok();
-    if !opens {
+    if !opens || machine.arch != Arch::X86 {
         return Ok(Accelerator::Tcg);
     }
     let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
@@ -49,6 +50,7 @@ pub(crate) fn best(cache: &Cache, machine: &Machine) -> Result<Accelerator> {
 fn probe(cache: &Cache, machine: &Machine) -> Result<bool> {
     ui::say("trying KVM (once) ...");
     let machine = Machine {
+        arch: machine.arch,
         kernel: machine.kernel.clone(),
         image: None,
         programs: machine.programs.clone(),

@@ -11,3 +11,4 @@ pub(crate) mod image;
 pub(crate) mod kvm;
 pub(crate) mod programs;
 pub(crate) mod qemu;
+pub(crate) mod sysroot;

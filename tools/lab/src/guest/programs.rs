@@ -5,12 +5,12 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
+use super::sysroot::Sysroot;
 use crate::lab::Lab;
 use crate::{run, ui};
 
-const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// The one that a guest which does nothing needs.
 pub(crate) const INIT: &[&str] = &["guest-init"];
 /// Packages of the workspace, each with a program of the same name.
@@ -28,14 +28,21 @@ pub(crate) const ALL: &[&str] = &[
 
 /// Builds the programs; the answer is their names and paths.
 pub(crate) fn build(lab: &Lab, programs: &[&str]) -> Result<Vec<(String, PathBuf)>> {
+    let arch = lab.arch;
     let target = &lab.target;
+    let triple = arch
+        .triple()
+        .with_context(|| format!("{arch}: there is no guest"))?;
     let mut cargo = run::command("cargo");
     cargo
-        .args(["build", "--locked", "--release", "--target", TARGET])
+        .args(["build", "--locked", "--release", "--target", triple])
         .arg("--manifest-path")
         .arg(lab.checkout.join("tools/Cargo.toml"))
         .env("CARGO_TARGET_DIR", target)
         .env("RUSTFLAGS", "-C target-feature=+crt-static");
+    if let Some(sysroot) = Sysroot::get(lab)? {
+        sysroot.prepare(&mut cargo);
+    }
     for program in programs {
         cargo.args(["-p", program]);
     }
@@ -47,7 +54,7 @@ pub(crate) fn build(lab: &Lab, programs: &[&str]) -> Result<Vec<(String, PathBuf
         verbose: lab.verbose,
     };
     step.run(cargo)?;
-    let folder = target.join(TARGET).join("release");
+    let folder = target.join(triple).join("release");
     Ok(programs
         .iter()
         .map(|&name| (name.to_owned(), folder.join(name)))

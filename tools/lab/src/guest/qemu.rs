@@ -9,10 +9,11 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use crate::guest::board;
 use crate::guest::boot::{Job, Machine, Options};
 use crate::run;
 
-/// The program.
+/// The program for x86-64.
 pub(crate) const PROGRAM: &str = "qemu-system-x86_64";
 
 /// How the guest's processor is made.
@@ -29,18 +30,9 @@ pub(crate) enum Accelerator {
 impl Accelerator {
     fn arguments(self) -> &'static [&'static str] {
         match self {
-            Self::Tcg => &["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2"],
-            Self::Icount => &[
-                "-accel",
-                "tcg",
-                "-icount",
-                "shift=0,sleep=off",
-                "-cpu",
-                "max",
-                "-smp",
-                "1",
-            ],
-            Self::Kvm => &["-accel", "kvm", "-cpu", "host", "-smp", "2"],
+            Self::Tcg => &["-accel", "tcg,thread=multi", "-smp", "2"],
+            Self::Icount => &["-accel", "tcg", "-icount", "shift=0,sleep=off", "-smp", "1"],
+            Self::Kvm => &["-accel", "kvm", "-smp", "2"],
         }
     }
 }
@@ -60,15 +52,23 @@ pub(crate) fn command(
     accelerator: Accelerator,
     folder: &Path,
 ) -> Result<Command> {
-    let mut qemu = run::command(PROGRAM);
+    let board = board::of(machine.arch);
+    let program = board.as_ref().map_or(PROGRAM, |board| board.program);
+    let mut qemu = run::bound(program);
     // The snapshot of the image is a temporary file, too.
     qemu.current_dir(folder).env("TMPDIR", folder);
     qemu.args(accelerator.arguments());
+    match (&board, accelerator) {
+        (Some(board), _) => qemu.args(board.arguments),
+        (None, Accelerator::Kvm) => qemu.args(["-cpu", "host"]),
+        (None, _) => qemu.args(["-cpu", "max"]),
+    };
     qemu.args(["-m", "2G", "-no-reboot", "-nodefaults", "-no-user-config"]);
     qemu.args(["-display", "none", "-monitor", "none"]);
     qemu.arg("-kernel").arg(&machine.kernel);
     qemu.args(["-initrd", "initramfs"]);
-    qemu.args(["-append", &parameters(options)]);
+    let console = board.as_ref().map_or("ttyS0", |board| board.console);
+    qemu.args(["-append", &parameters(console, options)]);
     qemu.args([
         "-chardev",
         "file,id=kernel,path=kernel.log",
@@ -114,10 +114,10 @@ pub(crate) fn command(
 }
 
 /// The kernel's command line.
-fn parameters(options: &Options) -> String {
+fn parameters(console: &str, options: &Options) -> String {
     // On a busy machine the emulated timer may be too late for the test of it, which panics.
-    let fixed = "console=ttyS0 panic=-1 oops=panic random.trust_cpu=on no_timer_check";
-    std::iter::once(fixed)
+    let fixed = format!("console={console} panic=-1 oops=panic random.trust_cpu=on no_timer_check");
+    std::iter::once(fixed.as_str())
         .chain(options.parameters.iter().map(String::as_str))
         .collect::<Vec<_>>()
         .join(" ")

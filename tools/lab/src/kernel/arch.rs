@@ -30,6 +30,40 @@ impl Arch {
         }
     }
 
+    /// Its name, which is that of the target of make, too.
+    pub(crate) fn image_name(self) -> &'static str {
+        let image = self.image();
+        image.rsplit('/').next().unwrap_or(image)
+    }
+
+    /// The triple of programs for it, where guests are.
+    pub(crate) fn triple(self) -> Option<&'static str> {
+        match self {
+            Self::X86 => Some("x86_64-unknown-linux-gnu"),
+            Self::Arm64 => Some("aarch64-unknown-linux-gnu"),
+            Self::Riscv => Some("riscv64gc-unknown-linux-gnu"),
+            Self::Arm | Self::Loongarch | Self::Powerpc | Self::S390 => None,
+        }
+    }
+
+    /// The triple that Debian and clang have for it.
+    pub(crate) fn debian_triple(self) -> &'static str {
+        match self {
+            Self::Arm64 => "aarch64-linux-gnu",
+            Self::Riscv => "riscv64-linux-gnu",
+            _ => "x86_64-linux-gnu",
+        }
+    }
+
+    /// Debian's architecture.
+    pub(crate) fn debian(self) -> &'static str {
+        match self {
+            Self::Arm64 => "arm64",
+            Self::Riscv => "riscv64",
+            _ => "amd64",
+        }
+    }
+
     /// The argument of make that chooses it.
     pub(crate) fn make_option(self) -> String {
         format!("ARCH={self}")

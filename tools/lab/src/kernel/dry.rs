@@ -215,7 +215,6 @@ impl<'a> Bench<'a> {
 
     /// Copies what a line need not make by itself.
     pub(super) fn plant(&self, folder: &Path) -> Result<()> {
-        let seed = self.seed.display().to_string();
         fs::create_dir_all(folder)?;
         let mut rsync = run::command("rsync");
         rsync.arg("--archive");
@@ -223,14 +222,7 @@ impl<'a> Bench<'a> {
         rsync.args(TAKEN.map(|path| format!("--include={path}")));
         rsync.arg("--exclude=*").arg(self.seed.join("")).arg(folder);
         run::output(&mut rsync)?;
-        // kbuild makes again what was made by another command.
-        let mut sed = run::command("sh");
-        sed.arg("-c")
-            .arg("find \"$1\" -name '.*.cmd' -exec sed -i \"s|$2|$1|g\" {} +")
-            .arg("sh")
-            .arg(folder)
-            .arg(seed);
-        run::output(&mut sed).map(drop)
+        super::move_commands(folder, &self.seed, folder)
     }
 }
 

@@ -35,13 +35,17 @@ impl Wishes {
         let tests = format!("kunit-{series}");
         // Unit tests alone need no disks, network or security modules. With sanitizers they share
         // the objects of the other guests.
-        let arch = format!("arch/{}.config", flavour.arch);
+        let arch = format!("arch/{}.config", lab.arch);
+        let guest = format!("arch/{}-guest.config", lab.arch);
         let only_tests = flavour.kunit && flavour.sanitizers.is_empty();
-        let base: &[&str] = match (flavour.arch, only_tests) {
+        let base: &[&str] = match (lab.arch, only_tests) {
             (Arch::X86, true) => &["kunit-base.config"],
-            (Arch::X86, false) => &["base.config", "filesystems.config"],
+            (Arch::X86, false) => &["base.config", &guest, "filesystems.config"],
+            (Arch::Arm64 | Arch::Riscv, false) => {
+                &["base.config", &arch, &guest, "filesystems.config"]
+            }
             (_, true) => &["tiny.config", &arch],
-            (other, false) => bail!("{other}: guests are x86-64, only unit tests are run there"),
+            (other, false) => bail!("{other}: there is no guest, only unit tests are run there"),
         };
         let usual = ["rust.config", &series, &engine];
         let usual = base.iter().chain(&usual).map(|name| (*name).to_owned());

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Builds the guest's kernel. Both engines share one build tree, so that the
-//! second is built by rebuilding what the choice touches; what a boot needs is
-//! copied out with a stamp of what it was made from.
+//! Builds the guest's kernel. Each engine has a build tree, so that choosing
+//! the other builds nothing again; what a boot needs is copied out with a stamp
+//! of what it was made from.
 
 pub(crate) mod arch;
 pub(crate) mod diagnostics;
@@ -31,7 +31,7 @@ const STAMP: &str = "stamp";
 
 /// The folder that the kernels of a tree are built in.
 pub(crate) fn build_folder(lab: &Lab, tree: &Tree, flavour: &Flavour) -> PathBuf {
-    let folder = flavour.folder();
+    let folder = flavour.folder(lab.arch);
     lab.cache
         .path(format!("build/{}/{folder}", tree.source.key))
 }
@@ -55,14 +55,14 @@ pub(crate) fn build(
         made_from.push_str(&module::made_from(lab)?);
     }
     let stamp = digest::text(&made_from);
-    let kept = format!("kernel/{}/{flavour}", tree.source.key);
+    let kept = format!("kernel/{}/{}", tree.source.key, lab.name(flavour));
     let folder = lab.cache.path(&kept);
     if fs::read_to_string(folder.join(STAMP)).is_ok_and(|text| text == stamp) {
         return Ok(folder);
     }
     toolchain.check(lab, &tree.path)?;
-    let build = build_folder(lab, tree, flavour);
-    configure(tree, toolchain, flavour.arch, &wishes, &build)?;
+    let build = seeded(lab, tree, flavour)?;
+    configure(tree, toolchain, lab.arch, &wishes, &build)?;
     compile(lab, tree, toolchain, flavour)?;
     let module = match flavour.module {
         true => Some(module::build(lab, tree, toolchain, &build)?),
@@ -70,7 +70,7 @@ pub(crate) fn build(
     };
     lab.cache.replace(&kept, |folder| {
         fs::create_dir(folder)?;
-        for file in KEPT.into_iter().chain([flavour.arch.image()]) {
+        for file in KEPT.into_iter().chain([lab.arch.image()]) {
             let name = file.rsplit('/').next().unwrap_or(file);
             let name = name.strip_prefix('.').unwrap_or(name);
             fs::copy(build.join(file), folder.join(name))
@@ -81,6 +81,36 @@ pub(crate) fn build(
         }
         Ok(fs::write(folder.join(STAMP), &stamp)?)
     })
+}
+
+/// The folder that a kernel is built in. It begins with the objects of the kernel that has the other
+/// engine, of which kbuild compiles those again in which the two differ.
+fn seeded(lab: &Lab, tree: &Tree, flavour: &Flavour) -> Result<PathBuf> {
+    let build = build_folder(lab, tree, flavour);
+    let other = build_folder(lab, tree, &flavour.with_other_engine());
+    if !other.join("vmlinux").exists() {
+        return Ok(build);
+    }
+    let relative = format!("build/{}/{}", tree.source.key, flavour.folder(lab.arch));
+    lab.cache.make(&relative, |folder| {
+        let mut copy = run::command("cp");
+        copy.args(["-a", "--reflink=auto"]).args([&other, folder]);
+        run::output(&mut copy)?;
+        move_commands(folder, &other, &build)
+    })
+}
+
+/// Names another folder in the commands that kbuild keeps, for it compiles again what was compiled by
+/// another command.
+fn move_commands(folder: &Path, from: &Path, to: &Path) -> Result<()> {
+    let mut sed = run::command("sh");
+    sed.arg("-c")
+        .arg(
+            "find \"$1\" -name '.*.cmd' -exec grep -lF \"$2\" {} + | \
+             xargs -r sed -i \"s|$2\\([^-[:alnum:]]\\|\\$\\)|$3\\1|g\"",
+        )
+        .args(["sh".as_ref(), folder, from, to]);
+    run::output(&mut sed).map(drop)
 }
 
 /// Configures a build tree and makes sure that every wish came true.
@@ -106,10 +136,9 @@ fn compile(lab: &Lab, tree: &Tree, toolchain: &Toolchain, flavour: &Flavour) -> 
     let build = build_folder(lab, tree, flavour);
     let first = !build.join("vmlinux").exists();
     let mut make = toolchain.make(&tree.path, &build);
-    let image = flavour.arch.image();
     make.arg(format!("-j{}", Lab::jobs()))
-        .arg(flavour.arch.make_option())
-        .arg(image.rsplit('/').next().unwrap_or(image));
+        .arg(lab.arch.make_option())
+        .arg(lab.arch.image_name());
     if flavour.module {
         // Also leaves what a module outside of the tree is built against.
         make.arg("modules");
@@ -117,7 +146,7 @@ fn compile(lab: &Lab, tree: &Tree, toolchain: &Toolchain, flavour: &Flavour) -> 
     let version = &tree.source.version;
     let step = ui::Step {
         cache: &lab.cache,
-        label: &format!("Linux {version}, {flavour} engine"),
+        label: &format!("Linux {version}, {} engine", lab.name(flavour)),
         // Two logs, as the two print very different numbers of lines.
         log: if first { "kernel-first" } else { "kernel" },
         lines: if first { 2700 } else { 200 },

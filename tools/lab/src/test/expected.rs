@@ -105,6 +105,15 @@ impl Expected {
             .for_each(|wanted| *wanted = Wanted::new("pass"));
     }
 
+    /// Expects nothing of the tests of a program.
+    pub(super) fn forget(&mut self, program: &str) {
+        let of = |name: &str| {
+            name.strip_prefix(program)
+                .is_some_and(|rest| rest.starts_with('.'))
+        };
+        self.verdicts.retain(|name, _| !of(name));
+    }
+
     /// A test passes if it says what is expected. What is skipped then stays a skip, with its
     /// reason.
     pub(super) fn compare(&self, seen: &[Case]) -> Vec<Case> {

@@ -130,7 +130,7 @@ impl Program<'_> {
     /// Runs it in a guest with another root filesystem.
     fn run_in(&self, lab: &Lab, flavour: Flavour, image: &Image) -> Result<Vec<Case>> {
         let machine = exec::machine_with(lab, flavour.clone(), image)?;
-        let log = format!("{}-{flavour}", self.name);
+        let log = format!("{}-{}", self.name, lab.name(&flavour));
         let command = format!("{}{}", self.command, flavour.epilogue());
         let mut options = Options::new(Job::Exec(command.into()), &log);
         options.limit = Some(self.limit * flavour.patience());

@@ -102,21 +102,21 @@ fn with_tests(flavour: &Flavour) -> Flavour {
 }
 
 /// The name of the logs of [`qemu`].
-fn log_name(flavour: &Flavour) -> String {
-    format!("kunit-qemu-{}", with_tests(flavour))
+fn log_name(lab: &Lab, flavour: &Flavour) -> String {
+    format!("kunit-qemu-{}", lab.name(&with_tests(flavour)))
 }
 
 /// The path of the kernel's log of [`qemu`].
 pub(super) fn log(lab: &Lab, flavour: &Flavour) -> Result<PathBuf> {
-    lab.cache.log(&log_name(flavour))
+    lab.cache.log(&log_name(lab, flavour))
 }
 
 /// Boots a kernel of another architecture that has nothing but the tests.
 pub(crate) fn other(lab: &Lab, arch: Arch) -> Result<Vec<Case>> {
     source::check(lab)?;
     let board = board::of(arch).with_context(|| format!("{arch}: there is no machine"))?;
-    let mut flavour = with_tests(&Engine::Rust.into());
-    flavour.arch = arch;
+    let lab = &lab.with_arch(arch)?;
+    let flavour = with_tests(&Engine::Rust.into());
     let kernel = {
         let _lock = lab.cache.lock()?;
         tools::ensure_program(lab, board.program, board.package)?;
@@ -124,8 +124,7 @@ pub(crate) fn other(lab: &Lab, arch: Arch) -> Result<Vec<Case>> {
         let tree = tree::make(lab)?;
         kernel::build(lab, &tree, &toolchain, &flavour)?
     };
-    let image = arch.image();
-    let image = kernel.join(image.rsplit('/').next().unwrap_or(image));
+    let image = kernel.join(arch.image_name());
     let log = lab.cache.log(&format!("kunit-{arch}"))?;
     let parameters = "kunit.enable=1 kunit_shutdown=poweroff";
     board.boot(&image, parameters, &log, LIMIT)?;
@@ -145,12 +144,13 @@ pub(crate) fn qemu(lab: &Lab, flavour: impl Into<Flavour>) -> Result<Vec<Case>> 
         let tree = tree::make(lab)?;
         let kernel = kernel::build(lab, &tree, &toolchain, &flavour)?;
         Machine {
-            kernel: kernel.join("bzImage"),
+            arch: lab.arch,
+            kernel: kernel.join(lab.arch.image_name()),
             image: None,
             programs: programs::build(lab, programs::INIT)?,
         }
     };
-    let mut options = Options::new(Job::Halt, &log_name(&flavour));
+    let mut options = Options::new(Job::Halt, &log_name(lab, &flavour));
     options.parameters.push("kunit.enable=1".to_owned());
     options.parameters.extend(flavour.parameters());
     options.limit = Some(LIMIT * flavour.patience());

@@ -10,7 +10,6 @@ use anyhow::{Result, bail};
 
 use super::report::{Case, Report, Verdict};
 use super::{around, guest, kunit, stress};
-use crate::kernel::arch::Arch;
 use crate::lab::{Engine, Flavour, Lab};
 use crate::test::battery::{self, Wanted};
 
@@ -54,7 +53,6 @@ pub(crate) fn run(lab: &Lab, asked: &Asked<'_>) -> Result<bool> {
         sanitizers: chosen(asked.fragments)?,
         module: false,
         kunit: false,
-        arch: Arch::X86,
     };
     let wanted = Wanted {
         seed: 1,

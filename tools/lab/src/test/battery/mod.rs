@@ -62,7 +62,7 @@ pub(crate) fn battery(lab: &Lab, wanted: Wanted) -> Result<u8> {
 pub(crate) fn run(lab: &Lab, flavour: impl Into<Flavour>, wanted: Wanted) -> Result<Run> {
     let flavour = flavour.into();
     let machine = exec::machine(lab, flavour.clone())?;
-    let log = format!("battery-{flavour}");
+    let log = format!("battery-{}", lab.name(&flavour));
     let Wanted { seed, ops, world } = wanted;
     let only = world.map_or(String::new(), |world| format!("--world {world} "));
     let command = format!(
