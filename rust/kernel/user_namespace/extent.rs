@@ -69,7 +69,7 @@ impl_id_int!(u8 u32);
 ///
 /// - `count` is not zero, except in [`Extent::EMPTY`].
 /// - Neither `first + count` nor `lower_first + count` overflows. Neither extent therefore contains
-///   [`IdInt::NONE`].
+///   the greatest value, which is not an id.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct Extent<T = u32> {

@@ -28,7 +28,7 @@ pub enum MapError {
     Empty,
     /// There are more than [`MAX_EXTENTS`] extents.
     TooMany,
-    /// A line of text is not three decimal numbers, each of which is an id or [`IdInt::NONE`].
+    /// A line of text is not three decimal numbers of 32 bits.
     Syntax {
         /// The line, counted from zero.
         line: usize,
