@@ -155,6 +155,7 @@ impl Effects {
 pub struct At<'a> {
     cred: &'a Cred,
     access: Access<'a, &'a Cred, Mount>,
+    may_suid: bool,
 }
 
 /// The masks that system calls check.
@@ -180,11 +181,13 @@ where
 }
 
 impl<'a> At<'a> {
-    /// Brings credentials and a mount together.
-    pub fn new(cred: &'a Cred, mount: &'a Mount) -> Self {
+    /// Brings credentials and a mount together. `may_suid` is the result of `mnt_may_suid()`: whether
+    /// programs of the mount give privileges to the process.
+    pub fn new(cred: &'a Cred, mount: &'a Mount, may_suid: bool) -> Self {
         Self {
             cred,
             access: Access::new(cred, mount),
+            may_suid,
         }
     }
 
@@ -379,6 +382,9 @@ impl<'a> At<'a> {
             return;
         }
         effects.add(Effect::Execute);
+        if !self.may_suid {
+            return;
+        }
         let user = self.access.i_uid_into_vfsuid(inode).map(Id::into_kernel);
         let group = self.access.i_gid_into_vfsgid(inode).map(Id::into_kernel);
         if let (Some(user), Some(group)) = (user, group) {

@@ -4,7 +4,7 @@
 
 use crate::{
     effects::{At, Effect, Effects},
-    ids::{Ids, MAX_IDS, Map, NONE, all_below, each},
+    ids::{Ids, MAX_IDS, Map, all_below, each},
     world::{ALL_CAPABILITIES, Cred, Inode, Maps, Mount, Ns},
 };
 use kernel::fs::permission::{Capability, NoNesting, may_nest};
@@ -27,11 +27,15 @@ pub enum Condition {
     Compose,
     /// An idmap is not removed.
     Clear,
+    /// Programs of the new mount give no privileges to processes of the initial namespace. The kernel
+    /// has this condition without the rule: `mnt_may_suid()` requires that the mount is in the mount
+    /// namespace of the process, and to attach it there requires `CAP_SYS_ADMIN`.
+    MaySuid,
 }
 
 impl Condition {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Below,
         Self::Capabilities,
         Self::Setgroups,
@@ -39,6 +43,7 @@ impl Condition {
         Self::Groups,
         Self::Compose,
         Self::Clear,
+        Self::MaySuid,
     ];
 }
 
@@ -305,8 +310,7 @@ impl World {
 
     /// Adds what a process can become by a program that the caller makes.
     ///
-    /// A caller that can be a user can make a set-user-id program of that user. If the user is root
-    /// of a namespace, the caller can make a program with capabilities over that namespace.
+    /// A caller that can be a user can make a set-user-id program of that user.
     fn add_identities(&self, effects: &mut Effects) {
         let ids = |ns: &Ns| (ns.maps.users.lower_ids(), ns.maps.groups.lower_ids());
         let (mut users, mut groups) = match self.setup.weak {
@@ -328,37 +332,35 @@ impl World {
         each(users).for_each(|uid| effects.add(Effect::User(uid)));
         each(groups).for_each(|gid| effects.add(Effect::Group(gid)));
 
-        let is_root_of = |ns: &Ns| {
-            let mut at = Some(ns);
-            while let Some(ns) = at {
-                let root = ns.maps.users.down(0);
-                if root != NONE && users & 1 << root != 0 {
-                    return true;
-                }
-                at = ns.parent.as_deref();
-            }
-            false
-        };
-        let is_root = self.setup.weak.is_none();
-        let mut add = |ns: &Ns, has: bool| {
-            if has || is_root_of(ns) {
+        let namespaces = [
+            (Some(&self.own), self.setup.weak.is_none()),
+            (Some(&self.map_of), self.setup.below),
+            (Some(&self.child), true),
+            (self.other.as_ref(), true),
+        ];
+        for (ns, _) in namespaces.into_iter().filter(|(_, is_root)| *is_root) {
+            if let Some(ns) = ns {
                 effects.add(Effect::Capabilities(ns.name));
             }
-        };
-        add(&self.initial, false);
-        add(&self.own, is_root);
-        add(&self.map_of, self.setup.below);
-        add(&self.child, true);
-        if let Some(ns) = &self.other {
-            add(ns, true);
         }
+    }
+
+    /// Returns credentials at the new mount. It can be in mount namespaces of all user namespaces
+    /// but the initial one.
+    fn at_new<'a>(&self, cred: &'a Cred, new: &'a Mount) -> At<'a> {
+        let may_suid = !Rc::ptr_eq(&self.initial, &cred.ns);
+        At::new(
+            cred,
+            new,
+            may_suid || self.without == Some(Condition::MaySuid),
+        )
     }
 
     /// Returns an effect that the new mount gives and the old one does not, if there is one.
     pub fn counterexample(&self, new: &Mount, creds: &[Cred], target: &Target) -> Option<Effect> {
         let mut wanted = Effects::default();
         for cred in creds {
-            target.add_effects(&mut wanted, At::new(cred, new));
+            target.add_effects(&mut wanted, self.at_new(cred, new));
         }
         let mut had = Effects::default();
         self.add_identities(&mut had);
@@ -368,7 +370,7 @@ impl World {
                 return None;
             }
             had.clear();
-            target.add_effects(&mut had, At::new(cred, &self.old));
+            target.add_effects(&mut had, At::new(cred, &self.old, true));
             missing.retain(|&effect| !had.has(effect));
         }
         missing.first().copied()
@@ -378,7 +380,7 @@ impl World {
     pub fn story(&self, new: &Mount, creds: &[Cred], target: &Target, effect: Effect) -> String {
         let by = creds.iter().find(|cred| {
             let mut effects = Effects::default();
-            target.add_effects(&mut effects, At::new(cred, new));
+            target.add_effects(&mut effects, self.at_new(cred, new));
             effects.has(effect)
         });
         by.map_or_else(String::new, |cred| {

@@ -86,3 +86,8 @@ fn with_an_idmap_that_replaces_there_is_a_counterexample() {
 fn with_an_idmap_that_is_removed_there_is_a_counterexample() {
     assert_necessary(Condition::Clear);
 }
+
+#[test]
+fn with_privileges_for_others_there_is_a_counterexample() {
+    assert_necessary(Condition::MaySuid);
+}
