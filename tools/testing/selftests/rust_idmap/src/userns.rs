@@ -34,6 +34,16 @@ impl UserNs {
     /// Creates a user namespace with these extents of users and of groups. An empty map is not
     /// written.
     pub fn new(users: &str, groups: &str) -> SyscallResult<Self> {
+        Self::create(&[("uid_map", users), ("gid_map", groups)])
+    }
+
+    /// Likewise, with `setgroups()` denied in the user namespace.
+    pub fn without_setgroups(map: &str) -> SyscallResult<Self> {
+        Self::create(&[("setgroups", "deny"), ("uid_map", map), ("gid_map", map)])
+    }
+
+    /// Creates a user namespace and writes files in `/proc/PID`, if the contents are not empty.
+    fn create(files: &[(&str, &str)]) -> SyscallResult<Self> {
         let (ready, ready_writer) = pipe_with(PipeFlags::CLOEXEC)?;
         let (end, end_writer) = pipe_with(PipeFlags::CLOEXEC)?;
         let pid = fork(|| {
@@ -46,10 +56,8 @@ impl UserNs {
         })?;
         let create = || {
             File::from(ready).read_exact(&mut [0])?;
-            for (file, map) in [("uid_map", users), ("gid_map", groups)] {
-                if !map.is_empty() {
-                    fs::write(format!("/proc/{}/{file}", pid.as_raw_nonzero()), map)?;
-                }
+            for (file, contents) in files.iter().filter(|(_, contents)| !contents.is_empty()) {
+                fs::write(format!("/proc/{}/{file}", pid.as_raw_nonzero()), contents)?;
             }
             File::open(format!("/proc/{}/ns/user", pid.as_raw_nonzero()))
         };

@@ -6,6 +6,7 @@ mod errors;
 mod flags;
 mod fuse;
 mod maps;
+mod nested;
 mod open_tree;
 mod statmount;
 mod trees;
@@ -35,6 +36,9 @@ pub(crate) fn tests() -> Vec<Test<'static>> {
         ("statmount", statmount::TESTS),
         ("user_namespace", user_namespace::TESTS),
         ("fuse", fuse::TESTS),
+        ("nested", nested::refused::TESTS),
+        ("nested", nested::shown::TESTS),
+        ("nested", nested::trees::TESTS),
     ];
     let entries = files
         .into_iter()

@@ -42,10 +42,10 @@ pub(super) const TESTS: &[Entry] = &[
     ("failing_leaves_nothing", failing_leaves_nothing),
 ];
 
-const CLONE: u32 = 1;
-const RECURSIVE: u32 = libc::AT_RECURSIVE as u32;
+pub(super) const CLONE: u32 = 1;
+pub(super) const RECURSIVE: u32 = libc::AT_RECURSIVE as u32;
 
-fn open(path: &Path, flags: u32, attr: Attr) -> Result<OwnedFd, Errno> {
+pub(super) fn open(path: &Path, flags: u32, attr: Attr) -> Result<OwnedFd, Errno> {
     let path = std::ffi::CString::new(path.to_string_lossy().as_bytes());
     let path = path.map_err(|_| Errno::INVAL)?;
     raw::open_tree_attr(libc::AT_FDCWD, &path, flags, Some(&attr.bytes()), SIZE)
@@ -56,7 +56,7 @@ fn userns(map: &str) -> Result<UserNs, Failure> {
 }
 
 /// Another map instead of whatever there is.
-fn replace(userns: &UserNs) -> Attr {
+pub(super) fn replace(userns: &UserNs) -> Attr {
     Attr {
         clear: attr::IDMAP,
         ..Attr::map(userns)
