@@ -22,7 +22,7 @@ use rustix::{
 };
 
 use crate::{
-    mountinfo, mounts,
+    mountinfo, mounts, nesting,
     sys::{self, MountAttr},
     userns::UserNs,
 };
@@ -172,12 +172,18 @@ pub(crate) fn set_attributes(
             "the initial user namespace is no map for a mount; b:0:0:4294967295 is the same map"
                 .to_owned()
         }
-        Errno::PERM => format!(
-            "this needs CAP_SYS_ADMIN in the user namespace that {filesystem} was mounted from \
-             and in that of the map"
-        ),
+        Errno::PERM => not_controlled(filesystem, userns),
+        Errno::OVERFLOW => "the map, that of the mount and that of this user namespace together \
+                            have more than 340 ranges: use fewer ranges"
+            .to_owned(),
         Errno::INVAL if is_ours(userns) => {
             "the map's user namespace is that of the filesystem itself, which changes nothing"
+                .to_owned()
+        }
+        // Its filesystem supports idmapped mounts.
+        Errno::INVAL if mount.as_ref().is_some_and(mountinfo::Line::is_idmapped) => {
+            "no user or no group that the mount shows is both in this user namespace and in FROM \
+             of the map, or the map's user namespace has no maps yet"
                 .to_owned()
         }
         Errno::INVAL if !takes_a_map(source)? => match is_block_device(source) {
@@ -198,6 +204,18 @@ pub(crate) fn set_attributes(
         Errno::BUSY => "a file is open for writing through the copy".to_owned(),
         _ => return None,
     })
+}
+
+/// The caller does not control the filesystem of the mount, and gets no nested idmap.
+fn not_controlled(filesystem: &str, userns: BorrowedFd<'_>) -> String {
+    let text = format!(
+        "this needs CAP_SYS_ADMIN in the user namespace that {filesystem} was mounted from and in \
+         that of the map"
+    );
+    match nesting::refusal(userns) {
+        Some(reason) => format!("{text}, or a nested idmap, which is refused: {reason}"),
+        None => text,
+    }
 }
 
 fn is_block_device(path: &Path) -> bool {
@@ -243,7 +261,26 @@ pub(crate) fn copy_with_attributes(
     match errno {
         Errno::NOSYS => Some("another map in place of one came with Linux 6.15".to_owned()),
         Errno::NOENT => Some("there is no such source".to_owned()),
-        Errno::PERM if userns.is_none() => Some(NOT_ADMIN.to_owned()),
+        Errno::PERM
+            if userns.is_none()
+                && mountinfo::of(source).is_some_and(|mount| mount.is_idmapped()) =>
+        {
+            Some(format!(
+                "to leave a map out takes CAP_SYS_ADMIN in the user namespace that the filesystem \
+                 was mounted from; apart from that, {NOT_ADMIN}"
+            ))
+        }
+        Errno::PERM => {
+            let Some(userns) = userns.filter(|userns| !is_initial(*userns)) else {
+                return match userns {
+                    Some(_) => set_attributes(errno, source, false, userns),
+                    None => Some(NOT_ADMIN.to_owned()),
+                };
+            };
+            let filesystem = mountinfo::of(source).map(|mount| mount.filesystem);
+            let filesystem = filesystem.as_deref().unwrap_or("the filesystem");
+            Some(not_controlled(filesystem, userns))
+        }
         _ => set_attributes(errno, source, recursive, userns),
     }
 }

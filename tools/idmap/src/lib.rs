@@ -82,6 +82,7 @@ mod maps;
 mod mount;
 mod mountinfo;
 mod mounts;
+mod nesting;
 mod range;
 mod shift;
 mod statmount;
@@ -97,6 +98,7 @@ pub use self::{
     mounts::{Mount, MountMap, mount_of, mounts},
     range::{Kind, Range, RangeError},
     shift::{Image, Owners, ShiftError},
+    subid::rootless_maps,
     user_namespace::{Extent, ExtentError, IdMap, MAX_EXTENTS, MapError},
     userns::UserNs,
 };

@@ -11,7 +11,7 @@ use std::{
 
 use kernel::user_namespace::{Extent, IdMap};
 
-use crate::range::Kind;
+use crate::{maps::IdMaps, range::Kind};
 
 /// A program of the two, and the file that it goes by.
 fn program(kind: Kind) -> (&'static str, &'static str) {
@@ -60,6 +60,45 @@ pub(crate) fn write(kind: Kind, pid: i32, map: &IdMap<Vec<Extent>>) -> Result<()
              is in the package uidmap or shadow-utils)"
         )),
     }
+}
+
+/// Returns maps for a user namespace of a plain user: 0 is the user, and the ids from 1 on are those
+/// that `/etc/subuid` and `/etc/subgid` give to the user.
+pub fn rootless_maps() -> Result<IdMaps, String> {
+    let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let user = rustix::process::getuid().as_raw();
+    let group = rustix::process::getgid().as_raw();
+    let mut maps = Vec::new();
+    for (kind, own) in [(Kind::Users, user), (Kind::Groups, group)] {
+        let (_, file) = program(kind);
+        let text = fs::read_to_string(file).unwrap_or_default();
+        let given = given(&text, name(&passwd, user), user);
+        if given.is_empty() {
+            return Err(format!(
+                "{file} gives user {user} no {kind}; usermod(8) adds them: \
+                 usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {}",
+                name(&passwd, user).unwrap_or("USER")
+            ));
+        }
+        maps.push(from_one(own, &given));
+    }
+    IdMaps::from_proc(&maps[0], &maps[1]).map_err(|error| error.to_string())
+}
+
+/// Returns a map of 0 to the own id, and of the ids from 1 on to those that are given, in the format
+/// of `/proc/PID/uid_map`.
+fn from_one(own: u32, given: &[(u32, u32)]) -> String {
+    let mut text = format!("0 {own} 1\n");
+    let mut next: u32 = 1;
+    for (first, count) in given {
+        // A user may have the own id, and more ids than there are.
+        let count = (*count).min(u32::MAX - next);
+        if count > 0 && !(*first..first.saturating_add(count)).contains(&own) {
+            text += &format!("{next} {first} {count}\n");
+            next += count;
+        }
+    }
+    text
 }
 
 /// The name of a user in the text of `/etc/passwd`.
@@ -133,6 +172,16 @@ mod tests {
         assert_eq!(both, [(100_000, 65536), (5, 1)]);
         assert_eq!(list(&both), "100000 to 165535, 5");
         assert_eq!(list(&given(SUBUID, None, 7)), "none");
+    }
+
+    #[test]
+    fn own_id_is_zero() {
+        let given = [(100_000, 65536), (5, 2)];
+        let map = "0 1000 1\n1 100000 65536\n65537 5 2\n";
+        assert_eq!(from_one(1000, &given), map);
+        assert_eq!(from_one(6, &given), "0 6 1\n1 100000 65536\n");
+        let all = from_one(1, &[(2, u32::MAX - 2), (0, 1)]);
+        assert_eq!(all, "0 1 1\n1 2 4294967293\n4294967294 0 1\n");
     }
 
     #[test]

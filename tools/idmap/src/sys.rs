@@ -25,8 +25,8 @@ use rustix::{
     io::Errno,
     process::{Gid, Uid},
     thread::{
-        LinkNameSpaceType, move_into_link_name_space, set_thread_groups, set_thread_res_gid,
-        set_thread_res_uid,
+        LinkNameSpaceType, UnshareFlags, move_into_link_name_space, set_thread_groups,
+        set_thread_res_gid, set_thread_res_uid, unshare_unsafe,
     },
 };
 
@@ -342,8 +342,9 @@ fn is_setgroups_denied() -> bool {
         .is_ok_and(|_| word == *b"deny")
 }
 
-/// Lets a command begin in a user namespace, as its user and group 0.
-pub(crate) fn start_in(userns: OwnedFd, command: &mut Command) {
+/// Lets a command begin in a user namespace, as its user and group 0, and with `mounts` in a new
+/// mount namespace.
+pub(crate) fn start_in(userns: OwnedFd, mounts: bool, command: &mut Command) {
     let enter = move || -> io::Result<()> {
         move_into_link_name_space(userns.as_fd(), Some(LinkNameSpaceType::User))?;
         // Where groups may not be left, which is the rule for a namespace of a plain user with
@@ -355,6 +356,10 @@ pub(crate) fn start_in(userns: OwnedFd, command: &mut Command) {
         let (user, group) = (Uid::ROOT, Gid::ROOT);
         set_thread_res_gid(group, group, group)?;
         set_thread_res_uid(user, user, user)?;
+        if mounts {
+            // SAFETY: File descriptors stay shared with the process that they are shared with.
+            unsafe { unshare_unsafe(UnshareFlags::NEWNS) }?;
+        }
         Ok(())
     };
     // SAFETY: After the fork `enter` makes system calls by rustix, which makes them itself, and

@@ -105,12 +105,21 @@ impl UserNs {
     /// A command that will run in this user namespace, as its user and group 0 and in no other
     /// groups.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Result<Command, Error> {
+        self.start(program.as_ref(), false)
+    }
+
+    /// Likewise, in a new mount namespace, which belongs to this user namespace.
+    pub fn command_with_mounts(&self, program: impl AsRef<OsStr>) -> Result<Command, Error> {
+        self.start(program.as_ref(), true)
+    }
+
+    fn start(&self, program: &OsStr, mounts: bool) -> Result<Command, Error> {
         let mut command = Command::new(program);
         let fd = self.0.try_clone().map_err(|error| {
             let errno = Errno::from_io_error(&error).unwrap_or(Errno::IO);
             Error::new(Step::OpenNamespace, "", errno)
         })?;
-        sys::start_in(fd, &mut command);
+        sys::start_in(fd, mounts, &mut command);
         Ok(command)
     }
 }

@@ -7,7 +7,7 @@ use std::{
     path::PathBuf,
 };
 
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
+use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use idmap::{IdMaps, MapsError, explain::Operation};
 
@@ -26,8 +26,10 @@ const EXAMPLES: &str = include_str!("examples.txt");
     after_help = EXAMPLES,
     infer_long_args = true,
     max_term_width = 100,
+    group = ArgGroup::new("runs").args(["map_caller", "rootless"]).multiple(true),
     override_usage = "mount-idmapped [--recursive] [--map-mount=MAP]... [--map-caller=MAP]... \
                       SOURCE TARGET [COMMAND [ARGUMENT]...]\n       \
+                      mount-idmapped --rootless ... SOURCE TARGET [COMMAND [ARGUMENT]...]\n       \
                       mount-idmapped TASK ..."
 )]
 pub(crate) struct Arguments {
@@ -50,6 +52,12 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) recursive: bool,
 
+    /// For a plain user: does it all in a new user namespace, in which 0 is the user and the ids from
+    /// 1 on are those of /etc/subuid and /etc/subgid, and runs COMMAND (a shell) there. Maps count in
+    /// that namespace
+    #[arg(long)]
+    pub(crate) rootless: bool,
+
     /// What is to be seen in another place, a directory or a file
     #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) source: PathBuf,
@@ -58,12 +66,8 @@ pub(crate) struct Arguments {
     #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) target: PathBuf,
 
-    /// What to run with --map-caller [default: $SHELL, or /bin/sh]
-    #[arg(
-        trailing_var_arg = true,
-        allow_hyphen_values = true,
-        requires = "map_caller"
-    )]
+    /// What to run with --map-caller or --rootless [default: $SHELL, or /bin/sh]
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, requires = "runs")]
     pub(crate) command: Vec<OsString>,
 }
 
@@ -334,7 +338,7 @@ fn two_dashes(argument: OsString) -> OsString {
     };
     let name = text.split('=').next().unwrap_or(text);
     match name {
-        "-map-mount" | "-map-caller" | "-recursive" | "-help" => {
+        "-map-mount" | "-map-caller" | "-recursive" | "-rootless" | "-help" => {
             let mut longer = OsString::from("-");
             longer.push(OsStr::new(text));
             longer
@@ -412,6 +416,8 @@ mod tests {
         let read = plain("m|--map-caller=b:0:1:1|/a|/b|ls|-l").unwrap();
         assert_eq!(read.command, ["ls", "-l"]);
         assert!(plain("m|/a|/b|ls").unwrap_err().contains("--map-caller"));
+        let read = plain("m|--rootless|/a|/b|ls|-l").unwrap();
+        assert!(read.rootless && read.command == ["ls", "-l"]);
     }
 
     #[test]

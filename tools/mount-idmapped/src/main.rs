@@ -9,6 +9,7 @@ mod list;
 mod maps;
 mod namespace;
 mod options;
+mod rootless;
 mod run;
 mod style;
 mod task;
@@ -22,7 +23,9 @@ fn main() -> ExitCode {
     if words.peek().is_some_and(helper::is_meant) {
         return helper::run(words.skip(1));
     }
+    let inside = words.peek().is_some_and(rootless::is_inside);
     let result = match cli::read(words) {
+        Line::Plain(arguments) if arguments.rootless && !inside => rootless::run(),
         Line::Plain(arguments) => run::run(&arguments),
         Line::Task(task) => task::run(&task),
     };

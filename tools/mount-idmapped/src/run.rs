@@ -12,7 +12,7 @@ use std::{
     process::{Command, ExitCode, ExitStatus},
 };
 
-use idmap::{IdmappedMount, MapsError, ShiftError, UserNs, unmount};
+use idmap::{IdmappedMount, MapsError, ShiftError, unmount};
 
 use crate::{cli::Arguments, maps::MapOptions, options::Options};
 
@@ -46,8 +46,8 @@ impl fmt::Display for Failure {
             Self::Mount(error) => error.fmt(f),
             Self::Command(program, error) => write!(
                 f,
-                "running {} as root of the user namespace of --map-caller: {error}; \
-                 the map must have the id 0 in FROM, and the program must be found",
+                "running {} as root of the user namespace: {error}; a map of --map-caller must \
+                 have the id 0 in FROM, and the program must be found",
                 program.to_string_lossy()
             ),
         }
@@ -87,9 +87,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         .namespace("--map-mount", &maps, &arguments.source)?;
     let caller = MapOptions::default();
     let caller = caller.namespace("--map-caller", &arguments.map_caller, &arguments.source)?;
-    let command = caller
-        .map(|caller| command(&caller, &arguments.command))
-        .transpose()?;
+    let command = match caller {
+        Some(caller) => Some(command(&arguments.command, |program| {
+            caller.command(program)
+        })?),
+        None if arguments.rootless => Some(command(&arguments.command, |program| {
+            Ok(Command::new(program))
+        })?),
+        None => None,
+    };
 
     let mut mount = IdmappedMount::of(&arguments.source).recursive(arguments.recursive);
     mount = options.apply(mount);
@@ -114,13 +120,16 @@ pub(crate) fn report(program: &str, failure: &Failure) {
 }
 
 /// The command that the caller gets.
-fn command(caller: &UserNs, words: &[OsString]) -> Result<Command, Failure> {
+fn command(
+    words: &[OsString],
+    new: impl FnOnce(OsString) -> Result<Command, idmap::Error>,
+) -> Result<Command, Failure> {
     let shell = || env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into());
     let (program, arguments) = match words {
         [program, arguments @ ..] => (program.clone(), arguments),
         [] => (shell(), words),
     };
-    let mut command = caller.command(program)?;
+    let mut command = new(program)?;
     command.args(arguments);
     Ok(command)
 }
@@ -137,7 +146,7 @@ fn run_command(mut command: Command, target: &Path) -> Result<ExitCode, Failure>
 }
 
 /// An exit status as a shell gives it.
-fn code(status: ExitStatus) -> u8 {
+pub(crate) fn code(status: ExitStatus) -> u8 {
     let code = status
         .code()
         .or_else(|| status.signal().map(|signal| 128 + signal));
