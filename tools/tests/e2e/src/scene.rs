@@ -9,6 +9,7 @@ mod images;
 mod layers;
 mod maps;
 mod matrix;
+mod nested;
 mod portable;
 mod reports;
 mod rootfs;
@@ -45,7 +46,7 @@ pub(crate) struct Scene {
 }
 
 /// All of them.
-pub(crate) const SCENES: [Scene; 17] = [
+pub(crate) const SCENES: [Scene; 18] = [
     Scene {
         name: "home-dir",
         alias: "A",
@@ -157,6 +158,14 @@ pub(crate) const SCENES: [Scene; 17] = [
         filesystems: &[EXT4, XFS, BTRFS, TMPFS, RUST_IDMAPFS, OVERLAY],
         tour: &[],
         run: reports::capability::run,
+    },
+    Scene {
+        name: "nested",
+        alias: "O",
+        title: "Nested idmaps: a container in a container, and a plain user",
+        filesystems: &[EXT4, XFS, BTRFS, TMPFS],
+        tour: &[],
+        run: nested::run,
     },
     Scene {
         name: "random-maps",
