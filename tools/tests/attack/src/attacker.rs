@@ -2,6 +2,8 @@
 
 //! What the attacker does: random operations in the current directory.
 
+use std::os::fd::{AsFd, OwnedFd};
+
 use kselftest::{acl, errno::SyscallResult, fscaps, handle, raw, rng::Rng, syscalls};
 use rustix::{
     fs::{FileType, OFlags, RenameFlags, Timespec},
@@ -54,6 +56,11 @@ fn name(rng: &mut Rng) -> String {
     }
 }
 
+/// Opens a file. A FIFO without a process at its other end does not block.
+fn open(path: &str, flags: OFlags) -> SyscallResult<OwnedFd> {
+    syscalls::open(path, flags | OFlags::NONBLOCK, 0)
+}
+
 /// Makes some operations.
 pub(crate) fn attack(rng: &mut Rng, count: u64) -> Tally {
     let mut tally = Tally::default();
@@ -84,12 +91,15 @@ fn operation(rng: &mut Rng, path: &str) -> SyscallResult<Vec<u8>> {
         0o600, 0o644, 0o666, 0o777, 0o755, 0o2755, 0o4755, 0o6777, 0o1777,
     ]);
     match rng.below(26) {
-        0 | 1 => syscalls::read_file(path),
+        0 | 1 => syscalls::pread(open(path, OFlags::RDONLY)?, 64, 0),
         2 => {
             let flags = OFlags::RDONLY | OFlags::NOATIME | OFlags::NOFOLLOW;
-            syscalls::pread(syscalls::open(path, flags, 0)?, 64, 0)
+            syscalls::pread(open(path, flags)?, 64, 0)
         }
-        3 => syscalls::append(path, b"x").map(nothing),
+        3 => {
+            let file = open(path, OFlags::WRONLY | OFlags::APPEND)?;
+            syscalls::write_all(file, b"x").map(nothing)
+        }
         4 => syscalls::truncate(path, 3).map(nothing),
         5 => syscalls::create(path, mode).map(|_| Vec::new()),
         6 => syscalls::mkdir(path, mode).map(nothing),
@@ -135,16 +145,16 @@ fn operation(rng: &mut Rng, path: &str) -> SyscallResult<Vec<u8>> {
             syscalls::pread(open, 64, 0)
         }
         24 => {
-            let open = syscalls::open(path, OFlags::RDONLY | OFlags::NONBLOCK, 0)?;
+            let open = open(path, OFlags::RDONLY)?;
             raw::set_lease(&open, libc::F_RDLCK).map(nothing)
         }
         _ => {
             // FS_IOC_GETFLAGS and FS_IOC_SETFLAGS, without the append and immutable flags.
-            let open = syscalls::open(path, OFlags::RDONLY | OFlags::NONBLOCK, 0)?;
+            let open = open(path, OFlags::RDONLY)?;
             let mut flags = [0u8; 8];
-            raw::ioctl(rustix::fd::AsFd::as_fd(&open), 0x8008_6601, &mut flags)?;
+            raw::ioctl(open.as_fd(), 0x8008_6601, &mut flags)?;
             flags[0] ^= 0x80;
-            raw::ioctl(rustix::fd::AsFd::as_fd(&open), 0x4008_6602, &mut flags).map(|_| Vec::new())
+            raw::ioctl(open.as_fd(), 0x4008_6602, &mut flags).map(|_| Vec::new())
         }
     }
 }

@@ -116,6 +116,15 @@ impl Record {
                 ..other.clone()
             }
     }
+
+    /// Likewise, and not the time of the last change.
+    fn is_same_but_for_time(&self, other: &Self) -> bool {
+        let changed = self.changed;
+        self.is_same(&Self {
+            changed,
+            ..other.clone()
+        })
+    }
 }
 
 /// All inodes below a directory, by their numbers.
@@ -186,9 +195,16 @@ pub(crate) fn compare(before: &Snapshot, after: &Snapshot, old: Old) -> Damage {
             continue;
         }
         damage.kept += 1;
+        // An owner may set the flags of chattr(1) whatever the group is, through the old mount as
+        // well. This changes the time.
+        let is_owned = old.is_mapped(record.user);
+        let is_kept = |now: &Record| match is_owned {
+            true => record.is_same_but_for_time(now),
+            false => record.is_same(now),
+        };
         match now {
             None => damage.breaches.push(format!("gone: {record:?}")),
-            Some(now) if !record.is_same(now) => {
+            Some(now) if !is_kept(now) => {
                 damage
                     .breaches
                     .push(format!("changed: {record:?} to {now:?}"));

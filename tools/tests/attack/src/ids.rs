@@ -17,7 +17,8 @@ pub(crate) const SHOWN: &str = "0 100000 65536\n66000 400000 10\n";
 /// Ids of `N` that own inodes. `M` does not map the last one.
 const INSIDE: [u32; 6] = [0, 1, 5, 1000, 1001, 61_000];
 /// Stored ids that the old mount shows outside of `N`, or not at all: not idmapped, and idmapped.
-const OUTSIDE: [[u32; 4]; 2] = [[0, 1, 1000, 300_000], [66_000, 66_001, 70_000, 80_000]];
+/// Of the latter, an idmap that replaces the old one would map two.
+const OUTSIDE: [[u32; 4]; 2] = [[0, 1, 1000, 300_000], [66_000, 70_000, 101_000, 101_001]];
 /// Ids of `N` and of `M` that the attacker becomes.
 pub(crate) const CALLERS: [u32; 9] = [0, 1, 5, 500, 1000, 1001, 1005, 2000, 2001];
 

@@ -63,17 +63,20 @@ const BATCH: u64 = 250;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let mut printer = Printer::new(stdout(), 2 * arguments.fs.len());
+    let mut printer = Printer::new(stdout(), 2 * arguments.fs.len() + 1);
     let setting = fs::read_to_string(SYSCTL).unwrap_or_default();
     let mut good = fs::write(SYSCTL, "1").is_ok();
     for kind in &arguments.fs {
         for idmapped in [false, true] {
             let name = format!("{kind}_{}", if idmapped { "idmapped" } else { "plain" });
-            let outcome = attack(&arguments, kind, Old { idmapped });
+            let outcome = attack(&arguments, kind, Old { idmapped }, Maker::RootOfN);
             good &= !matches!(outcome, Err(Failure::Failed(_)));
             printer.result(&name, &outcome);
         }
     }
+    let outcome = attack(&arguments, "tmpfs", Old { idmapped: false }, Maker::Host);
+    good &= outcome.is_ok();
+    printer.result("breaches_are_found", &outcome);
     let _ = fs::write(SYSCTL, setting);
     if good {
         ExitCode::SUCCESS
@@ -82,8 +85,18 @@ fn main() -> ExitCode {
     }
 }
 
+/// The maker of the mount that is attacked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Maker {
+    /// Root of `N`, who does not control the filesystem: the idmap is nested.
+    RootOfN,
+    /// Root of the host, who does. The idmap is from stored ids to those of `M`, so it shows files of
+    /// others as files of `N`. The attack must find this.
+    Host,
+}
+
 /// Attacks one filesystem.
-fn attack(arguments: &Arguments, kind: &str, old: Old) -> Outcome {
+fn attack(arguments: &Arguments, kind: &str, old: Old, maker: Maker) -> Outcome {
     process::isolated_test(|| {
         let failed = |what: &str| {
             let what = what.to_owned();
@@ -99,7 +112,8 @@ fn attack(arguments: &Arguments, kind: &str, old: Old) -> Outcome {
         let mut rng = Rng::of(arguments.seed, u64::from(old.idmapped));
         disk::populate(&disk, old, &mut rng).map_err(failed("tree"))?;
         let before = disk::snapshot(&disk).map_err(failed("snapshot"))?;
-        let tally = run(&disk, old, &mut rng, arguments.ops / 2).map_err(failed("attack"))?;
+        let tally =
+            run(&disk, old, maker, &mut rng, arguments.ops / 2).map_err(failed("attack"))?;
         let after = disk::snapshot(&disk).map_err(failed("snapshot"))?;
         let damage = disk::compare(&before, &after, old);
         println!(
@@ -112,6 +126,12 @@ fn attack(arguments: &Arguments, kind: &str, old: Old) -> Outcome {
             tally.secrets
         );
         let _ = unmount(&disk, UnmountFlags::DETACH);
+        if maker == Maker::Host {
+            return match damage.breaches.is_empty() {
+                true => Err(Failure::Failed("the attack found no breach".to_owned())),
+                false => Ok(()),
+            };
+        }
         if let Some(first) = damage.breaches.first() {
             return Err(Failure::Failed(first.clone()));
         }
@@ -130,7 +150,7 @@ fn attack(arguments: &Arguments, kind: &str, old: Old) -> Outcome {
 }
 
 /// Makes the mounts, and makes the operations through the nested one.
-fn run(disk: &Path, old: Old, rng: &mut Rng, count: u64) -> SyscallResult<Tally> {
+fn run(disk: &Path, old: Old, maker: Maker, rng: &mut Rng, count: u64) -> SyscallResult<Tally> {
     let tree = copy(disk)?;
     if old.idmapped {
         let shown = UserNs::with(SHOWN)?;
@@ -140,9 +160,13 @@ fn run(disk: &Path, old: Old, rng: &mut Rng, count: u64) -> SyscallResult<Tally>
     fs::create_dir_all(&target).map_err(from_io)?;
     attach(&tree, &target)?;
     let own = UserNs::with(OWN)?;
+    let map_of = own.child((0, 0), MAP, MAP)?;
+    if maker == Maker::Host {
+        attach(&copy_with_idmap(&target, &map_of)?, &target)?;
+    }
     let seed = rng.next();
     let output = process::Child::start(|output| {
-        let result = as_root_of(&own, &target, seed, count);
+        let result = as_root_of(&own, &map_of, &target, maker, (seed, count));
         let bytes = result.map_or_else(
             |errno| errno.raw_os_error().to_le_bytes().to_vec(),
             Tally::bytes,
@@ -161,23 +185,29 @@ fn run(disk: &Path, old: Old, rng: &mut Rng, count: u64) -> SyscallResult<Tally>
 }
 
 /// As root of `N`: gives a copy of the old mount a nested idmap, and attacks.
-fn as_root_of(own: &UserNs, target: &Path, seed: u64, count: u64) -> SyscallResult<Tally> {
+fn as_root_of(
+    own: &UserNs,
+    map_of: &UserNs,
+    target: &Path,
+    maker: Maker,
+    (seed, count): (u64, u64),
+) -> SyscallResult<Tally> {
     own.enter(0, 0)?;
     process::unshare(UnshareFlags::NEWNS)?;
     mount_change(
         "/",
         MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
     )?;
-    let map_of = UserNs::with(MAP)?;
-    // An idmap composes in a new copy only, so this takes one system call.
-    let nested = copy_with_idmap(target, &map_of)?;
-    attach(&nested, target)?;
+    if maker == Maker::RootOfN {
+        // An idmap composes in a new copy only, so this takes one system call.
+        attach(&copy_with_idmap(target, map_of)?, target)?;
+    }
     std::env::set_current_dir(target).map_err(from_io)?;
     let mut tally = Tally::default();
     for batch in 0..count.div_ceil(BATCH) {
         let child = process::Child::start(|output| {
             let mut rng = Rng::of(seed, batch);
-            if become_anybody(&mut rng, &map_of).is_ok() {
+            if become_anybody(&mut rng, map_of).is_ok() {
                 let bytes = attacker::attack(&mut rng, BATCH).bytes();
                 let _ = std::io::Write::write_all(output, &bytes);
             }
