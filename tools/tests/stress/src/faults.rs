@@ -7,6 +7,7 @@
 //! without the memory, and nothing may be left behind: repeated often enough, a leak shows in
 //! `/proc/slabinfo`. Prints KTAP.
 
+mod nested;
 mod operations;
 mod sharing;
 
@@ -53,6 +54,13 @@ pub(crate) fn faults() -> Result<Found, Failure> {
         false => Err(skipped(format_args!("no {FILESYSTEM} in this kernel"))),
     };
     found.push(("each_allocation_of_operations", operations));
+    let nested = match nested::are_offered() {
+        // Two calls, each with an array for the tree, the idmap of the namespace, and three idmaps
+        // that take nine allocations.
+        true => enough("nested idmaps", nested::run(DIR), 50),
+        false => Err(skipped("this kernel has no nested idmaps")),
+    };
+    found.push(("allocations_of_nested_idmaps", nested));
     let shared = enough("sharing", sharing::run(DIR), 1);
     found.push(("allocations_of_sharing_a_tree", shared));
     Ok(found)

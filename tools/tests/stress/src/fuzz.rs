@@ -5,6 +5,8 @@
 //! The kernel must fail invalid calls with an error of the manual page, must not change the idmap
 //! of an attached mount, and must not leak.
 
+pub(crate) mod nested;
+
 use std::{
     collections::BTreeMap,
     fs::{self, File},
@@ -38,7 +40,7 @@ const DISK: u32 = 1000;
 const SEEN: u32 = 2000;
 
 /// The errors in the manual pages, and those of any call with a path or an address.
-const ERRORS: [Errno; 12] = [
+const ERRORS: [Errno; 13] = [
     Errno::BADF,
     Errno::BUSY,
     Errno::FAULT,
@@ -49,6 +51,8 @@ const ERRORS: [Errno; 12] = [
     Errno::NOMEM,
     Errno::NOTDIR,
     Errno::OPNOTSUPP,
+    // Of nested idmaps, which have too many extents.
+    Errno::OVERFLOW,
     Errno::PERM,
     Errno::TOOBIG,
 ];
@@ -67,8 +71,12 @@ const DONE: &str = "done";
 const MAPPED: &str = "done, with a map";
 const UNKNOWN: &str = "an error that it may not answer";
 
-/// Makes the calls.
-pub(crate) fn fuzz(calls: u64, seed: u64) -> Result<Found, Failure> {
+/// Makes the calls, by `run`.
+pub(crate) fn fuzz(
+    calls: u64,
+    seed: u64,
+    run: impl Fn(u64, &mut Rng) -> Result<Ran, Failure>,
+) -> Result<Found, Failure> {
     mounts::new_namespace()?;
     fs::create_dir_all(DIR)?;
     // Once for the caches.
@@ -113,7 +121,7 @@ fn known(answers: &Answers) -> Result<(), Failure> {
 
 type Ran = (Answers, Result<(), Failure>);
 
-fn run(calls: u64, rng: &mut Rng) -> Result<Ran, Failure> {
+pub(crate) fn run(calls: u64, rng: &mut Rng) -> Result<Ran, Failure> {
     let mut answers = Answers::new();
     let mut kept = Ok(());
     let mut done = 0;
@@ -145,6 +153,12 @@ struct Arena {
 
 impl Arena {
     fn new() -> Result<Self, Failure> {
+        Self::mount()?;
+        Self::open()
+    }
+
+    /// Makes the mounts. One has an idmap.
+    fn mount() -> Result<(), Failure> {
         mount("fuzz", DIR, "tmpfs", MountFlags::empty(), None)?;
         for directory in ["plain", "plain/sub", "control", "disk"] {
             fs::create_dir(format!("{DIR}/{directory}"))?;
@@ -163,12 +177,19 @@ impl Arena {
         mount("sub", path("plain/sub"), "tmpfs", MountFlags::empty(), None)?;
         fs::write(path("disk/file"), "")?;
         chown(path("disk/file"), Some(DISK), Some(DISK))?;
-        // Calls on the current directory change nothing outside of the arena.
-        std::env::set_current_dir(path("plain"))?;
         let map = UserNs::new(&maps(1, DISK, SEEN)?)?;
         IdmappedMount::of(path("disk"))
             .map(&map)
             .attach(path("control"))?;
+        Ok(())
+    }
+
+    /// Opens the mounts, and makes the user namespaces.
+    fn open() -> Result<Self, Failure> {
+        let path = |name: &str| format!("{DIR}/{name}");
+        // Calls on the current directory change nothing outside of the arena.
+        std::env::set_current_dir(path("plain"))?;
+        let map = UserNs::new(&maps(1, DISK, SEEN)?)?;
         let many = UserNs::new(&maps(340, DISK, SEEN)?)?;
         let directory =
             |name: &str| open(path(name), OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
@@ -295,6 +316,10 @@ impl Arena {
 
     fn close(self) -> Result<(), Failure> {
         drop(self);
+        Self::unmount()
+    }
+
+    fn unmount() -> Result<(), Failure> {
         std::env::set_current_dir("/")?;
         unmount(DIR, true)?;
         Ok(())

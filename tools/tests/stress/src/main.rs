@@ -31,6 +31,9 @@ enum Task {
         /// For so long
         #[arg(long, default_value_t = 60)]
         seconds: u64,
+        /// As root of a user namespace that the filesystem does not belong to
+        #[arg(long)]
+        nested: bool,
     },
     /// Calls mount_setattr() and open_tree_attr() with random arguments
     Fuzz {
@@ -40,6 +43,9 @@ enum Task {
         /// The seed of the arguments
         #[arg(long, default_value_t = 1)]
         seed: u64,
+        /// As root of a user namespace that the filesystems do not belong to
+        #[arg(long)]
+        nested: bool,
     },
     /// Fails each allocation of making an idmapped mount in turn
     Faults,
@@ -50,8 +56,17 @@ type Found = Vec<(&'static str, Outcome)>;
 
 fn main() -> ExitCode {
     let found = match Arguments::parse().task {
-        Task::Mounts { seconds } => mounts::mounts(Duration::from_secs(seconds)),
-        Task::Fuzz { calls, seed } => fuzz::fuzz(calls, seed),
+        Task::Mounts {
+            seconds,
+            nested: false,
+        } => mounts::mounts(Duration::from_secs(seconds), mounts::run_workers),
+        Task::Mounts { seconds, .. } => mounts::nested::mounts(Duration::from_secs(seconds)),
+        Task::Fuzz {
+            calls,
+            seed,
+            nested: false,
+        } => fuzz::fuzz(calls, seed, fuzz::run),
+        Task::Fuzz { calls, seed, .. } => fuzz::nested::fuzz(calls, seed),
         Task::Faults => faults::faults(),
     };
     let found = found.unwrap_or_else(|failure| vec![("set_up", Err(failure))]);

@@ -2,12 +2,14 @@
 
 //! Makes, uses and removes idmapped mounts in as many ways as there are, on all processors.
 
+pub(crate) mod nested;
+
 use std::{
     fs::{self, File},
     os::{fd::AsFd, unix::fs::chown},
     path::{Path, PathBuf},
     sync::{
-        Mutex,
+        Barrier, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
@@ -74,9 +76,26 @@ pub(crate) struct Shared {
     /// How often something was made through a mount.
     pub(crate) made: AtomicU64,
     wrong: Mutex<Vec<String>>,
+    /// Where all threads wait until the readers have become users.
+    pub(crate) ready: Barrier,
+    /// Whether an idmap comes on top of that of the mount, and does not replace it.
+    composes: bool,
 }
 
 impl Shared {
+    fn new(workers: u32, composes: bool) -> Self {
+        Self {
+            mount_points: (0..workers).map(MountPoints::new).collect(),
+            over: AtomicBool::new(false),
+            rounds: AtomicU64::new(0),
+            looks: AtomicU64::new(0),
+            made: AtomicU64::new(0),
+            wrong: Mutex::new(Vec::new()),
+            ready: Barrier::new(2 * workers as usize),
+            composes,
+        }
+    }
+
     /// Records a failure, up to a small number of them.
     pub(crate) fn note(&self, what: String) {
         let mut wrong = self
@@ -102,19 +121,31 @@ impl Shared {
     }
 }
 
-/// Runs the shared.
-pub(crate) fn mounts(duration: Duration) -> Result<Found, Failure> {
+/// Makes mounts by threads of this process.
+pub(crate) fn run_workers(
+    workers: u32,
+    duration: Duration,
+    rounds: u64,
+) -> Result<Shared, Failure> {
+    run(Shared::new(workers, false), duration, rounds)
+}
+
+/// Makes mounts by so many workers, for a time, and until there were so many mounts.
+type RunWorkers = fn(u32, Duration, u64) -> Result<Shared, Failure>;
+
+/// Runs the storm by `run_workers`.
+pub(crate) fn mounts(duration: Duration, run_workers: RunWorkers) -> Result<Found, Failure> {
     let workers = thread::available_parallelism()?.get() as u32;
     set_up(workers)?;
     // Once for the caches.
     run_workers(workers, Duration::from_secs(2).min(duration), 0)?;
-    let found = leak_check::look(|| watched(workers, duration))?;
+    let found = leak_check::look(|| watched(workers, duration, run_workers))?;
     take_down();
     Ok(found)
 }
 
 /// Runs the threads and checks the results.
-fn watched(workers: u32, duration: Duration) -> Result<Found, Failure> {
+fn watched(workers: u32, duration: Duration, run_workers: RunWorkers) -> Result<Found, Failure> {
     let leak_check = LeakCheck::new()?;
     let shared = run_workers(workers, duration, ROUNDS)?;
     println!(
@@ -185,21 +216,14 @@ fn take_down() {
 }
 
 /// Lets all threads run for a time, and until they have made so many mounts.
-fn run_workers(workers: u32, duration: Duration, rounds: u64) -> Result<Shared, Failure> {
-    let shared = Shared {
-        mount_points: (0..workers).map(MountPoints::new).collect(),
-        over: AtomicBool::new(false),
-        rounds: AtomicU64::new(0),
-        looks: AtomicU64::new(0),
-        made: AtomicU64::new(0),
-        wrong: Mutex::new(Vec::new()),
-    };
+fn run(shared: Shared, duration: Duration, rounds: u64) -> Result<Shared, Failure> {
     let end = Instant::now() + duration;
     let last = Instant::now() + duration * PATIENCE;
     thread::scope(|scope| {
         for (number, place) in shared.mount_points.iter().enumerate() {
             let shared = &shared;
             scope.spawn(move || {
+                shared.ready.wait();
                 let mut worker = Worker::new(shared, place, number as u64);
                 while !shared.is_over() {
                     if let Err(failure) = worker.round() {
@@ -260,8 +284,10 @@ impl<'a> Worker<'a> {
     /// New maps: one for the first mount, one for where it is replaced.
     fn renew(&mut self) -> Result<(), Failure> {
         self.namespaces.clear();
-        for seen in [self.place.seen, self.place.seen_again()] {
-            let maps = maps(self.rng.pick(&RANGES), DISK, seen)?;
+        let (seen, again) = (self.place.seen, self.place.seen_again());
+        let from = if self.shared.composes { seen } else { DISK };
+        for (from, seen) in [(DISK, seen), (from, again)] {
+            let maps = maps(self.rng.pick(&RANGES), from, seen)?;
             self.namespaces.push(UserNs::new(&maps)?);
         }
         Ok(())

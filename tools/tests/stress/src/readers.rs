@@ -4,7 +4,7 @@
 
 use std::{fs, path::Path, sync::atomic::Ordering};
 
-use kselftest::credentials::become_user;
+use kselftest::{credentials::become_user, process::set_dumpable};
 use rustix::{
     fs::{AtFlags, CWD, Mode, OFlags, fstat, openat, stat, unlinkat},
     io::Errno,
@@ -19,7 +19,10 @@ const TABLES: u64 = 200;
 /// Reads until the test is over, as the user that the mounts at one pair of mount points show.
 pub(crate) fn read(shared: &Shared, number: usize) {
     let own = &shared.mount_points[number];
-    if let Err(errno) = become_user(own.seen) {
+    // The change of the ids gives the files in /proc of this program to root of the host.
+    let became = become_user(own.seen).and_then(|()| set_dumpable());
+    shared.ready.wait();
+    if let Err(errno) = became {
         return shared.note(format!(
             "reader {number}: becoming user {}: {errno}",
             own.seen
