@@ -52,13 +52,13 @@ pub(crate) fn faults(lab: &Lab, flavour: impl Into<Flavour>) -> Result<Vec<Case>
 }
 
 /// Attacks nested idmapped mounts by so many random operations on each filesystem.
-pub(crate) fn attack(lab: &Lab, operations: u64) -> Result<Vec<Case>> {
+pub(crate) fn attack(lab: &Lab, flavour: impl Into<Flavour>, operations: u64) -> Result<Vec<Case>> {
     let command = format!("attack --ops {operations}");
     let program = Program {
         limit: Duration::from_secs(operations / 20 + 600),
         ..Program::new("attack", &command)
     };
-    program.run(lab, Engine::Rust)
+    program.run(lab, flavour)
 }
 
 /// Tries the filesystems that keep their files in memory: every call with either engine, the rest,

@@ -47,6 +47,15 @@ const STEPS: &[Step] = &[
     ("rust_idmap.rust", |lab| rust_idmap::run(lab, Engine::Rust)),
     ("selftests.rust", |lab| selftests::run(lab, Engine::Rust)),
     ("storm.rust", |lab| stress::storm(lab, Engine::Rust, STORM)),
+    ("attack.rust", |lab| {
+        guest::attack(lab, Engine::Rust, ATTACK)
+    }),
+    ("storm-nested.rust", |lab| {
+        stress::storm_nested(lab, Engine::Rust, STORM_NESTED)
+    }),
+    ("fuzz-nested.rust", |lab| {
+        stress::fuzz_nested(lab, Engine::Rust, FUZZ_NESTED)
+    }),
     ("scenes.c", |lab| guest::scenes(lab, Engine::C)),
     ("faults.c", |lab| guest::faults(lab, Engine::C)),
     ("posix.c", |lab| guest::posix(lab, Engine::C)),
@@ -66,17 +75,24 @@ const NAMED: &[Step] = &[
     ("kunit.arm64", |lab| kunit::other(lab, Arch::Arm64)),
     ("kunit.riscv", |lab| kunit::other(lab, Arch::Riscv)),
     ("kunit.arm", |lab| kunit::other(lab, Arch::Arm)),
-    ("attack.rust", |lab| guest::attack(lab, ATTACK)),
-    ("attack-long.rust", |lab| guest::attack(lab, 10 * ATTACK)),
+    ("attack-long.rust", |lab| {
+        guest::attack(lab, Engine::Rust, ATTACK_LONG)
+    }),
     ("module.rust", |lab| guest::module(lab, Engine::Rust)),
 ];
 
 /// How many seconds of a storm there are in a run of all tests.
 const STORM: u64 = 120;
+/// How many seconds of one there are with nested idmaps.
+const STORM_NESTED: u64 = 30;
 /// How many operations attack each filesystem in the short form.
-const ATTACK: u64 = 20_000;
+const ATTACK: u64 = 5_000;
+/// How many attack it in the long form.
+const ATTACK_LONG: u64 = 200_000;
 /// How many calls with random arguments there are in a run of all tests.
 const FUZZ: u64 = 100_000;
+/// How many of them there are by root of a user namespace.
+const FUZZ_NESTED: u64 = 20_000;
 
 /// Runs one part by itself; the answer is whether all of it passed.
 fn alone(name: &str, run: impl FnOnce() -> Result<Vec<Case>>) -> Result<bool> {

@@ -30,6 +30,8 @@ const SANITIZERS: &[(&str, Option<&str>)] = &[
 
 /// How many seconds of a storm there are.
 const STORM: u64 = 60;
+/// How many operations attack nested idmapped mounts of each filesystem.
+const ATTACK: u64 = 2_000;
 
 /// What is run.
 pub(crate) struct Asked<'a> {
@@ -76,6 +78,12 @@ pub(crate) fn run(lab: &Lab, asked: &Asked<'_>) -> Result<bool> {
         ("storm", &|| stress::storm(lab, flavour.clone(), STORM)),
         ("fuzz", &|| {
             stress::fuzz(lab, flavour.clone(), asked.calls, 1)
+        }),
+        ("nested", &|| {
+            let mut cases = guest::attack(lab, flavour.clone(), ATTACK)?;
+            cases.extend(stress::storm_nested(lab, flavour.clone(), STORM)?);
+            cases.extend(stress::fuzz_nested(lab, flavour.clone(), asked.calls)?);
+            Ok(cases)
         }),
     ];
     let chosen = |(name, _): &&Step<'_>| asked.only.is_empty() || asked.only == *name;

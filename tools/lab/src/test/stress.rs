@@ -37,6 +37,31 @@ pub(crate) fn fuzz(
     program.run(lab, flavour)
 }
 
+/// Likewise by root of a user namespace that the filesystem does not belong to, with nested idmaps.
+pub(crate) fn storm_nested(
+    lab: &Lab,
+    flavour: impl Into<Flavour>,
+    seconds: u64,
+) -> Result<Vec<Case>> {
+    let command = format!("stress mounts --nested --seconds {seconds}");
+    let program = Program {
+        limit: Duration::from_secs(10 * seconds + 600),
+        ..Program::new("storm-nested", &command)
+    };
+    program.run(lab, flavour)
+}
+
+/// Makes the calls by root of a user namespace that the filesystems do not belong to, with nested
+/// idmaps.
+pub(crate) fn fuzz_nested(lab: &Lab, flavour: impl Into<Flavour>, calls: u64) -> Result<Vec<Case>> {
+    let command = format!("stress fuzz --nested --calls {calls}");
+    let program = Program {
+        limit: Duration::from_secs(calls / 100 + 300),
+        ..Program::new("fuzz-nested", &command)
+    };
+    program.run(lab, flavour)
+}
+
 /// Makes the same calls on both engines, which have to answer alike.
 pub(crate) fn fuzz_both(lab: &Lab, calls: u64) -> Result<Vec<Case>> {
     let mut cases = Vec::new();
