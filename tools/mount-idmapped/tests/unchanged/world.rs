@@ -150,6 +150,11 @@ impl World {
         }
     }
 
+    /// The process in another mount namespace.
+    pub(crate) fn process(&self) -> u32 {
+        self.other.id()
+    }
+
     pub(crate) fn roots(&self) -> &[PathBuf] {
         &self.roots
     }
