@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# The front door. Everything is done by the program in tools/lab; this file
-# only gives its tasks names that are short to type. Variables are given after
-# the name: make exec CMD='id' ENGINE=c
+# The front door. The program in tools/lab does the tasks; this file only gives
+# them names that are short to type. Variables are given after the name:
+# make exec CMD='id' ENGINE=c
 
 .DEFAULT_GOAL := help
 
@@ -15,10 +15,14 @@ variables := CACHE KERNEL KDIR ARCH ENGINE SHARE CMD DISKS IMAGE TIMEOUT ICOUNT 
 $(foreach name,$(variables),$(if $(filter-out undefined,$(origin $(name))),\
 	$(eval override export $(name) := $$(value $(name)))))
 
-.PHONY: help $(tasks)
+.PHONY: help install uninstall deb $(tasks)
 
 $(tasks):
 	@tools/lab/bootstrap $@
+
+# The tool: PREFIX, DESTDIR and more are described in its Makefile.
+install uninstall deb:
+	@$(MAKE) --no-print-directory -f tools/mount-idmapped/Makefile $@
 
 help:
 	@sed 's/^    //' tools/lab/help.txt
