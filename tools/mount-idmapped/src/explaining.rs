@@ -6,7 +6,7 @@ use std::{fmt::Write, path::Path, process::ExitCode};
 
 use crate::{
     cli::ExplainArguments,
-    list::string,
+    list::{shown, string, visible},
     namespace,
     run::Failure,
     style::{Paint, Style},
@@ -142,7 +142,7 @@ fn text(
     answers: &[Answer],
     paint: Paint,
 ) -> String {
-    let mut text = format!("{}\n", path.display());
+    let mut text = format!("{}\n", shown(path));
     match &look.sight {
         Some(sight) => table(&mut text, sight),
         None => {
@@ -167,21 +167,22 @@ fn text(
     for (operation, explanation, attempted) in answers {
         let place = match explanation.path == path {
             true => String::new(),
-            false => format!(" of {}", explanation.path.display()),
+            false => format!(" of {}", shown(&explanation.path)),
         };
+        let operation = visible(&operation.to_string());
         let _ = writeln!(text, "\n{operation}{place}");
         for asked in &explanation.asked {
             question(&mut text, Some(asked), paint);
         }
         text += &verdict(explanation, paint);
         for note in &explanation.notes {
-            let _ = writeln!(text, "  {note}");
+            let _ = writeln!(text, "  {}", visible(note));
         }
         match attempted {
             Attempt::None => {}
             Attempt::Done(attempted) => text += &compared(explanation, attempted, paint),
             Attempt::Refused(error) => {
-                let _ = writeln!(text, "  not tried: {}", reason(error));
+                let _ = writeln!(text, "  not tried: {}", visible(&reason(error)));
             }
         }
     }
@@ -196,7 +197,7 @@ fn text(
     if !doubts.is_empty() {
         text += "\nThis assumes that\n";
         for doubt in doubts {
-            let _ = writeln!(text, "  {doubt}");
+            let _ = writeln!(text, "  {}", visible(doubt));
         }
     }
     text
@@ -217,7 +218,8 @@ fn table(text: &mut String, sight: &Sight) {
     } = sight;
     let _ = writeln!(
         text,
-        "  a {kind} with mode {mode:04o}, on the {filesystem} mounted at {mount}\n"
+        "  a {kind} with mode {mode:04o}, on the {filesystem} mounted at {}\n",
+        visible(mount)
     );
     let map = match &sight.map {
         Some(map) => map.as_str(),
@@ -235,7 +237,7 @@ fn table(text: &mut String, sight: &Sight) {
     };
     let place = layer
         .as_ref()
-        .map(|layer| format!("in the layer {}", layer.path));
+        .map(|layer| format!("in the layer {}", visible(&layer.path)));
     let note = hidden.or(place.as_deref()).unwrap_or_default();
     row("on disk", |column| column.disk, note);
     if let Some(map) = layer.as_ref().and_then(|layer| layer.map.as_ref()) {
@@ -256,6 +258,7 @@ fn question(text: &mut String, asked: Option<&Asked>, paint: Paint) {
     else {
         return;
     };
+    let what = visible(what);
     let _ = match refusal {
         None => writeln!(
             text,
@@ -264,8 +267,9 @@ fn question(text: &mut String, asked: Option<&Asked>, paint: Paint) {
         ),
         Some((errno, why)) => writeln!(
             text,
-            "  {}   {what} ({rule}): {why}: {}",
+            "  {}   {what} ({rule}): {}: {}",
             paint.style(Style::Bad, "no"),
+            visible(why),
             errno_name(*errno)
         ),
     };

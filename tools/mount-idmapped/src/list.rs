@@ -2,7 +2,7 @@
 
 //! Prints mounts and their maps.
 
-use std::fmt::Write;
+use std::{fmt::Write, path::Path};
 
 use idmap::{Extent, Mount, MountMap};
 
@@ -31,7 +31,7 @@ pub(crate) fn table(mounts: &[Mount]) -> String {
 }
 
 /// A text without control characters, which have octal digits instead, as in /proc/self/mountinfo.
-fn visible(text: &str) -> String {
+pub(crate) fn visible(text: &str) -> String {
     let mut seen = String::with_capacity(text.len());
     for letter in text.chars() {
         if letter.is_control() {
@@ -44,6 +44,11 @@ fn visible(text: &str) -> String {
         }
     }
     seen
+}
+
+/// A path as a terminal can show it.
+pub(crate) fn shown(path: &Path) -> String {
+    visible(&path.to_string_lossy())
 }
 
 fn map(map: &MountMap) -> String {

@@ -14,7 +14,7 @@ use std::{
 
 use idmap::{IdmappedMount, MapsError, ShiftError, unmount};
 
-use crate::{cli::Arguments, maps::MapOptions, options::Options};
+use crate::{cli::Arguments, list::visible, maps::MapOptions, options::Options};
 
 /// Why it was not done.
 #[derive(Debug)]
@@ -116,7 +116,8 @@ pub(crate) fn usage(error: impl fmt::Display) -> Failure {
 
 /// Writes why it was not done; that nobody can read it is no failure of its own.
 pub(crate) fn report(program: &str, failure: &Failure) {
-    let _ = writeln!(std::io::stderr(), "{program}: {failure}");
+    let text = visible(&failure.to_string());
+    let _ = writeln!(std::io::stderr(), "{program}: {text}");
 }
 
 /// The command that the caller gets.

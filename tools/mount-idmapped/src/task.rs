@@ -169,10 +169,11 @@ fn check(path: &Path, recursive: bool) -> Result<(), Failure> {
     let mut failed = None;
     for path in &paths {
         match IdmappedMount::of(path).map(&userns).detached() {
-            Ok(_) => print(&format!("{} can be mounted idmapped\n", path.display()))?,
+            Ok(_) => print(&format!("{} can be mounted idmapped\n", list::shown(path)))?,
             Err(error) if paths.len() == 1 => return Err(error.into()),
             Err(error) => {
-                print(&format!("{} cannot: {error}\n", path.display()))?;
+                let error = list::visible(&error.to_string());
+                print(&format!("{} cannot: {error}\n", list::shown(path)))?;
                 failed = Some(path);
             }
         }

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Texts that a terminal can show, and a standard error that nobody can write to.
+
+use std::{
+    fs,
+    fs::File,
+    path::PathBuf,
+    process::{Command, Output, Stdio},
+};
+
+/// A directory that is removed with this value.
+struct Room(PathBuf);
+
+impl Room {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("{name}.{}", std::process::id()));
+        fs::create_dir(&path).expect("a new directory");
+        Self(path)
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn tool(words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mount-idmapped"));
+    command.args(words);
+    command
+}
+
+fn run(command: &mut Command) -> Output {
+    command.output().expect("the program runs")
+}
+
+/// Whether bytes are the lines that a program has meant to print.
+fn is_plain(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte >= b' ' || *byte == b'\n')
+}
+
+#[test]
+fn control_characters_of_names_are_printed_as_digits() {
+    let room = Room::new("output\x1b[31m");
+    let directory = room.0.to_str().expect("a text");
+    let missing = format!("{directory}/\x1b]0;title\x07");
+    for words in [
+        &["explain", "--op=rename:\x1b[2J", "--op=unlink", directory][..],
+        &["explain", "--op=stat", &missing],
+        &["check", "--recursive", directory],
+        &["check", &missing],
+        &["umount", directory],
+        &["--map-mount=b:0:1:1", &missing, directory],
+        &["--map-mount=b:0:1:1", directory, &missing],
+    ] {
+        let output = run(&mut tool(words));
+        let text = [output.stdout, output.stderr].concat();
+        assert!(
+            is_plain(&text),
+            "{words:?}: {:?}",
+            String::from_utf8_lossy(&text)
+        );
+        assert!(text.windows(4).any(|part| part == b"\\033"), "{words:?}");
+    }
+}
+
+#[test]
+fn an_error_that_cannot_be_written_is_the_same_error() {
+    let wrong = ["--map-mount=b:0:1:1", "/none", "/none"];
+    for (words, status) in [
+        (&wrong[..], 1),
+        (&["--nonsense"], 2),
+        (&["invert", "b:0:1"], 2),
+    ] {
+        let full = File::options().write(true).open("/dev/full");
+        let full = full.expect("a device");
+        let output = run(tool(words).stdout(Stdio::null()).stderr(full));
+        assert_eq!(output.status.code(), Some(status), "{words:?}");
+    }
+    let closed = format!(
+        "exec {} --map-mount=b:0:1:1 /none /none 2>&-",
+        env!("CARGO_BIN_EXE_mount-idmapped")
+    );
+    let output = run(Command::new("sh").args(["-c", &closed]));
+    assert_eq!(output.status.code(), Some(1));
+}
+
+/// TO counts in the user namespace of a process: 0 is its 0, which is 1000 here.
+#[test]
+fn a_map_may_be_relative_to_a_process() {
+    let uid = fs::metadata("/proc/self").map(|it| std::os::unix::fs::MetadataExt::uid(&it));
+    if uid.expect("this process") != 0 {
+        eprintln!("skipped: this needs root");
+        return;
+    }
+    let room = Room::new("relative");
+    let script = "mount -t tmpfs none $D; cd $D; mkdir source target; touch source/file
+        unshare --user sleep 1000 & sleep 0.3; trap 'kill $!' EXIT
+        echo 0 1000 10 > /proc/$!/uid_map; echo 0 2000 10 > /proc/$!/gid_map
+        $T mount --map=b:0:3:1 --relative-to=$! source target
+        stat -c %u:%g target/file
+        $T umount target
+        $T mount --map=b:0:50:1 --relative-to=$! source target || echo $?";
+    let output = run(Command::new("unshare")
+        .args(["--mount", "sh", "-ec", script])
+        .env("D", &room.0)
+        .env("T", env!("CARGO_BIN_EXE_mount-idmapped")));
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(text, "1003:2003\n2\n", "{errors}");
+}
