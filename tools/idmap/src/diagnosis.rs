@@ -350,6 +350,7 @@ pub(crate) fn look(errno: Errno) -> Option<String> {
 }
 
 /// `NS_GET_PARENT` and `NS_GET_OWNER_UID` of a user namespace.
+#[cfg(feature = "explain")]
 pub(crate) fn relatives(errno: Errno) -> Option<String> {
     match errno {
         Errno::PERM => Some("it is not below the user namespace of this program".to_owned()),

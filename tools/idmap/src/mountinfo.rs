@@ -12,6 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+#[cfg(feature = "explain")]
 use crate::mounts;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags, openat, statx};
 
@@ -78,6 +79,7 @@ pub(crate) fn of_file_in(pid: u32, file: BorrowedFd<'_>) -> Option<Line> {
 }
 
 /// The options of the filesystem that an open object is on.
+#[cfg(feature = "explain")]
 pub(crate) fn sb_options_of(file: BorrowedFd<'_>) -> Vec<Vec<u8>> {
     let tables = std::iter::once("/proc/thread-self/mountinfo".to_owned());
     let others = mounts::namespaces().map(|pid| format!("/proc/{pid}/mountinfo"));

@@ -118,6 +118,7 @@ impl IdMaps {
 }
 
 /// A mount, and what else of it decisions ask for.
+#[cfg_attr(not(feature = "explain"), allow(dead_code))]
 pub(crate) struct Facts {
     pub(crate) mount: Mount,
     /// The number of the device that stands for the filesystem.
@@ -129,6 +130,7 @@ pub(crate) struct Facts {
 }
 
 /// The mount that an open object is on.
+#[cfg(feature = "explain")]
 pub(crate) fn facts_of(file: BorrowedFd<'_>) -> Result<Facts, Error> {
     facts(file)
         .map_err(|errno| Error::new(Step::LookAtMount, "", errno).because(diagnosis::look(errno)))
@@ -138,6 +140,7 @@ pub(crate) fn facts_of(file: BorrowedFd<'_>) -> Result<Facts, Error> {
 const MNT_ID_UNIQUE: StatxFlags = StatxFlags::from_bits_retain(0x4000);
 
 /// The id of the mount that an open object is on, a unique one if the kernel has such.
+#[cfg(feature = "explain")]
 pub(crate) fn mount_id(file: BorrowedFd<'_>) -> Result<u64, Errno> {
     let wanted = StatxFlags::MNT_ID | MNT_ID_UNIQUE;
     Ok(statx(file, "", AtFlags::EMPTY_PATH, wanted)?.stx_mnt_id)

@@ -2,12 +2,16 @@
 
 //! The system calls that no library has yet; every `unsafe` of this crate is here.
 
+#[cfg(feature = "explain")]
 mod actor;
+#[cfg(feature = "explain")]
 mod sweeper;
 
+#[cfg(feature = "explain")]
 pub(crate) use actor::{
     Act, At, Become, Expected, Identity, Name, Outcome, Start, Task, Way, perform,
 };
+#[cfg(feature = "explain")]
 pub(crate) use sweeper::{Made, Sweep, Sweeper};
 
 use std::{
@@ -39,7 +43,9 @@ const OPEN_TREE_ATTR: c_long = 467;
 /// `NS_GET_NSTYPE` of `linux/nsfs.h`.
 const NS_GET_NSTYPE: libc::Ioctl = 0xb703;
 /// `NS_GET_PARENT` and `NS_GET_OWNER_UID`, likewise.
+#[cfg(feature = "explain")]
 const NS_GET_PARENT: libc::Ioctl = 0xb702;
+#[cfg(feature = "explain")]
 const NS_GET_OWNER_UID: libc::Ioctl = 0xb704;
 
 /// `MOUNT_ATTR_IDMAP`.
@@ -200,6 +206,7 @@ pub(crate) fn namespace_type(fd: BorrowedFd<'_>) -> Result<i32, Errno> {
 }
 
 /// The user namespace above another one; `EPERM` if that is above this program's own.
+#[cfg(feature = "explain")]
 pub(crate) fn namespace_parent(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     // SAFETY: This ioctl takes no argument.
     let parent = check(c_long::from(unsafe {
@@ -210,6 +217,7 @@ pub(crate) fn namespace_parent(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
 }
 
 /// Who made a user namespace, as this program's own calls that user.
+#[cfg(feature = "explain")]
 pub(crate) fn namespace_owner(fd: BorrowedFd<'_>) -> Result<u32, Errno> {
     let mut owner: libc::uid_t = 0;
     // SAFETY: This ioctl writes an id to where its argument points, which lives until it returns.
@@ -225,6 +233,7 @@ pub(crate) fn namespace_owner(fd: BorrowedFd<'_>) -> Result<u32, Errno> {
 
 /// Runs `act` with these ids of an owner and a group for new files of this thread, and with the
 /// capabilities that it has. Without the right to that, it runs with the ids that this thread has.
+#[cfg(feature = "explain")]
 pub(crate) fn with_owner<T>(user: u32, group: u32, act: impl FnOnce() -> T) -> T {
     // Capabilities are not dropped with a change of the id.
     const NO_SETUID_FIXUP: c_long = 1 << 2;

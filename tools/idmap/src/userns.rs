@@ -98,10 +98,6 @@ impl UserNs {
         }
     }
 
-    pub(crate) fn into_fd(self) -> OwnedFd {
-        self.0
-    }
-
     /// A command that will run in this user namespace, as its user and group 0 and in no other
     /// groups.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Result<Command, Error> {

@@ -117,7 +117,7 @@ impl UserNsView {
             maps: None,
             parent: None,
             owner: u32::MAX,
-            file: userns.into_fd(),
+            file: userns.into(),
         })))
     }
 
@@ -157,7 +157,7 @@ impl UserNsView {
             maps: Some(names),
             parent: Some(parent),
             owner,
-            file: userns.into_fd(),
+            file: userns.into(),
         })))
     }
 
