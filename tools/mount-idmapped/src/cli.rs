@@ -202,6 +202,9 @@ pub(crate) struct MountArguments {
     /// Takes what is mounted below SOURCE along
     #[arg(long)]
     pub(crate) recursive: bool,
+    /// With --recursive: leaves filesystems out that do not support idmapped mounts
+    #[arg(long, requires = "recursive", conflicts_with = "replace")]
+    pub(crate) skip_unmappable: bool,
     /// SOURCE may have a map, which gives way to this one, or to none if none is given; if TARGET is
     /// SOURCE, the new mount takes its place
     #[arg(long)]

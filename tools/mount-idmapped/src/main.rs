@@ -13,6 +13,7 @@ mod rootless;
 mod run;
 mod style;
 mod task;
+mod tree;
 
 use std::process::ExitCode;
 

@@ -120,6 +120,11 @@ pub(crate) fn report(program: &str, failure: &Failure) {
     let _ = writeln!(std::io::stderr(), "{program}: {text}");
 }
 
+/// Writes what a user may want to know of what was done.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(std::io::stderr(), "mount-idmapped: {}", visible(text));
+}
+
 /// The command that the caller gets.
 fn command(
     words: &[OsString],

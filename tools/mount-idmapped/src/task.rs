@@ -11,13 +11,14 @@ use std::{
     process::ExitCode,
 };
 
-use idmap::{IdMaps, IdmappedMount, Image, UserNs, mount_of, mounts, unmount};
+use idmap::{Detached, IdMaps, IdmappedMount, Image, UserNs, mount_of, mounts, unmount};
 
 use crate::{
     cli::{self, Container, MountArguments, Task},
     explaining, list, namespace,
     options::Options,
     run::{Failure, usage},
+    tree::Tree,
 };
 
 /// Does a task.
@@ -109,6 +110,10 @@ pub(crate) fn mount(arguments: &MountArguments) -> Result<(), Failure> {
                     itself), --pid or --like (or --replace, for none)";
         return Err(Failure::Usage(text.to_owned()));
     }
+    let tree = match &userns {
+        Some(userns) if arguments.skip_unmappable => Some(Tree::copy(source, &options, userns)?),
+        _ => None,
+    };
     let mut mount = IdmappedMount::of(source)
         .recursive(arguments.recursive)
         .replace(arguments.replace);
@@ -121,17 +126,27 @@ pub(crate) fn mount(arguments: &MountArguments) -> Result<(), Failure> {
         && source
             .canonicalize()
             .is_ok_and(|source| target.canonicalize().is_ok_and(|it| it == source));
-    let made = mount.detached()?;
+    let made = match tree {
+        Some(tree) => Made::Tree(tree),
+        None => Made::Mount(mount.detached()?),
+    };
     enter(arguments.namespace.as_deref())?;
     if let Some(mode) = options.mkdir {
         let made = DirBuilder::new().recursive(true).mode(mode).create(target);
         made.map_err(|error| Failure::Unfit(format!("making {}: {error}", target.display())))?;
     }
-    match is_same {
-        true => made.replace(target)?,
-        false => made.attach(target)?,
+    match made {
+        Made::Tree(tree) => tree.attach(target)?,
+        Made::Mount(made) if is_same => made.replace(target)?,
+        Made::Mount(made) => made.attach(target)?,
     }
     Ok(())
+}
+
+/// What is attached nowhere yet.
+enum Made {
+    Mount(Detached),
+    Tree(Tree),
 }
 
 fn umount(target: &Path, lazy: bool) -> Result<(), Failure> {

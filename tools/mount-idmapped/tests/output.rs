@@ -111,3 +111,34 @@ fn a_map_may_be_relative_to_a_process() {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(text, "1003:2003\n2\n", "{errors}");
 }
+
+#[test]
+fn mounts_that_cannot_have_a_map_are_left_out() {
+    let uid = fs::metadata("/proc/self").map(|it| std::os::unix::fs::MetadataExt::uid(&it));
+    if uid.expect("this process") != 0 {
+        eprintln!("skipped: this needs root");
+        return;
+    }
+    let room = Room::new("skip");
+    let script = "mount -t tmpfs none $D; cd $D; mkdir -p s/yes s/no t
+        mount -t tmpfs none s/yes; mount -t proc none s/no; touch s/f s/yes/f
+        mkdir s/yes/deep; mount -t tmpfs none s/yes/deep; touch s/yes/deep/f
+        $T mount --map=b:0:5:1 --recursive s t && echo mounted
+        $T mount --map=b:0:5:1 --recursive --skip-unmappable s t
+        stat -c %u t/f t/yes/f t/yes/deep/f; ls t/no | wc -l
+        $T umount --lazy t
+        $T mount --map=b:0:5:1 --recursive --skip-unmappable s/no t || echo $?";
+    let output = run(Command::new("unshare")
+        .args(["--mount", "sh", "-c", script])
+        .env("D", &room.0)
+        .env("T", env!("CARGO_BIN_EXE_mount-idmapped")));
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(text, "5\n5\n5\n0\n1\n", "{errors}");
+    let left_out = errors.lines().filter(|line| line.contains("left out: "));
+    let left_out: Vec<&str> = left_out.collect();
+    assert!(
+        matches!(left_out[..], [line] if line.contains("/s/no: ")),
+        "{errors}"
+    );
+}
