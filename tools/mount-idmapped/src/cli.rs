@@ -193,7 +193,7 @@ pub(crate) struct MountArguments {
     pub(crate) added: MapOptions,
     /// As for mount(8), with commas between them: idmap=MAP, X-mount.mkdir, ro, nosuid, nodev,
     /// noexec, nosymfollow, nodiratime, the opposites of these, noatime, relatime, strictatime,
-    /// [r]private, [r]shared, [r]slave, [r]unbindable, bind, rbind
+    /// [r]private, [r]shared, [r]slave, [r]unbindable, bind, rbind, loop
     #[arg(short, long, value_name = "LIST", value_parser = list)]
     pub(crate) options: Vec<String>,
     /// Mounts in the mount namespace of this process, or at this path; SOURCE is of this one

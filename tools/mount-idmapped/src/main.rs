@@ -4,6 +4,7 @@
 
 mod cli;
 mod explaining;
+mod filesystem;
 mod helper;
 mod list;
 mod maps;

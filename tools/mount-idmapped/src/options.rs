@@ -15,6 +15,8 @@ pub(crate) struct Options {
     pub(crate) maps: Vec<Map>,
     /// `X-mount.mkdir`, with the mode of the directory.
     pub(crate) mkdir: Option<u32>,
+    /// The source is an image file.
+    pub(crate) is_loop: bool,
     set: Attributes,
     clear: Attributes,
     atime: Option<Atime>,
@@ -43,7 +45,7 @@ impl fmt::Display for OptionsError {
                 "'{word}' is no option of an idmapped mount; there are idmap=MAP, X-mount.mkdir, \
                  ro, nosuid, nodev, noexec, nosymfollow, nodiratime, their opposites rw, suid, \
                  dev, exec, symfollow, diratime, and noatime, relatime, strictatime, [r]private, \
-                 [r]shared, [r]slave, [r]unbindable, bind, rbind"
+                 [r]shared, [r]slave, [r]unbindable, bind, rbind, loop"
             ),
         }
     }
@@ -121,8 +123,10 @@ impl Options {
                 let why = "a mount gets another map by 'mount --replace'";
                 return Err(OptionsError::Other(word.to_owned(), why));
             }
-            _ if word.starts_with("loop") => {
-                let why = "mount the filesystem first, and give the directory that it is on";
+            "loop" => self.is_loop = true,
+            _ if word.starts_with("loop=") => {
+                let why =
+                    "the loop device is chosen by mount(8): give 'loop', or the device as source";
                 return Err(OptionsError::Other(word.to_owned(), why));
             }
             _ if word.starts_with("X-mount.") => {
@@ -133,6 +137,11 @@ impl Options {
             _ => return Err(OptionsError::Unknown(word.to_owned())),
         }
         Ok(())
+    }
+
+    /// Whether nothing is written through the mount.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.set.contains(Attributes::READ_ONLY)
     }
 
     /// Gives a mount all options but the map.
@@ -191,7 +200,7 @@ mod tests {
         assert_eq!(Options::parse(line).unwrap().mkdir, Some(0o700));
         assert_eq!(Options::parse("X-mount.mkdir").unwrap().mkdir, Some(0o755));
         for (word, words) in [
-            ("loop", "mount the filesystem first"),
+            ("loop=/dev/loop7", "is chosen by mount(8)"),
             ("remount", "mount --replace"),
             ("X-mount.owner=5", "of mount(8) alone"),
             ("X-mount.mkdir=9", "octal digits"),

@@ -14,7 +14,9 @@ use std::{
 
 use idmap::{IdmappedMount, MapsError, ShiftError, unmount};
 
-use crate::{cli::Arguments, list::visible, maps::MapOptions, options::Options};
+use crate::{
+    cli::Arguments, filesystem::Source, list::visible, maps::MapOptions, options::Options,
+};
 
 /// Why it was not done.
 #[derive(Debug)]
@@ -82,11 +84,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         .chain(&options.maps)
         .cloned()
         .collect();
+    let source = Source::open(&arguments.source, &options)?;
     let userns = arguments
         .added
-        .namespace("--map-mount", &maps, &arguments.source)?;
+        .namespace("--map-mount", &maps, source.path())?;
     let caller = MapOptions::default();
-    let caller = caller.namespace("--map-caller", &arguments.map_caller, &arguments.source)?;
+    let caller = caller.namespace("--map-caller", &arguments.map_caller, source.path())?;
     let command = match caller {
         Some(caller) => Some(command(&arguments.command, |program| {
             caller.command(program)
@@ -97,11 +100,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         None => None,
     };
 
-    let mut mount = IdmappedMount::of(&arguments.source).recursive(arguments.recursive);
+    let mut mount = IdmappedMount::of(source.path()).recursive(arguments.recursive);
     mount = options.apply(mount);
     if let Some(userns) = &userns {
         mount = mount.map(userns);
     }
+    let mount = mount.detached()?;
+    drop(source);
     mount.attach(&arguments.target)?;
     match command {
         None => Ok(ExitCode::SUCCESS),

@@ -15,7 +15,9 @@ use idmap::{Detached, IdMaps, IdmappedMount, Image, UserNs, mount_of, mounts, un
 
 use crate::{
     cli::{self, Container, MountArguments, Task},
-    explaining, list, namespace,
+    explaining,
+    filesystem::Source,
+    list, namespace,
     options::Options,
     run::{Failure, usage},
     tree::Tree,
@@ -95,7 +97,8 @@ fn enter(namespace: Option<&OsStr>) -> Result<(), Failure> {
 pub(crate) fn mount(arguments: &MountArguments) -> Result<(), Failure> {
     let options = Options::parse_all(&arguments.options).map_err(usage)?;
     let maps: Vec<_> = arguments.map.iter().chain(&options.maps).cloned().collect();
-    let (source, target) = (&arguments.source, &arguments.target);
+    let filesystem = Source::open(&arguments.source, &options)?;
+    let (source, target) = (filesystem.path(), &arguments.target);
     let userns = match (&arguments.pid, &arguments.like) {
         (None, None) => arguments.added.namespace("--map", &maps, source)?,
         _ if !maps.is_empty() => {
@@ -130,6 +133,7 @@ pub(crate) fn mount(arguments: &MountArguments) -> Result<(), Failure> {
         Some(tree) => Made::Tree(tree),
         None => Made::Mount(mount.detached()?),
     };
+    drop(filesystem);
     enter(arguments.namespace.as_deref())?;
     if let Some(mode) = options.mkdir {
         let made = DirBuilder::new().recursive(true).mode(mode).create(target);

@@ -5,7 +5,7 @@
 use std::{
     fs,
     fs::File,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
 
@@ -141,4 +141,31 @@ fn mounts_that_cannot_have_a_map_are_left_out() {
         matches!(left_out[..], [line] if line.contains("/s/no: ")),
         "{errors}"
     );
+}
+
+#[test]
+fn the_filesystem_of_an_image_is_mounted() {
+    let uid = fs::metadata("/proc/self").map(|it| std::os::unix::fs::MetadataExt::uid(&it));
+    if uid.expect("this process") != 0 || !Path::new("/dev/loop-control").exists() {
+        eprintln!("skipped: this needs root and loop devices");
+        return;
+    }
+    let room = Room::new("loop");
+    let script = "cd $D; mkdir t tmp; truncate -s 4M i; mkfs.ext4 -q -F i; export TMPDIR=$D/tmp
+        $T mount -o loop,idmap=b:0:5:1 i t && stat -c %u:%g t/lost+found
+        findmnt -no FSTYPE t; $T umount t
+        $T --map-mount=b:0:6:1 -o loop,ro i t && stat -c %u:%g t/lost+found
+        touch t/new 2>/dev/null || echo read-only; $T umount t
+        $T mount -o loop,idmap=b:0:5:1 /dev/null t || echo $?
+        $T mount -o loop,idmap=b:0:5:1 i none || echo $?
+        ls -A tmp; losetup -j i; rmdir t";
+    let output = run(Command::new("unshare")
+        .args(["--mount", "sh", "-c", script])
+        .env("D", &room.0)
+        .env("T", env!("CARGO_BIN_EXE_mount-idmapped")));
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let expected = "5:5\next4\n6:6\nread-only\n1\n1\n";
+    assert_eq!(text, expected, "{errors}");
+    assert!(output.status.success(), "{errors}");
 }
