@@ -57,8 +57,7 @@ fn attempts_and_signals_change_nothing() {
     if !is_root() {
         return;
     }
-    // Processes that a killed program leaves become children of this one.
-    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).expect("prctl");
+    adopt_orphans();
     let attempts = number("MOUNT_IDMAPPED_ATTEMPTS", 400);
     let first = number("MOUNT_IDMAPPED_SEED", 1);
     let mut tally = Tally::default();
@@ -96,7 +95,7 @@ fn step(random: &mut Random, world: &World, before: &Snapshot, tally: &mut Tally
     tally.attempts += 1;
     if random.once_in(8) {
         tally.killed += u64::from(kill(random, &options, &operation.to_string(), &path));
-        wait_for_orphans(world.process(), &what);
+        wait_for_orphans(Some(world.process()), &what);
     } else {
         let attempt = || -> Result<(bool, bool), idmap::Error> {
             let caller = match &caller {
@@ -174,13 +173,19 @@ fn kill(random: &mut Random, options: &[String], operation: &str, path: &std::pa
     std::os::unix::process::ExitStatusExt::signal(&status).is_some()
 }
 
+/// Makes processes that a killed program leaves children of this one.
+fn adopt_orphans() {
+    let this = rustix::process::getpid();
+    rustix::process::set_child_subreaper(Some(this)).expect("prctl");
+}
+
 /// Waits for the processes that a killed program has left, of which the last removes the names that
 /// were made. They became children of this process, and `known` is another child.
-fn wait_for_orphans(known: u32, what: &str) {
+fn wait_for_orphans(known: Option<u32>, what: &str) {
     let start = Instant::now();
     loop {
         let mut left = false;
-        for pid in children().into_iter().filter(|pid| *pid != known) {
+        for pid in children().into_iter().filter(|pid| Some(*pid) != known) {
             left = true;
             let flags = libc::WNOHANG | libc::__WALL;
             // SAFETY: The status may be missing; nobody else waits for this process.

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{is_root, snapshot::Snapshot};
+use crate::{adopt_orphans, is_root, snapshot::Snapshot, wait_for_orphans};
 
 /// A directory that is removed with this value.
 struct Room(PathBuf);
@@ -294,6 +294,7 @@ fn signals_leave_nothing_behind() {
     let room = Room::new();
     room.file("a");
     room.file("b");
+    adopt_orphans();
     let before = room.snapshot();
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGKILL] {
         for delay in (0..12_000).step_by(400) {
@@ -315,15 +316,9 @@ fn signals_leave_nothing_behind() {
             // SAFETY: This call takes no pointer, and the child has not been waited for.
             unsafe { libc::kill(child.id() as i32, signal) };
             child.wait().expect("the program ends");
-            let mut left = 0;
-            while Snapshot::has_leftovers(&room.0) {
-                left += 1;
-                assert!(left < 5000, "names are left");
-                std::thread::sleep(Duration::from_millis(1));
-            }
+            wait_for_orphans(None, "a signal");
         }
     }
-    std::thread::sleep(Duration::from_millis(50));
     before.compare(&room.snapshot(), "a signal");
 }
 

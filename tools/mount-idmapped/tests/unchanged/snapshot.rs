@@ -52,16 +52,6 @@ impl Snapshot {
         }
         panic!("{what} has changed the tree");
     }
-
-    /// Whether names of an attempt are in a tree.
-    pub(crate) fn has_leftovers(root: &Path) -> bool {
-        names(root).iter().any(|name| {
-            let path = root.join(name);
-            name.as_bytes().starts_with(b".mount-idmapped-try.")
-                || fs::symlink_metadata(&path).is_ok_and(|status| status.is_dir())
-                    && Self::has_leftovers(&path)
-        })
-    }
 }
 
 /// Opens an object so that neither a look at it nor its contents show in its time of access.
