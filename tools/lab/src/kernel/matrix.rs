@@ -67,9 +67,10 @@ const KUNIT: &str = "KUNIT=y RUST_KUNIT_TESTS=y RUST_MNT_IDMAPPING_KUNIT_TEST=y 
 /// Versions of symbols need a program and debugging information that are not at hand.
 const DEBIAN: &str = "MODVERSIONS=n RUST=y RUST_MNT_IDMAPPING=y SAMPLES=y SAMPLES_RUST=y \
                       SAMPLE_RUST_IDMAPFS=m";
-const NO_USER_NS: &str = "USER_NS=n RUST_MNT_IDMAPPING=n SAMPLE_RUST_IDMAPFS=n";
-const NO_MULTIUSER: &str =
-    "MULTIUSER=n NAMESPACES=n USER_NS=n RUST_MNT_IDMAPPING=n SAMPLE_RUST_IDMAPFS=n";
+const NO_USER_NS: &str = "USER_NS=n RUST_MNT_IDMAPPING=n SAMPLE_RUST_IDMAPFS=n \
+                          SAMPLE_RUST_MINIMAL_FS=n";
+const NO_MULTIUSER: &str = "MULTIUSER=n NAMESPACES=n USER_NS=n RUST_MNT_IDMAPPING=n \
+                            SAMPLE_RUST_IDMAPFS=n SAMPLE_RUST_MINIMAL_FS=n";
 
 /// All of them.
 pub(crate) const LINES: &[Line] = &[
@@ -80,7 +81,7 @@ pub(crate) const LINES: &[Line] = &[
         "no-rust",
         Quick::No,
         "RUST=n RUST_OVERFLOW_CHECKS=n RUST_MNT_IDMAPPING=n \
-         SAMPLES_RUST=n SAMPLE_RUST_IDMAPFS=n",
+         SAMPLES_RUST=n SAMPLE_RUST_IDMAPFS=n SAMPLE_RUST_MINIMAL_FS=n",
     ),
     x86("no-acl", Quick::C, "TMPFS_POSIX_ACL=n FS_POSIX_ACL=n"),
     x86("no-user-ns", Quick::C, NO_USER_NS),
@@ -105,7 +106,11 @@ pub(crate) const LINES: &[Line] = &[
     x86("ubsan", Quick::No, "UBSAN=y"),
     x86("no-overflow-checks", Quick::No, "RUST_OVERFLOW_CHECKS=n"),
     x86("debug-assertions", Quick::No, "RUST_DEBUG_ASSERTIONS=y"),
-    x86("module", Quick::No, "SAMPLE_RUST_IDMAPFS=m"),
+    x86(
+        "module",
+        Quick::No,
+        "SAMPLE_RUST_IDMAPFS=m SAMPLE_RUST_MINIMAL_FS=m",
+    ),
     Line {
         base: Base::Debian,
         ..x86("debian", Quick::No, DEBIAN)
