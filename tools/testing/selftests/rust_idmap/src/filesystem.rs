@@ -39,6 +39,8 @@ pub enum Feature {
     Cache,
     /// File handles.
     Handles,
+    /// `RENAME_EXCHANGE`.
+    Exchange,
     /// The filesystem can hold the upper layer of overlayfs.
     UpperLayer,
 }
@@ -135,7 +137,7 @@ pub(crate) fn find_program(name: &str) -> bool {
 
 impl Feature {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Owners,
         Self::Xattr,
         Self::Acl,
@@ -143,6 +145,7 @@ impl Feature {
         Self::Flags,
         Self::Cache,
         Self::Handles,
+        Self::Exchange,
         Self::UpperLayer,
     ];
 
@@ -156,6 +159,7 @@ impl Feature {
             Self::Flags => "flags",
             Self::Cache => "page_cache",
             Self::Handles => "handles",
+            Self::Exchange => "exchange",
             Self::UpperLayer => "upper_layer",
         }
     }

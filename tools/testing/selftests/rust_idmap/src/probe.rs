@@ -5,7 +5,7 @@
 use std::fs::{self, File};
 use std::path::Path;
 
-use rustix::fs::{ioctl_getflags, FileType, OFlags};
+use rustix::fs::{ioctl_getflags, FileType, OFlags, RenameFlags};
 
 use crate::filesystem::{program, Feature};
 use crate::ktap::{Context, Failure};
@@ -41,6 +41,7 @@ pub fn lacks(root: &Path) -> Result<Vec<Feature>, Failure> {
             File::open(&file).is_ok_and(|file| ioctl_getflags(file).is_ok()),
         ),
         (Feature::Handles, handle::of(&file, 0).is_ok()),
+        (Feature::Exchange, exchange(&directory)),
         (Feature::UpperLayer, upper_layer(&directory)),
     ];
     fs::remove_dir_all(&directory).context(format_args!("removing {}", directory.display()))?;
@@ -64,6 +65,12 @@ fn owners(directory: &Path) -> bool {
 fn set(file: &Path, name: &str, value: &[u8]) -> bool {
     syscalls::set_xattr(file, name, value).is_ok()
         && syscalls::get_xattr(file, name).is_ok_and(|stored| stored == value)
+}
+
+fn exchange(directory: &Path) -> bool {
+    let (one, other) = (directory.join("file"), directory.join("other"));
+    File::create(&other).is_ok()
+        && syscalls::rename_with(&one, &other, RenameFlags::EXCHANGE).is_ok()
 }
 
 fn xattr(file: &Path) -> bool {

@@ -4,6 +4,7 @@
 
 use std::os::unix::fs::symlink;
 
+use kselftest::filesystem::Feature;
 use kselftest::ktap::{Context, Outcome};
 use rustix::fs::{mknodat, FileType, Mode, OFlags, CWD};
 
@@ -110,6 +111,7 @@ pub(crate) fn ops() -> Vec<Op> {
         // A rename to the same inode does nothing and checks nothing.
         .with(sticky),
         op("may_rename.exchange", |_| calls::exchange("file", "other"))
+            .needs(Feature::Exchange)
             .with(open_to_all)
             .with(|s| s.file("other", OTHER, 0o644)),
         op("may_rename.of_unmapped_owner", |_| {
