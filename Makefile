@@ -6,9 +6,9 @@
 
 .DEFAULT_GOAL := help
 
-tasks := run test scene clients apps storm fuzz battery sanitize shell exec bench check lint configs docs tree apply unapply series clean
+tasks := run test scene clients apps storm fuzz battery sanitize shell exec bench check lint module configs docs tree apply unapply series clean
 
-variables := CACHE KERNEL KDIR ARCH ENGINE SHARE CMD DISKS IMAGE TIMEOUT ICOUNT T S ON MINUTES MOUNTS FILES CALLS SEED OPS WORLD FRAGMENTS FIXES FS OUT V
+variables := CACHE KERNEL KDIR ARCH ENGINE SHARE CMD DISKS IMAGE TIMEOUT ICOUNT T S ON MINUTES MOUNTS FILES CALLS SEED OPS WORLD FRAGMENTS FIXES FS M OUT V
 
 # Those that are set reach the environment, as they were typed: a $ in CMD is
 # the guest's, not make's.

@@ -154,6 +154,7 @@ const OURS: &[&str] = &[
     "kvm",
     "lock",
     "log",
+    "module",
     "run",
     "rust-src",
     "selftests",

@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::cache::Cache;
 use crate::guest::{exec, image};
 use crate::kernel::arch::Arch;
-use crate::kernel::docs;
+use crate::kernel::{docs, own_module};
 use crate::lab::{Engine, Lab};
 use crate::test::battery::{self, Wanted};
 use crate::test::{bench, check, configs, lint};
@@ -155,6 +155,18 @@ enum Task {
         /// The folder for them.
         #[arg(long, env = "OUT")]
         out: Option<PathBuf>,
+    },
+    /// Build a module of your own against the guest's kernel.
+    Module {
+        /// The folder with its Kbuild.
+        #[arg(long, env = "M")]
+        m: Option<PathBuf>,
+        /// The folder for the .ko, which make exec shows to the guest as /share.
+        #[arg(long, env = "SHARE")]
+        share: Option<PathBuf>,
+        /// Which implementation answers.
+        #[arg(long, env = "ENGINE", value_enum, default_value = "rust")]
+        engine: Engine,
     },
     /// Run the tests, from quick to whole.
     Test {
@@ -308,6 +320,12 @@ pub(crate) fn act(cli: Cli) -> Result<u8> {
         Task::Configs { only } => Ok(u8::from(!configs::run(&lab, &only)?)),
         Task::Docs => docs::build(&lab).map(|()| 0),
         Task::Series { out } => series::write(&lab, out).map(|()| 0),
+        Task::Module { m, share, engine } => {
+            let sources = m.context("which module? say M=/path/to/a/folder with a Kbuild")?;
+            let modules = own_module::make(&lab, &engine.into(), &sources, share.as_deref())?;
+            own_module::tell(&modules);
+            Ok(0)
+        }
         Task::Test { only } => Ok(u8::from(!test::run(&lab, &only)?)),
         Task::Battery { seed, ops, world } => battery::battery(&lab, Wanted { seed, ops, world }),
         Task::Storm { minutes, engine } => Ok(u8::from(!test::storm(&lab, engine, minutes)?)),

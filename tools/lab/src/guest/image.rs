@@ -59,6 +59,13 @@ pub(crate) const APPS: Image = Image {
     size: "2G",
 };
 
+/// With the programs that make the filesystems that are ported.
+pub(crate) const PORTS: Image = Image {
+    name: "ports",
+    packages: &["jfsutils"],
+    size: "1G",
+};
+
 /// With the programs that make idmapped mounts themselves, and those that copy owners.
 pub(crate) const CLIENTS: Image = Image {
     name: "clients",
@@ -80,7 +87,12 @@ pub(crate) const CLIENTS: Image = Image {
 };
 
 /// All of them, by the names that users know them by.
-const ALL: [(&str, &Image); 3] = [("usual", &USUAL), ("apps", &APPS), ("clients", &CLIENTS)];
+const ALL: [(&str, &Image); 4] = [
+    ("usual", &USUAL),
+    ("apps", &APPS),
+    ("clients", &CLIENTS),
+    ("ports", &PORTS),
+];
 
 /// An image by its name.
 pub(crate) fn named(name: &str) -> Result<&'static Image, String> {

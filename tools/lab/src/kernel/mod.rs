@@ -12,6 +12,7 @@ pub(crate) mod kconfig;
 pub(crate) mod matrix;
 pub(crate) mod module;
 pub(crate) mod objects;
+pub(crate) mod own_module;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,19 +22,25 @@ use anyhow::{Context, Result};
 use crate::fetch::toolchain::Toolchain;
 use crate::lab::{Flavour, Lab};
 use crate::tree::Tree;
-use crate::{digest, run, ui};
+use crate::{cache, digest, run, ui};
 use arch::Arch;
 use kconfig::Wishes;
 
 /// What is copied out of the build tree.
 const KEPT: [&str; 3] = ["System.map", "vmlinux", ".config"];
 const STAMP: &str = "stamp";
+/// In a build tree that modules can be built against: the stamp of the kernel built there.
+const BUILT: &str = "built.stamp";
 
 /// The folder that the kernels of a tree are built in.
 pub(crate) fn build_folder(lab: &Lab, tree: &Tree, flavour: &Flavour) -> PathBuf {
-    let folder = flavour.folder(lab.arch);
+    folder_of(lab, &tree.source.key, flavour)
+}
+
+/// Likewise, by the key of the source.
+pub(crate) fn folder_of(lab: &Lab, key: &str, flavour: &Flavour) -> PathBuf {
     lab.cache
-        .path(format!("build/{}/{folder}", tree.source.key))
+        .path(format!("build/{key}/{}", flavour.folder(lab.arch)))
 }
 
 /// Builds a kernel unless it is there. The answer is the folder
@@ -45,16 +52,7 @@ pub(crate) fn build(
     flavour: &Flavour,
 ) -> Result<PathBuf> {
     let wishes = Wishes::read(lab, &tree.source.series, flavour)?;
-    let mut made_from = format!(
-        "{}\n{}{}",
-        tree.digest,
-        wishes.text(),
-        toolchain.description
-    );
-    if flavour.module {
-        made_from.push_str(&module::made_from(lab)?);
-    }
-    let stamp = digest::text(&made_from);
+    let stamp = stamp(lab, tree, toolchain, flavour, &wishes)?;
     let kept = format!("kernel/{}/{}", tree.source.key, lab.name(flavour));
     let folder = lab.cache.path(&kept);
     if fs::read_to_string(folder.join(STAMP)).is_ok_and(|text| text == stamp) {
@@ -63,7 +61,7 @@ pub(crate) fn build(
     toolchain.check(lab, &tree.path)?;
     let build = seeded(lab, tree, flavour)?;
     configure(tree, toolchain, lab.arch, &wishes, &build)?;
-    compile(lab, tree, toolchain, flavour)?;
+    compile(lab, tree, toolchain, flavour, flavour.module)?;
     let module = match flavour.module {
         true => Some(module::build(lab, tree, toolchain, &build)?),
         false => None,
@@ -113,6 +111,45 @@ fn move_commands(folder: &Path, from: &Path, to: &Path) -> Result<()> {
     run::output(&mut sed).map(drop)
 }
 
+/// Brings the build tree of a kernel into the state that modules are built against. The answer is
+/// the build tree. The caller holds the lock.
+pub(crate) fn for_modules(
+    lab: &Lab,
+    tree: &Tree,
+    toolchain: &Toolchain,
+    flavour: &Flavour,
+) -> Result<PathBuf> {
+    build(lab, tree, toolchain, flavour)?;
+    let wishes = Wishes::read(lab, &tree.source.series, flavour)?;
+    let stamp = stamp(lab, tree, toolchain, flavour, &wishes)?;
+    let folder = build_folder(lab, tree, flavour);
+    let built = folder.join(BUILT);
+    if fs::read_to_string(&built).is_ok_and(|text| text == stamp) {
+        return Ok(folder);
+    }
+    // The flavours of an architecture share the folder: the last one may have been another one.
+    configure(tree, toolchain, lab.arch, &wishes, &folder)?;
+    compile(lab, tree, toolchain, flavour, true)?;
+    fs::write(&built, stamp)?;
+    Ok(folder)
+}
+
+/// What a kernel is made from.
+fn stamp(
+    lab: &Lab,
+    tree: &Tree,
+    toolchain: &Toolchain,
+    flavour: &Flavour,
+    wishes: &Wishes,
+) -> Result<String> {
+    let (tree, tools) = (&tree.digest, &toolchain.description);
+    let mut made_from = format!("{tree}\n{}{tools}", wishes.text());
+    if flavour.module {
+        made_from.push_str(&module::made_from(lab)?);
+    }
+    Ok(digest::text(&made_from))
+}
+
 /// Configures a build tree and makes sure that every wish came true.
 pub(crate) fn configure(
     tree: &Tree,
@@ -122,6 +159,7 @@ pub(crate) fn configure(
     build: &Path,
 ) -> Result<()> {
     fs::create_dir_all(build)?;
+    cache::remove(&build.join(BUILT))?;
     let all = build.join("wishes.config");
     fs::write(&all, wishes.text())?;
     let mut make = toolchain.make(&tree.path, build);
@@ -131,16 +169,21 @@ pub(crate) fn configure(
     wishes.check(&build.join(".config"))
 }
 
-/// Compiles the kernel.
-fn compile(lab: &Lab, tree: &Tree, toolchain: &Toolchain, flavour: &Flavour) -> Result<()> {
+/// Compiles the kernel, and what modules outside of the tree are built against.
+fn compile(
+    lab: &Lab,
+    tree: &Tree,
+    toolchain: &Toolchain,
+    flavour: &Flavour,
+    modules: bool,
+) -> Result<()> {
     let build = build_folder(lab, tree, flavour);
     let first = !build.join("vmlinux").exists();
     let mut make = toolchain.make(&tree.path, &build);
     make.arg(format!("-j{}", Lab::jobs()))
         .arg(lab.arch.make_option())
         .arg(lab.arch.image_name());
-    if flavour.module {
-        // Also leaves what a module outside of the tree is built against.
+    if modules {
         make.arg("modules");
     }
     let version = &tree.source.version;

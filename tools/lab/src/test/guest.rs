@@ -3,13 +3,14 @@
 //! Programs of ours that run in the guest and print KTAP.
 
 use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
 
 use super::ktap;
 use super::report::Case;
-use crate::guest::boot::{self, Job, Options, Share};
+use crate::guest::boot::{self, Job, Options, Outcome, Share};
 use crate::guest::image::{self, Image};
 use crate::guest::{disks, exec, kvm};
 use crate::lab::{Engine, Flavour, Lab};
@@ -25,6 +26,8 @@ pub(super) struct Program<'a> {
     /// For the kernel's command line.
     pub(super) parameters: &'static str,
     pub(super) limit: Duration,
+    /// A folder that the guest sees at /share.
+    pub(super) share: Option<PathBuf>,
 }
 
 impl<'a> Program<'a> {
@@ -36,6 +39,7 @@ impl<'a> Program<'a> {
             disks: "",
             parameters: "",
             limit: LIMIT,
+            share: None,
         }
     }
 }
@@ -129,6 +133,19 @@ impl Program<'_> {
 
     /// Runs it in a guest with another root filesystem.
     fn run_in(&self, lab: &Lab, flavour: Flavour, image: &Image) -> Result<Vec<Case>> {
+        let (output, outcome) = self.output(lab, flavour, image)?;
+        let mut cases = ktap::parse(&output);
+        cases.extend(super::around(&outcome, &cases));
+        Ok(cases)
+    }
+
+    /// Runs it. The answer is its output and the end of the guest.
+    pub(super) fn output(
+        &self,
+        lab: &Lab,
+        flavour: Flavour,
+        image: &Image,
+    ) -> Result<(String, Outcome)> {
         let machine = exec::machine_with(lab, flavour.clone(), image)?;
         let log = format!("{}-{}", self.name, lab.name(&flavour));
         let command = format!("{}{}", self.command, flavour.epilogue());
@@ -141,6 +158,11 @@ impl Program<'_> {
             guest: "/module",
             writable: false,
         }));
+        options.shares.extend(self.share.clone().map(|host| Share {
+            host,
+            guest: "/share",
+            writable: false,
+        }));
         let parameters = self.parameters.split_whitespace();
         options.parameters.extend(parameters.map(str::to_owned));
         options.parameters.extend(flavour.parameters());
@@ -149,8 +171,6 @@ impl Program<'_> {
         let mut output = String::from_utf8_lossy(&outcome.output).into_owned();
         output.push_str(&String::from_utf8_lossy(&outcome.errors));
         fs::write(lab.cache.log(&format!("{log}-output"))?, &output)?;
-        let mut cases = ktap::parse(&output);
-        cases.extend(super::around(&outcome, &cases));
-        Ok(cases)
+        Ok((output, outcome))
     }
 }

@@ -4,6 +4,7 @@
 
 pub(crate) mod battery;
 pub(crate) mod bench;
+mod book;
 pub(crate) mod check;
 pub(crate) mod configs;
 mod expected;
@@ -13,6 +14,8 @@ mod ktap;
 mod kunit;
 pub(crate) mod lint;
 mod misuse;
+mod own_module;
+mod ports;
 mod report;
 mod rust_idmap;
 mod sanitize;
@@ -79,6 +82,9 @@ const NAMED: &[Step] = &[
         guest::attack(lab, Engine::Rust, ATTACK_LONG)
     }),
     ("module.rust", |lab| guest::module(lab, Engine::Rust)),
+    ("own-module.rust", |lab| own_module::run(lab, Engine::Rust)),
+    ("book.rust", |lab| book::run(lab, Engine::Rust)),
+    ("ports.rust", |lab| ports::run(lab, Engine::Rust)),
 ];
 
 /// How many seconds of a storm there are in a run of all tests.

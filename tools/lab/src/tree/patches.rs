@@ -54,23 +54,32 @@ pub(crate) fn series(checkout: &Path, series: &str) -> Result<Vec<Patch>> {
 /// The fixes of bugs that Linux has, in order. They are made for Linux as it is, and the lines
 /// beside those that they change may have been changed by the series.
 pub(crate) fn fixes(checkout: &Path) -> Result<Vec<Patch>> {
-    let folder = "patches/fixes";
+    of_folder(checkout, "patches/fixes")
+}
+
+/// The steps of the port of a filesystem, in order. The last one is applied after any of the others.
+pub(crate) fn port(checkout: &Path, filesystem: &str) -> Result<Vec<Patch>> {
+    of_folder(checkout, &format!("patches/ports/{filesystem}"))
+}
+
+/// The patches in a folder, in order, which are made for Linux as it is.
+fn of_folder(checkout: &Path, folder: &str) -> Result<Vec<Patch>> {
     let what = || format!("cannot read {folder}");
-    let mut fixes = Vec::new();
+    let mut patches = Vec::new();
     for entry in fs::read_dir(checkout.join(folder)).with_context(what)? {
         let path = entry.with_context(what)?.path();
         let file = path.file_name().unwrap_or_default().to_string_lossy();
         let name = format!("{folder}/{file}");
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {name}"))?;
-        fixes.push(Patch {
+        patches.push(Patch {
             name,
             path,
             text,
             fuzz: 1,
         });
     }
-    fixes.sort_by(|one, other| one.name.cmp(&other.name));
-    Ok(fixes)
+    patches.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(patches)
 }
 
 impl Patch {
