@@ -155,6 +155,12 @@ enum Task {
         /// The folder for them.
         #[arg(long, env = "OUT")]
         out: Option<PathBuf>,
+        /// The person who sends and signs off: "Name <address>".
+        #[arg(long, env = "SENDER")]
+        sender: Option<String>,
+        /// The tools that have helped: "LLM coccinelle".
+        #[arg(long, env = "ASSISTED")]
+        assisted: Option<String>,
     },
     /// Build a module of your own against the guest's kernel.
     Module {
@@ -319,7 +325,11 @@ pub(crate) fn act(cli: Cli) -> Result<u8> {
         Task::Lint { fs } => lint::lint(&lab, &fs),
         Task::Configs { only } => Ok(u8::from(!configs::run(&lab, &only)?)),
         Task::Docs => docs::build(&lab).map(|()| 0),
-        Task::Series { out } => series::write(&lab, out).map(|()| 0),
+        Task::Series {
+            out,
+            sender,
+            assisted,
+        } => series::write(&lab, out, &series::Senders { sender, assisted }).map(|()| 0),
         Task::Module { m, share, engine } => {
             let sources = m.context("which module? say M=/path/to/a/folder with a Kbuild")?;
             let modules = own_module::make(&lab, &engine.into(), &sources, share.as_deref())?;

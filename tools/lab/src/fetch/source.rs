@@ -18,6 +18,7 @@ use crate::{digest, run, ui};
 pub(crate) const SERIES: [&str; 2] = ["7.3", "7.2"];
 
 /// An unpacked source.
+#[derive(Clone)]
 pub(crate) struct Source {
     pub(crate) path: PathBuf,
     /// "7.3.4".

@@ -4,6 +4,7 @@
 //! this project has in a kernel, and generate no code. It is kbuild that calls
 //! them, with what `tools/lab/wrap` has in their places.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -29,11 +30,21 @@ const OPTIONAL: [(&str, &str); 4] = [
     ("fs/posix_acl.c", "FS_POSIX_ACL"),
     ("kernel/capability.c", "MULTIUSER"),
 ];
-/// The filesystem in Rust, and the option that builds it.
-const SAMPLE: (&str, &str) = (
-    "samples/rust/rust_idmapfs/rust_idmapfs.o",
-    "SAMPLE_RUST_IDMAPFS",
-);
+/// The filesystems in Rust, and the options that build them.
+const SAMPLES: [(&str, &str); 2] = [
+    (
+        "samples/rust/rust_idmapfs/rust_idmapfs.o",
+        "SAMPLE_RUST_IDMAPFS",
+    ),
+    ("samples/rust/rust_minimal_fs.o", "SAMPLE_RUST_MINIMAL_FS"),
+];
+/// The options of this project, and the files that declare them: not all of them are there after
+/// each patch of the series.
+pub(crate) const OWN_OPTIONS: [(&str, &str); 3] = [
+    ("RUST_MNT_IDMAPPING", "fs/Kconfig"),
+    ("SAMPLE_RUST_IDMAPFS", "samples/rust/Kconfig"),
+    ("SAMPLE_RUST_MINIMAL_FS", "samples/rust/Kconfig"),
+];
 /// What a line takes from the folder of a kernel that was prepared.
 const TAKEN: [&str; 10] = [
     "/Makefile",
@@ -75,8 +86,18 @@ impl<'a> Bench<'a> {
     /// Prepares the guest's kernel, unless it is, since all lines use its
     /// programs. The caller holds the lock.
     pub(crate) fn new(lab: &'a Lab, tree: &'a Tree, toolchain: &'a Toolchain) -> Result<Self> {
-        toolchain.check(lab, &tree.path)?;
         let seed = super::build_folder(lab, tree, &Engine::Rust.into());
+        Self::with_seed(lab, tree, toolchain, seed)
+    }
+
+    /// Likewise, with the programs of another tree's kernel.
+    pub(crate) fn with_seed(
+        lab: &'a Lab,
+        tree: &'a Tree,
+        toolchain: &'a Toolchain,
+        seed: PathBuf,
+    ) -> Result<Self> {
+        toolchain.check(lab, &tree.path)?;
         // Older ones do as well: kbuild makes again what they differ in.
         if !PREPARED.iter().all(|path| seed.join(path).exists()) {
             prepare(lab, tree, toolchain, &seed)?;
@@ -118,6 +139,22 @@ impl<'a> Bench<'a> {
     pub(crate) fn check(&self, line: &Line, only_c: bool) -> Result<Verdict> {
         let series = &self.tree.source.series;
         let wishes = Wishes::of_line(self.lab, series, line)?;
+        self.check_wishes(line, wishes, only_c)
+    }
+
+    /// Checks one line in a tree that does not have all of our options.
+    pub(crate) fn check_with(
+        &self,
+        line: &Line,
+        options: &BTreeMap<&str, bool>,
+    ) -> Result<Verdict> {
+        let mut wishes = Wishes::of_line(self.lab, &self.tree.source.series, line)?;
+        let missing = options.iter().filter(|(_, declared)| !**declared);
+        missing.for_each(|(option, _)| wishes.forget(option));
+        self.check_wishes(line, wishes, false)
+    }
+
+    fn check_wishes(&self, line: &Line, wishes: Wishes, only_c: bool) -> Result<Verdict> {
         let name = match only_c {
             true => format!("{}-c", line.name),
             false => line.name.to_owned(),
@@ -157,8 +194,10 @@ impl<'a> Bench<'a> {
         if only_c {
             // Of kbuild; the C still sees the option.
             make.arg("CONFIG_RUST=");
-        } else if kconfig::has(&config, SAMPLE.1) {
-            make.arg(SAMPLE.0);
+        } else {
+            let samples = SAMPLES.iter();
+            let samples = samples.filter(|(_, option)| kconfig::has(&config, option));
+            make.args(samples.map(|(object, _)| object));
         }
         let path = std::env::var_os("PATH").unwrap_or_default();
         let path =

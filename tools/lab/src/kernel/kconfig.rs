@@ -100,6 +100,11 @@ impl Wishes {
         Ok(())
     }
 
+    /// Takes a wish back, by its option.
+    pub(crate) fn forget(&mut self, option: &str) {
+        self.0.remove(&format!("CONFIG_{option}"));
+    }
+
     /// One text for KCONFIG_ALLCONFIG.
     pub(crate) fn text(&self) -> String {
         let line = |(symbol, asked): (&String, &Asked)| format!("{symbol}={}\n", asked.value);

@@ -20,6 +20,7 @@ mod report;
 mod rust_idmap;
 mod sanitize;
 mod selftests;
+mod series;
 mod stress;
 
 use std::fs;
@@ -84,6 +85,7 @@ const NAMED: &[Step] = &[
     ("module.rust", |lab| guest::module(lab, Engine::Rust)),
     ("own-module.rust", |lab| own_module::run(lab, Engine::Rust)),
     ("book.rust", |lab| book::run(lab, Engine::Rust)),
+    ("series", series::run),
     ("ports.rust", |lab| ports::run(lab, Engine::Rust)),
 ];
 

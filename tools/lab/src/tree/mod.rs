@@ -90,6 +90,11 @@ pub(crate) fn make(lab: &Lab) -> Result<Tree> {
         &lab.cache.path("run"),
     )?;
 
+    place(lab, source, change)
+}
+
+/// Makes the tree of a source with a change. The caller holds the lock.
+pub(crate) fn place(lab: &Lab, source: Source, change: Change) -> Result<Tree> {
     let path = lab.cache.path(format!("tree/{}", source.key));
     let state_file = lab.cache.path(format!("tree/{}.state", source.key));
     let mut state = State::read(&state_file);

@@ -293,10 +293,10 @@ mod tests {
 
     #[test]
     fn filesystem_that_no_kernel_has_is_missing() {
-        let none = Filesystem::in_memory("no such type");
+        let none = Filesystem::in_memory("nofs");
         assert_eq!(
             none.missing(),
-            Some("this kernel has no no such type".to_owned())
+            Some("this kernel has no nofs".to_owned())
         );
     }
 }
