@@ -116,6 +116,10 @@ pub(crate) enum Task {
         /// Each mount below PATH as well
         #[arg(long)]
         recursive: bool,
+        /// Creates an empty file in PATH, tries calls on it through a map, as root, and removes it:
+        /// a filesystem can allow idmapped mounts and not go by the map
+        #[arg(long, conflicts_with = "recursive")]
+        deep: bool,
         /// A directory or a file
         path: PathBuf,
     },

@@ -3,6 +3,7 @@
 //! The tool: idmapped mounts from the command line.
 
 mod cli;
+mod deep;
 mod explaining;
 mod filesystem;
 mod helper;

@@ -15,7 +15,7 @@ use idmap::{Detached, IdMaps, IdmappedMount, Image, UserNs, mount_of, mounts, un
 
 use crate::{
     cli::{self, Container, MountArguments, Task},
-    explaining,
+    deep, explaining,
     filesystem::Source,
     list, namespace,
     options::Options,
@@ -62,7 +62,17 @@ fn simple(task: &Task) -> Result<(), Failure> {
                 list::table(&mounts)
             })
         }
-        Task::Check { recursive, path } => check(path, *recursive),
+        Task::Check {
+            recursive,
+            deep,
+            path,
+        } => {
+            check(path, *recursive)?;
+            match deep {
+                true => print(&format!("{}: {}\n", path.display(), deep::check(path)?)),
+                false => Ok(()),
+            }
+        }
         Task::Shift {
             container,
             image,
