@@ -41,6 +41,8 @@ pub(crate) fn make(
         toolchain: &toolchain,
         kernel: &kernel,
     };
+    // Kbuild goes by times, which say nothing of one folder after another.
+    cache::remove(&built.objects())?;
     built.copy(&built.build(&sources)?, &share)
 }
 
@@ -70,12 +72,15 @@ pub(crate) struct Build<'a> {
 }
 
 impl Build<'_> {
-    /// Builds the modules in a folder. The answer is the files, in a folder of the cache that the
-    /// next call removes. The caller holds the lock.
+    /// The folder of the objects.
+    pub(crate) fn objects(&self) -> PathBuf {
+        self.kernel.with_file_name("own-module")
+    }
+
+    /// Builds the modules in a folder, as far as they are older than their sources. The answer is
+    /// the files. The caller holds the lock.
     pub(crate) fn build(&self, sources: &Path) -> Result<Vec<PathBuf>> {
-        let objects = self.kernel.with_file_name("own-module");
-        // Kbuild goes by times, which say nothing of one folder after another.
-        cache::remove(&objects)?;
+        let objects = self.objects();
         fs::create_dir_all(&objects)?;
         let mut make = self.toolchain.make(self.tree, self.kernel);
         make.arg(format!("M={}", sources.display()))
@@ -141,7 +146,7 @@ fn check(sources: &Path) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Copies a folder of the kernel's source.
+/// Copies a folder of the kernel's source. A file that is the same already keeps its time.
 pub(crate) fn copy_sources(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
@@ -150,7 +155,10 @@ pub(crate) fn copy_sources(from: &Path, to: &Path) -> Result<()> {
         if entry.file_type()?.is_dir() {
             copy_sources(&entry.path(), &target)?;
         } else {
-            fs::copy(entry.path(), target)?;
+            let text = fs::read(entry.path())?;
+            if !fs::read(&target).is_ok_and(|there| there == text) {
+                fs::write(&target, text)?;
+            }
         }
     }
     Ok(())

@@ -108,15 +108,18 @@ fn build(
     let mut steps = Vec::new();
     for port in PORTS {
         let patches = patches::port(&lab.checkout, port)?;
+        let (patched, folder) = (scratch.join("patched"), Path::new("fs").join(port));
+        let sources = scratch.join(port);
+        // From one step to the next only the files are built that a patch changes.
+        cache::remove(&module.objects())?;
         for (step, applied) in variants(&patches) {
             // Patches name their files from the top of a kernel tree.
-            let top = scratch.join("tree");
-            cache::remove(&top)?;
-            let sources = top.join("fs").join(port);
-            own_module::copy_sources(&tree.source.path.join("fs").join(port), &sources)?;
+            cache::remove(&patched)?;
+            own_module::copy_sources(&tree.source.path.join(&folder), &patched.join(&folder))?;
             for patch in applied {
-                patch.apply(&top, &tree.source.version)?;
+                patch.apply(&patched, &tree.source.version)?;
             }
+            own_module::copy_sources(&patched.join(&folder), &sources)?;
             let modules = module.build(&sources)?;
             let made = modules.first().context("no module")?;
             fs::copy(made, share.join(format!("{port}-{step}.ko")))?;
