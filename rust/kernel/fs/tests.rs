@@ -3,6 +3,7 @@
 //! Tests of the abstractions, with a small filesystem whose operations can be made to fail.
 
 mod attributes;
+mod caller;
 mod calls;
 mod files;
 
