@@ -29,7 +29,7 @@ static int failures;
 
 static int message_has(const char *words)
 {
-	return strstr(idmap_error_message(), words) != NULL;
+	return !!strstr(idmap_error_message(), words);
 }
 
 static void maps(void)
