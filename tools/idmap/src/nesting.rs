@@ -225,7 +225,7 @@ mod tests {
         let own = view(1, None);
         assert_eq!(answer(&own, u64::MAX, true), None);
         assert_eq!(answer(&own, u64::MAX, false), Some(NoNesting::NotOffered));
-        let without = u64::MAX & !(1 << 31);
+        let without = !(1u64 << 31);
         let reason = Some(NoNesting::NotRoot(Capability::Setfcap));
         assert_eq!(answer(&own, without, true), reason);
         let beside = view(3, None);
