@@ -62,7 +62,7 @@ impl Board {
         let console = self.console;
         qemu.args([
             "-append",
-            &format!("console={console} panic=-1 oops=panic {parameters}"),
+            &format!("console={console} earlycon panic=-1 oops=panic {parameters}"),
         ]);
         qemu.arg("-serial").arg(format!("file:{}", log.display()));
         qemu.stdin(Stdio::null()).stdout(Stdio::null());
