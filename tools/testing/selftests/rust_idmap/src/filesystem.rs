@@ -294,9 +294,6 @@ mod tests {
     #[test]
     fn filesystem_that_no_kernel_has_is_missing() {
         let none = Filesystem::in_memory("nofs");
-        assert_eq!(
-            none.missing(),
-            Some("this kernel has no nofs".to_owned())
-        );
+        assert_eq!(none.missing(), Some("this kernel has no nofs".to_owned()));
     }
 }
