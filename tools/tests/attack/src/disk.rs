@@ -20,7 +20,8 @@ use rustix::io::Errno;
 
 use crate::ids::Old;
 
-/// The content of files that the mode lets nobody outside of owner and group read.
+/// The content of files that no id which the nested idmap maps may read: neither as owner, nor by
+/// group, ACL or mode.
 pub(crate) const SECRET: &[u8] = b"secret\n";
 /// The content of other files.
 const PUBLIC: &[u8] = b"public\n";
@@ -69,12 +70,14 @@ fn finish(path: &Path, old: Old, rng: &mut Rng, dir: bool) -> SyscallResult {
     };
     let mode = rng.pick(&modes);
     syscalls::chmod(path, mode)?;
+    let mut readers = vec![user, group];
     if rng.once_in(4) {
         let entry = (
             rng.pick(&[acl::USER, acl::GROUP]),
             rng.pick(&[0, 6]),
             rng.pick(&owners),
         );
+        readers.push(entry.2);
         let list = acl::with_entry((mode >> 6 & 7) as u16, entry, 7, (mode & 7) as u16);
         // Not every filesystem has ACLs.
         match syscalls::set_xattr(path, acl::ACCESS, &list) {
@@ -82,7 +85,7 @@ fn finish(path: &Path, old: Old, rng: &mut Rng, dir: bool) -> SyscallResult {
             Err(errno) => return Err(errno),
         }
     }
-    let is_mapped = old.is_mapped(user) && old.is_mapped(group);
+    let is_mapped = readers.iter().any(|id| old.is_mapped(*id));
     if !dir && !is_mapped && mode & 4 == 0 {
         syscalls::write_file(path, SECRET)?;
         // Writing removes the special bits.
