@@ -59,8 +59,12 @@ pub(crate) fn build(
         return Ok(folder);
     }
     toolchain.check(lab, &tree.path)?;
-    let build = seeded(lab, tree, flavour)?;
+    let build = build_folder(lab, tree, flavour);
+    let seed = seed(lab, tree, flavour)?;
     configure(tree, toolchain, lab.arch, &wishes, &build)?;
+    if let Some(seed) = seed {
+        keep_objects(lab, tree, toolchain, &seed, &build)?;
+    }
     compile(lab, tree, toolchain, flavour, flavour.module)?;
     let module = match flavour.module {
         true => Some(module::build(lab, tree, toolchain, &build)?),
@@ -81,13 +85,14 @@ pub(crate) fn build(
     })
 }
 
-/// The folder that a kernel is built in. It begins with the objects of the kernel that has the other
-/// engine, of which kbuild compiles those again in which the two differ.
-fn seeded(lab: &Lab, tree: &Tree, flavour: &Flavour) -> Result<PathBuf> {
+/// Begins the folder of a kernel with the objects of the one that has the other engine, of which
+/// kbuild compiles those again in which the two differ. The answer is the other folder, if this one
+/// is new.
+fn seed(lab: &Lab, tree: &Tree, flavour: &Flavour) -> Result<Option<PathBuf>> {
     let build = build_folder(lab, tree, flavour);
     let other = build_folder(lab, tree, &flavour.with_other_engine());
-    if !other.join("vmlinux").exists() {
-        return Ok(build);
+    if build.exists() || !other.join("vmlinux").exists() {
+        return Ok(None);
     }
     let relative = format!("build/{}/{}", tree.source.key, flavour.folder(lab.arch));
     lab.cache.make(&relative, |folder| {
@@ -95,7 +100,33 @@ fn seeded(lab: &Lab, tree: &Tree, flavour: &Flavour) -> Result<PathBuf> {
         copy.args(["-a", "--reflink=auto"]).args([&other, folder]);
         run::output(&mut copy)?;
         move_commands(folder, &other, &build)
-    })
+    })?;
+    Ok(Some(other))
+}
+
+/// Gives the programs of tools/, which are built again in each folder, the time of those that they
+/// were copied from: objects that are older than objtool are compiled again.
+fn keep_objects(
+    lab: &Lab,
+    tree: &Tree,
+    toolchain: &Toolchain,
+    seed: &Path,
+    build: &Path,
+) -> Result<()> {
+    let objtool = seed.join("tools/objtool/objtool");
+    if !objtool.exists() {
+        return Ok(());
+    }
+    let mut prepare = toolchain.make(&tree.path, build);
+    prepare.args(["-s", &lab.arch.make_option(), "prepare"]);
+    run::output(&mut prepare)?;
+    let mut touch = run::command("find");
+    touch
+        .arg(build.join("tools"))
+        .args(["-type", "f", "-exec", "touch", "-r"])
+        .arg(objtool)
+        .args(["{}", "+"]);
+    run::output(&mut touch).map(drop)
 }
 
 /// Names another folder in the commands that kbuild keeps, for it compiles again what was compiled by
