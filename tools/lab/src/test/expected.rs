@@ -105,6 +105,11 @@ impl Expected {
             .for_each(|wanted| *wanted = Wanted::new("pass"));
     }
 
+    /// Expects the verdicts of another file as well.
+    pub(super) fn more(&mut self, other: Self) {
+        self.verdicts.extend(other.verdicts);
+    }
+
     /// Expects nothing of the tests of a program.
     pub(super) fn forget(&mut self, program: &str) {
         let of = |name: &str| {
