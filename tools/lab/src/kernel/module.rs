@@ -40,6 +40,7 @@ pub(crate) fn build(
     let mut make = toolchain.make(&tree.path, kernel);
     make.arg(format!("M={}", checkout.display()))
         .arg(format!("MO={}", folder.display()))
+        .arg(lab.arch.make_option())
         .args(["CONFIG_SAMPLE_RUST_IDMAPFS=m", "modules"]);
     let step = ui::Step {
         cache: &lab.cache,

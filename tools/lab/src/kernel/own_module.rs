@@ -85,7 +85,7 @@ impl Build<'_> {
         let mut make = self.toolchain.make(self.tree, self.kernel);
         make.arg(format!("M={}", sources.display()))
             .arg(format!("MO={}", objects.display()))
-            .arg("modules");
+            .args([&self.lab.arch.make_option(), "modules"]);
         let step = ui::Step {
             cache: &self.lab.cache,
             label: &format!("the modules in {}", sources.display()),
