@@ -4,7 +4,7 @@
 //! after each patch that changes a file of Linux. Patches that only add files are not built before
 //! such a patch names the files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 
 use anyhow::{Context, Result};
@@ -34,6 +34,8 @@ pub(crate) fn run(lab: &Lab) -> Result<Vec<Case>> {
     let senders = Senders::default();
     let repository = Repository::of_series(lab, &whole.source, &folder, &senders)?;
     repository.format(lab, &out)?;
+    let known = repository.git(&["ls-tree", "-r", "--name-only", BASE])?;
+    let known: HashSet<&str> = known.lines().collect();
     let mut cases = Vec::new();
     for (number, commit) in (1..).zip(repository.commits()?) {
         let subject = repository.git(&["log", "-1", "--format=%f", &commit])?;
@@ -69,10 +71,9 @@ pub(crate) fn run(lab: &Lab) -> Result<Vec<Case>> {
         }
         repository.git(&["checkout", "-q", &commit])?;
         let files = repository.git(&["ls-files"])?;
-        let known = repository.git(&["ls-tree", "-r", "--name-only", BASE])?;
         let mut change = Change::new();
         for path in files.lines() {
-            let ours = !known.lines().any(|known| known == path);
+            let ours = !known.contains(path);
             change.insert(path.into(), Some(Wanted::read(&folder.join(path), ours)?));
         }
         let verdict = compile(lab, &whole.source, &toolchain, change)?;
