@@ -5,6 +5,7 @@
 use std::{
     fs,
     fs::File,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
@@ -34,6 +35,20 @@ fn tool(words: &[&str]) -> Command {
 
 fn run(command: &mut Command) -> Output {
     command.output().expect("the program runs")
+}
+
+/// Whether this process may mount.
+fn is_root() -> bool {
+    let status = fs::metadata("/proc/self").expect("this process");
+    status.uid() == 0
+}
+
+/// Runs a shell script in a mount namespace of its own, with the room as `$D` and the tool as `$T`.
+fn script(flags: &str, room: &Room, text: &str) -> Output {
+    run(Command::new("unshare")
+        .args(["--mount", "sh", flags, text])
+        .env("D", &room.0)
+        .env("T", env!("CARGO_BIN_EXE_mount-idmapped")))
 }
 
 /// Whether bytes are the lines that a program has meant to print.
@@ -90,23 +105,19 @@ fn an_error_that_cannot_be_written_is_the_same_error() {
 /// TO counts in the user namespace of a process: 0 is its 0, which is 1000 here.
 #[test]
 fn a_map_may_be_relative_to_a_process() {
-    let uid = fs::metadata("/proc/self").map(|it| std::os::unix::fs::MetadataExt::uid(&it));
-    if uid.expect("this process") != 0 {
+    if !is_root() {
         eprintln!("skipped: this needs root");
         return;
     }
     let room = Room::new("relative");
-    let script = "mount -t tmpfs none $D; cd $D; mkdir source target; touch source/file
+    let text = "mount -t tmpfs none $D; cd $D; mkdir source target; touch source/file
         unshare --user sleep 1000 & sleep 0.3; trap 'kill $!' EXIT
         echo 0 1000 10 > /proc/$!/uid_map; echo 0 2000 10 > /proc/$!/gid_map
         $T mount --map=b:0:3:1 --relative-to=$! source target
         stat -c %u:%g target/file
         $T umount target
         $T mount --map=b:0:50:1 --relative-to=$! source target || echo $?";
-    let output = run(Command::new("unshare")
-        .args(["--mount", "sh", "-ec", script])
-        .env("D", &room.0)
-        .env("T", env!("CARGO_BIN_EXE_mount-idmapped")));
+    let output = script("-ec", &room, text);
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(text, "1003:2003\n2\n", "{errors}");
@@ -114,13 +125,12 @@ fn a_map_may_be_relative_to_a_process() {
 
 #[test]
 fn mounts_that_cannot_have_a_map_are_left_out() {
-    let uid = fs::metadata("/proc/self").map(|it| std::os::unix::fs::MetadataExt::uid(&it));
-    if uid.expect("this process") != 0 {
+    if !is_root() {
         eprintln!("skipped: this needs root");
         return;
     }
     let room = Room::new("skip");
-    let script = "mount -t tmpfs none $D; cd $D; mkdir -p s/yes s/no t
+    let text = "mount -t tmpfs none $D; cd $D; mkdir -p s/yes s/no t
         mount -t tmpfs none s/yes; mount -t proc none s/no; touch s/f s/yes/f
         mkdir s/yes/deep; mount -t tmpfs none s/yes/deep; touch s/yes/deep/f
         $T mount --map=b:0:5:1 --recursive s t && echo mounted
@@ -128,10 +138,7 @@ fn mounts_that_cannot_have_a_map_are_left_out() {
         stat -c %u t/f t/yes/f t/yes/deep/f; ls t/no | wc -l
         $T umount --lazy t
         $T mount --map=b:0:5:1 --recursive --skip-unmappable s/no t || echo $?";
-    let output = run(Command::new("unshare")
-        .args(["--mount", "sh", "-c", script])
-        .env("D", &room.0)
-        .env("T", env!("CARGO_BIN_EXE_mount-idmapped")));
+    let output = script("-c", &room, text);
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(text, "5\n5\n5\n0\n1\n", "{errors}");
@@ -145,13 +152,12 @@ fn mounts_that_cannot_have_a_map_are_left_out() {
 
 #[test]
 fn the_filesystem_of_an_image_is_mounted() {
-    let uid = fs::metadata("/proc/self").map(|it| std::os::unix::fs::MetadataExt::uid(&it));
-    if uid.expect("this process") != 0 || !Path::new("/dev/loop-control").exists() {
+    if !is_root() || !Path::new("/dev/loop-control").exists() {
         eprintln!("skipped: this needs root and loop devices");
         return;
     }
     let room = Room::new("loop");
-    let script = "cd $D; mkdir t tmp; truncate -s 4M i; mkfs.ext4 -q -F i; export TMPDIR=$D/tmp
+    let text = "cd $D; mkdir t tmp; truncate -s 4M i; mkfs.ext4 -q -F i; export TMPDIR=$D/tmp
         $T mount -o loop,idmap=b:0:5:1 i t && stat -c %u:%g t/lost+found
         findmnt -no FSTYPE t; $T umount t
         $T --map-mount=b:0:6:1 -o loop,ro i t && stat -c %u:%g t/lost+found
@@ -159,10 +165,7 @@ fn the_filesystem_of_an_image_is_mounted() {
         $T mount -o loop,idmap=b:0:5:1 /dev/null t || echo $?
         $T mount -o loop,idmap=b:0:5:1 i none || echo $?
         ls -A tmp; losetup -j i; rmdir t";
-    let output = run(Command::new("unshare")
-        .args(["--mount", "sh", "-c", script])
-        .env("D", &room.0)
-        .env("T", env!("CARGO_BIN_EXE_mount-idmapped")));
+    let output = script("-c", &room, text);
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     let expected = "5:5\next4\n6:6\nread-only\n1\n1\n";
