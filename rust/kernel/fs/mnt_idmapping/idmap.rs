@@ -4,7 +4,7 @@
 
 use super::{
     in_use::{
-        InUse,
+        IdmapTable,
         Link, //
     },
     kind_map::KindMap, //
@@ -146,11 +146,11 @@ impl MntIdmap {
     ///
     /// [`EINVAL`] if a map of the namespace was not written yet. [`ENOMEM`].
     pub(in crate::fs) fn new(ns: &UserNamespace) -> Result<ARef<Self>> {
-        let in_use = InUse::get_or_allocate()?;
+        let table = IdmapTable::get_or_allocate()?;
         let ns_id = ns.id();
-        match in_use.find(ns_id) {
+        match table.find(ns_id) {
             Some(idmap) => Ok(idmap),
-            None => Ok(in_use.add(Self::allocate(ns, ns_id)?)),
+            None => Ok(table.add(Self::allocate(ns, ns_id)?)),
         }
     }
 
@@ -178,8 +178,8 @@ impl MntIdmap {
     ///
     /// [`EINVAL`] if there are no extents. [`ENOMEM`].
     pub(in crate::fs) fn of_extents(users: &[Extent], groups: &[Extent]) -> Result<ARef<Self>> {
-        // `InUse::put()` takes the lock of the table for the last reference.
-        InUse::get_or_allocate()?;
+        // `IdmapTable::put()` takes the lock of the table for the last reference.
+        IdmapTable::get_or_allocate()?;
         let own_groups = match users == groups {
             true => None,
             false => Some(KBox::new(
@@ -254,13 +254,13 @@ impl MntIdmap {
         ptr::from_ref(self).cast_mut().cast()
     }
 
-    /// Checks for the idmap of mounts that are not idmapped: `nop_mnt_idmap`.
+    /// Returns whether this is `nop_mnt_idmap`, the idmap of mounts that are not idmapped.
     #[inline(always)]
     pub fn is_nop(&self) -> bool {
         ptr::eq(self.as_ptr(), &raw const bindings::nop_mnt_idmap)
     }
 
-    /// Checks for the idmap that maps no id: `invalid_mnt_idmap`.
+    /// Returns whether this is `invalid_mnt_idmap`, which maps no id.
     #[inline(always)]
     fn is_invalid(&self) -> bool {
         ptr::eq(self.as_ptr(), &raw const bindings::invalid_mnt_idmap)
@@ -333,7 +333,7 @@ impl MntIdmap {
     }
 
     /// [`MntIdmap::look_up_vfsid`] for a filesystem that is not mounted in the initial user
-    /// namespace. Looks up the id that the namespace of the filesystem has for `id`.
+    /// namespace: maps `id` into the namespace of the filesystem, and looks up the result.
     #[cold]
     #[inline(never)]
     fn look_up_vfsid_in<K: MappedKind>(
@@ -366,7 +366,8 @@ impl MntIdmap {
     }
 
     /// [`MntIdmap::look_up_fsid`] for a filesystem that is not mounted in the initial user
-    /// namespace. Returns the kernel id of the id that the lookup returns.
+    /// namespace: looks `id` up, and maps the result from the namespace of the filesystem to the
+    /// kernel's id.
     #[cold]
     #[inline(never)]
     fn look_up_fsid_in<K: MappedKind>(
@@ -429,10 +430,9 @@ unsafe impl AlwaysRefCounted for MntIdmap {
         if unsafe { obj.as_ref() }.is_idmapped() {
             // The memory is freed by `kfree()`, which does not sleep.
             //
-            // SAFETY: The caller has a reference and drops it. `MntIdmap::new()` has added each
-            // idmap that is not static, and `MntIdmap::of_extents()` makes the ones without a
-            // namespace.
-            drop(unsafe { InUse::put(obj) });
+            // SAFETY: The caller has a reference and drops it. An idmap that is not static is from
+            // `MntIdmap::new()`, which has added it, or from `MntIdmap::of_extents()`.
+            drop(unsafe { IdmapTable::put(obj) });
         }
     }
 }

@@ -9,14 +9,17 @@
 //!
 //! # Locking
 //!
-//! One spinlock protects the table and [`Link::next`]. The last reference to an idmap is dropped in
-//! process context, in RCU callbacks, and under `mount_lock`, so interrupts are off while the lock
-//! is held and nothing sleeps.
+//! One spinlock protects the table and [`Link::next`]. The last reference to an idmap may be
+//! dropped in process context, in an RCU callback, or under `mount_lock`. The lock is therefore
+//! taken with interrupts disabled, and nothing sleeps while it is held.
 //!
-//! An idmap is added to the table with its first reference. Its count becomes zero with the lock
-//! held only, and the idmap is removed from the table before the lock is released. With the lock
-//! held, each idmap in the table therefore has a reference, and a lookup may take another one. To
-//! drop a reference that is not the last one takes no lock.
+//! An idmap is added to the table with its first reference. Its count becomes zero only while the
+//! lock is held, and the idmap is removed from the table before the lock is released. A lookup,
+//! which holds the lock, therefore finds idmaps with a reference only, and may take another one. A
+//! reference that is not the last one is dropped without the lock.
+//!
+//! An idmap of [`MntIdmap::of_extents`] belongs to no user namespace, and is never added to the
+//! table. Its references are dropped like those of the others.
 //!
 //! # Memory
 //!
@@ -59,7 +62,7 @@ const CHAINS: usize = 512;
 
 /// The table of the idmaps in use.
 #[pin_data]
-pub(super) struct InUse {
+pub(super) struct IdmapTable {
     #[pin]
     lock: Opaque<bindings::spinlock_t>,
     /// Protected by `lock`.
@@ -68,28 +71,28 @@ pub(super) struct InUse {
 }
 
 // SAFETY: `chains` is accessed under `lock` only.
-unsafe impl Send for InUse {}
+unsafe impl Send for IdmapTable {}
 
 // SAFETY: `chains` is accessed under `lock` only.
-unsafe impl Sync for InUse {}
+unsafe impl Sync for IdmapTable {}
 
 /// The first idmap of each hash chain.
 ///
 /// # Invariants
 ///
-/// Each idmap of a chain has a reference, and is valid until [`InUse::put_last`] has removed it.
+/// Each idmap of a chain has a reference, and is valid until [`IdmapTable::put_last`] has removed it.
 #[derive(Zeroable)]
 struct Chains([Option<NonNull<MntIdmap>>; CHAINS]);
 
 /// The place of an idmap in the table.
 pub(super) struct Link {
-    /// The id of the user namespace, or 0 for an idmap that is not in the table.
+    /// The id of the user namespace, or 0 for an idmap without one, which is never in the table.
     ns_id: u64,
-    /// The next idmap in the same chain. Protected by the lock of [`InUse`].
+    /// The next idmap in the same chain. Protected by the lock of [`IdmapTable`].
     next: UnsafeCell<Option<NonNull<MntIdmap>>>,
 }
 
-// SAFETY: `next` is only accessed under the lock of `InUse`.
+// SAFETY: `next` is only accessed under the lock of `IdmapTable`.
 unsafe impl Sync for Link {}
 
 impl Link {
@@ -103,15 +106,15 @@ impl Link {
 }
 
 /// The table, which is allocated with the first idmap and never freed.
-static IN_USE: Atomic<*mut InUse> = Atomic::new(ptr::null_mut());
+static TABLE: Atomic<*mut IdmapTable> = Atomic::new(ptr::null_mut());
 
-impl InUse {
+impl IdmapTable {
     /// Returns the table, or [`None`] if it was not allocated yet.
     #[inline]
     fn get() -> Option<&'static Self> {
         // SAFETY: A pointer that is not null points to a table that `allocate()` has initialized
         // before it stored the pointer, and that is never freed. The load pairs with that store.
-        unsafe { IN_USE.load(Acquire).as_ref() }
+        unsafe { TABLE.load(Acquire).as_ref() }
     }
 
     /// Returns the table. The first call allocates it.
@@ -146,7 +149,7 @@ impl InUse {
         )?;
         // SAFETY: The table is not moved out of the allocation, which is only freed below.
         let table = KBox::into_raw(unsafe { Pin::into_inner_unchecked(table) });
-        if IN_USE.cmpxchg(ptr::null_mut(), table, Full).is_err() {
+        if TABLE.cmpxchg(ptr::null_mut(), table, Full).is_err() {
             // SAFETY: The pointer is from `KBox::into_raw()`, and it was not stored: another task
             // has stored one before.
             drop(unsafe { Pin::new_unchecked(KBox::from_raw(table)) });
@@ -187,7 +190,7 @@ impl InUse {
     /// # Safety
     ///
     /// The caller must have a reference to `idmap`, which it does not use afterwards.
-    /// [`InUse::add`] must have added the idmap, except if it has no namespace.
+    /// `idmap` must be from [`IdmapTable::add`] or from [`MntIdmap::of_extents`].
     #[inline]
     pub(super) unsafe fn put(idmap: NonNull<MntIdmap>) -> Option<KBox<MntIdmap>> {
         // SAFETY: The idmap is valid: the caller has a reference.
@@ -196,29 +199,29 @@ impl InUse {
         if unsafe { bindings::refcount_dec_not_one(count) } {
             return None;
         }
-        // SAFETY: The caller has a reference, which was not dropped above. `idmap` was added or has
-        // no namespace: `# Safety` of this function.
+        // SAFETY: The caller has a reference, which was not dropped above. `idmap` is from `add()`
+        // or `of_extents()`: `# Safety` of this function.
         unsafe { Self::put_last(idmap) }
     }
 
-    /// [`InUse::put`] where the reference may be the last one.
+    /// [`IdmapTable::put`] for a reference that may be the last one.
     ///
     /// # Safety
     ///
-    /// As for [`InUse::put`].
+    /// As for [`IdmapTable::put`].
     #[inline(never)]
     unsafe fn put_last(idmap: NonNull<MntIdmap>) -> Option<KBox<MntIdmap>> {
-        // An idmap was added, so there is a table.
+        // There is a table: `MntIdmap::new()` and `of_extents()` allocate it before the idmap.
         Self::get()?.locked(|chains| {
             // SAFETY: The idmap is valid: the caller has a reference.
             let count = unsafe { idmap.as_ref() }.count();
-            // A lookup may have taken another reference before this took the lock.
+            // A lookup may have taken another reference before the lock was taken here.
             //
             // SAFETY: The count is valid: it is a field of the idmap, and the caller has a
             // reference.
             if unsafe { bindings::refcount_dec_and_test(count) } {
-                // SAFETY: The idmap has no reference any more. It was added or has no namespace:
-                // `# Safety` of this function.
+                // SAFETY: The idmap has no reference any more. It is from `add()` or
+                // `of_extents()`: `# Safety` of this function.
                 Some(unsafe { chains.remove(idmap) })
             } else {
                 None
@@ -266,11 +269,12 @@ impl Chains {
         unsafe { ARef::from_raw(idmap) }
     }
 
-    /// Removes an idmap, and returns its allocation.
+    /// Removes an idmap from its chain, if it is in one, and returns its allocation.
     ///
     /// # Safety
     ///
-    /// The idmap must be in its chain, or have no namespace, and must have no reference.
+    /// The idmap must be from [`IdmapTable::add`] or from [`MntIdmap::of_extents`], and must have no
+    /// reference.
     unsafe fn remove(&mut self, idmap: NonNull<MntIdmap>) -> KBox<MntIdmap> {
         // SAFETY: The idmap is valid: it has no reference, and only this function frees it.
         let link = unsafe { idmap.as_ref() }.link();
@@ -286,8 +290,8 @@ impl Chains {
                 place = other.as_ref().link().next.get();
             }
         }
-        // SAFETY: An idmap that is not static is allocated as a box. It has no reference, and it is
-        // in no chain.
+        // SAFETY: `add()` and `of_extents()` leak a box. The idmap has no reference, and it is in no
+        // chain.
         unsafe { KBox::from_raw(idmap.as_ptr()) }
     }
 }
@@ -295,7 +299,7 @@ impl Chains {
 /// Returns the number of idmaps in use.
 #[cfg(CONFIG_RUST_MNT_IDMAPPING_KUNIT_TEST)]
 pub(super) fn count() -> usize {
-    InUse::get().map_or(0, |table| {
+    IdmapTable::get().map_or(0, |table| {
         table.locked(|chains| {
             let mut count = 0;
             for first in &chains.0 {

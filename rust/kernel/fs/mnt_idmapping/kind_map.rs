@@ -26,32 +26,34 @@ use core::{
     ptr::NonNull, //
 };
 
-/// A [`Lookup`] in memory of a [`KindMap`].
-pub(crate) type KLookup = Lookup<u32, Part<Extent>, Part<u16>>;
+/// A [`Lookup`] whose extents and buckets are in the allocations of a [`KindMap`].
+pub(crate) type KindLookup = Lookup<u32, Part<Extent>, Part<u16>>;
 
 /// The map of an idmap for users or for groups.
 ///
 /// # Invariants
 ///
 /// If `down` is out of line, `up` is as well, and the map owns two allocations. The first contains
-/// the extents of `down` and then those of `up`, the second contains their buckets in the same
-/// order. The allocations do not change before the map is dropped.
+/// the extents of `down` and then those of `up`. The second contains the buckets of `down` and then
+/// those of `up`: see the module [`lookup`](super::lookup). The allocations do not change before the
+/// map is dropped.
 pub(crate) struct KindMap {
     /// Maps ids on disk to ids at the mount.
-    pub(super) down: KLookup,
+    pub(super) down: KindLookup,
     /// Maps ids at the mount to ids on disk.
-    pub(super) up: KLookup,
-    /// The order in which at most [`MAX_BASE_EXTENTS`] extents were written to the map of the user
-    /// namespace: for each extent of `down` in ascending order, its place. C shows the extents in
-    /// this order, and more extents in ascending order.
-    order: [u8; MAX_BASE_EXTENTS],
+    pub(super) up: KindLookup,
+    /// The index of each inline extent of `down`, which ascend, in the order in which the extents
+    /// were written to the map of the user namespace. As in C, `statmount()` lists them in the order
+    /// of the writes. If there are more than [`MAX_BASE_EXTENTS`] extents, this is not used, and
+    /// `statmount()` lists them in ascending order.
+    written_index: [u8; MAX_BASE_EXTENTS],
 }
 
 /// A slice of an allocation of a [`KindMap`].
 ///
 /// # Invariants
 ///
-/// The slice is valid, and does not change, until the map that has the part is dropped.
+/// The slice is valid and does not change until the map that owns its allocation is dropped.
 pub(crate) struct Part<T>(NonNull<[T]>);
 
 impl<T> Deref for Part<T> {
@@ -76,10 +78,10 @@ impl KindMap {
     pub(super) const EMPTY: Self = Self {
         down: Lookup::EMPTY,
         up: Lookup::EMPTY,
-        order: [0; MAX_BASE_EXTENTS],
+        written_index: [0; MAX_BASE_EXTENTS],
     };
 
-    /// Lays out the map of a user namespace.
+    /// Creates the map of an idmap from the map of a user namespace.
     ///
     /// # Errors
     ///
@@ -92,7 +94,7 @@ impl KindMap {
         }
     }
 
-    /// Lays out extents, which must ascend and be a valid map.
+    /// Creates the map from extents, which must ascend and be a valid map.
     ///
     /// # Errors
     ///
@@ -116,40 +118,45 @@ impl KindMap {
         }
     }
 
-    /// Lays out one extent.
+    /// Creates the map from one extent.
     #[inline(always)]
     pub(super) fn one(extent: &Extent) -> Self {
         Self {
             down: Lookup::one(*extent),
             up: Lookup::one(extent.inverse()),
-            order: [0; MAX_BASE_EXTENTS],
+            written_index: [0; MAX_BASE_EXTENTS],
         }
     }
 
-    /// Lays out at most [`MAX_BASE_EXTENTS`] extents.
+    /// Creates the map from at most [`MAX_BASE_EXTENTS`] extents, in the order in which they were
+    /// written.
     #[inline(never)]
     fn few(written: &[Extent]) -> Result<Self> {
-        let mut extents = [Extent::EMPTY; MAX_BASE_EXTENTS];
-        let extents = extents.get_mut(..written.len()).ok_or(EINVAL)?;
-        for (to, from) in extents.iter_mut().zip(written) {
+        let mut sorted = [Extent::EMPTY; MAX_BASE_EXTENTS];
+        let sorted = sorted.get_mut(..written.len()).ok_or(EINVAL)?;
+        for (to, from) in sorted.iter_mut().zip(written) {
             *to = from.inverse();
         }
-        sort_by_first(extents);
-        let up = Lookup::inline(extents).ok_or(EINVAL)?;
-        for (to, from) in extents.iter_mut().zip(written) {
+        sort_by_first(sorted);
+        let up = Lookup::inline(sorted).ok_or(EINVAL)?;
+        for (to, from) in sorted.iter_mut().zip(written) {
             *to = *from;
         }
-        sort_by_first(extents);
-        let down = Lookup::inline(extents).ok_or(EINVAL)?;
-        let mut order = [0; MAX_BASE_EXTENTS];
-        for (place, extent) in order.iter_mut().zip(extents) {
-            let written = written.iter().position(|other| other == extent);
-            *place = written.ok_or(EINVAL)? as u8;
+        sort_by_first(sorted);
+        let down = Lookup::inline(sorted).ok_or(EINVAL)?;
+        let mut written_index = [0; MAX_BASE_EXTENTS];
+        for (index, extent) in written_index.iter_mut().zip(sorted) {
+            let position = written.iter().position(|other| other == extent);
+            *index = position.ok_or(EINVAL)? as u8;
         }
-        Ok(Self { down, up, order })
+        Ok(Self {
+            down,
+            up,
+            written_index,
+        })
     }
 
-    /// Lays out more than [`MAX_BASE_EXTENTS`] extents: `down` ascends by first ids, and `up`,
+    /// Creates the map from more than [`MAX_BASE_EXTENTS`] extents: `down` ascends by first ids, and `up`,
     /// which has the same extents, ascends by lower first ids.
     ///
     /// # Errors
@@ -171,27 +178,28 @@ impl KindMap {
         Ok(Self {
             down: Lookup::out_of_line(down, down_buckets, down_scale),
             up: Lookup::out_of_line(up, up_buckets, up_scale),
-            order: [0; MAX_BASE_EXTENTS],
+            written_index: [0; MAX_BASE_EXTENTS],
         })
     }
 
-    /// Returns the extents in the order in which C shows them.
+    /// Returns the extents in the order in which `statmount()` lists them.
     pub(in crate::fs) fn extents(&self) -> Extents<'_> {
         if let Some((extents, _)) = self.down.out_of_line_parts() {
             return Extents::Many(extents);
         }
         let mut written = [Extent::EMPTY; MAX_BASE_EXTENTS];
         let mut count = 0;
-        for (extent, place) in self
+        for (extent, index) in self
             .down
             .inline_extents()
             .into_iter()
             .flatten()
-            .zip(self.order)
+            .zip(self.written_index)
         {
-            if let Some(written) = written.get_mut(usize::from(place)) {
-                *written = extent;
-                count = usize::from(place).saturating_add(1).max(count);
+            let index = usize::from(index);
+            if let Some(place) = written.get_mut(index) {
+                *place = extent;
+                count = index.saturating_add(1).max(count);
             }
         }
         Extents::Few(written, count)
@@ -211,9 +219,11 @@ impl Drop for KindMap {
     }
 }
 
-/// Extents in the order in which C shows them.
+/// Extents in the order in which `statmount()` lists them.
 pub(in crate::fs) enum Extents<'a> {
+    /// A copy of inline extents, and their number.
     Few([Extent; MAX_BASE_EXTENTS], usize),
+    /// The extents of a map that is out of line.
     Many(&'a [Extent]),
 }
 
@@ -228,41 +238,50 @@ impl Deref for Extents<'_> {
     }
 }
 
-/// Copies ascending extents to `to`, after `turn` has converted them, and fills their buckets.
-/// Returns the scale.
+/// Copies extents to `to`, each as `convert` returns it, and fills their buckets. Returns the scale.
+///
+/// The converted extents must ascend.
 ///
 /// `to` must have a place for each extent. The function writes each place of `to` and each bucket.
 #[inline(always)]
 fn lay_out(
     from: &[Extent],
-    turn: impl Fn(Extent) -> Extent,
+    convert: impl Fn(Extent) -> Extent,
     to: &mut [MaybeUninit<Extent>],
     buckets: &mut [MaybeUninit<u16>],
 ) -> u64 {
-    let edge = |extent: Option<&Extent>| extent.map_or(Extent::EMPTY, |extent| turn(*extent));
+    let edge = |extent: Option<&Extent>| extent.map_or(Extent::EMPTY, |extent| convert(*extent));
     let (first, end) = (edge(from.first()).first(), edge(from.last()).end());
-    let copied = from.iter().zip(to).map(|(from, to)| *to.write(turn(*from)));
+    let copied = from
+        .iter()
+        .zip(to)
+        .map(|(from, to)| *to.write(convert(*from)));
     fill(buckets, MaybeUninit::new, first, end, copied)
 }
 
 /// An allocation of two halves of the same length, which are not initialized.
-struct Uninit<T>(KVec<T>, usize);
+struct Uninit<T> {
+    memory: KVec<T>,
+    /// The length of a half.
+    half: usize,
+}
 
 impl<T: Copy> Uninit<T> {
     fn new(half: usize) -> Result<Self> {
         // A map has at most 340 extents.
         let len = half.checked_mul(2).ok_or(EINVAL)?;
-        Ok(Self(KVec::with_capacity(len, GFP_KERNEL_ACCOUNT)?, half))
+        let memory = KVec::with_capacity(len, GFP_KERNEL_ACCOUNT)?;
+        Ok(Self { memory, half })
     }
 
     fn halves(&mut self) -> Result<(&mut [MaybeUninit<T>], &mut [MaybeUninit<T>])> {
         let (first, rest) = self
-            .0
+            .memory
             .spare_capacity_mut()
-            .split_at_mut_checked(self.1)
+            .split_at_mut_checked(self.half)
             .ok_or(EINVAL)?;
         // The capacity of the vector may be greater.
-        Ok((first, rest.get_mut(..self.1).ok_or(EINVAL)?))
+        Ok((first, rest.get_mut(..self.half).ok_or(EINVAL)?))
     }
 
     /// Converts the halves to parts of a map, which owns the allocation.
@@ -271,15 +290,15 @@ impl<T: Copy> Uninit<T> {
     ///
     /// Both halves must be initialized.
     unsafe fn assume_init(self) -> [Part<T>; 2] {
-        let (memory, _, _) = self.0.into_raw_parts();
+        let (memory, _, _) = self.memory.into_raw_parts();
         // SAFETY: The pointer of a vector is not null. `Self::new()` allocated both halves.
         let (first, second) = unsafe {
             let first = NonNull::new_unchecked(memory);
-            (first, first.add(self.1))
+            (first, first.add(self.half))
         };
         // INVARIANT: Both halves are initialized: `# Safety` of this function. Only the map frees
         // them.
-        [first, second].map(|half| Part(NonNull::slice_from_raw_parts(half, self.1)))
+        [first, second].map(|half| Part(NonNull::slice_from_raw_parts(half, self.half)))
     }
 }
 
