@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Functions that KUnit tests of the kernel crate call.
+ * Functions that KUnit tests of the permission checks in Rust call.
  */
 #include <linux/fdtable.h>
 #include <linux/fs_struct.h>
@@ -13,7 +13,7 @@
 #include "../internal.h"
 #include "rust_permission.h"
 
-/* The task for which functions with a switch run in C. */
+/* The task for which mnt_idmapping_in_rust() returns false. */
 struct task_struct *mnt_idmapping_c_task;
 
 bool kunit_mnt_idmapping_in_rust(void)
@@ -21,40 +21,40 @@ bool kunit_mnt_idmapping_in_rust(void)
 	return mnt_idmapping_in_rust();
 }
 
-static int kunit_attribute_get(const struct xattr_handler *handler,
-			       struct dentry *dentry, struct inode *inode,
-			       const char *name, void *buffer, size_t size)
+static int kunit_fscaps_get(const struct xattr_handler *handler,
+			    struct dentry *dentry, struct inode *inode,
+			    const char *name, void *buffer, size_t size)
 {
-	const struct kunit_attribute *attribute = inode->i_private;
+	const struct kunit_fscaps *caps = inode->i_private;
 
-	if (!buffer || attribute->size < 0)
-		return attribute->size;
-	if (size < attribute->size)
+	if (!buffer || caps->size < 0)
+		return caps->size;
+	if (size < caps->size)
 		return -ERANGE;
-	memcpy(buffer, attribute->value, attribute->size);
-	return attribute->size;
+	memcpy(buffer, caps->value, caps->size);
+	return caps->size;
 }
 
-static const struct xattr_handler kunit_attribute_handler = {
+static const struct xattr_handler kunit_fscaps_handler = {
 	.name = XATTR_NAME_CAPS,
-	.get = kunit_attribute_get,
+	.get = kunit_fscaps_get,
 };
 
-static const struct xattr_handler * const kunit_attribute_handlers[] = {
-	&kunit_attribute_handler,
+static const struct xattr_handler * const kunit_fscaps_handlers[] = {
+	&kunit_fscaps_handler,
 	NULL
 };
 
 /*
- * Sets the extended attribute of capabilities of @inode, and makes @dentry an
- * alias of @inode.
+ * Sets the file capabilities of @inode, and makes @dentry an alias of @inode.
+ * The superblock gets a handler for security.capability, and no other.
  */
-void kunit_set_attribute(struct inode *inode, struct dentry *dentry,
-			 const struct kunit_attribute *attribute)
+void kunit_set_fscaps(struct inode *inode, struct dentry *dentry,
+		      const struct kunit_fscaps *caps)
 {
-	inode->i_private = (void *)attribute;
+	inode->i_private = (void *)caps;
 	inode->i_opflags |= IOP_XATTR;
-	inode->i_sb->s_xattr = kunit_attribute_handlers;
+	inode->i_sb->s_xattr = kunit_fscaps_handlers;
 
 	spin_lock_init(&inode->i_lock);
 	spin_lock_init(&dentry->d_lock);
@@ -86,7 +86,7 @@ static const struct inode_operations kunit_inode_operations = {
 	.setattr = kunit_setattr,
 };
 
-/* Returns -EALREADY where notify_change() calls ->setattr(). */
+/* Returns -EALREADY if notify_change() calls ->setattr(), else its error. */
 int kunit_notify_change(struct mnt_idmap *idmap, struct dentry *dentry,
 			struct iattr *attr)
 {

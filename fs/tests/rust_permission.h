@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Functions that KUnit tests of the kernel crate call.
+ * Functions that KUnit tests of the permission checks in Rust call.
  *
- * Some call static functions of the VFS, others set up objects that these
+ * Some call static functions of the VFS, others set up objects that the static
  * functions read.
  */
 #ifndef _FS_TESTS_RUST_PERMISSION_H
@@ -11,14 +11,17 @@
 #include <linux/fs.h>
 #include <linux/mnt_idmapping.h>
 
-/* An extended attribute, or the error of reading it if @size is negative. */
-struct kunit_attribute {
+/*
+ * The extended attribute security.capability of an inode. If @size is negative,
+ * reading the attribute fails with this error.
+ */
+struct kunit_fscaps {
 	const void *value;
 	int size;
 };
 
-void kunit_set_attribute(struct inode *inode, struct dentry *dentry,
-			 const struct kunit_attribute *attribute);
+void kunit_set_fscaps(struct inode *inode, struct dentry *dentry,
+		      const struct kunit_fscaps *caps);
 
 bool kunit_mnt_idmapping_in_rust(void);
 bool kunit_i_uid_needs_update(struct mnt_idmap *idmap, const struct iattr *attr,
@@ -29,7 +32,7 @@ int kunit_notify_change(struct mnt_idmap *idmap, struct dentry *dentry,
 			struct iattr *attr);
 umode_t kunit_umask(void);
 
-/* Opens the initial user namespace (0), a child (1), or a UTS namespace (2). */
+/* Opens init_user_ns (0), a child of it (1), or init_uts_ns (2). */
 int kunit_open_namespace(int which);
 void kunit_close(int fd);
 

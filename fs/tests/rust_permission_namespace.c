@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit calls static functions of fs/namespace.c, which includes this file.
+ * Functions that KUnit tests call to reach static functions of fs/namespace.c,
+ * which includes this file.
  */
 #include "rust_permission.h"
 

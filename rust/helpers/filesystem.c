@@ -160,8 +160,8 @@ __rust_helper void *rust_helper_kmap_local_folio(const struct folio *folio,
 }
 
 /*
- * flush_dcache_folio() is an inline function or not, as the architecture wants
- * it. The helper has another name, so that there is one in both cases.
+ * flush_dcache_folio() is an inline function on some architectures only. A
+ * helper of another name exists on all of them.
  */
 __rust_helper void rust_helper_folio_flush_dcache(struct folio *folio)
 {

@@ -35,9 +35,8 @@ pub(super) struct InodeInfo<T: FileSystem> {
 }
 
 impl<T: FileSystem> InodeInfo<T> {
-    /// Returns the [`InodeInfo`] that `inode` is embedded in.
-    ///
-    /// The result points to an [`InodeInfo`] if `inode` belongs to a superblock of `T`.
+    /// Returns the pointer to the [`InodeInfo`] that `inode` is embedded in. It is valid if `inode`
+    /// belongs to a superblock of `T`.
     #[inline(always)]
     pub(super) fn of(inode: *mut bindings::inode) -> *mut Self {
         // CAST: `inode` is the first field of a `repr(C)` type.
@@ -77,16 +76,16 @@ impl<T: FileSystem> InodeInfo<T> {
         unsafe { &*(&raw const (*info).data).cast() }
     }
 
-    /// Initializes the positions of the names in a directory.
+    /// Initializes the offsets of the names in a directory.
     ///
     /// # Safety
     ///
-    /// `info` must be valid, without positions, and not visible to others.
+    /// `info` must be valid, without offsets, and not visible to others.
     pub(super) unsafe fn init_offsets(info: *mut Self) {
         // SAFETY: `info` is valid by the requirements of this function, so its field is in bounds
         // and valid for writes.
         unsafe { offsets::init((&raw mut (*info).offsets).cast()) };
-        // INVARIANT: The positions were just initialized.
+        // INVARIANT: The offsets were just initialized.
         //
         // SAFETY: `info` is valid and not visible to others, by the requirements of this function.
         unsafe { (*info).has_offsets = true };
@@ -116,14 +115,14 @@ impl<T: FileSystem> InodeInfo<T> {
         // SAFETY: `sb` is valid, and `s_type` never changes.
         let fs_type = unsafe { (*sb).s_type };
         // SAFETY: A superblock of `T` has the type that a registration of `T` registered. The
-        // superblock holds a reference to the type's module, so the registration outlives it.
+        // registration outlives the superblock, which holds a reference to the type's module.
         let cache = unsafe { RegisteredType::<T>::inode_cache(fs_type) };
         // SAFETY: `sb` is valid, and the cache is valid by the invariant of `InodeCache`.
         let info: *mut Self = unsafe {
             bindings::alloc_inode_sb(sb, cache.cache.as_ptr(), bindings::GFP_KERNEL).cast()
         };
         if !info.is_null() {
-            // INVARIANT: The inode has no data and no positions yet.
+            // INVARIANT: The inode has no data and no offsets yet.
             //
             // SAFETY: `info` is not null, so it points to an object of the cache, which has the
             // size and alignment of `Self`.
@@ -148,7 +147,7 @@ impl<T: FileSystem> InodeInfo<T> {
         // `has_data`, since the last reference was dropped.
         if unsafe { core::mem::replace(&mut (*info).has_data, false) } {
             // SAFETY: The flag was set, so the data is initialized by the type invariants, and
-            // pinned. No reference to it is left. The flag is cleared, so it is dropped once.
+            // pinned. No reference to it is left. The flag is cleared, so the data is dropped once.
             unsafe {
                 core::ptr::drop_in_place::<T::InodeData>((&raw mut (*info).data).cast());
             }
@@ -156,7 +155,7 @@ impl<T: FileSystem> InodeInfo<T> {
         // SAFETY: `info` is valid: `inode` belongs to a superblock of `T`. No other task writes
         // `has_offsets`, since the last reference was dropped.
         if unsafe { core::mem::replace(&mut (*info).has_offsets, false) } {
-            // SAFETY: The flag was set, so the positions are initialized by the type invariants. No
+            // SAFETY: The flag was set, so the offsets are initialized by the type invariants. No
             // other task uses them: the last reference to the inode was dropped.
             unsafe { offsets::destroy((&raw mut (*info).offsets).cast()) };
         }

@@ -6,12 +6,12 @@ use core::fmt;
 
 /// The unsigned integer of an id.
 ///
-/// Ids of the kernel are [`u32`]. Tests use [`u8`] and smaller types, for which they can check a
-/// map for each id.
+/// Ids of the kernel are [`u32`]. Tests use [`u8`] and smaller types, so that they can check a map
+/// for every id.
 ///
-/// The values are those from [`IdInt::ZERO`] to [`IdInt::NONE`] in the order of [`Ord`], at most
-/// `1 << 32`. "Modulo" means modulo the number of values. Results of this module depend on these
-/// rules; memory safety does not.
+/// An implementation must order its values from [`IdInt::ZERO`] to [`IdInt::NONE`], and have at
+/// most `1 << 32` of them. Arithmetic wraps at the number of values. The results of this module
+/// depend on these rules; memory safety does not.
 pub trait IdInt: Copy + Ord + fmt::Debug + fmt::Display {
     /// The greatest value, which is not an id: C's `INVALID_UID`.
     const NONE: Self;
@@ -20,11 +20,11 @@ pub trait IdInt: Copy + Ord + fmt::Debug + fmt::Display {
 
     /// Returns the sum, or [`None`] on overflow.
     fn checked_add(self, other: Self) -> Option<Self>;
-    /// Adds modulo the number of values.
+    /// Adds, and wraps at the number of values.
     fn wrapping_add(self, other: Self) -> Self;
-    /// Subtracts modulo the number of values.
+    /// Subtracts, and wraps at the number of values.
     fn wrapping_sub(self, other: Self) -> Self;
-    /// Widens.
+    /// Converts to [`u64`].
     fn to_u64(self) -> u64;
 }
 
@@ -97,7 +97,7 @@ impl<T: IdInt> Extent<T> {
         count: T::ZERO,
     };
 
-    /// Checks an extent by the rules of `map_write()` in `kernel/user_namespace.c`.
+    /// Creates an extent. Checks it by the rules of `map_write()` in `kernel/user_namespace.c`.
     ///
     /// # Examples
     ///
@@ -122,7 +122,7 @@ impl<T: IdInt> Extent<T> {
         } else if lower_first.checked_add(count).is_none() {
             Err(ExtentError::LowerOverflows)
         } else {
-            // INVARIANT: All three conditions were just checked.
+            // INVARIANT: The three conditions were checked above.
             Ok(Self {
                 first,
                 lower_first,
@@ -149,7 +149,7 @@ impl<T: IdInt> Extent<T> {
         self.count
     }
 
-    /// Checks whether this is [`Extent::EMPTY`].
+    /// Returns whether this is [`Extent::EMPTY`].
     #[inline(always)]
     pub fn is_empty(&self) -> bool {
         self.count == T::ZERO
@@ -158,7 +158,7 @@ impl<T: IdInt> Extent<T> {
     /// Returns the value after the last id of the upper extent.
     #[inline(always)]
     pub fn end(&self) -> T {
-        // By the type invariant this does not wrap.
+        // Does not wrap, by the type invariants.
         self.first.wrapping_add(self.count)
     }
 
@@ -184,7 +184,7 @@ impl<T: IdInt> Extent<T> {
         }
     }
 
-    /// Checks whether an id is in the upper extent.
+    /// Returns whether an id is in the upper extent.
     #[inline(always)]
     pub fn has(&self, id: T) -> bool {
         id.wrapping_sub(self.first) < self.count
@@ -197,6 +197,7 @@ impl<T: IdInt> Extent<T> {
     }
 
     /// Maps the `count` ids from `id` to the lower extent, if all of them are in the upper one.
+    /// Returns the first of the mapped ids.
     pub fn range_down(&self, id: T, count: T) -> Option<T> {
         if count == T::ZERO || id < self.first || id.checked_add(count)? > self.end() {
             return None;
@@ -204,13 +205,14 @@ impl<T: IdInt> Extent<T> {
         self.down(id)
     }
 
-    /// Checks whether the upper extents share an id.
+    /// Returns whether the upper extents share an id.
     #[inline]
     pub fn overlaps(&self, other: &Self) -> bool {
         self.first < other.end() && other.first < self.end()
     }
 
-    /// Composes this extent and `next`: maps the ids that both map.
+    /// Composes two extents: maps each id down by this extent and the result down by `next`.
+    /// Contains the ids for which both do so; returns [`None`] if there are none.
     pub fn then(&self, next: &Self) -> Option<Self> {
         let low = self.lower_first.max(next.first);
         let end = self.inverse().end().min(next.end());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The operations of other inodes than directories, and those that all inodes share.
+//! The operations of inodes that are not directories, and functions for all inodes.
 
 use crate::RustIdmapFs;
 use kernel::{
@@ -27,16 +27,18 @@ use kernel::{
     sync::atomic::Relaxed, //
 };
 
-/// The operations of inodes that are not directories.
+/// The operations of regular files, symbolic links and special files.
 pub(crate) struct Leaf;
 
-/// The flags of files that the filesystem supports. The VFS respects all but the last one.
+/// The flags that the filesystem supports. The VFS enforces all but [`FileFlags::NODUMP`], which
+/// only programs read.
 const FLAGS: FileFlags = FileFlags::APPEND
     .with(FileFlags::IMMUTABLE)
     .with(FileFlags::NOATIME)
     .with(FileFlags::NODUMP);
 
-/// Returns attributes, with the owner as seen through the mount, and the birth time.
+/// Fills `stat` with the attributes of an inode, the owner as seen through the mount, and the birth
+/// time.
 pub(crate) fn getattr(
     idmap: &MntIdmap,
     inode: &Inode<RustIdmapFs>,
@@ -50,16 +52,17 @@ pub(crate) fn getattr(
     Ok(())
 }
 
-/// Returns the flags that `chattr` sets.
+/// Returns the flags that `lsattr` shows: `FS_*_FL`.
 pub(crate) fn flags(inode: &Inode<RustIdmapFs>) -> FileFlags {
     FileFlags::new(inode.data().flags.load(Relaxed))
 }
 
-/// Replaces the flags that `chattr` sets. The VFS has checked permissions through the mount.
+/// Replaces the flags that `lsattr` shows. The VFS has checked permissions through the mount.
 pub(crate) fn set_flags(inode: &Locked<'_, RustIdmapFs>, flags: FileFlags) -> Result {
     if !flags.is_subset_of(FLAGS) {
         return Err(EOPNOTSUPP);
     }
+    // `i_flags` has no bit for `FS_NODUMP_FL`, so the data of the inode keeps all flags.
     inode.set_flags(flags);
     inode.data().flags.store(flags.bits(), Relaxed);
     inode.set_ctime_current();

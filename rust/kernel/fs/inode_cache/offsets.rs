@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Positions of the names in a directory, which do not change when other names come and go: `struct
-//! offset_ctx`.
+//! Offsets of the names in a directory, which do not change when other names are created or
+//! removed: `struct offset_ctx`.
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
@@ -11,7 +11,7 @@ use crate::{
     prelude::*, //
 };
 
-/// Initializes the positions of a directory.
+/// Initializes the offsets of a directory.
 ///
 /// # Safety
 ///
@@ -21,7 +21,7 @@ pub(super) unsafe fn init(offsets: *mut bindings::offset_ctx) {
     unsafe { bindings::simple_offset_init(offsets) };
 }
 
-/// Frees the positions of a directory.
+/// Frees the offsets of a directory.
 ///
 /// # Safety
 ///
@@ -31,7 +31,7 @@ pub(super) unsafe fn destroy(offsets: *mut bindings::offset_ctx) {
     unsafe { bindings::simple_offset_destroy(offsets) };
 }
 
-/// Returns the positions of a directory.
+/// Returns the offsets of a directory.
 ///
 /// # Safety
 ///
@@ -45,11 +45,11 @@ unsafe fn of(dir: *mut bindings::inode) -> *mut bindings::offset_ctx {
     }
 }
 
-/// Gives a dentry a position.
+/// Gives a dentry an offset.
 ///
 /// # Errors
 ///
-/// [`EBUSY`] if the dentry has one. [`ENOMEM`], [`ENOSPC`].
+/// [`EBUSY`] if the dentry has an offset. [`ENOMEM`], [`ENOSPC`].
 ///
 /// # Safety
 ///
@@ -63,7 +63,7 @@ pub(in crate::fs) unsafe fn add(
     to_result(unsafe { bindings::simple_offset_add(of(dir), dentry) })
 }
 
-/// Takes the position of a dentry back, if it has one.
+/// Removes the offset of a dentry, if it has one.
 ///
 /// # Safety
 ///
@@ -73,27 +73,27 @@ pub(in crate::fs) unsafe fn remove(dir: *mut bindings::inode, dentry: *mut bindi
     unsafe { bindings::simple_offset_remove(of(dir), dentry) };
 }
 
-/// Gives `old` the position of `new`, which has none afterwards.
+/// Moves the offset of `new` to `old`. Afterwards `new` has none.
 ///
 /// # Safety
 ///
-/// Both directories and dentries must be as [`add`] requires. `new` must have a position.
+/// Both directories and dentries must be as [`add`] requires. `new` must have an offset.
 pub(in crate::fs) unsafe fn rename(
     old_dir: *mut bindings::inode,
     old: *mut bindings::dentry,
     new_dir: *mut bindings::inode,
     new: *mut bindings::dentry,
 ) {
-    // SAFETY: The directories have positions and are locked, and the dentries are in them, by the
+    // SAFETY: The directories have offsets and are locked, and the dentries are in them, by the
     // requirements of this function.
     unsafe { bindings::simple_offset_rename(old_dir, old, new_dir, new) };
 }
 
-/// Exchanges two names and their positions. The VFS exchanges the dentries afterwards.
+/// Exchanges two names and their offsets. The VFS exchanges the dentries afterwards.
 ///
 /// # Errors
 ///
-/// [`ENOMEM`]. Nothing is changed then.
+/// [`ENOMEM`]; nothing is changed.
 ///
 /// # Safety
 ///
@@ -104,7 +104,7 @@ pub(in crate::fs) unsafe fn exchange(
     new_dir: *mut bindings::inode,
     new: *mut bindings::dentry,
 ) -> Result {
-    // SAFETY: The directories have positions and are locked, and the positive dentries are in them,
+    // SAFETY: The directories have offsets and are locked, and the positive dentries are in them,
     // by the requirements of this function.
     to_result(unsafe { bindings::simple_offset_rename_exchange(old_dir, old, new_dir, new) })
 }

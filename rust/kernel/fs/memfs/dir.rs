@@ -2,8 +2,9 @@
 
 //! Directories in memory: their names are in the dentry cache only.
 //!
-//! Each name has a position, by which `getdents()` continues at the right name after others were
-//! created or removed. The functions keep the positions as those of `mm/shmem.c` do.
+//! Each name has an offset in its directory (`struct offset_ctx`), at which `getdents()` continues
+//! after other names were created or removed. The functions keep the offsets as those of
+//! `mm/shmem.c` do.
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
@@ -36,8 +37,8 @@ impl<'d, T: FileSystem> Negative<'d, T> {
     ///
     /// # Errors
     ///
-    /// [`EINVAL`] if the inode has another file type or another device number than the VFS expects.
-    /// The VFS has checked permissions for the expected one only. [`ENOMEM`]. The inode is dropped.
+    /// [`EINVAL`] if the file type or the device number of the inode is not the one for which the
+    /// VFS has checked permissions. [`ENOMEM`]. The inode is dropped.
     pub fn instantiate(self, new: New<T>) -> Result<Filled<'d>> {
         let other_device = new.device().is_some_and(|device| device != self.device);
         if new.mode().kind() != self.file_type || other_device {
@@ -57,7 +58,7 @@ impl<'d, T: FileSystem> Negative<'d, T> {
     ///
     /// # Errors
     ///
-    /// [`ENOMEM`]. Nothing is changed then.
+    /// [`ENOMEM`]; nothing is changed.
     pub fn link(self, inode: &Locked<'_, T>) -> Result<Filled<'d>> {
         let (dir, inode) = (self.dir.as_ptr(), inode.as_ptr());
         // SAFETY: `dir` is locked for writing, and `dentry` is in it, by the type invariants.
@@ -82,8 +83,9 @@ impl<'d, T: FileSystem> Negative<'d, T> {
 impl<'d, T: FileSystem> Victim<'d, T> {
     /// Removes the name of an inode that is not a directory.
     ///
-    /// The removal cannot be undone: the VFS gets success even if the operation returns an error
-    /// afterwards.
+    /// The removal cannot be undone. The VFS therefore gets success even if
+    /// [`InodeOperations::unlink`](crate::fs::inode_ops::InodeOperations::unlink) returns an error
+    /// after it.
     ///
     /// # Errors
     ///
@@ -104,13 +106,14 @@ impl<'d, T: FileSystem> Victim<'d, T> {
 
     /// Removes the name of an empty directory.
     ///
-    /// The removal cannot be undone: the VFS gets success even if the operation returns an error
-    /// afterwards.
+    /// The removal cannot be undone. The VFS therefore gets success even if
+    /// [`InodeOperations::rmdir`](crate::fs::inode_ops::InodeOperations::rmdir) returns an error
+    /// after it.
     ///
     /// # Errors
     ///
     /// [`ENOTDIR`] if the inode is not a directory. The VFS checks that it is one. [`ENOTEMPTY`] if
-    /// there are names in the directory.
+    /// the directory has positive dentries.
     #[inline]
     pub fn rmdir(self) -> Result<Removed<'d>> {
         if !self.inode().mode().is_dir() {
@@ -129,26 +132,27 @@ impl<'d, T: FileSystem> Victim<'d, T> {
 }
 
 impl<'d, T: FileSystem> Rename<'d, T> {
-    /// Gives the inode the new name, and removes the inode that has the new name, if there is one.
+    /// Moves the inode to the new name. If another inode has the new name, it loses it.
     ///
-    /// The rename cannot be undone: the VFS gets success even if the operation returns an error
-    /// afterwards.
+    /// The rename cannot be undone. The VFS therefore gets success even if
+    /// [`InodeOperations::rename`](crate::fs::inode_ops::InodeOperations::rename) returns an
+    /// error after it.
     ///
     /// # Errors
     ///
-    /// - [`EINVAL`] if the flags are other ones: a whiteout must be given if and only if
-    ///   [`RenameFlags::WHITEOUT`] is set, and [`RenameFlags::EXCHANGE`] must not be set.
-    /// - [`ENOTEMPTY`] if the inode that has the new name is a directory with names in it.
+    /// - [`EINVAL`] if [`RenameFlags::EXCHANGE`] is set, if [`RenameFlags::WHITEOUT`] is set and no
+    ///   whiteout is given, or if a whiteout is given and [`RenameFlags::WHITEOUT`] is not set.
+    /// - [`ENOTEMPTY`] if the inode that has the new name is a directory with positive dentries.
     /// - [`ENOMEM`].
     ///
-    /// Nothing is changed then, and the whiteout is dropped.
+    /// If the rename fails, nothing is changed, and the whiteout is dropped.
     pub fn replace(self, whiteout: Option<New<T>>) -> Result<Renamed<'d>> {
         let flags = self.flags();
-        let fits = match &whiteout {
+        let whiteout_fits = match &whiteout {
             Some(new) => flags.has(RenameFlags::WHITEOUT) && new.is_whiteout(),
             None => !flags.has(RenameFlags::WHITEOUT),
         };
-        if flags.has(RenameFlags::EXCHANGE) || !fits {
+        if flags.has(RenameFlags::EXCHANGE) || !whiteout_fits {
             return Err(EINVAL);
         }
         let args = self.args();
@@ -157,14 +161,15 @@ impl<'d, T: FileSystem> Rename<'d, T> {
             return Err(ENOTEMPTY);
         }
         // SAFETY: `new_dir` is locked for writing, and `new` is in it, by the type invariants.
-        let had_position = match unsafe { offsets::add(args.new_dir, args.new) } {
+        let had_offset = match unsafe { offsets::add(args.new_dir, args.new) } {
+            Ok(()) => false,
             Err(error) if error == EBUSY => true,
-            added => added.map(|()| false)?,
+            Err(error) => return Err(error),
         };
         if let Some(whiteout) = whiteout {
             // SAFETY: `old` is a dentry in `old_dir`, which is locked for writing.
             if let Err(error) = unsafe { leave_whiteout(args.old_dir, args.old, whiteout) } {
-                if !had_position {
+                if !had_offset {
                     // SAFETY: `new_dir` is locked for writing, and `new` is in it.
                     unsafe { offsets::remove(args.new_dir, args.new) };
                 }
@@ -172,24 +177,25 @@ impl<'d, T: FileSystem> Rename<'d, T> {
             }
         }
         // SAFETY: Both directories are locked for writing, and the dentries are in them. `new` has
-        // a position.
+        // an offset.
         unsafe { offsets::rename(args.old_dir, args.old, args.new_dir, args.new) };
         // SAFETY: Both directories are locked for writing, the dentries are in them, and `old` is
         // positive, by the type invariants. If `new` is a directory it is empty, as checked above.
-        unsafe { rename(args) };
+        unsafe { update_for_rename(args) };
         self.done.set(true);
         Ok(Renamed(self.brand))
     }
 
     /// Exchanges both names.
     ///
-    /// The rename cannot be undone: the VFS gets success even if the operation returns an error
-    /// afterwards.
+    /// The rename cannot be undone. The VFS therefore gets success even if
+    /// [`InodeOperations::rename`](crate::fs::inode_ops::InodeOperations::rename) returns an
+    /// error after it.
     ///
     /// # Errors
     ///
     /// [`EINVAL`] if [`RenameFlags::EXCHANGE`] is not set. [`ENOENT`] if no inode has the new name.
-    /// The VFS checks that there is one. [`ENOMEM`]; nothing is changed then.
+    /// The VFS checks that there is one. [`ENOMEM`]. If the rename fails, nothing is changed.
     pub fn exchange(self) -> Result<Renamed<'d>> {
         if !self.flags().has(RenameFlags::EXCHANGE) {
             return Err(EINVAL);
@@ -231,13 +237,13 @@ pub(in crate::fs) unsafe fn fill(
     unsafe { bindings::d_make_persistent(dentry, inode) };
 }
 
-/// Updates link counts and times for a rename. The VFS moves the dentries afterwards.
+/// Updates link counts and times before the VFS moves the dentries of a rename.
 ///
 /// # Safety
 ///
 /// Both directories must be locked for writing. The dentries must be valid and in them, `old` must
-/// be positive, and `new` must not be a directory with names in it.
-unsafe fn rename(args: RenameArgs) {
+/// be positive, and `new` must not be a directory with positive dentries.
+unsafe fn update_for_rename(args: RenameArgs) {
     let RenameArgs {
         old_dir,
         old,

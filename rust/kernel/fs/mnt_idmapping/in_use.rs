@@ -80,7 +80,8 @@ unsafe impl Sync for IdmapTable {}
 ///
 /// # Invariants
 ///
-/// Each idmap of a chain has a reference, and is valid until [`IdmapTable::put_last`] has removed it.
+/// Each idmap of a chain has a reference, and is valid until [`IdmapTable::put_last`] has removed
+/// it.
 #[derive(Zeroable)]
 struct Chains([Option<NonNull<MntIdmap>>; CHAINS]);
 
@@ -273,8 +274,8 @@ impl Chains {
     ///
     /// # Safety
     ///
-    /// The idmap must be from [`IdmapTable::add`] or from [`MntIdmap::of_extents`], and must have no
-    /// reference.
+    /// The idmap must be from [`IdmapTable::add`] or from [`MntIdmap::of_extents`], and must have
+    /// no reference.
     unsafe fn remove(&mut self, idmap: NonNull<MntIdmap>) -> KBox<MntIdmap> {
         // SAFETY: The idmap is valid: it has no reference, and only this function frees it.
         let link = unsafe { idmap.as_ref() }.link();
@@ -290,8 +291,8 @@ impl Chains {
                 place = other.as_ref().link().next.get();
             }
         }
-        // SAFETY: `add()` and `of_extents()` leak a box. The idmap has no reference, and it is in no
-        // chain.
+        // SAFETY: `add()` and `of_extents()` leak a box. The idmap has no reference, and it is in
+        // no chain.
         unsafe { KBox::from_raw(idmap.as_ptr()) }
     }
 }

@@ -35,17 +35,17 @@ pub(crate) type KindLookup = Lookup<u32, Part<Extent>, Part<u16>>;
 ///
 /// If `down` is out of line, `up` is as well, and the map owns two allocations. The first contains
 /// the extents of `down` and then those of `up`. The second contains the buckets of `down` and then
-/// those of `up`: see the module [`lookup`](super::lookup). The allocations do not change before the
-/// map is dropped.
+/// those of `up`: see the module [`lookup`](super::lookup). The allocations do not change before
+/// the map is dropped.
 pub(crate) struct KindMap {
     /// Maps ids on disk to ids at the mount.
     pub(super) down: KindLookup,
     /// Maps ids at the mount to ids on disk.
     pub(super) up: KindLookup,
     /// The index of each inline extent of `down`, which ascend, in the order in which the extents
-    /// were written to the map of the user namespace. As in C, `statmount()` lists them in the order
-    /// of the writes. If there are more than [`MAX_BASE_EXTENTS`] extents, this is not used, and
-    /// `statmount()` lists them in ascending order.
+    /// were written to the map of the user namespace. As in C, `statmount()` lists them in the
+    /// order of the writes. If there are more than [`MAX_BASE_EXTENTS`] extents, this is not used,
+    /// and `statmount()` lists them in ascending order.
     written_index: [u8; MAX_BASE_EXTENTS],
 }
 
@@ -156,8 +156,8 @@ impl KindMap {
         })
     }
 
-    /// Creates the map from more than [`MAX_BASE_EXTENTS`] extents: `down` ascends by first ids, and `up`,
-    /// which has the same extents, ascends by lower first ids.
+    /// Creates the map from more than [`MAX_BASE_EXTENTS`] extents: `down` ascends by first ids,
+    /// and `up`, which has the same extents, ascends by lower first ids.
     ///
     /// # Errors
     ///
@@ -238,7 +238,8 @@ impl Deref for Extents<'_> {
     }
 }
 
-/// Copies extents to `to`, each as `convert` returns it, and fills their buckets. Returns the scale.
+/// Copies extents to `to`, each as `convert` returns it, and fills their buckets. Returns the
+/// scale.
 ///
 /// The converted extents must ascend.
 ///

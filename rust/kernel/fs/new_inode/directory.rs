@@ -102,7 +102,7 @@ impl<T: FileSystem> New<T> {
             (*inode).i_op = &InodeVTable::<O>::DIRECTORY;
             (*inode).__bindgen_anon_3.i_fop = &raw const bindings::simple_offset_dir_operations;
         }
-        // SAFETY: The inode is not visible to others, and has no positions: it is initialized once.
+        // SAFETY: The inode is not visible to others, and has no offsets: it is initialized once.
         unsafe { InodeInfo::<T>::init_offsets(InodeInfo::of(inode)) };
         // The entry `.`.
         //

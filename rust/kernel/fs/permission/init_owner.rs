@@ -27,7 +27,7 @@ use crate::{
     },
 };
 
-/// The owner and the group on disk of new inodes of a caller. The filesystem can store both.
+/// The ids that a caller's new inodes have on disk. The filesystem can store both.
 ///
 /// Functions that create inodes take a value of this type, and only [`Access::mapped_fsids`] makes
 /// one:
@@ -46,13 +46,14 @@ pub struct MappedFsIds {
 }
 
 impl MappedFsIds {
-    /// The owner of new inodes.
+    /// The owner of new inodes, on disk.
     #[inline(always)]
     pub const fn owner(self) -> FsUid {
         self.owner
     }
 
-    /// The group of the caller. Directories with the set-group-id bit replace it.
+    /// The group of new inodes, on disk. A directory with the set-group-id bit replaces it by its
+    /// own.
     #[inline(always)]
     pub const fn group(self) -> FsGid {
         self.group
@@ -64,7 +65,8 @@ impl MappedFsIds {
     }
 }
 
-/// Owner, group and mode of an inode, as stored.
+/// Owner, group and mode of an inode, as stored. [`None`] is an id that the filesystem cannot
+/// store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ownership {
     /// `inode->i_uid`
@@ -77,6 +79,8 @@ pub struct Ownership {
 
 impl Ownership {
     /// A directory with the set-group-id bit passes on its group, and the bit to new directories.
+    ///
+    /// As in C, `group` is not mapped if the directory passes on its own.
     #[inline]
     fn new<N: ?Sized>(
         owner: Option<FsUid>,
@@ -114,7 +118,8 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         let (Some(owner), Some(group)) = (self.mapped_fsuid(fs), self.mapped_fsgid(fs)) else {
             return Err(CheckError::EOVERFLOW);
         };
-        // On a mount without an idmap the ids were not mapped into the namespace yet.
+        // Without an idmap these are the caller's ids, which were not checked against the
+        // namespace.
         let namespace = fs.namespace();
         if UidGidMap::<User>::has(namespace, owner.cast())
             && UidGidMap::<Group>::has(namespace, group.cast())
@@ -125,10 +130,10 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         }
     }
 
-    /// Owner, group and mode of a new inode of the caller in `dir`, or in no directory.
+    /// Owner, group and mode of a new inode of the caller in `dir`. Without a directory, the inode
+    /// has no name.
     ///
-    /// Ids that the filesystem cannot store are invalid. [`MappedFsIds::ownership_in`] has no such
-    /// ids.
+    /// The ids can be invalid. Those of [`MappedFsIds::ownership_in`] cannot.
     ///
     /// Equals `inode_init_owner()`.
     #[doc(alias = "mapped_inode_init_owner")]
@@ -142,8 +147,9 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         Ownership::new(self.mapped_fsuid(fs), || self.mapped_fsgid(fs), dir, mode)
     }
 
-    /// The mode of a new file. Clears the set-group-id bit of an executable file if the directory
-    /// passes on a group that the caller is not in.
+    /// The mode of a new file. Clears the set-group-id bit of a file that the group may execute, if
+    /// the directory passes on its group, the caller is not in this group, and the caller does not
+    /// have `CAP_FSETID` over the directory.
     ///
     /// Equals `mode_strip_sgid()`.
     #[inline]
@@ -162,10 +168,12 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         }
     }
 
-    /// The mode of a new inode: the bits of `mode` in `allowed`, and the type in `kind`.
+    /// The mode of a new inode: the permission bits of `mode` that are in `allowed`, and the file
+    /// type of `kind`.
     ///
-    /// The set-group-id bit is checked first, because the umask can clear the bits that the check
-    /// reads. `umask` is not called on a filesystem with ACLs, where a default ACL can replace it.
+    /// The set-group-id bit is checked before the umask is applied, which can clear the bits that
+    /// the check reads. `umask` is not called on a filesystem with ACLs, where a default ACL can
+    /// replace the umask.
     ///
     /// Equals `vfs_prepare_mode()`.
     pub fn vfs_prepare_mode(

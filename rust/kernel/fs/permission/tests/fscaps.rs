@@ -51,12 +51,12 @@ impl Attribute {
 
     /// Calls a function while the inode of the fixture has the attribute.
     fn on<R>(&self, fixture: &Fixture, function: impl FnOnce() -> R) -> R {
-        let attribute = bindings::kunit_attribute {
+        let caps = bindings::kunit_fscaps {
             value: ptr::from_ref(&self.bytes).cast(),
             size: self.size,
         };
-        // SAFETY: All objects of the fixture are valid, and the attribute outlives its use.
-        unsafe { bindings::kunit_set_attribute(fixture.inode(), fixture.name(), &attribute) };
+        // SAFETY: All objects of the fixture are valid, and the capabilities outlive their use.
+        unsafe { bindings::kunit_set_fscaps(fixture.inode(), fixture.name(), &caps) };
         let result = function();
         // SAFETY: The inode is valid.
         unsafe { (*fixture.inode()).i_private = ptr::null_mut() };
