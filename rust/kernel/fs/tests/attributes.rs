@@ -22,10 +22,10 @@ use crate::{
     prelude::*, //
 };
 
-pub(super) const NAMES: [&CStr; 2] = [c"user.a", c"user.none"];
+const NAMES: [&CStr; 2] = [c"user.a", c"user.none"];
 /// The names as `listxattr()` returns them.
-pub(super) const LIST: &[u8] = b"user.a\0user.none\0";
-pub(super) const VALUE: &[u8] = b"what a is";
+const LIST: &[u8] = b"user.a\0user.none\0";
+const VALUE: &[u8] = b"a value";
 
 /// Stores both names.
 pub(super) fn list(_inode: &Inode<TestFs>, list: &mut NameList) -> Result {
@@ -55,7 +55,7 @@ impl XattrOperations for TestFs {
 }
 
 /// Calls a function with a buffer of `room` bytes, or with a null pointer if `room` is 0.
-fn asked(call: impl FnOnce(*mut u8, usize) -> isize, room: usize) -> Result<KVec<u8>> {
+fn with_buffer(call: impl FnOnce(*mut u8, usize) -> isize, room: usize) -> Result<KVec<u8>> {
     let mut bytes = KVec::from_elem(0xff, room, GFP_KERNEL)?;
     let to = match room {
         0 => core::ptr::null_mut(),
@@ -75,7 +75,7 @@ fn asked(call: impl FnOnce(*mut u8, usize) -> isize, room: usize) -> Result<KVec
 /// # Safety
 ///
 /// `mount` must be a mount of the filesystem.
-pub(super) unsafe fn value(
+unsafe fn value_of_root(
     mount: *mut bindings::vfsmount,
     name: &CStr,
     room: usize,
@@ -88,7 +88,7 @@ pub(super) unsafe fn value(
             bindings::vfs_getxattr(idmap, root, name.as_char_ptr(), to.cast(), room)
         }
     };
-    asked(get, room)
+    with_buffer(get, room)
 }
 
 /// Returns the names of the attributes of the root directory.
@@ -96,10 +96,43 @@ pub(super) unsafe fn value(
 /// # Safety
 ///
 /// `mount` must be a mount of the filesystem.
-pub(super) unsafe fn names(mount: *mut bindings::vfsmount, room: usize) -> Result<KVec<u8>> {
+unsafe fn names_of_root(mount: *mut bindings::vfsmount, room: usize) -> Result<KVec<u8>> {
     let list = |to: *mut u8, room| {
         // SAFETY: `mount` is a mount of the filesystem, and `to` has `room` bytes.
         unsafe { bindings::vfs_listxattr((*mount).mnt_root, to.cast(), room) }
     };
-    asked(list, room)
+    with_buffer(list, room)
+}
+
+#[macros::kunit_tests(rust_fs_xattr)]
+mod cases {
+    use super::{
+        super::calls::mounted,
+        *, //
+    };
+
+    #[test]
+    fn xattr_buffers_are_checked() -> Result {
+        let (list, value) = (LIST, VALUE);
+        // SAFETY: `mount` is a mount of the filesystem.
+        let (names, values, others) = mounted(None, |mount| unsafe {
+            let names = [0, list.len() - 1, list.len(), 99];
+            let values = [0, value.len() - 1, value.len(), 99];
+            let others = [c"user.none", c"user.long", c"user.b"];
+            (
+                names.map(|room| names_of_root(mount, room)),
+                values.map(|room| value_of_root(mount, c"user.a", room)),
+                others.map(|name| value_of_root(mount, name, 1).map(|value| value.len())),
+            )
+        })?;
+        for (results, expected) in [(names, list), (values, value)] {
+            let [length, less, exact, more] = results;
+            assert_eq!(length?.len(), expected.len());
+            assert_eq!(less.err(), Some(ERANGE));
+            assert!(exact?[..] == *expected);
+            assert!(more?[..] == *expected);
+        }
+        assert_eq!(others, [Ok(0), Err(E2BIG), Err(ENODATA)]);
+        Ok(())
+    }
 }

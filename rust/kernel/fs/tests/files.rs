@@ -3,15 +3,13 @@
 //! Files and directories with file operations.
 
 use super::{
-    answer,
+    fault,
+    with_late_error,
     Dir,
     Node,
     TestFs,
-    KIND,
-    NOWHERE,
-    SIZED,
-    WHAT,
-    WRONG, //
+    FAULT,
+    NEW_INODE, //
 };
 use crate::{
     fs::{
@@ -52,7 +50,7 @@ pub(super) const PAGES: usize = 3;
 pub(super) const SIZE: usize = PAGES * PAGE_SIZE + 100;
 /// The command of the ioctl.
 pub(super) const COMMAND: u32 = 0x7201;
-pub(super) const COMMAND_ANSWER: isize = 7;
+pub(super) const COMMAND_RESULT: isize = 7;
 
 /// The number of writes to the file.
 pub(super) static WRITES: Atomic<u32> = Atomic::new(0);
@@ -60,12 +58,12 @@ pub(super) static WRITES: Atomic<u32> = Atomic::new(0);
 pub(super) static FOREIGN: Atomic<i32> = Atomic::new(0);
 /// The position of the last write.
 pub(super) static WRITTEN_TO: Atomic<i64> = Atomic::new(-1);
-/// The number of bytes of the last page that was read.
-pub(super) static ASKED_FOR: Atomic<usize> = Atomic::new(0);
+/// The length of `contents` in the last call of `read_folio()`.
+pub(super) static FOLIO_LENGTH: Atomic<usize> = Atomic::new(0);
 
-/// Creates the file of a name: with file operations, without, or with address space operations.
+/// Creates a regular file. Its name selects its operations.
 pub(super) fn file(owner: &NewOwner<'_, TestFs>, name: &Name, mode: Mode) -> Result<New<TestFs>> {
-    let data = Node::new(NOWHERE + 9);
+    let data = Node::new(NEW_INODE);
     match name.as_bytes() {
         b"pages" => New::read_only_file::<Dir, Pages>(owner, name, mode, SIZE as u64, data),
         b"tail" => New::read_only_file::<Dir, Pages>(owner, name, mode, 100, data),
@@ -81,7 +79,7 @@ pub(super) fn directory(
     name: &Name,
     mode: Mode,
 ) -> Result<New<TestFs>> {
-    New::directory_with::<Dir, Own>(owner, name, mode, Node::new(NOWHERE + 9))
+    New::directory_with::<Dir, Own>(owner, name, mode, Node::new(NEW_INODE))
 }
 
 struct Own;
@@ -95,11 +93,11 @@ impl FileOperations for Own {
         if let Some(rest) = CONTENTS.get(position..) {
             to.put(rest);
         }
-        if WRONG.load(Relaxed) == WHAT {
+        if FAULT.load(Relaxed) == fault::OTHER_CALL {
             // The VFS would wait for a completion.
             return Err(EIOCBQUEUED);
         }
-        answer(Ok(()))
+        with_late_error(Ok(()))
     }
 
     fn write(
@@ -121,10 +119,10 @@ impl FileOperations for Own {
         let other = InodeLocked::new(0u32);
         FOREIGN.store(other.get_mut(inode).is_err().into(), Relaxed);
         let size = position.saturating_add(bytes.len() as i64);
-        if WRONG.load(Relaxed) == SIZED {
+        if FAULT.load(Relaxed) == fault::SETS_SIZE {
             inode.set_size(size)?;
         }
-        answer(Ok(()))
+        with_late_error(Ok(()))
     }
 
     fn iterate_shared(
@@ -138,7 +136,7 @@ impl FileOperations for Own {
         if !context.emit_dots() {
             return Ok(());
         }
-        if WRONG.load(Relaxed) == KIND {
+        if FAULT.load(Relaxed) == fault::OTHER_TYPE {
             let long = [b'a'; 256];
             for name in [&b""[..], &b"a/b"[..], &b"a\0"[..], &long[..]] {
                 if context.emit(name, 1, Mode::S_IFREG) != Err(EINVAL) {
@@ -169,7 +167,7 @@ impl FileOperations for Own {
             return Err(EPERM);
         }
         let _write = file.want_write()?;
-        Ok(COMMAND_ANSWER + argument as isize)
+        Ok(COMMAND_RESULT + argument as isize)
     }
 }
 
@@ -190,7 +188,7 @@ impl AddressSpaceOperations for Pages {
         if page >= PAGES {
             return Err(EDOM);
         }
-        ASKED_FOR.store(contents.len(), Relaxed);
+        FOLIO_LENGTH.store(contents.len(), Relaxed);
         // Fill the first half. The rest must be zeroes.
         let (first, rest) = contents.split_at_mut(contents.len().min(PAGE_SIZE / 2));
         first.fill(page as u8 + 1);
