@@ -2,9 +2,9 @@
 
 //! Comparison of the checks in Rust with those in C.
 //!
-//! A C function with a switch runs in Rust for all tasks but the one in `mnt_idmapping_c_task`. So
-//! the same function is called twice, the second time with its body in C. Functions that stay in C
-//! are compared with the functions of this module that give the same results without them.
+//! A C function that calls `mnt_idmapping_in_rust()` runs in Rust for all tasks but the one in
+//! `mnt_idmapping_c_task`. Tests call it twice, the second time with its body in C. Functions that
+//! stay in C are compared with the Rust functions whose documentation names them.
 
 mod attr;
 mod fixture;
@@ -83,7 +83,7 @@ struct Tally {
     differ: usize,
     /// The number of cases that used a capability.
     used: usize,
-    /// The number of cases with the results of the first, to see that results vary.
+    /// The number of cases whose results are those of the first. It shows that results vary.
     like_first: usize,
     first: Option<[u32; 4]>,
 }
@@ -107,7 +107,7 @@ impl Tally {
         }
     }
 
-    /// Whether all cases were equal, and there were some of each kind.
+    /// Returns whether Rust and C had equal results in all cases, and the results varied.
     fn holds(&self, function: &str) -> bool {
         let (compared, used) = (self.compared, self.used);
         pr_info!("{function}: {compared} cases, {used} with a capability\n");
@@ -145,7 +145,7 @@ fn compare_pair(
     Ok(tally)
 }
 
-/// Compares a function with a switch on random fixtures.
+/// Compares a function, which runs in Rust and then in C, on random fixtures.
 fn compare(
     seed: u64,
     function: &str,
@@ -158,10 +158,10 @@ fn compare(
 mod suite {
     use super::*;
 
-    /// Without this, comparisons could compare Rust with Rust.
+    /// If this fails, the other tests compare Rust with Rust.
     #[test]
     fn switch_selects_the_engine() {
-        // SAFETY: The function only reads the switch.
+        // SAFETY: The function only reads `mnt_idmapping_c_task`.
         let in_rust = || unsafe { returned(bindings::kunit_mnt_idmapping_in_rust().into()) };
         assert_eq!(run(in_rust).results, returned(1));
         assert_eq!(run_c(in_rust).results, returned(0));
@@ -180,8 +180,8 @@ mod suite {
         }
     }
 
-    /// Each mode, access mask, type of file, relation of the caller to the inode, and capability
-    /// that counts, on a mount with an idmap and on one without.
+    /// Each mode, access mask, file type, relation of the caller to the inode, and capability that the
+    /// check uses, on a mount with an idmap and on one without.
     #[test]
     fn generic_permission_exhaustive() -> Result {
         const CAPABILITIES: [u64; 4] = [

@@ -11,8 +11,8 @@ use super::{
         Open, //
     },
     counted,
-    files,
     fault,
+    files,
     FAULT, //
 };
 use crate::{

@@ -2,6 +2,8 @@
 
 //! A caller, an inode, and a mount, chosen at random.
 
+mod random;
+
 use crate::{
     alloc::flags::{
         __GFP_ZERO,
@@ -42,27 +44,26 @@ const CALLER: u32 = 1000;
 /// A user without relation to the caller.
 const NOBODY: u32 = 65534;
 
-/// Ids on disk for the three relations of the caller to an id: the mount maps it to an id of the
-/// caller, to another id, or not at all.
+/// Three ids on disk: one that the mount maps to an id of the caller, one that it maps to another
+/// id, and one that it does not map.
 struct Stored {
     ids: [u32; 3],
 }
 
 /// A caller, an inode, and a mount, chosen at random.
 ///
-/// The caller is the thread that runs the test. It has credentials of its own until this is
+/// The caller is the thread that runs the test. It has credentials of its own until the fixture is
 /// dropped.
 pub(super) struct Fixture {
     random: Random,
     inode: KBox<MaybeUninit<bindings::inode>>,
     dir: KBox<MaybeUninit<bindings::inode>>,
-    /// The dentry of the inode, and that of its directory.
+    /// The dentry of the inode, and the dentry of its directory.
     names: [KBox<MaybeUninit<bindings::dentry>>; 2],
     sb: KBox<MaybeUninit<bindings::super_block>>,
     /// User namespaces that the caller can be in, besides the initial one.
     namespaces: [FakeNamespace; 2],
-    /// Idmaps that map 2000 to 1000 and 3000 to 5000. The second has so many extents, so close to
-    /// each other, that a lookup searches.
+    /// Idmaps that map 2000 to 1000 and 3000 to 5000. A lookup in the second one searches a bucket.
     mapped: [ARef<MntIdmap>; 2],
     /// The same idmaps in C.
     mapped_in_c: [*mut bindings::mnt_idmap; 2],
@@ -70,11 +71,14 @@ pub(super) struct Fixture {
     cred: *mut bindings::cred,
     /// The user namespace that the credentials had before.
     user_ns: *mut bindings::user_namespace,
-    /// Supplementary groups of the caller: those that it had before, 5000, and 5000 with -1.
+    /// Supplementary groups of the caller: its groups before the test; 5000; 5000 and -1.
     groups: [*mut bindings::group_info; 3],
+    /// The idmap of the mount: `nop_mnt_idmap`, one of `mapped`, or `invalid_mnt_idmap`.
     map: usize,
-    /// Whether the user namespace of the filesystem is the second of the namespaces.
-    elsewhere: bool,
+    /// Whether the user namespace of the filesystem is the second of `namespaces`, and not the
+    /// initial one.
+    fs_in_namespace: bool,
+    /// [`bindings::MAY_NOT_BLOCK`] or 0.
     not_block: c_int,
 }
 
@@ -178,15 +182,16 @@ impl Fixture {
             user_ns,
             groups,
             map: 0,
-            elsewhere: false,
+            fs_in_namespace: false,
             not_block: 0,
         })
     }
 
-    /// Sets the relation and the mode, and everything else at random.
+    /// Sets the relation of the caller to the inode and the mode of the inode. All other properties
+    /// are random.
     pub(super) fn shuffle(&mut self, relation: u32, mode: u16) -> Result {
         self.map = self.random.below(4) as usize;
-        self.elsewhere = self.random.below(4) == 0;
+        self.fs_in_namespace = self.random.below(4) == 0;
         let stored = self.stored();
         let capabilities = [
             0,
@@ -229,7 +234,7 @@ impl Fixture {
         // SAFETY: The objects are valid memory, and nothing else uses them. The credentials belong
         // to this thread only.
         unsafe {
-            (*sb).s_user_ns = if self.elsewhere {
+            (*sb).s_user_ns = if self.fs_in_namespace {
                 self.namespaces[1].as_ptr()
             } else {
                 &raw mut bindings::init_user_ns
@@ -265,11 +270,11 @@ impl Fixture {
         Ok(())
     }
 
-    /// Sets the relation, the mode and the capabilities. There is no ACL, and the only user
-    /// namespace is the initial one.
+    /// Sets the relation of the caller to the inode, the mode of the inode, and the capabilities.
+    /// There is no ACL, and the only user namespace is the initial one.
     pub(super) fn set(&mut self, idmapped: bool, relation: u32, mode: u16, capabilities: u64) {
         self.map = usize::from(idmapped);
-        self.elsewhere = false;
+        self.fs_in_namespace = false;
         self.not_block = 0;
         let ids = self.stored().ids;
         let (inode, sb) = (self.inode(), self.sb.as_mut_ptr());
@@ -300,68 +305,6 @@ impl Fixture {
         }
     }
 
-    /// Random flags of an inode, mostly none. `S_PRIVATE` keeps security modules away.
-    fn any_flags(&mut self) -> u32 {
-        let flag = [
-            bindings::S_APPEND,
-            bindings::S_IMMUTABLE,
-            bindings::S_DEAD,
-            bindings::S_SWAPFILE,
-            bindings::S_VERITY,
-            0,
-            0,
-            0,
-            0,
-            0,
-        ][self.random.below(10) as usize];
-        flag | bindings::S_PRIVATE
-    }
-
-    /// A random change of attributes. The mount may not map the new ids.
-    pub(super) fn any_change(&mut self) -> bindings::iattr {
-        let seen = [CALLER, 5000, 3000, u32::MAX];
-        let mut any = |from: &[u32]| from[self.random.below(from.len() as u32) as usize];
-        let valid = [
-            bindings::ATTR_MODE,
-            bindings::ATTR_UID,
-            bindings::ATTR_GID,
-            bindings::ATTR_SIZE,
-            bindings::ATTR_MTIME_SET,
-            bindings::ATTR_TIMES_SET,
-            bindings::ATTR_TOUCH,
-            bindings::ATTR_FORCE,
-            bindings::ATTR_KILL_PRIV,
-        ];
-        bindings::iattr {
-            ia_valid: any(&valid) | any(&valid) | any(&valid) & any(&[0, u32::MAX]),
-            ia_mode: any(&[0o644, 0o755, 0o2755, 0o2644, 0o4755, 0o6777]) as u16,
-            __bindgen_anon_1: bindings::iattr__bindgen_ty_1 {
-                ia_vfsuid: bindings::vfsuid_t { val: any(&seen) },
-            },
-            __bindgen_anon_2: bindings::iattr__bindgen_ty_2 {
-                ia_vfsgid: bindings::vfsgid_t { val: any(&seen) },
-            },
-            ia_size: i64::from(any(&[0, 100, 500, 5000])),
-            ..Default::default()
-        }
-    }
-
-    /// A random file type, mostly a regular file or a directory.
-    pub(super) fn any_kind(&mut self) -> u32 {
-        [
-            bindings::S_IFREG,
-            bindings::S_IFREG,
-            bindings::S_IFREG,
-            bindings::S_IFDIR,
-            bindings::S_IFDIR,
-            bindings::S_IFLNK,
-            bindings::S_IFIFO,
-            bindings::S_IFSOCK,
-            bindings::S_IFCHR,
-            bindings::S_IFBLK,
-        ][self.random.below(10) as usize]
-    }
-
     /// A random number below `limit`.
     pub(super) fn below(&mut self, limit: u32) -> u32 {
         self.random.below(limit)
@@ -373,57 +316,13 @@ impl Fixture {
             // No idmap.
             0 => [CALLER, 5000, u32::MAX],
             // These are 2000, 3000 and 4000 in the second namespace.
-            1 | 2 if self.elsewhere => [3000, 4000, 5000],
+            1 | 2 if self.fs_in_namespace => [3000, 4000, 5000],
             // The idmaps do not map 4000.
             1 | 2 => [2000, 3000, 4000],
             // `invalid_mnt_idmap`.
             _ => [CALLER, 5000, 0],
         };
         Stored { ids }
-    }
-
-    /// A random ACL.
-    fn any_acl(&mut self, stored: &Stored) -> Result<*mut bindings::posix_acl> {
-        if self.acls.len() < 200 {
-            let acl = self.new_acl(stored)?;
-            self.acls.push(acl, GFP_KERNEL)?;
-            return Ok(acl);
-        }
-        Ok(self.acls[self.random.below(200) as usize])
-    }
-
-    fn new_acl(&mut self, stored: &Stored) -> Result<*mut bindings::posix_acl> {
-        let mut tags = KVec::new();
-        tags.push(bindings::ACL_USER_OBJ, GFP_KERNEL)?;
-        for _ in 0..self.random.below(3) {
-            tags.push(bindings::ACL_USER, GFP_KERNEL)?;
-        }
-        tags.push(bindings::ACL_GROUP_OBJ, GFP_KERNEL)?;
-        for _ in 0..self.random.below(3) {
-            tags.push(bindings::ACL_GROUP, GFP_KERNEL)?;
-        }
-        if tags.len() > 2 || self.random.below(2) == 0 {
-            tags.push(bindings::ACL_MASK, GFP_KERNEL)?;
-        }
-        tags.push(bindings::ACL_OTHER, GFP_KERNEL)?;
-        // SAFETY: The function allocates an ACL with some entries.
-        let acl = unsafe { bindings::posix_acl_alloc(tags.len() as u32, bindings::GFP_KERNEL) };
-        if acl.is_null() {
-            return Err(ENOMEM);
-        }
-        for (index, tag) in tags.iter().enumerate() {
-            let id = stored.ids[self.random.below(3) as usize];
-            let perm = self.random.below(8) as u16;
-            // SAFETY: The ACL has as many entries as there are tags.
-            unsafe {
-                let first = (&raw mut (*acl).a_entries).cast::<bindings::posix_acl_entry>();
-                let entry = first.add(index);
-                (*entry).e_tag = *tag as i16;
-                (*entry).e_perm = perm;
-                (*entry).__bindgen_anon_1.e_uid.val = id;
-            }
-        }
-        Ok(acl)
     }
 
     pub(super) fn inode(&self) -> *mut bindings::inode {
@@ -446,7 +345,7 @@ impl Fixture {
         unsafe { (*self.inode()).i_acl }
     }
 
-    /// A user namespace, and that of the caller.
+    /// The second of `namespaces`, and the user namespace of the caller.
     pub(super) fn namespaces(&self) -> [*mut bindings::user_namespace; 2] {
         // SAFETY: The credentials are valid.
         [self.namespaces[1].as_ptr(), unsafe { (*self.cred).user_ns }]
@@ -456,7 +355,7 @@ impl Fixture {
         self.not_block
     }
 
-    /// Enters an RCU read-side critical section if access must not block.
+    /// Enters an RCU read-side critical section if a permission check must not block.
     pub(super) fn walk(&self) -> Option<rcu::Guard> {
         (self.not_block != 0).then(rcu::read_lock)
     }
@@ -510,8 +409,8 @@ impl fmt::Display for Fixture {
 
 impl Drop for Fixture {
     fn drop(&mut self) {
-        // SAFETY: The credentials belong to this thread. They get back the objects that they held
-        // before, as the end of the thread drops these. The others belong to this object.
+        // SAFETY: The credentials belong to this thread, whose end drops the objects that they
+        // refer to. They get back the objects from before the test. The fixture owns all others.
         unsafe {
             (*self.cred).user_ns = self.user_ns;
             (*self.cred).group_info = self.groups[0];
