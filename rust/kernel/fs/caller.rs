@@ -81,14 +81,14 @@ pub fn capable<T: FileSystem>(idmap: &MntIdmap, inode: &Inode<T>, capability: Ca
     unsafe { bindings::capable_wrt_inode_uidgid(idmap.as_ptr(), inode.as_ptr(), capability) }
 }
 
-/// Returns the number of a user id in the user namespace of the caller: the one that `stat()`
-/// returns. It is the overflow id if the mount or the user namespace does not map the id.
+/// Returns the number that `stat()` returns for a user id: the id in the user namespace of the
+/// caller, or the overflow id if the mount or the user namespace does not map it.
 ///
 /// Mirrors `from_kuid_munged()`.
 ///
 /// # Examples
 ///
-/// The contents of a generated file, with the owner as the reader knows it:
+/// The contents of a generated file, with the owner as an id of the reader's user namespace:
 ///
 /// ```
 /// use kernel::{
@@ -115,8 +115,8 @@ pub fn shown_uid(uid: Option<VfsUid>) -> u32 {
     unsafe { bindings::from_kuid_munged(bindings::current_user_ns(), uid) }
 }
 
-/// Returns the number of a group id in the user namespace of the caller: the one that `stat()`
-/// returns. It is the overflow id if the mount or the user namespace does not map the id.
+/// Returns the number that `stat()` returns for a group id: the id in the user namespace of the
+/// caller, or the overflow id if the mount or the user namespace does not map it.
 ///
 /// Mirrors `from_kgid_munged()`.
 #[doc(alias = "from_kgid_munged")]

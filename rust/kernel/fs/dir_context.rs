@@ -39,7 +39,7 @@ use core::marker::PhantomData;
 ///
 /// # Invariants
 ///
-/// Both pointers are valid for `'a`. The file is an open directory. `context` is used by this only.
+/// Both pointers are valid for `'a`. The file is an open directory. No other task uses `context`.
 pub struct DirContext<'a> {
     file: *mut bindings::file,
     context: *mut bindings::dir_context,
@@ -83,7 +83,7 @@ impl DirContext<'_> {
 
     /// Emits `.` at position 0 and `..` at position 1. The position is at least 2 afterwards.
     ///
-    /// Returns whether the entries fit into the buffer.
+    /// Returns whether both entries fit into the buffer.
     ///
     /// Mirrors `dir_emit_dots()`.
     #[doc(alias = "dir_emit_dots")]

@@ -83,7 +83,7 @@ impl<T: FileSystem> OpenFile<T> {
 
     /// Takes write access to the mount of the file.
     ///
-    /// The VFS does so before `write()`. An ioctl that changes something must do so itself.
+    /// The VFS takes it before `write()`. An ioctl must call this before it changes the inode.
     ///
     /// Mirrors `mnt_want_write_file()`. May sleep.
     ///
@@ -100,7 +100,8 @@ impl<T: FileSystem> OpenFile<T> {
 
 /// Write access to the mount of an open file.
 ///
-/// Until this is dropped the mount does not become read-only, and the filesystem is not frozen.
+/// Until the value is dropped the mount does not become read-only, and the filesystem is not
+/// frozen.
 pub struct WriteAccess<'a, T: FileSystem>(&'a OpenFile<T>);
 
 impl<T: FileSystem> Drop for WriteAccess<'_, T> {

@@ -18,7 +18,7 @@ use crate::{
 };
 use core::marker::PhantomData;
 
-/// A change of attributes, whose permissions were not checked yet.
+/// A change of attributes for which the permissions were not checked yet.
 ///
 /// # Examples
 ///
@@ -91,7 +91,7 @@ impl<'a, T: FileSystem> Iattr<'a, T> {
     }
 }
 
-/// A change of attributes that the caller may make.
+/// A change of attributes for which the caller has permission.
 ///
 /// # Invariants
 ///
@@ -117,8 +117,8 @@ impl<T: FileSystem> PreparedIattr<'_, T> {
     /// # Errors
     ///
     /// [`EINVAL`] if `inode` is not the inode of the change. [`ENOMEM`] if the mode of an inode
-    /// with an ACL changes. Nothing is changed then. An error of [`set_acl()`]: the mode was
-    /// changed then, and the ACL was not.
+    /// with an ACL changes. In both cases nothing is changed. If [`set_acl()`] fails, the mode is
+    /// changed and the ACL is not.
     ///
     /// [`set_acl()`]: super::inode_ops::InodeOperations::set_acl
     #[doc(alias("setattr_copy", "setattr_mapped_copy", "simple_setattr"))]
@@ -155,8 +155,8 @@ impl<T: FileSystem> PreparedIattr<'_, T> {
 
 /// The access ACL that an inode gets with a new mode, if it has an ACL.
 ///
-/// All that can fail for want of memory is done before the mode changes. In C,
-/// `posix_acl_chmod()` comes after `setattr_copy()`.
+/// The ACL is allocated before the mode changes. In C, `posix_acl_chmod()` allocates it after
+/// `setattr_copy()`.
 ///
 /// # Invariants
 ///

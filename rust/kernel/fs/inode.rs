@@ -3,7 +3,7 @@
 //! Inodes: `struct inode`.
 //!
 //! - [`AnyInode`] is an inode of any filesystem. RCU walk may use it without a reference.
-//! - [`Inode`] is an inode of a known filesystem, with a reference and with the filesystem's data.
+//! - [`Inode`] is an inode of one filesystem type, with a reference and the filesystem's data.
 //! - [`Locked`] and [`SharedLocked`] are an [`Inode`] whose `i_rwsem` the current task holds for
 //!   writing or for reading. [`InodeLocked`] is a field of the data that this lock protects.
 //!

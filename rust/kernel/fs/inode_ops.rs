@@ -57,10 +57,11 @@ pub(super) use self::vtable::InodeVTable;
 ///
 /// # Errors
 ///
-/// The system call fails with the error of the operation, which must not have changed anything. The
-/// VFS retries the lookup once after [`ESTALE`]. An error after a name was removed is ignored.
+/// The system call fails with the error of the operation. An operation that fails must not change
+/// anything. The VFS retries the lookup once after [`ESTALE`]. An error after a name was removed is
+/// ignored.
 ///
-/// The error of an operation that is not implemented is noted at the operation.
+/// Each operation documents the error for filesystems that do not implement it.
 ///
 /// # Examples
 ///
@@ -229,7 +230,7 @@ pub trait InodeOperations: 'static {
     ///
     /// # Errors
     ///
-    /// [`ENOTEMPTY`] if there are names in the directory. Not implemented: [`EPERM`].
+    /// [`ENOTEMPTY`] if the directory has positive dentries. Not implemented: [`EPERM`].
     fn rmdir<'d>(_victim: Victim<'d, Self::FileSystem>) -> Result<Removed<'d>> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
@@ -238,8 +239,8 @@ pub trait InodeOperations: 'static {
     ///
     /// # Errors
     ///
-    /// [`EINVAL`] if a flag is not supported. [`ENOTEMPTY`] if the new name is that of a directory
-    /// with names in it. [`ENOMEM`]. Not implemented: [`EPERM`].
+    /// [`EINVAL`] if a flag is not supported. [`ENOTEMPTY`] if a directory with positive dentries
+    /// has the new name. [`ENOMEM`]. Not implemented: [`EPERM`].
     #[doc(alias = "rename_mapped")]
     fn rename<'d>(_idmap: &MntIdmap, _rename: Rename<'d, Self::FileSystem>) -> Result<Renamed<'d>> {
         build_error!(VTABLE_DEFAULT_ERROR)
@@ -291,8 +292,7 @@ pub trait InodeOperations: 'static {
 
     /// Called to set or remove a POSIX ACL. The inode is locked for writing.
     ///
-    /// The ids of the ACL are those that the filesystem stores: the VFS has mapped them by the
-    /// idmap of the mount.
+    /// The VFS has mapped the ids of the ACL to those that the filesystem stores.
     ///
     /// Not implemented: [`simple_set_acl()`], if [`FileSystem::POSIX_ACL`] is true.
     ///
@@ -325,7 +325,7 @@ pub trait InodeOperations: 'static {
     ///
     /// [`fileattr_get()`](Self::fileattr_get) must be implemented, too. The VFS has checked that
     /// the caller owns the inode as seen through the mount, and `CAP_LINUX_IMMUTABLE` for the flags
-    /// that need it. [`Locked::set_flags`] makes the VFS respect the flags.
+    /// that need it. [`Locked::set_flags`] makes the VFS enforce the flags.
     ///
     /// # Errors
     ///

@@ -42,8 +42,9 @@ use core::{
 
 /// The owner of a new inode in a directory: the proof that the filesystem can store the ids.
 ///
-/// Each new inode in a directory takes one, so none has an owner that is not valid, and the idmap
-/// cannot be forgotten. The VFS makes the same check before it calls `->create()` and its like.
+/// Each constructor of an inode in a directory takes a [`NewOwner`], so each new inode has a valid
+/// owner, mapped by the idmap. The VFS makes the same check before it calls `->create()` and the
+/// other operations that create an inode.
 ///
 /// # Examples
 ///
@@ -78,9 +79,9 @@ pub struct NewOwner<'a, T: FileSystem> {
 
 /// The ids of a new inode.
 enum Ids<'a> {
-    /// Those of the caller, mapped by an idmap.
+    /// The ids of the caller, mapped by an idmap.
     Caller(&'a MntIdmap),
-    /// Those that the filesystem chose, in a superblock that is not mounted yet.
+    /// Ids that the filesystem chose, in a superblock that is not mounted yet.
     Given(FsUid, FsGid),
 }
 
@@ -271,8 +272,8 @@ impl<'d, T: FileSystem> Tmpfile<'d, T> {
 
 /// The root directory of a superblock that is not mounted yet.
 ///
-/// It has no parent, and is created without a [`NewOwner`]. So it is not a [`New`], and cannot be
-/// given a name.
+/// It has no parent and no name, and is created without a [`NewOwner`]. It is therefore not a
+/// [`New`], which [`Negative::instantiate`](super::dentry::Negative::instantiate) would accept.
 pub struct Root<T: FileSystem>(New<T>);
 
 impl<T: FileSystem> Root<T> {

@@ -38,7 +38,7 @@
 //! }
 //! ```
 //!
-//! A check whether the caller is in the group on disk. The group must be mapped by
+//! A check of the caller's groups against the group on disk. The group must be mapped by
 //! [`Access::i_gid_into_vfsgid`] first:
 //!
 //! ```ignore,compile_fail,E0308

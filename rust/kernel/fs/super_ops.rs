@@ -58,7 +58,7 @@ impl Statfs {
 ///
 /// # Examples
 ///
-/// A filesystem of one empty directory, which the user who mounts it owns:
+/// A filesystem of one empty directory, owned by the user who mounts it:
 ///
 /// ```
 /// use kernel::{

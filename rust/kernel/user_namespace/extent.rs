@@ -78,7 +78,7 @@ pub struct Extent<T = u32> {
     count: T,
 }
 
-/// The reason why three numbers are not an [`Extent`].
+/// The reason for which three numbers are not an [`Extent`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExtentError {
     /// The extent has no ids.

@@ -21,7 +21,7 @@ pub const MAX_EXTENTS: usize = 340;
 /// The maximum number of extents of a map without an allocation, `UID_GID_MAP_MAX_BASE_EXTENTS`.
 pub const MAX_BASE_EXTENTS: usize = 5;
 
-/// The reason why a list of extents is not an id map.
+/// The reason for which a list of extents is not an id map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MapError {
     /// There is no extent.
@@ -80,7 +80,7 @@ pub struct IdMap<B>(B);
 impl<T: IdInt, B: Deref<Target = [Extent<T>]>> IdMap<B> {
     /// Checks extents by the rules of `map_write()` in `kernel/user_namespace.c`.
     ///
-    /// Compares each extent with each other one.
+    /// The time is quadratic in the number of extents.
     pub fn from_storage(extents: B) -> Result<Self, MapError> {
         check_count(&extents)?;
         for (b, second) in extents.iter().enumerate() {
@@ -150,20 +150,21 @@ impl<T: IdInt, B: Deref<Target = [Extent<T>]>> IdMap<B> {
         self
     }
 
-    /// Composes this map and `next`: the result, in `room`, maps down through both.
+    /// Composes two maps: the result maps each id down by this map and then by `next`. `room` is
+    /// the memory of the result.
     ///
-    /// An extent of one map may overlap with many extents of the other, so the result may have more
-    /// extents than both.
+    /// One extent of a map can overlap with many extents of the other, so the result can have more
+    /// extents than both maps together.
     ///
     /// # Errors
     ///
-    /// [`MapError::Empty`] if no id is mapped by both. [`MapError::NoRoom`] if `room` is too small:
+    /// [`MapError::Empty`] if the result maps no id. [`MapError::NoRoom`] if `room` is too small:
     /// if it has [`MAX_EXTENTS`] places, the result is not a valid map.
     ///
     /// # Examples
     ///
-    /// The first map maps id 0 on disk to id 1000 of the host, the second maps that to root of a
-    /// container:
+    /// The first map maps id 0 on disk to id 1000 of the host, the second maps id 1000 of the host
+    /// to root of a container:
     ///
     /// ```
     /// use kernel::user_namespace::{Extent, IdMap};

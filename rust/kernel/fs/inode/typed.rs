@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Inodes of a known filesystem.
+//! Inodes of one filesystem type.
 
 use super::AnyInode;
 use crate::{

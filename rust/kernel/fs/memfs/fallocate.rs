@@ -60,7 +60,7 @@ impl<T: MemFileSystem> MemfsVTable<T> {
         done.map_or_else(|error| error.to_errno() as c_long, |()| 0)
     }
 
-    /// Allocates the pages of `offset..end`. If this fails, it removes those that it allocated.
+    /// Allocates the pages of `offset..end`. If this fails, it removes the pages that it allocated.
     ///
     /// # Errors
     ///
@@ -150,7 +150,7 @@ impl<T: MemFileSystem> MemfsVTable<T> {
 
     /// Removes a page that contains zeroes only.
     ///
-    /// A page that was written through a mapping meanwhile stays.
+    /// A page stays if it was written through a mapping in the meantime.
     ///
     /// # Safety
     ///

@@ -120,7 +120,7 @@ unsafe fn init(
     unsafe { bindings::mapping_set_unevictable((*inode).i_mapping) };
 }
 
-/// The private data of a folio, all of which are charged.
+/// The private data of a folio. Each folio with private data is charged.
 ///
 /// The values are not zero: `filemap_migrate_folio()` does not move private data that is null.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -105,7 +105,7 @@ unsafe extern "C" fn fh_to_dentry(
     dentry
 }
 
-/// `->get_parent()`: called for a directory that is not connected, which does not happen in memory.
+/// `->get_parent()`: never called, because each directory in memory is connected.
 ///
 /// # Safety
 ///

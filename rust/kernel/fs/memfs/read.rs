@@ -25,7 +25,8 @@ pub(super) unsafe extern "C" fn read_iter(
     // SAFETY: An open file holds its inode, whose mapping this is.
     let (size, pages) = unsafe { (bindings::i_size_read((*mapping).host), (*mapping).nrpages) };
     if (size as u64).div_ceil(bindings::PAGE_SIZE as u64) <= pages as u64 {
-        // There are no holes, unless `fallocate()` allocated as many pages beyond the end.
+        // There are no holes, unless `fallocate()` has allocated this number of pages beyond the
+        // end.
         //
         // SAFETY: The arguments are those of `->read_iter()`, which this is.
         return unsafe { bindings::generic_file_read_iter(kiocb, iter) };

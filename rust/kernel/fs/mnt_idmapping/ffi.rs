@@ -26,7 +26,7 @@ use core::ptr::NonNull;
 
 /// The idmap of mounts that are not idmapped: it maps each id to itself.
 ///
-/// All functions compare its address, and none reads its fields.
+/// Functions compare its address, and do not read its fields.
 #[no_mangle]
 static nop_mnt_idmap: MntIdmap = MntIdmap::empty();
 
@@ -117,7 +117,7 @@ unsafe extern "C" fn from_vfsgid(
 ///
 /// # Safety
 ///
-/// None. C declares the function, and so its type is that of an unsafe one.
+/// None. The function is unsafe because its declaration in C has no safe type in Rust.
 #[export]
 unsafe extern "C" fn vfsgid_in_group_p(vfsgid: bindings::vfsgid_t) -> c_int {
     let group: Option<VfsGid> = Id::from_c(vfsgid.val);

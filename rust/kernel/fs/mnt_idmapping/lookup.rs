@@ -3,14 +3,14 @@
 //! One direction of an id map, laid out for lookup.
 //!
 //! Each `stat()`, each permission check and each new inode on an idmapped mount looks ids up. The
-//! number of extents determines the layout:
+//! layout depends on the number of extents:
 //!
-//! - *one extent*: it is the [`Lookup::head`], which a lookup tries first;
+//! - *one extent*: the extent is the [`Lookup::head`], which a lookup tries first;
 //! - *up to five*, the `UID_GID_MAP_MAX_BASE_EXTENTS` of C: the head is the middle one, and a
-//!   lookup tries at most two more on the id's side of it;
-//! - *more*: the head is the lowest one, and the whole span is divided into buckets of equal
-//!   length. A bucket holds the first extent that reaches into it. A lookup tries that extent
-//!   first, then searches the other extents of the bucket.
+//!   lookup tries at most two more, which are below the end of the head or above it, as the id is;
+//! - *more*: the head is the lowest one. The span from the first to the last id is divided into
+//!   buckets of equal length. A bucket holds the number of the first extent that reaches into it. A
+//!   lookup tries this extent, then searches the other extents of the bucket.
 
 use crate::user_namespace::{
     Extent,
@@ -28,7 +28,7 @@ pub struct Lookup<T, E, D> {
     rest: Rest<T, E, D>,
 }
 
-/// The extents beside the head.
+/// The extents other than the head.
 ///
 /// # Invariants
 ///
@@ -43,18 +43,19 @@ enum Rest<T, E, D> {
         high: [Extent<T>; 2],
     },
     OutOfLine {
-        /// The distance of an id from the head times this is the id's bucket, in the upper half of
-        /// the product.
+        /// The factor of [`bucket`].
         scale: u64,
         extents: E,
         buckets: D,
     },
 }
 
-/// The places of the extents of a map, by their number: in ascending order the outer and the inner
-/// extent below the head, the head, and the inner and the outer extent above it.
+/// The places of the extents of a map, for each number of extents. The five places are, in
+/// ascending order: the outer and the inner extent below the head, the head, the inner and the
+/// outer extent above the head.
 ///
-/// Of two extents on a side, a lookup tries the outer one first. A single one is the outer one.
+/// A lookup tries the outer extent before the inner one, so a single extent below or above the head
+/// has the outer place.
 const PLACES: [[u8; 5]; 6] = [
     [0; 5],
     [2, 0, 0, 0, 0],
@@ -262,7 +263,7 @@ pub fn bucket_count(extents: usize) -> usize {
 
 /// Returns the bucket of an id by its distance from the lowest id.
 ///
-/// The bucket of an id after the span is any one: its extents do not contain the id.
+/// An id outside of the span may get any bucket: the extents of the bucket do not contain the id.
 #[inline(always)]
 fn bucket<T: IdInt>(offset: T, scale: u64) -> usize {
     (offset.to_u64().wrapping_mul(scale) >> 32) as usize
@@ -271,24 +272,24 @@ fn bucket<T: IdInt>(offset: T, scale: u64) -> usize {
 /// Returns the factor of [`bucket`] for a number of buckets and of ids: the quotient of
 /// `buckets << 32` and `span`, or a little less.
 ///
-/// It is not divided in 64 bits: some architectures of 32 bits need a library function for that,
+/// There is no division of 64 bits: some architectures of 32 bits need a library function for it,
 /// which the kernel does not have.
 fn scale(buckets: usize, span: u64) -> u64 {
-    // A span has less than 2^32 ids.
+    // A span has fewer than 2^32 ids.
     let span = (span as u32).max(1);
     let shift = span.leading_zeros();
     // Rounded up, so `span << shift` is below `upper << 16`.
     let upper = ((span << shift) >> 16).wrapping_add(1);
     // At most 2^17.
     let reciprocal = u32::MAX.checked_div(upper).unwrap_or(0);
-    // There are less than 2^10 buckets, so the shifted product is below 2^58.
+    // There are fewer than 2^10 buckets, so the shifted product is below 2^58.
     ((buckets as u64).wrapping_mul(u64::from(reciprocal)) << shift) >> 16
 }
 
 /// Fills the buckets for extents, and returns their scale.
 ///
 /// The extents must ascend and share no id. They begin with the id `first` and end before the id
-/// `end`. `bucket` makes a bucket from the number of an extent. The function writes each bucket,
+/// `end`. `bucket` creates a bucket from the number of an extent. The function writes each bucket,
 /// and takes each extent from the iterator once.
 #[inline]
 pub fn fill<T: IdInt, S>(
@@ -299,8 +300,8 @@ pub fn fill<T: IdInt, S>(
     extents: impl Iterator<Item = Extent<T>>,
 ) -> u64 {
     let scale = scale(buckets.len(), end.wrapping_sub(first).to_u64());
-    // An extent is the first one of each bucket up to the bucket of its last id, except those that
-    // an extent before it reaches into.
+    // An extent is the first one of each bucket up to the bucket of its last id, except for the
+    // buckets that an extent before it reaches into.
     let mut next = 0;
     let mut number: u16 = 0;
     for extent in extents {

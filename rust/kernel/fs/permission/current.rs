@@ -171,7 +171,7 @@ impl<K: MappedKind> KindIdmap<K, UserNamespace> for MntIdmap {
         fs: &impl HasNamespace<UserNamespace>,
         id: Option<Id<K, Filesystem>>,
     ) -> Option<Id<K, Vfs>> {
-        // `fs.namespace()` loads from memory, which a mount that is not idmapped needs not.
+        // Without an idmap, `fs.namespace()` would load from memory for nothing.
         if self.is_nop() {
             return Id::cast_any(id);
         }

@@ -41,7 +41,7 @@ errors! {
     EBADF = 9;
     /// The check would have to sleep in RCU walk.
     ECHILD = 10;
-    /// No ACL: the mode bits count.
+    /// No ACL: the mode bits apply.
     EAGAIN = 11;
     /// Permission denied.
     EACCES = 13;

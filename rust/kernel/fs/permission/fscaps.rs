@@ -3,8 +3,8 @@
 //! The extended attribute `security.capability`.
 //!
 //! The attribute holds the capabilities that execution of a file grants. Since revision 3 it also
-//! holds the id of a root user: the capabilities count in the user namespaces that have this user
-//! as root, and in their descendants. On disk, the id is one of the user namespace of the
+//! holds the id of a root user: the file grants the capabilities in the user namespaces that have
+//! this user as root, and in their descendants. On disk, the id is one of the user namespace of the
 //! filesystem. A program reads and writes an id of its own user namespace.
 
 use super::{

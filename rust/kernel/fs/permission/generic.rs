@@ -32,7 +32,7 @@ fn granted_by(mode: u32, want: u32) -> CheckResult {
     }
 }
 
-/// Returns whether the mode grants access to everybody, and there is no ACL. This is the common
+/// Returns whether the mode grants access to each caller, and there is no ACL. This is the common
 /// case; it depends neither on the caller nor on the owner.
 #[inline(always)]
 fn everybody_may<N: ?Sized>(inode: &impl InodePerm<N>, mode: Mode, mask: Mask) -> bool {
@@ -60,7 +60,7 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         let mode = u32::from(mode.bits());
         let want = mask.intersection(Mask::RWX).bits();
 
-        // The ACL does not matter for the owner.
+        // The ACL has no entry for the owner that differs from the mode.
         if self.is_owner(inode) {
             return granted_by(mode >> 6, want);
         }
@@ -82,7 +82,7 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         granted_by(mode, want)
     }
 
-    /// Checks whether the ACL grants access. Returns [`None`] if the mode bits count.
+    /// Checks whether the ACL grants access. Returns [`None`] if the mode bits apply.
     ///
     /// Equals `check_acl()`, with [`None`] for `-EAGAIN`.
     #[inline(never)]
@@ -124,7 +124,7 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
             (!mask.has(Mask::MAY_WRITE), true)
         } else {
             let want = mask.intersection(Mask::RWX);
-            // Not even root may execute a file without any execute bit.
+            // `CAP_DAC_OVERRIDE` does not permit execution of a file without an execute bit.
             let executable = mode.has_any(Mode::S_IXUGO);
             (
                 want == Mask::MAY_READ,

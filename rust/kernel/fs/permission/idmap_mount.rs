@@ -67,7 +67,7 @@ pub struct IdmapRequest {
 
 /// The object that a file descriptor refers to.
 pub enum UsernsFd<N> {
-    /// None: the file descriptor is not open.
+    /// The file descriptor is not open.
     Closed,
     /// Not a user namespace.
     Other,
@@ -78,11 +78,11 @@ pub enum UsernsFd<N> {
 /// The idmap that a mount gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NewMap<N> {
-    /// The one that it has.
+    /// The mount keeps its idmap.
     Keep,
-    /// None.
+    /// No idmap: `nop_mnt_idmap`.
     Nop,
-    /// That of a user namespace.
+    /// The idmap of a user namespace.
     Of(N),
 }
 
