@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The cache folder: everything that is fetched or built lives here, outside
+//! The cache directory: everything that is fetched or built lives here, outside
 //! of the checkout.
 
 use std::fs::{self, File};
@@ -14,7 +14,7 @@ use crate::ui;
 /// What takes space, in GiB, with some to spare.
 const PARTS: &[(&str, u64)] = &[("src", 2), ("build", 2), ("image", 1), ("target", 1)];
 
-/// The cache folder.
+/// The cache directory.
 pub(crate) struct Cache {
     root: PathBuf,
 }
@@ -25,7 +25,7 @@ pub(crate) struct Lock(#[expect(dead_code, reason = "held, not read")] File);
 impl Cache {
     /// Opens the cache, which is made if it does not exist.
     pub(crate) fn open(root: PathBuf) -> Result<Self> {
-        let what = || format!("cannot use the cache folder {}", root.display());
+        let what = || format!("cannot use the cache directory {}", root.display());
         fs::create_dir_all(&root).with_context(what)?;
         let root = root.canonicalize().with_context(what)?;
         Ok(Self { root })
@@ -38,9 +38,9 @@ impl Cache {
 
     /// The path of the log of a step.
     pub(crate) fn log(&self, stem: &str) -> Result<PathBuf> {
-        let folder = self.path("log");
-        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        Ok(folder.join(format!("{stem}.log")))
+        let dir = self.path("log");
+        fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        Ok(dir.join(format!("{stem}.log")))
     }
 
     /// Waits until nobody else makes something in this cache.
@@ -64,7 +64,7 @@ impl Cache {
         Ok(Lock(file))
     }
 
-    /// Makes a file or folder under another name and gives it its own only
+    /// Makes a file or directory under another name and gives it its own only
     /// when it is whole, so that a run that was killed leaves nothing half
     /// made. Does nothing if it exists. The caller holds the lock.
     pub(crate) fn make(
@@ -112,7 +112,7 @@ impl Cache {
         if free < need {
             bail!(
                 "{} has {free} GiB free and {need} GiB are needed; \
-                 free some space, or name a folder on another disk: make ... CACHE=/path",
+                 free some space, or name a directory on another disk: make ... CACHE=/path",
                 self.root.display()
             );
         }
@@ -143,7 +143,7 @@ impl Cache {
     }
 }
 
-/// What may be found in the cache folder.
+/// What may be found in the cache directory.
 const OURS: &[&str] = &[
     "apt",
     "bindgen",
@@ -165,7 +165,7 @@ const OURS: &[&str] = &[
     "tree",
 ];
 
-/// Removes a file or folder, if it is there.
+/// Removes a file or directory, if it is there.
 pub(crate) fn remove(path: &Path) -> Result<()> {
     let what = || format!("cannot remove {}", path.display());
     match fs::symlink_metadata(path) {

@@ -63,9 +63,9 @@ impl Flavour {
             .chain(self.sanitizers.iter().map(String::as_str))
     }
 
-    /// The folder for builds: engines, those with checkers and those with unit tests leave the
+    /// The directory for builds: engines, those with checkers and those with unit tests leave the
     /// others alone.
-    pub(crate) fn folder(&self, arch: Arch) -> String {
+    pub(crate) fn dir(&self, arch: Arch) -> String {
         let engine = match self.engine {
             Engine::Rust => "",
             Engine::C => "-c",

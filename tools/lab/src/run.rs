@@ -118,7 +118,7 @@ pub(crate) fn on_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(["/usr/sbin", "/sbin"].map(Into::into))
-        .any(|folder| is_program(&folder.join(program)))
+        .any(|dir| is_program(&dir.join(program)))
 }
 
 /// Whether a path is a file that may be executed.

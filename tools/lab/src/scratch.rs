@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A folder that goes away with its owner.
+//! A directory that goes away with its owner.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A new, empty folder, removed when dropped.
+/// A new, empty directory, removed when dropped.
 pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
-    /// Makes the folder below `parent`.
+    /// Makes the directory below `parent`.
     pub(crate) fn below(parent: &Path) -> std::io::Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -20,7 +20,7 @@ impl Scratch {
         Ok(Self(path))
     }
 
-    /// Makes the folder among the machine's temporary ones.
+    /// Makes the directory among the machine's temporary ones.
     #[cfg(test)]
     pub(crate) fn new() -> Self {
         let user = rustix::process::getuid().as_raw();
@@ -33,7 +33,7 @@ impl Scratch {
     }
 }
 
-/// Removes the folders of processes that were killed.
+/// Removes the directories of processes that were killed.
 pub(crate) fn sweep(parent: &Path) {
     for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
         let name = entry.file_name();

@@ -69,7 +69,7 @@ pub(crate) struct GuestArgs {
     /// Which implementation answers.
     #[arg(long, env = "ENGINE", value_enum, default_value = "rust")]
     pub(crate) engine: Engine,
-    /// A folder that the guest sees at /share.
+    /// A directory that the guest sees at /share.
     #[arg(long, env = "SHARE")]
     pub(crate) share: Option<PathBuf>,
     /// Disks to format and mount: ext4 xfs:1G btrfs vfat msdos raw.
@@ -152,7 +152,7 @@ enum Task {
     Docs,
     /// Write the whole change as patches to mail.
     Series {
-        /// The folder for them.
+        /// The directory for them.
         #[arg(long, env = "OUT")]
         out: Option<PathBuf>,
         /// The person who sends and signs off: "Name <address>".
@@ -164,10 +164,10 @@ enum Task {
     },
     /// Build a module of your own against the guest's kernel.
     Module {
-        /// The folder with its Kbuild.
+        /// The directory with its Kbuild.
         #[arg(long, env = "M")]
         m: Option<PathBuf>,
-        /// The folder for the .ko, which make exec shows to the guest as /share.
+        /// The directory for the .ko, which make exec shows to the guest as /share.
         #[arg(long, env = "SHARE")]
         share: Option<PathBuf>,
         /// Which implementation answers.
@@ -277,7 +277,7 @@ impl Common {
     }
 }
 
-/// The folder that the XDG rules give.
+/// The directory that the XDG rules give.
 fn default_cache() -> Option<PathBuf> {
     let base = match std::env::var_os("XDG_CACHE_HOME") {
         Some(base) if !base.is_empty() => PathBuf::from(base),
@@ -335,7 +335,7 @@ pub(crate) fn act(cli: Cli) -> Result<u8> {
             assisted,
         } => series::write(&lab, out, &series::Senders { sender, assisted }).map(|()| 0),
         Task::Module { m, share, engine } => {
-            let sources = m.context("which module? say M=/path/to/a/folder with a Kbuild")?;
+            let sources = m.context("which module? say M=/path/to/a/directory with a Kbuild")?;
             let modules = own_module::make(&lab, &engine.into(), &sources, share.as_deref())?;
             own_module::tell(&modules);
             Ok(0)

@@ -44,7 +44,7 @@ fn main_mirror(listed: &str) -> Option<String> {
 /// The private apt state.
 pub(crate) struct Apt<'a> {
     cache: &'a Cache,
-    folder: PathBuf,
+    dir: PathBuf,
 }
 
 impl<'a> Apt<'a> {
@@ -53,7 +53,7 @@ impl<'a> Apt<'a> {
     pub(crate) fn open(cache: &'a Cache) -> Result<Self> {
         let apt = Self {
             cache,
-            folder: cache.path("apt"),
+            dir: cache.path("apt"),
         };
         let mirror = mirror()?;
         let sources: String = SUITES
@@ -62,17 +62,17 @@ impl<'a> Apt<'a> {
                 format!("deb [signed-by={KEYRING} target=Packages] {mirror} {suite} main\n")
             })
             .collect();
-        let sources_file = apt.folder.join("sources.list");
+        let sources_file = apt.dir.join("sources.list");
         if fs::read_to_string(&sources_file).is_ok_and(|text| text == sources) {
             return Ok(apt);
         }
-        cache::remove(&apt.folder)?;
-        for folder in ["lists/partial", "cache/archives/partial"] {
-            fs::create_dir_all(apt.folder.join(folder))
-                .with_context(|| format!("cannot make {}", apt.folder.display()))?;
+        cache::remove(&apt.dir)?;
+        for dir in ["lists/partial", "cache/archives/partial"] {
+            fs::create_dir_all(apt.dir.join(dir))
+                .with_context(|| format!("cannot make {}", apt.dir.display()))?;
         }
-        fs::write(apt.folder.join("status"), "")?;
-        let new = apt.folder.join("sources.list.new");
+        fs::write(apt.dir.join("status"), "")?;
+        let new = apt.dir.join("sources.list.new");
         fs::write(&new, &sources)?;
         apt.update(&new)?;
         // Only now is the state one that can be reused.
@@ -96,12 +96,12 @@ impl<'a> Apt<'a> {
     /// An apt program that sees nothing of the system's state.
     fn command(&self, program: &str, sources: &Path) -> Command {
         let mut command = run::command(program);
-        let folder = |name: &str| self.folder.join(name).display().to_string();
+        let dir = |name: &str| self.dir.join(name).display().to_string();
         for (option, value) in [
-            ("Dir::State", folder("")),
-            ("Dir::State::lists", folder("lists")),
-            ("Dir::State::status", folder("status")),
-            ("Dir::Cache", folder("cache")),
+            ("Dir::State", dir("")),
+            ("Dir::State::lists", dir("lists")),
+            ("Dir::State::status", dir("status")),
+            ("Dir::Cache", dir("cache")),
             ("Dir::Etc::sourcelist", sources.display().to_string()),
             ("Dir::Etc::sourceparts", "-".to_owned()),
             ("Dir::Etc::preferences", "-".to_owned()),
@@ -116,7 +116,7 @@ impl<'a> Apt<'a> {
     }
 
     fn ready(&self, program: &str) -> Command {
-        self.command(program, &self.folder.join("sources.list"))
+        self.command(program, &self.dir.join("sources.list"))
     }
 
     /// The versions of a package, newest first.
@@ -139,7 +139,7 @@ impl<'a> Apt<'a> {
         pattern: &str,
         target: &Path,
     ) -> Result<()> {
-        let folder = Scratch::below(&self.cache.path("download"))?;
+        let dir = Scratch::below(&self.cache.path("download"))?;
         let step = ui::Step {
             cache: self.cache,
             label: &format!("downloading {package} {version}"),
@@ -149,7 +149,7 @@ impl<'a> Apt<'a> {
         };
         let mut download = self.ready("apt-get");
         download
-            .current_dir(folder.path())
+            .current_dir(dir.path())
             .args(["download", &format!("{package}={version}")]);
         step.run(download)?;
         fs::create_dir_all(target)?;
@@ -158,7 +158,7 @@ impl<'a> Apt<'a> {
         let mut unpack = run::command("bash");
         unpack
             .args(["-c", script, "bash"])
-            .args([folder.path(), target])
+            .args([dir.path(), target])
             .arg(pattern);
         run::output(&mut unpack).with_context(|| format!("cannot unpack {package}"))?;
         Ok(())

@@ -25,7 +25,7 @@ pub(crate) struct Source {
     pub(crate) version: String,
     /// "7.3".
     pub(crate) series: String,
-    /// What the folders made from it are called.
+    /// What the directories made from it are called.
     pub(crate) key: String,
     /// Whether it is a copy of a tree that its user may change at any time.
     pub(crate) changes: bool,
@@ -104,8 +104,8 @@ fn downloaded(lab: &Lab) -> Result<Source> {
 }
 
 /// The unpacked source of this series with the highest patch level.
-fn newest(folder: &Path, series: &str) -> Option<PathBuf> {
-    let levels = fs::read_dir(folder).ok()?.flatten().filter_map(|entry| {
+fn newest(dir: &Path, series: &str) -> Option<PathBuf> {
+    let levels = fs::read_dir(dir).ok()?.flatten().filter_map(|entry| {
         let name = entry.file_name().into_string().ok()?;
         let rest = name.strip_prefix("linux-")?.strip_prefix(series)?;
         let level: u32 = match rest {
@@ -155,7 +155,7 @@ fn fetch(lab: &Lab, series: &str) -> Result<PathBuf> {
 fn copied(lab: &Lab, kdir: &Path) -> Result<Source> {
     let (version, series) = version(kdir)?;
     ensure!(
-        !kdir.join(crate::tree::undo::FOLDER).exists(),
+        !kdir.join(crate::tree::undo::DIR).exists(),
         "{} has these changes already: take them out with make unapply KDIR={}",
         kdir.display(),
         kdir.display()

@@ -86,7 +86,7 @@ impl Toolchain {
             .env("LIBCLANG_PATH", tools::libclang(self.llvm));
     }
 
-    /// kbuild for a tree and the folder that it builds in.
+    /// kbuild for a tree and the directory that it builds in.
     pub(crate) fn make(&self, tree: &Path, build: &Path) -> Command {
         let mut make = run::command("make");
         make.arg("-C")
@@ -143,7 +143,7 @@ fn library(lab: &Lab, rustc: &str) -> Result<PathBuf> {
 
 /// Downloads Debian's `rust-src` of a release.
 fn fetch_library(lab: &Lab, release: &str) -> Result<PathBuf> {
-    let folder = lab.cache.make(&format!("rust-src/{release}"), |path| {
+    let dir = lab.cache.make(&format!("rust-src/{release}"), |path| {
         let apt = Apt::open(&lab.cache)?;
         let versions = apt.versions("rust-src")?;
         let Some(version) = versions
@@ -168,7 +168,7 @@ fn fetch_library(lab: &Lab, release: &str) -> Result<PathBuf> {
         fs::rename(&library, path.join("library"))
             .with_context(|| format!("rust-src {version} has no library in it"))
     })?;
-    Ok(folder.join("library"))
+    Ok(dir.join("library"))
 }
 
 /// A bindgen that is new enough.
@@ -191,7 +191,7 @@ fn bindgen(lab: &Lab) -> Result<PathBuf> {
     if tools::try_install(lab, "bindgen", &BINDGEN_LEAST)? {
         return Ok(installed);
     }
-    lab.cache.replace("bindgen", |folder| {
+    lab.cache.replace("bindgen", |dir| {
         let mut cargo = run::command("cargo");
         cargo
             .args([
@@ -202,8 +202,8 @@ fn bindgen(lab: &Lab) -> Result<PathBuf> {
                 BINDGEN_BUILT,
             ])
             .arg("--root")
-            .arg(folder)
-            .env("CARGO_TARGET_DIR", folder.join("build"));
+            .arg(dir)
+            .env("CARGO_TARGET_DIR", dir.join("build"));
         let step = ui::Step {
             cache: &lab.cache,
             label: &format!("building bindgen {BINDGEN_BUILT}"),
@@ -212,7 +212,7 @@ fn bindgen(lab: &Lab) -> Result<PathBuf> {
             verbose: lab.verbose,
         };
         step.run(cargo)?;
-        crate::cache::remove(&folder.join("build"))
+        crate::cache::remove(&dir.join("build"))
     })?;
     Ok(built)
 }

@@ -139,7 +139,7 @@ pub(crate) fn llvm() -> Option<u32> {
     std::iter::once(LLVM).chain((17..40).rev()).find(whole)
 }
 
-/// The folder of libclang.
+/// The directory of libclang.
 pub(crate) fn libclang(version: u32) -> String {
     format!("/usr/lib/llvm-{version}/lib")
 }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-const FOLDER: u32 = 0o040_755;
+const DIR: u32 = 0o040_755;
 const PROGRAM: u32 = 0o100_755;
 const DEVICE: u32 = 0o020_600;
 
@@ -14,18 +14,18 @@ const DEVICE: u32 = 0o020_600;
 #[derive(Default)]
 pub(crate) struct Archive {
     bytes: Vec<u8>,
-    folders: BTreeSet<String>,
+    dirs: BTreeSet<String>,
     entries: u32,
 }
 
 impl Archive {
-    /// Adds a file that may be executed, and the folders above it.
+    /// Adds a file that may be executed, and the directories above it.
     pub(crate) fn file(&mut self, path: &str, contents: &[u8]) {
         self.parents(path);
         self.entry(path, PROGRAM, (0, 0), contents);
     }
 
-    /// Adds a character device, and the folders above it.
+    /// Adds a character device, and the directories above it.
     pub(crate) fn device(&mut self, path: &str, major: u32, minor: u32) {
         self.parents(path);
         self.entry(path, DEVICE, (major, minor), &[]);
@@ -37,12 +37,12 @@ impl Archive {
         self.bytes
     }
 
-    /// Adds the folders above a path, each once.
+    /// Adds the directories above a path, each once.
     fn parents(&mut self, path: &str) {
         for (at, _) in path.match_indices('/') {
-            let folder = &path[..at];
-            if self.folders.insert(folder.to_owned()) {
-                self.entry(folder, FOLDER, (0, 0), &[]);
+            let dir = &path[..at];
+            if self.dirs.insert(dir.to_owned()) {
+                self.entry(dir, DIR, (0, 0), &[]);
             }
         }
     }

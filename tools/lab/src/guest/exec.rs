@@ -11,7 +11,8 @@ use anyhow::{Context, Result, ensure};
 use crate::cli::GuestArgs;
 use crate::fetch::toolchain::Toolchain;
 use crate::fetch::{source, tools};
-use crate::guest::boot::{self, End, Job, Machine, Options, Outcome, Output, Share};
+use crate::guest::boot::{self, Job, Machine, Options, Outcome, Output, Share};
+use crate::guest::end::End;
 use crate::guest::image::{self, Image};
 use crate::guest::qemu::Accelerator;
 use crate::guest::{board, disks, kvm, programs};
@@ -20,7 +21,7 @@ use crate::{kernel, tree, ui};
 
 /// The exit status of a command that took too long, as timeout(1) has it.
 const TIMED_OUT: u8 = 124;
-/// Where the user's folder is in the guest.
+/// Where the user's directory is in the guest.
 const SHARE: &str = "/share";
 
 /// Runs a command in the guest; the answer is its exit status.
@@ -110,8 +111,8 @@ fn code(outcome: &Outcome) -> Result<u8> {
 fn options(guest: &GuestArgs, job: Job, log: &str) -> Result<Options> {
     let mut options = Options::new(job, log);
     options.disks = disks::parse(&guest.disks)?;
-    if let Some(folder) = &guest.share {
-        options.shares.push(share(folder)?);
+    if let Some(dir) = &guest.share {
+        options.shares.push(share(dir)?);
     }
     Ok(options)
 }
@@ -130,11 +131,11 @@ fn accelerate(
     Ok(())
 }
 
-/// The user's folder.
-fn share(folder: &Path) -> Result<Share> {
-    let what = || format!("SHARE={}", folder.display());
-    let host = folder.canonicalize().with_context(what)?;
-    ensure!(host.is_dir(), "{} is no folder", what());
+/// The user's directory.
+fn share(dir: &Path) -> Result<Share> {
+    let what = || format!("SHARE={}", dir.display());
+    let host = dir.canonicalize().with_context(what)?;
+    ensure!(host.is_dir(), "{} is not a directory", what());
     Ok(Share {
         host,
         guest: SHARE,

@@ -164,16 +164,16 @@ impl Image {
 
     /// Turns the archive into a filesystem, with owners that need no rights.
     fn format(&self, lab: &Lab, tar: &Path, image: &Path) -> Result<()> {
-        let folder = image.with_extension("root");
-        crate::cache::remove(&folder)?;
-        fs::create_dir(&folder)?;
+        let dir = image.with_extension("root");
+        crate::cache::remove(&dir)?;
+        fs::create_dir(&dir)?;
         // The guest has a devtmpfs, and making device files needs rights.
         let script = "tar -C \"$1\" -xf \"$2\" --exclude='./dev/*' && \
                       PATH=$PATH:/usr/sbin:/sbin mke2fs -q -t ext4 -L guest -d \"$1\" \"$3\" \"$4\"";
         let mut command = run::command("fakeroot");
         command
             .args(["sh", "-c", script, "sh"])
-            .args([&folder, tar, image])
+            .args([&dir, tar, image])
             .arg(self.size);
         let step = ui::Step {
             cache: &lab.cache,
@@ -183,7 +183,7 @@ impl Image {
             verbose: false,
         };
         let made = step.run(command);
-        crate::cache::remove(&folder)?;
+        crate::cache::remove(&dir)?;
         made
     }
 }

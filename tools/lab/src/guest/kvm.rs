@@ -9,7 +9,8 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::cache::Cache;
-use crate::guest::boot::{self, End, Job, Machine, Options};
+use crate::guest::boot::{self, Job, Machine, Options};
+use crate::guest::end::End;
 use crate::guest::qemu::Accelerator;
 use crate::kernel::arch::Arch;
 use crate::ui;

@@ -54,9 +54,9 @@ pub(crate) fn build(lab: &Lab, programs: &[&str]) -> Result<Vec<(String, PathBuf
         verbose: lab.verbose,
     };
     step.run(cargo)?;
-    let folder = target.join(triple).join("release");
+    let dir = target.join(triple).join("release");
     Ok(programs
         .iter()
-        .map(|&name| (name.to_owned(), folder.join(name)))
+        .map(|&name| (name.to_owned(), dir.join(name)))
         .collect())
 }

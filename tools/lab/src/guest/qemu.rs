@@ -45,18 +45,18 @@ fn value(path: &Path) -> Result<String> {
     Ok(path.replace(',', ",,"))
 }
 
-/// QEMU for one boot. Its sockets, disks and temporary files are in `folder`.
+/// QEMU for one boot. Its sockets, disks and temporary files are in `dir`.
 pub(crate) fn command(
     machine: &Machine,
     options: &Options,
     accelerator: Accelerator,
-    folder: &Path,
+    dir: &Path,
 ) -> Result<Command> {
     let board = board::of(machine.arch);
     let program = board.as_ref().map_or(PROGRAM, |board| board.program);
     let mut qemu = run::bound(program);
     // The snapshot of the image is a temporary file, too.
-    qemu.current_dir(folder).env("TMPDIR", folder);
+    qemu.current_dir(dir).env("TMPDIR", dir);
     qemu.args(accelerator.arguments());
     match (&board, accelerator) {
         (Some(board), _) => qemu.args(board.arguments),
@@ -94,7 +94,7 @@ pub(crate) fn command(
     }
     for (index, disk) in options.disks.iter().enumerate() {
         let name = format!("disk{}", index + 1);
-        let path = folder.join(&name);
+        let path = dir.join(&name);
         File::create(&path)
             .and_then(|file| file.set_len(disk.bytes))
             .with_context(|| format!("cannot make {}", path.display()))?;

@@ -39,10 +39,10 @@ impl Sysroot {
         let toolchain = Toolchain::find(lab)?;
         let arch = lab.arch;
         let made = format!("sysroot/{arch}");
-        let libraries = lab.cache.make(&made, |folder| {
+        let libraries = lab.cache.make(&made, |dir| {
             let mut command = image::extract(arch, PACKAGES);
             command.arg("--format=directory").arg(image::SUITE);
-            command.arg(folder).arg(image::source()?);
+            command.arg(dir).arg(image::source()?);
             let step = ui::Step {
                 cache: &lab.cache,
                 label: &format!("{arch} libraries"),
@@ -90,10 +90,10 @@ impl Sysroot {
 
 /// A rustc whose sysroot has the source of the library besides what the real one has.
 fn rustc(lab: &Lab, toolchain: &Toolchain) -> Result<PathBuf> {
-    let made = lab.cache.replace("sysroot/rust", |folder| {
+    let made = lab.cache.replace("sysroot/rust", |dir| {
         let real = run::output(run::command("rustc").args(["--print", "sysroot"]))?;
         let real = Path::new(real.trim()).join("lib/rustlib");
-        let ours = folder.join("lib/rustlib");
+        let ours = dir.join("lib/rustlib");
         fs::create_dir_all(ours.join("src/rust"))?;
         for entry in fs::read_dir(&real).with_context(|| format!("no {}", real.display()))? {
             let entry = entry?;

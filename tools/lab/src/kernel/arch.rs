@@ -19,7 +19,7 @@ pub(crate) enum Arch {
 }
 
 impl Arch {
-    /// The file that is booted, below the folder of a build.
+    /// The file that is booted, below the directory of a build.
     pub(crate) fn image(self) -> &'static str {
         match self {
             Self::X86 => "arch/x86/boot/bzImage",

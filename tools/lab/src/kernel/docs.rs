@@ -33,7 +33,7 @@ pub(crate) fn build(lab: &Lab) -> Result<()> {
 
     toolchain.check(lab, &tree.path)?;
     let flavour = Engine::Rust.into();
-    let build = kernel::build_folder(lab, &tree, &flavour);
+    let build = kernel::build_dir(lab, &tree, &flavour);
     let wishes = kconfig::Wishes::read(lab, &tree.source.series, &flavour)?;
     kernel::configure(&tree, &toolchain, Arch::X86, &wishes, &build)?;
     let mut make = toolchain.make(&tree.path, &build);

@@ -45,7 +45,7 @@ pub(crate) const OWN_OPTIONS: [(&str, &str); 3] = [
     ("SAMPLE_RUST_IDMAPFS", "samples/rust/Kconfig"),
     ("SAMPLE_RUST_MINIMAL_FS", "samples/rust/Kconfig"),
 ];
-/// What a line takes from the folder of a kernel that was prepared.
+/// What a line takes from the directory of a kernel that was prepared.
 const TAKEN: [&str; 10] = [
     "/Makefile",
     "/scripts/***",
@@ -58,7 +58,7 @@ const TAKEN: [&str; 10] = [
     "/rust/***",
     "/.missing-syscalls.d",
 ];
-/// What a folder has that was prepared.
+/// What a directory has that was prepared.
 const PREPARED: [&str; 2] = ["rust/libkernel.rmeta", "include/generated/asm-offsets.h"];
 const STAMP: &str = "checked";
 
@@ -86,7 +86,7 @@ impl<'a> Bench<'a> {
     /// Prepares the guest's kernel, unless it is, since all lines use its
     /// programs. The caller holds the lock.
     pub(crate) fn new(lab: &'a Lab, tree: &'a Tree, toolchain: &'a Toolchain) -> Result<Self> {
-        let seed = super::build_folder(lab, tree, &Engine::Rust.into());
+        let seed = super::build_dir(lab, tree, &Engine::Rust.into());
         Self::with_seed(lab, tree, toolchain, seed)
     }
 
@@ -115,23 +115,23 @@ impl<'a> Bench<'a> {
         Ok(bench)
     }
 
-    /// Puts the compilers' stand-ins into a folder, under the names that kbuild
+    /// Puts the compilers' stand-ins into a directory, under the names that kbuild
     /// calls them by.
     fn wrap(&self) -> Result<()> {
-        let folder = self.wrappers.path();
+        let dir = self.wrappers.path();
         for (stand_in, name) in [
             ("clang", self.toolchain.clang().as_str()),
             ("rustc", "rustc"),
         ] {
             let from = self.lab.checkout.join("tools/lab/wrap").join(stand_in);
-            let to = folder.join(name);
+            let to = dir.join(name);
             fs::copy(&from, &to).with_context(|| format!("cannot copy {}", from.display()))?;
             fs::set_permissions(&to, fs::Permissions::from_mode(0o755))?;
         }
         let mut clang = run::command(self.toolchain.clang());
         clang
             .args(["-c", "-x", "assembler", "/dev/null", "-o"])
-            .arg(folder.join("empty.o"));
+            .arg(dir.join("empty.o"));
         run::output(&mut clang).map(drop)
     }
 
@@ -160,7 +160,7 @@ impl<'a> Bench<'a> {
             false => line.name.to_owned(),
         };
         let key = &self.tree.source.key;
-        let folder = self.lab.cache.path(format!("build/{key}/configs/{name}"));
+        let dir = self.lab.cache.path(format!("build/{key}/configs/{name}"));
         let stamp = digest::text(&format!(
             "{}\n{}{}{}",
             self.tree.digest,
@@ -168,26 +168,26 @@ impl<'a> Bench<'a> {
             self.toolchain.description,
             self.wrappers_digest()?
         ));
-        if fs::read_to_string(folder.join(STAMP)).is_ok_and(|text| text == stamp) {
+        if fs::read_to_string(dir.join(STAMP)).is_ok_and(|text| text == stamp) {
             return Ok(Verdict::Unchanged);
         }
-        if !folder.join(".config").exists() {
-            self.plant(&folder)?;
+        if !dir.join(".config").exists() {
+            self.plant(&dir)?;
         }
         match line.base {
             Base::Tiny => {
-                super::configure(self.tree, self.toolchain, line.arch, &wishes, &folder)?;
+                super::configure(self.tree, self.toolchain, line.arch, &wishes, &dir)?;
             }
-            Base::Debian => self.configure_as_debian(line, &wishes, &folder)?,
+            Base::Debian => self.configure_as_debian(line, &wishes, &dir)?,
         }
-        let config = fs::read_to_string(folder.join(".config"))?;
+        let config = fs::read_to_string(dir.join(".config"))?;
         let sources = sources(&self.tree.changed, &config);
         let checked: Vec<String> = sources.iter().map(|path| assembly(path)).collect();
         ensure!(!checked.is_empty(), "{name}: no C file is compiled");
         for path in &checked {
-            crate::cache::remove(&folder.join(path))?;
+            crate::cache::remove(&dir.join(path))?;
         }
-        let mut make = self.toolchain.make(&self.tree.path, &folder);
+        let mut make = self.toolchain.make(&self.tree.path, &dir);
         make.arg(line.arch.make_option())
             .args(["-k", &format!("-j{}", Lab::jobs())])
             .args(&checked);
@@ -215,14 +215,14 @@ impl<'a> Bench<'a> {
             let said = String::from_utf8_lossy(&said);
             return Ok(Verdict::Bad(errors(&said, &self.tree.path), log));
         }
-        let missing = checked.iter().find(|path| !folder.join(path).exists());
+        let missing = checked.iter().find(|path| !dir.join(path).exists());
         ensure!(missing.is_none(), "{name}: {missing:?} was not checked");
-        fs::write(folder.join(STAMP), stamp)?;
+        fs::write(dir.join(STAMP), stamp)?;
         Ok(Verdict::Good)
     }
 
-    /// Configures a folder as Debian does, with our options.
-    fn configure_as_debian(&self, line: &Line, wishes: &Wishes, folder: &Path) -> Result<()> {
+    /// Configures a directory as Debian does, with our options.
+    fn configure_as_debian(&self, line: &Line, wishes: &Wishes, dir: &Path) -> Result<()> {
         let cache = &self.lab.cache;
         let package = format!("linux-config-{}", self.tree.source.series);
         let base = cache.make(&format!("download/{package}"), |path| {
@@ -239,11 +239,11 @@ impl<'a> Bench<'a> {
             Ok(fs::write(path, run::output(&mut xz)?)?)
         })?;
         let config = fs::read_to_string(base)? + &wishes.text();
-        fs::write(folder.join(".config"), config)?;
-        let mut make = self.toolchain.make(&self.tree.path, folder);
+        fs::write(dir.join(".config"), config)?;
+        let mut make = self.toolchain.make(&self.tree.path, dir);
         make.args([&line.arch.make_option(), "-s", "olddefconfig"]);
         run::output(&mut make).context("the kernel's configuration failed")?;
-        wishes.check(&folder.join(".config"))
+        wishes.check(&dir.join(".config"))
     }
 
     fn wrappers_digest(&self) -> Result<String> {
@@ -253,23 +253,23 @@ impl<'a> Bench<'a> {
     }
 
     /// Copies what a line need not make by itself.
-    pub(super) fn plant(&self, folder: &Path) -> Result<()> {
-        fs::create_dir_all(folder)?;
+    pub(super) fn plant(&self, dir: &Path) -> Result<()> {
+        fs::create_dir_all(dir)?;
         let mut rsync = run::command("rsync");
         rsync.arg("--archive");
         // Programs are needed, objects of the kernel are not.
         rsync.args(TAKEN.map(|path| format!("--include={path}")));
-        rsync.arg("--exclude=*").arg(self.seed.join("")).arg(folder);
+        rsync.arg("--exclude=*").arg(self.seed.join("")).arg(dir);
         run::output(&mut rsync)?;
-        super::move_commands(folder, &self.seed, folder)
+        super::move_commands(dir, &self.seed, dir)
     }
 }
 
-/// Makes the kernel's programs and crates in the folder of the guest's kernel.
-fn prepare(lab: &Lab, tree: &Tree, toolchain: &Toolchain, folder: &Path) -> Result<()> {
+/// Makes the kernel's programs and crates in the directory of the guest's kernel.
+fn prepare(lab: &Lab, tree: &Tree, toolchain: &Toolchain, dir: &Path) -> Result<()> {
     let wishes = Wishes::read(lab, &tree.source.series, &Engine::Rust.into())?;
-    super::configure(tree, toolchain, Arch::X86, &wishes, folder)?;
-    let mut make = toolchain.make(&tree.path, folder);
+    super::configure(tree, toolchain, Arch::X86, &wishes, dir)?;
+    let mut make = toolchain.make(&tree.path, dir);
     make.arg(format!("-j{}", Lab::jobs())).arg("prepare");
     let step = ui::Step {
         cache: &lab.cache,
@@ -298,7 +298,7 @@ fn sources(changed: &[PathBuf], config: &str) -> Vec<PathBuf> {
     let mut sources: Vec<PathBuf> = changed
         .chain([Path::new(REPLACED)])
         .filter(|path| path.extension().is_some_and(|extension| extension == "c"))
-        .filter(|path| FOLDERS.iter().any(|folder| path.starts_with(folder)))
+        .filter(|path| FOLDERS.iter().any(|dir| path.starts_with(dir)))
         .filter(|path| !path.to_string_lossy().starts_with(INCLUDED))
         .filter(|path| is_compiled(path))
         .map(Path::to_owned)

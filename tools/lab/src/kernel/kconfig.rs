@@ -14,7 +14,7 @@ use super::matrix::{Base, Line};
 use crate::lab::{Flavour, Lab};
 
 /// Where the fragments are.
-const FOLDER: &str = "tools/lab/config";
+const DIR: &str = "tools/lab/config";
 
 /// A value, and the fragment that asks for it.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl Wishes {
         let usual = base.iter().chain(&usual).map(|name| (*name).to_owned());
         let more = flavour.fragments().map(|name| format!("{name}.config"));
         // Not every series has all of the unit tests.
-        let tests = lab.checkout.join(FOLDER).join(&tests);
+        let tests = lab.checkout.join(DIR).join(&tests);
         let tests = (flavour.kunit && tests.exists()).then(|| format!("kunit-{series}"));
         let mut wishes = Self(BTreeMap::new());
         for name in usual.chain(more).chain(tests) {
@@ -77,10 +77,10 @@ impl Wishes {
 
     /// Adds a fragment by the name of its file.
     fn read_fragment(&mut self, lab: &Lab, name: &str) -> Result<()> {
-        let path = lab.checkout.join(FOLDER).join(name);
+        let path = lab.checkout.join(DIR).join(name);
         let text =
             fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        self.add(&format!("{FOLDER}/{name}"), &text)
+        self.add(&format!("{DIR}/{name}"), &text)
     }
 
     fn add(&mut self, fragment: &str, text: &str) -> Result<()> {

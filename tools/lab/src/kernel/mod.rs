@@ -32,18 +32,18 @@ const STAMP: &str = "stamp";
 /// In a build tree that modules can be built against: the stamp of the kernel built there.
 const BUILT: &str = "built.stamp";
 
-/// The folder that the kernels of a tree are built in.
-pub(crate) fn build_folder(lab: &Lab, tree: &Tree, flavour: &Flavour) -> PathBuf {
-    folder_of(lab, &tree.source.key, flavour)
+/// The directory that the kernels of a tree are built in.
+pub(crate) fn build_dir(lab: &Lab, tree: &Tree, flavour: &Flavour) -> PathBuf {
+    dir_of(lab, &tree.source.key, flavour)
 }
 
 /// Likewise, by the key of the source.
-pub(crate) fn folder_of(lab: &Lab, key: &str, flavour: &Flavour) -> PathBuf {
+pub(crate) fn dir_of(lab: &Lab, key: &str, flavour: &Flavour) -> PathBuf {
     lab.cache
-        .path(format!("build/{key}/{}", flavour.folder(lab.arch)))
+        .path(format!("build/{key}/{}", flavour.dir(lab.arch)))
 }
 
-/// Builds a kernel unless it is there. The answer is the folder
+/// Builds a kernel unless it is there. The answer is the directory
 /// with what is booted. The caller holds the lock.
 pub(crate) fn build(
     lab: &Lab,
@@ -54,12 +54,12 @@ pub(crate) fn build(
     let wishes = Wishes::read(lab, &tree.source.series, flavour)?;
     let stamp = stamp(lab, tree, toolchain, flavour, &wishes)?;
     let kept = format!("kernel/{}/{}", tree.source.key, lab.name(flavour));
-    let folder = lab.cache.path(&kept);
-    if fs::read_to_string(folder.join(STAMP)).is_ok_and(|text| text == stamp) {
-        return Ok(folder);
+    let dir = lab.cache.path(&kept);
+    if fs::read_to_string(dir.join(STAMP)).is_ok_and(|text| text == stamp) {
+        return Ok(dir);
     }
     toolchain.check(lab, &tree.path)?;
-    let build = build_folder(lab, tree, flavour);
+    let build = build_dir(lab, tree, flavour);
     let seed = seed(lab, tree, flavour)?;
     configure(tree, toolchain, lab.arch, &wishes, &build)?;
     if let Some(seed) = seed {
@@ -70,41 +70,41 @@ pub(crate) fn build(
         true => Some(module::build(lab, tree, toolchain, &build)?),
         false => None,
     };
-    lab.cache.replace(&kept, |folder| {
-        fs::create_dir(folder)?;
+    lab.cache.replace(&kept, |dir| {
+        fs::create_dir(dir)?;
         for file in KEPT.into_iter().chain([lab.arch.image()]) {
             let name = file.rsplit('/').next().unwrap_or(file);
             let name = name.strip_prefix('.').unwrap_or(name);
-            fs::copy(build.join(file), folder.join(name))
+            fs::copy(build.join(file), dir.join(name))
                 .with_context(|| format!("cannot copy {file}"))?;
         }
         if let Some(file) = &module {
-            fs::copy(file, folder.join(module::FILE)).context("cannot copy the module")?;
+            fs::copy(file, dir.join(module::FILE)).context("cannot copy the module")?;
         }
-        Ok(fs::write(folder.join(STAMP), &stamp)?)
+        Ok(fs::write(dir.join(STAMP), &stamp)?)
     })
 }
 
-/// Begins the folder of a kernel with the objects of the one that has the other engine, of which
-/// kbuild compiles those again in which the two differ. The answer is the other folder, if this one
+/// Begins the directory of a kernel with the objects of the one that has the other engine, of which
+/// kbuild compiles those again in which the two differ. The answer is the other directory, if this one
 /// is new.
 fn seed(lab: &Lab, tree: &Tree, flavour: &Flavour) -> Result<Option<PathBuf>> {
-    let build = build_folder(lab, tree, flavour);
-    let other = build_folder(lab, tree, &flavour.with_other_engine());
+    let build = build_dir(lab, tree, flavour);
+    let other = build_dir(lab, tree, &flavour.with_other_engine());
     if build.exists() || !other.join("vmlinux").exists() {
         return Ok(None);
     }
-    let relative = format!("build/{}/{}", tree.source.key, flavour.folder(lab.arch));
-    lab.cache.make(&relative, |folder| {
+    let relative = format!("build/{}/{}", tree.source.key, flavour.dir(lab.arch));
+    lab.cache.make(&relative, |dir| {
         let mut copy = run::command("cp");
-        copy.args(["-a", "--reflink=auto"]).args([&other, folder]);
+        copy.args(["-a", "--reflink=auto"]).args([&other, dir]);
         run::output(&mut copy)?;
-        move_commands(folder, &other, &build)
+        move_commands(dir, &other, &build)
     })?;
     Ok(Some(other))
 }
 
-/// Gives the programs of tools/, which are built again in each folder, the time of those that they
+/// Gives the programs of tools/, which are built again in each directory, the time of those that they
 /// were copied from: objects that are older than objtool are compiled again.
 fn keep_objects(
     lab: &Lab,
@@ -129,16 +129,16 @@ fn keep_objects(
     run::output(&mut touch).map(drop)
 }
 
-/// Names another folder in the commands that kbuild keeps, for it compiles again what was compiled by
+/// Names another directory in the commands that kbuild keeps, for it compiles again what was compiled by
 /// another command.
-fn move_commands(folder: &Path, from: &Path, to: &Path) -> Result<()> {
+fn move_commands(dir: &Path, from: &Path, to: &Path) -> Result<()> {
     let mut sed = run::command("sh");
     sed.arg("-c")
         .arg(
             "find \"$1\" -name '.*.cmd' -exec grep -lF \"$2\" {} + | \
              xargs -r sed -i \"s|$2\\([^-[:alnum:]]\\|\\$\\)|$3\\1|g\"",
         )
-        .args(["sh".as_ref(), folder, from, to]);
+        .args(["sh".as_ref(), dir, from, to]);
     run::output(&mut sed).map(drop)
 }
 
@@ -153,16 +153,16 @@ pub(crate) fn for_modules(
     build(lab, tree, toolchain, flavour)?;
     let wishes = Wishes::read(lab, &tree.source.series, flavour)?;
     let stamp = stamp(lab, tree, toolchain, flavour, &wishes)?;
-    let folder = build_folder(lab, tree, flavour);
-    let built = folder.join(BUILT);
+    let dir = build_dir(lab, tree, flavour);
+    let built = dir.join(BUILT);
     if fs::read_to_string(&built).is_ok_and(|text| text == stamp) {
-        return Ok(folder);
+        return Ok(dir);
     }
-    // The flavours of an architecture share the folder: the last one may have been another one.
-    configure(tree, toolchain, lab.arch, &wishes, &folder)?;
+    // The flavours of an architecture share the directory: the last one may have been another one.
+    configure(tree, toolchain, lab.arch, &wishes, &dir)?;
     compile(lab, tree, toolchain, flavour, true)?;
     fs::write(&built, stamp)?;
-    Ok(folder)
+    Ok(dir)
 }
 
 /// What a kernel is made from.
@@ -208,7 +208,7 @@ fn compile(
     flavour: &Flavour,
     modules: bool,
 ) -> Result<()> {
-    let build = build_folder(lab, tree, flavour);
+    let build = build_dir(lab, tree, flavour);
     let first = !build.join("vmlinux").exists();
     let mut make = toolchain.make(&tree.path, &build);
     make.arg(format!("-j{}", Lab::jobs()))

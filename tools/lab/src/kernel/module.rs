@@ -15,7 +15,7 @@ use crate::{cache, ui};
 
 /// The file's name.
 pub(crate) const FILE: &str = "rust_idmapfs.ko";
-/// Where kbuild leaves it, below the folder that it builds in.
+/// Where kbuild leaves it, below the directory that it builds in.
 const BUILT: &str = "samples/rust/rust_idmapfs/rust_idmapfs.ko";
 
 /// What it is made from and the kernel is not.
@@ -24,7 +24,7 @@ pub(crate) fn made_from(lab: &Lab) -> Result<String> {
     fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// Builds it for a kernel that was just built in a folder. The answer is the
+/// Builds it for a kernel that was just built in a directory. The answer is the
 /// file. The caller holds the lock.
 pub(crate) fn build(
     lab: &Lab,
@@ -32,14 +32,14 @@ pub(crate) fn build(
     toolchain: &Toolchain,
     kernel: &Path,
 ) -> Result<PathBuf> {
-    let folder = kernel.with_file_name("module");
+    let dir = kernel.with_file_name("module");
     // Kbuild goes by times, which say nothing of one checkout after another.
-    cache::remove(&folder)?;
-    fs::create_dir_all(&folder)?;
+    cache::remove(&dir)?;
+    fs::create_dir_all(&dir)?;
     let checkout = lab.checkout.canonicalize()?;
     let mut make = toolchain.make(&tree.path, kernel);
     make.arg(format!("M={}", checkout.display()))
-        .arg(format!("MO={}", folder.display()))
+        .arg(format!("MO={}", dir.display()))
         .arg(lab.arch.make_option())
         .args(["CONFIG_SAMPLE_RUST_IDMAPFS=m", "modules"]);
     let step = ui::Step {
@@ -50,7 +50,7 @@ pub(crate) fn build(
         verbose: lab.verbose,
     };
     step.run(make)?;
-    let file = folder.join(BUILT);
+    let file = dir.join(BUILT);
     ensure!(file.exists(), "kbuild made no {}", file.display());
     Ok(file)
 }

@@ -43,21 +43,21 @@ pub(crate) fn compare(bench: &Bench<'_>) -> Result<String> {
         ..
     } = bench;
     let wishes = Wishes::read(lab, &tree.source.series, &Engine::C.into())?;
-    let folder = lab.cache.path(format!("build/{}/objects", tree.source.key));
+    let dir = lab.cache.path(format!("build/{}/objects", tree.source.key));
     let stamp = digest::text(&format!(
         "{}\n{}{}",
         tree.digest,
         wishes.text(),
         toolchain.description
     ));
-    if fs::read_to_string(folder.join(STAMP)).is_ok_and(|text| text == stamp) {
+    if fs::read_to_string(dir.join(STAMP)).is_ok_and(|text| text == stamp) {
         return Ok(String::new());
     }
-    if !folder.join(".config").exists() {
-        bench.plant(&folder)?;
+    if !dir.join(".config").exists() {
+        bench.plant(&dir)?;
     }
-    super::configure(tree, toolchain, Arch::X86, &wishes, &folder)?;
-    let config = fs::read_to_string(folder.join(".config"))?;
+    super::configure(tree, toolchain, Arch::X86, &wishes, &dir)?;
+    let config = fs::read_to_string(dir.join(".config"))?;
     ensure!(
         !kconfig::has(&config, "RUST_MNT_IDMAPPING"),
         "the configuration has the engine in Rust"
@@ -70,7 +70,7 @@ pub(crate) fn compare(bench: &Bench<'_>) -> Result<String> {
         .collect();
     ensure!(!files.is_empty(), "no C file of the kernel is patched");
 
-    let mut make = toolchain.make(&tree.path, &folder);
+    let mut make = toolchain.make(&tree.path, &dir);
     make.arg(format!("-j{}", Lab::jobs()))
         // No crates are needed. The C files still have the option.
         .arg("CONFIG_RUST=")
@@ -81,28 +81,28 @@ pub(crate) fn compare(bench: &Bench<'_>) -> Result<String> {
     for path in files {
         let object = path.with_extension("o");
         let stock = Path::new("stock").join(&object);
-        let command = stock_command(&folder, &object, &tree.path, &tree.source.path)?;
-        fs::create_dir_all(folder.join(&stock).parent().unwrap_or(&folder))?;
+        let command = stock_command(&dir, &object, &tree.path, &tree.source.path)?;
+        fs::create_dir_all(dir.join(&stock).parent().unwrap_or(&dir))?;
         let mut shell = run::command("sh");
         toolchain.environment(&mut shell);
-        shell.current_dir(&folder).args(["-c", &command]);
+        shell.current_dir(&dir).args(["-c", &command]);
         run::output(&mut shell).with_context(|| format!("cannot compile {}", path.display()))?;
-        let (ours, stock) = (read(&folder.join(&object))?, read(&folder.join(&stock))?);
+        let (ours, stock) = (read(&dir.join(&object))?, read(&dir.join(&stock))?);
         for difference in differences(&ours, &stock) {
             found.push_str(&format!("{}: {difference}\n", object.display()));
         }
     }
     if found.is_empty() {
-        fs::write(folder.join(STAMP), stamp)?;
+        fs::write(dir.join(STAMP), stamp)?;
     }
     Ok(found)
 }
 
 /// Returns the command that kbuild has saved for an object, for the source instead of the tree and
 /// for an object below `stock/`.
-fn stock_command(folder: &Path, object: &Path, tree: &Path, source: &Path) -> Result<String> {
+fn stock_command(dir: &Path, object: &Path, tree: &Path, source: &Path) -> Result<String> {
     let name = object.file_name().unwrap_or_default().to_string_lossy();
-    let saved = folder.join(object.with_file_name(format!(".{name}.cmd")));
+    let saved = dir.join(object.with_file_name(format!(".{name}.cmd")));
     let text =
         fs::read_to_string(&saved).with_context(|| format!("cannot read {}", saved.display()))?;
     let command = text

@@ -13,11 +13,11 @@ use crate::fetch::toolchain::Toolchain;
 use crate::lab::{Flavour, Lab};
 use crate::{cache, run, tree, ui};
 
-/// The files that kbuild reads in the folder of a module.
+/// The files that kbuild reads in the directory of a module.
 const MAKEFILES: [&str; 2] = ["Kbuild", "Makefile"];
 
-/// Builds the modules in a folder of the user's, which stays as it is. The answer is the files in
-/// the folder `share`, or in the cache if there is none.
+/// Builds the modules in a directory of the user's, which stays as it is. The answer is the files in
+/// the directory `share`, or in the cache if there is none.
 pub(crate) fn make(
     lab: &Lab,
     flavour: &Flavour,
@@ -41,7 +41,7 @@ pub(crate) fn make(
         toolchain: &toolchain,
         kernel: &kernel,
     };
-    // Kbuild goes by times, which say nothing of one folder after another.
+    // Kbuild goes by times, which say nothing of one directory after another.
     cache::remove(&built.objects())?;
     built.copy(&built.build(&sources)?, &share)
 }
@@ -54,10 +54,10 @@ pub(crate) fn tell(modules: &[PathBuf]) {
     let names = modules.iter().filter_map(|module| module.file_name());
     let names = names.map(|name| format!("insmod /share/{}", name.to_string_lossy()));
     let commands: Vec<String> = names.collect();
-    if let Some(folder) = modules.first().and_then(|module| module.parent()) {
+    if let Some(dir) = modules.first().and_then(|module| module.parent()) {
         ui::say(format!(
             "load: make exec SHARE={} CMD='{}'",
-            folder.display(),
+            dir.display(),
             commands.join(" && ")
         ));
     }
@@ -72,12 +72,12 @@ pub(crate) struct Build<'a> {
 }
 
 impl Build<'_> {
-    /// The folder of the objects.
+    /// The directory of the objects.
     pub(crate) fn objects(&self) -> PathBuf {
         self.kernel.with_file_name("own-module")
     }
 
-    /// Builds the modules in a folder, as far as they are older than their sources. The answer is
+    /// Builds the modules in a directory, as far as they are older than their sources. The answer is
     /// the files. The caller holds the lock.
     pub(crate) fn build(&self, sources: &Path) -> Result<Vec<PathBuf>> {
         let objects = self.objects();
@@ -113,7 +113,7 @@ impl Build<'_> {
         Ok(modules)
     }
 
-    /// Copies modules into a folder. The answer is the copies.
+    /// Copies modules into a directory. The answer is the copies.
     fn copy(&self, modules: &[PathBuf], share: &Path) -> Result<Vec<PathBuf>> {
         let mut copies = Vec::new();
         for module in modules {
@@ -126,11 +126,11 @@ impl Build<'_> {
     }
 }
 
-/// Checks that a folder can have modules in it. The answer is its whole path.
+/// Checks that a directory can have modules in it. The answer is its whole path.
 fn check(sources: &Path) -> Result<PathBuf> {
     let what = || format!("M={}", sources.display());
     let path = sources.canonicalize().with_context(what)?;
-    ensure!(path.is_dir(), "{} is no folder", what());
+    ensure!(path.is_dir(), "{} is not a directory", what());
     ensure!(
         MAKEFILES.iter().any(|name| path.join(name).is_file()),
         "{} has neither a Kbuild nor a Makefile; for a module NAME.rs or NAME.c a file Kbuild with \
@@ -146,7 +146,7 @@ fn check(sources: &Path) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Copies a folder of the kernel's source. A file that is the same already keeps its time.
+/// Copies a directory of the kernel's source. A file that is the same already keeps its time.
 pub(crate) fn copy_sources(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
@@ -164,9 +164,9 @@ pub(crate) fn copy_sources(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Finds the modules below a folder.
-fn find(folder: &Path, modules: &mut Vec<PathBuf>) -> Result<()> {
-    for entry in fs::read_dir(folder)? {
+/// Finds the modules below a directory.
+fn find(dir: &Path, modules: &mut Vec<PathBuf>) -> Result<()> {
+    for entry in fs::read_dir(dir)? {
         let entry = entry?;
         let path = entry.path();
         if entry.file_type()?.is_dir() {
@@ -184,7 +184,7 @@ mod tests {
     use crate::scratch::Scratch;
 
     #[test]
-    fn folder_without_makefile_is_refused_with_the_line_that_it_needs() {
+    fn dir_without_makefile_is_refused_with_the_line_that_it_needs() {
         let scratch = Scratch::new();
         let error = |path: &Path| format!("{:#}", check(path).unwrap_err());
         let missing = error(&scratch.path().join("none"));
@@ -192,7 +192,7 @@ mod tests {
         assert!(error(scratch.path()).contains("obj-m += NAME.o"));
         let file = scratch.path().join("file");
         fs::write(&file, "").unwrap();
-        assert!(error(&file).contains("no folder"));
+        assert!(error(&file).contains("not a directory"));
         fs::write(scratch.path().join("Kbuild"), "").unwrap();
         assert!(check(scratch.path()).is_ok());
         let blank = scratch.path().join("a b");

@@ -117,7 +117,7 @@ fn is(path: &Path, extensions: &[&str]) -> bool {
 
 /// Whether a file goes into the kernel tree.
 fn is_kernel(path: &Path) -> bool {
-    MIRRORED.iter().any(|folder| path.starts_with(folder))
+    MIRRORED.iter().any(|dir| path.starts_with(dir))
 }
 
 fn licenses(lab: &Lab, files: &[PathBuf]) -> Result<Complaints> {
@@ -273,7 +273,7 @@ fn rustdoc(lab: &Lab) -> Result<Complaints> {
 fn on_kernel(lab: &Lab, tree: &Tree, label: &str, arguments: &[&str]) -> Result<Complaints> {
     let toolchain = Toolchain::find(lab)?;
     let flavour = Engine::Rust.into();
-    let build = kernel::build_folder(lab, tree, &flavour);
+    let build = kernel::build_dir(lab, tree, &flavour);
     let wishes = kconfig::Wishes::read(lab, &tree.source.series, &flavour)?;
     kernel::configure(tree, &toolchain, Arch::X86, &wishes, &build)?;
     let mut make = toolchain.make(&tree.path, &build);

@@ -26,7 +26,7 @@ pub(super) struct Program<'a> {
     /// For the kernel's command line.
     pub(super) parameters: &'static str,
     pub(super) limit: Duration,
-    /// A folder that the guest sees at /share.
+    /// A directory that the guest sees at /share.
     pub(super) share: Option<PathBuf>,
 }
 
@@ -152,9 +152,9 @@ impl Program<'_> {
         let mut options = Options::new(Job::Exec(command.into()), &log);
         options.limit = Some(self.limit * flavour.patience());
         options.disks = disks::parse(self.disks)?;
-        let folder = machine.kernel.parent().filter(|_| flavour.module);
-        options.shares.extend(folder.map(|folder| Share {
-            host: folder.to_owned(),
+        let dir = machine.kernel.parent().filter(|_| flavour.module);
+        options.shares.extend(dir.map(|dir| Share {
+            host: dir.to_owned(),
             guest: "/module",
             writable: false,
         }));

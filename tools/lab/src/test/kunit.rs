@@ -20,7 +20,7 @@ use crate::kernel::arch::Arch;
 use crate::lab::{Engine, Flavour, Lab};
 use crate::{kernel, run, tree, ui};
 
-/// The folder in the kernel tree whose `.kunitconfig` names our tests.
+/// The directory in the kernel tree whose `.kunitconfig` names our tests.
 const CONFIG: &str = "rust/kernel/fs";
 /// The boot that runs the tests takes no longer.
 const LIMIT: Duration = Duration::from_secs(900);

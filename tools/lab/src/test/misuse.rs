@@ -47,7 +47,7 @@ struct Example {
     error: String,
 }
 
-/// Tries them with a User Mode Linux that was built in a folder, and that may have the abstractions
+/// Tries them with a User Mode Linux that was built in a directory, and that may have the abstractions
 /// of filesystems. The caller holds the lock.
 pub(super) fn cases(
     lab: &Lab,
@@ -60,13 +60,13 @@ pub(super) fn cases(
     for path in if abstractions { ALL } else { EVERYWHERE } {
         collect(&lab.checkout, &lab.checkout.join(path), &mut examples)?;
     }
-    let folder = build.with_file_name("misuse");
-    cache::remove(&folder)?;
-    fs::create_dir_all(&folder)?;
+    let dir = build.with_file_name("misuse");
+    cache::remove(&dir)?;
+    fs::create_dir_all(&dir)?;
     let mut objects = vec![format!("{CONTROL}.o")];
     let write = |stem: &str, code: &str| {
         let text = format!("//! An example.\n#![allow(unused)]\nfn example() {{\n{code}\n}}\n");
-        fs::write(folder.join(format!("{stem}.rs")), text)
+        fs::write(dir.join(format!("{stem}.rs")), text)
     };
     write(CONTROL, "use kernel::fs::mnt_idmapping::MntIdmap;")?;
     for (index, example) in examples.iter().enumerate() {
@@ -74,12 +74,12 @@ pub(super) fn cases(
         objects.push(format!("{}.o", stem(index)));
     }
     fs::write(
-        folder.join("Kbuild"),
+        dir.join("Kbuild"),
         format!("obj-m := {}\n", objects.join(" ")),
     )?;
     let mut make = toolchain.make(&tree.path, build);
     make.args(["ARCH=um", "-k", &format!("-j{}", Lab::jobs())])
-        .arg(format!("M={}", folder.display()))
+        .arg(format!("M={}", dir.display()))
         .args(&objects);
     // That it fails is what is wanted; how is in what it prints.
     let printed = ui::timed("what must not compile", || run::finished(&mut make))?.stderr;
@@ -87,7 +87,7 @@ pub(super) fn cases(
     let errors = errors(&String::from_utf8_lossy(&printed));
     let mut cases = vec![Case::new(
         "misuse.control",
-        match folder.join(format!("{CONTROL}.o")).exists() {
+        match dir.join(format!("{CONTROL}.o")).exists() {
             true => Verdict::Passed,
             false => Verdict::Failed("what may be written does not compile either".to_owned()),
         },
@@ -113,7 +113,7 @@ fn stem(index: usize) -> String {
     format!("example{index}")
 }
 
-/// Reads the examples of a file, or of all files below a folder.
+/// Reads the examples of a file, or of all files below a directory.
 fn collect(checkout: &Path, path: &Path, examples: &mut Vec<Example>) -> Result<()> {
     if path.is_dir() {
         let entries = fs::read_dir(path)?.map(|entry| Ok(entry?.path()));

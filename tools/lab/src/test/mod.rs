@@ -235,7 +235,7 @@ fn complaint(log: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guest::boot::End;
+    use crate::guest::end::End;
 
     #[test]
     fn trouble_is_told_by_the_line() {

@@ -50,9 +50,9 @@ pub(crate) fn run(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
     Ok(cases)
 }
 
-/// Writes the copy and its Kbuild into a folder.
-fn write(checkout: &Path, folder: &Path, mistake: Option<(&str, &str)>) -> Result<()> {
-    fs::create_dir_all(folder)?;
+/// Writes the copy and its Kbuild into a directory.
+fn write(checkout: &Path, dir: &Path, mistake: Option<(&str, &str)>) -> Result<()> {
+    fs::create_dir_all(dir)?;
     let sample = checkout.join(SAMPLE);
     let text =
         fs::read_to_string(&sample).with_context(|| format!("cannot read {}", sample.display()))?;
@@ -61,9 +61,9 @@ fn write(checkout: &Path, folder: &Path, mistake: Option<(&str, &str)>) -> Resul
         text = text.replace(right, wrong);
     }
     let name = NAMES.1;
-    fs::write(folder.join(format!("{name}.rs")), text)?;
+    fs::write(dir.join(format!("{name}.rs")), text)?;
     Ok(fs::write(
-        folder.join("Kbuild"),
+        dir.join("Kbuild"),
         format!("# SPDX-License-Identifier: GPL-2.0\nobj-m += {name}.o\n"),
     )?)
 }

@@ -108,18 +108,18 @@ fn build(
     let mut steps = Vec::new();
     for port in PORTS {
         let patches = patches::port(&lab.checkout, port)?;
-        let (patched, folder) = (scratch.join("patched"), Path::new("fs").join(port));
+        let (patched, dir) = (scratch.join("patched"), Path::new("fs").join(port));
         let sources = scratch.join(port);
         // From one step to the next only the files are built that a patch changes.
         cache::remove(&module.objects())?;
         for (step, applied) in variants(&patches) {
             // Patches name their files from the top of a kernel tree.
             cache::remove(&patched)?;
-            own_module::copy_sources(&tree.source.path.join(&folder), &patched.join(&folder))?;
+            own_module::copy_sources(&tree.source.path.join(&dir), &patched.join(&dir))?;
             for patch in applied {
                 patch.apply(&patched, &tree.source.version)?;
             }
-            own_module::copy_sources(&patched.join(&folder), &sources)?;
+            own_module::copy_sources(&patched.join(&dir), &sources)?;
             let modules = module.build(&sources)?;
             let made = modules.first().context("no module")?;
             fs::copy(made, share.join(format!("{port}-{step}.ko")))?;

@@ -29,7 +29,7 @@ const EXPECTED: &str = "tools/lab/expected/selftests.txt";
 /// Where the programs are in the guest.
 const GUEST: &str = "/opt/idmap/selftests";
 
-/// The suites, in the order in which they run: a folder of
+/// The suites, in the order in which they run: a directory of
 /// tools/testing/selftests, and its programs.
 const SUITES: &[(&str, &[&str])] = &[
     ("mount_setattr", &["mount_setattr_test"]),
@@ -114,42 +114,42 @@ fn observe(lab: &Lab, engine: Engine) -> Result<(Vec<Case>, Vec<Case>)> {
 /// this machine's.
 fn build(lab: &Lab, toolchain: &Toolchain, tree: &Tree) -> Result<PathBuf> {
     let sysroot = Sysroot::get(lab)?;
-    let folder = match lab.arch {
+    let dir = match lab.arch {
         Arch::X86 => format!("selftests/{}", tree.source.key),
         arch => format!("selftests/{}-{arch}", tree.source.key),
     };
     let made_from = digest::text(&format!("{:?} {}", SUITES, tree.programs_digest));
-    let stamp = lab.cache.path(&folder).join("stamp");
+    let stamp = lab.cache.path(&dir).join("stamp");
     if fs::read_to_string(&stamp).is_ok_and(|text| text == made_from) {
-        return Ok(lab.cache.path(folder).join("bin"));
+        return Ok(lab.cache.path(dir).join("bin"));
     }
-    let folder = lab.cache.replace(&folder, |folder| {
-        let headers = folder.join("headers");
+    let dir = lab.cache.replace(&dir, |dir| {
+        let headers = dir.join("headers");
         fs::create_dir_all(&headers)?;
         let mut make = toolchain.make(&tree.path, &headers);
         make.args(["-s", &lab.arch.make_option(), "headers"]);
         run::output(&mut make).context("cannot make the kernel's headers for programs")?;
         ui::timed("the kernel's selftests", || {
             for (suite, programs) in SUITES {
-                compile(tree, folder, sysroot.as_ref(), suite, programs)?;
+                compile(tree, dir, sysroot.as_ref(), suite, programs)?;
             }
             Ok(())
         })?;
-        Ok(fs::write(folder.join("stamp"), &made_from)?)
+        Ok(fs::write(dir.join("stamp"), &made_from)?)
     })?;
-    Ok(folder.join("bin"))
+    Ok(dir.join("bin"))
 }
 
 /// Builds the programs of one suite with its own Makefile.
 fn compile(
     tree: &Tree,
-    folder: &Path,
+    dir: &Path,
     sysroot: Option<&Sysroot>,
     suite: &str,
     programs: &[&str],
 ) -> Result<()> {
-    let objects = folder.join("objects").join(suite);
-    let bin = folder.join("bin");
+    let objects = dir.join("objects").join(suite);
+    let bin = dir.join("bin");
     fs::create_dir_all(&objects)?;
     fs::create_dir_all(&bin)?;
     let mut make = run::command("make");
@@ -159,7 +159,7 @@ fn compile(
         .arg(format!("OUTPUT={}", objects.display()))
         .arg(format!(
             "KHDR_INCLUDES=-isystem {}/headers/usr/include",
-            folder.display()
+            dir.display()
         ))
         .arg("USERCFLAGS=-static");
     if let Some(sysroot) = sysroot {
@@ -181,10 +181,10 @@ fn install(lab: &Lab, tree: &Tree) -> Result<Option<PathBuf>> {
     if lab.arch != Arch::X86 {
         return Ok(None);
     }
-    let folder = lab.cache.path(format!("selftests/{}-own", tree.source.key));
-    let installed = folder.join("installed");
+    let dir = lab.cache.path(format!("selftests/{}-own", tree.source.key));
+    let installed = dir.join("installed");
     let suites = tree.path.join("tools/testing/selftests");
-    let build = folder.join("build");
+    let build = dir.join("build");
     fs::create_dir_all(&build)?;
     // What is not installed any more must not be found.
     cache::remove(&installed)?;
@@ -227,7 +227,7 @@ fn script(own: bool) -> OsString {
     };
     format!(
         "for program in {}; do\n\
-         folder=$(mktemp -d) && cp {GUEST}/$program $folder/ && cd $folder || exit 1\n\
+         directory=$(mktemp -d) && cp {GUEST}/$program $directory/ && cd $directory || exit 1\n\
          echo '{MARK}' $program\n\
          timeout 120 ./$program 2>&1\n\
          echo\n\

@@ -28,11 +28,11 @@ pub(crate) fn run(lab: &Lab) -> Result<Vec<Case>> {
     let toolchain = Toolchain::find(lab)?;
     let whole = tree::make(lab)?;
     let scratch = Scratch::below(&lab.cache.path("run"))?;
-    let (folder, out) = (scratch.path().join("git"), scratch.path().join("out"));
-    fs::create_dir(&folder)?;
+    let (dir, out) = (scratch.path().join("git"), scratch.path().join("out"));
+    fs::create_dir(&dir)?;
     fs::create_dir(&out)?;
     let senders = Senders::default();
-    let repository = Repository::of_series(lab, &whole.source, &folder, &senders)?;
+    let repository = Repository::of_series(lab, &whole.source, &dir, &senders)?;
     repository.format(lab, &out)?;
     let known = repository.git(&["ls-tree", "-r", "--name-only", BASE])?;
     let known: HashSet<&str> = known.lines().collect();
@@ -74,7 +74,7 @@ pub(crate) fn run(lab: &Lab) -> Result<Vec<Case>> {
         let mut change = Change::new();
         for path in files.lines() {
             let ours = !known.contains(path);
-            change.insert(path.into(), Some(Wanted::read(&folder.join(path), ours)?));
+            change.insert(path.into(), Some(Wanted::read(&dir.join(path), ours)?));
         }
         let verdict = compile(lab, &whole.source, &toolchain, change)?;
         cases.push(Case::new(&format!("compile.{name}"), verdict));
@@ -96,7 +96,7 @@ fn compile(lab: &Lab, source: &Source, toolchain: &Toolchain, change: Change) ->
         })
         .collect();
     let mut source = source.clone();
-    let seed = kernel::folder_of(lab, &source.key, &Engine::Rust.into());
+    let seed = kernel::dir_of(lab, &source.key, &Engine::Rust.into());
     source.key = format!("{}-series", source.key);
     let tree = tree::place(lab, source, change)?;
     let bench = Bench::with_seed(lab, &tree, toolchain, seed)?;

@@ -15,7 +15,7 @@ use crate::digest;
 use crate::scratch::Scratch;
 use crate::tree::patches;
 
-/// The folders of the checkout that mirror the kernel's.
+/// The directories of the checkout that mirror the kernel's.
 pub(crate) const MIRRORED: [&str; 7] = [
     "rust",
     "fs",
@@ -63,8 +63,8 @@ impl Wanted {
     /// Puts the file at a path in one step, never through a hard link.
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
         let what = || format!("cannot write {}", path.display());
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).with_context(what)?;
+        if let Some(dir) = path.parent() {
+            fs::create_dir_all(dir).with_context(what)?;
         }
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(".new-by-lab");
@@ -82,7 +82,7 @@ impl Wanted {
 /// Everything that shall be different; `None` for a file to be removed.
 pub(crate) type Change = BTreeMap<PathBuf, Option<Wanted>>;
 
-/// Works out the change for the kernel tree at `base`, in a folder below `work`; with `fixes`,
+/// Works out the change for the kernel tree at `base`, in a directory below `work`; with `fixes`,
 /// those of bugs that Linux has are a part of it.
 pub(crate) fn compute(
     checkout: &Path,
@@ -115,8 +115,8 @@ pub(crate) fn compute(
             );
             let copy = scratch.path().join(&path);
             if !touched.contains(&path) {
-                if let Some(folder) = copy.parent() {
-                    fs::create_dir_all(folder)?;
+                if let Some(dir) = copy.parent() {
+                    fs::create_dir_all(dir)?;
                 }
                 if base.join(&path).exists() {
                     fs::copy(base.join(&path), &copy)
@@ -141,22 +141,22 @@ pub(crate) fn compute(
 /// The files that the checkout adds.
 fn overlay(checkout: &Path) -> Result<Change> {
     let mut change = Change::new();
-    for folder in MIRRORED {
-        let folder = PathBuf::from(folder);
-        if checkout.join(&folder).is_dir() {
-            collect(checkout, &folder, &mut change)?;
+    for dir in MIRRORED {
+        let dir = PathBuf::from(dir);
+        if checkout.join(&dir).is_dir() {
+            collect(checkout, &dir, &mut change)?;
         }
     }
     Ok(change)
 }
 
-/// Adds the files below a folder.
-fn collect(checkout: &Path, folder: &Path, change: &mut Change) -> Result<()> {
-    let what = || format!("cannot read {}", folder.display());
-    for entry in fs::read_dir(checkout.join(folder)).with_context(what)? {
+/// Adds the files below a directory.
+fn collect(checkout: &Path, dir: &Path, change: &mut Change) -> Result<()> {
+    let what = || format!("cannot read {}", dir.display());
+    for entry in fs::read_dir(checkout.join(dir)).with_context(what)? {
         let entry = entry.with_context(what)?;
         let name = entry.file_name();
-        let path = folder.join(&name);
+        let path = dir.join(&name);
         let kind = entry.file_type().with_context(what)?;
         let name = name.to_string_lossy();
         if LEFTOVERS.iter().any(|ending| name.ends_with(ending)) {
@@ -168,7 +168,7 @@ fn collect(checkout: &Path, folder: &Path, change: &mut Change) -> Result<()> {
             let wanted = Wanted::read(&entry.path(), true)?;
             change.insert(path, Some(wanted));
         } else {
-            bail!("{} is neither a file nor a folder", path.display());
+            bail!("{} is neither a file nor a directory", path.display());
         }
     }
     Ok(())

@@ -132,9 +132,9 @@ pub(crate) fn place(lab: &Lab, source: Source, change: Change) -> Result<Tree> {
         part.retain(|path, _| is_part(path));
         made_from(&part)
     };
-    let digest = part(&|path| NO_KERNEL.iter().all(|folder| !path.starts_with(folder)));
+    let digest = part(&|path| NO_KERNEL.iter().all(|dir| !path.starts_with(dir)));
     let programs_digest = part(&|path| {
-        let of_programs = PROGRAMS.iter().any(|folder| path.starts_with(folder));
+        let of_programs = PROGRAMS.iter().any(|dir| path.starts_with(dir));
         of_programs && !path.starts_with(OWN_PROGRAM)
     });
     Ok(Tree {
@@ -152,23 +152,23 @@ pub(crate) fn place(lab: &Lab, source: Source, change: Change) -> Result<Tree> {
 fn link(source: &Path, tree: &Path, managed: &BTreeSet<PathBuf>) -> Result<String> {
     fs::create_dir_all(tree)?;
     let mut prints = String::new();
-    link_folder(source, tree, Path::new(""), managed, &mut prints)?;
+    link_dir(source, tree, Path::new(""), managed, &mut prints)?;
     Ok(digest::text(&prints))
 }
 
-fn link_folder(
+fn link_dir(
     source: &Path,
     tree: &Path,
-    folder: &Path,
+    dir: &Path,
     managed: &BTreeSet<PathBuf>,
     prints: &mut String,
 ) -> Result<()> {
     let what = |path: &Path| format!("cannot link {}", path.display());
     let mut names = BTreeSet::new();
-    for entry in fs::read_dir(source.join(folder)).with_context(|| what(folder))? {
+    for entry in fs::read_dir(source.join(dir)).with_context(|| what(dir))? {
         let entry = entry?;
         names.insert(entry.file_name());
-        let path = folder.join(entry.file_name());
+        let path = dir.join(entry.file_name());
         let to = tree.join(&path);
         let data = entry.metadata().with_context(|| what(&path))?;
         let there = fs::symlink_metadata(&to).ok();
@@ -177,7 +177,7 @@ fn link_folder(
                 cache::remove(&to)?;
             }
             fs::create_dir_all(&to).with_context(|| what(&path))?;
-            link_folder(source, tree, &path, managed, prints)?;
+            link_dir(source, tree, &path, managed, prints)?;
             continue;
         }
         let time = (data.mtime(), data.mtime_nsec());
@@ -192,9 +192,9 @@ fn link_folder(
             fs::hard_link(entry.path(), &to).with_context(|| what(&path))?;
         }
     }
-    for entry in fs::read_dir(tree.join(folder))? {
+    for entry in fs::read_dir(tree.join(dir))? {
         let name = entry?.file_name();
-        let path = folder.join(&name);
+        let path = dir.join(&name);
         let holds_managed = managed.iter().any(|file| file.starts_with(&path));
         if !names.contains(&name) && !holds_managed {
             cache::remove(&tree.join(path))?;

@@ -20,12 +20,12 @@ pub(crate) struct Patch {
     fuzz: u8,
 }
 
-/// The patches for a series, in order: those for all, and those in a folder
+/// The patches for a series, in order: those for all, and those in a directory
 /// named like the series, of which one takes the place of another of its name.
 pub(crate) fn series(checkout: &Path, series: &str) -> Result<Vec<Patch>> {
     let mut names = BTreeSet::new();
-    for folder in ["patches".to_owned(), format!("patches/{series}")] {
-        for entry in fs::read_dir(checkout.join(folder)).into_iter().flatten() {
+    for dir in ["patches".to_owned(), format!("patches/{series}")] {
+        for entry in fs::read_dir(checkout.join(dir)).into_iter().flatten() {
             let name = entry?.file_name().to_string_lossy().into_owned();
             if name.ends_with(".patch") {
                 names.insert(name);
@@ -54,22 +54,22 @@ pub(crate) fn series(checkout: &Path, series: &str) -> Result<Vec<Patch>> {
 /// The fixes of bugs that Linux has, in order. They are made for Linux as it is, and the lines
 /// beside those that they change may have been changed by the series.
 pub(crate) fn fixes(checkout: &Path) -> Result<Vec<Patch>> {
-    of_folder(checkout, "patches/fixes")
+    of_dir(checkout, "patches/fixes")
 }
 
 /// The steps of the port of a filesystem, in order. The last one is applied after any of the others.
 pub(crate) fn port(checkout: &Path, filesystem: &str) -> Result<Vec<Patch>> {
-    of_folder(checkout, &format!("patches/ports/{filesystem}"))
+    of_dir(checkout, &format!("patches/ports/{filesystem}"))
 }
 
-/// The patches in a folder, in order, which are made for Linux as it is.
-fn of_folder(checkout: &Path, folder: &str) -> Result<Vec<Patch>> {
-    let what = || format!("cannot read {folder}");
+/// The patches in a directory, in order, which are made for Linux as it is.
+fn of_dir(checkout: &Path, dir: &str) -> Result<Vec<Patch>> {
+    let what = || format!("cannot read {dir}");
     let mut patches = Vec::new();
-    for entry in fs::read_dir(checkout.join(folder)).with_context(what)? {
+    for entry in fs::read_dir(checkout.join(dir)).with_context(what)? {
         let path = entry.with_context(what)?.path();
         let file = path.file_name().unwrap_or_default().to_string_lossy();
-        let name = format!("{folder}/{file}");
+        let name = format!("{dir}/{file}");
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {name}"))?;
         patches.push(Patch {
             name,
@@ -104,9 +104,9 @@ impl Patch {
         Ok(files)
     }
 
-    /// Applies it to the files below a folder: lines may have moved, but those
+    /// Applies it to the files below a directory: lines may have moved, but those
     /// around a change must be as the patch has them, unless it is a fix.
-    pub(crate) fn apply(&self, folder: &Path, version: &str) -> Result<()> {
+    pub(crate) fn apply(&self, dir: &Path, version: &str) -> Result<()> {
         let mut patch = run::command("patch");
         patch
             .args([
@@ -117,7 +117,7 @@ impl Patch {
             ])
             .arg(format!("--fuzz={}", self.fuzz))
             .arg("--directory")
-            .arg(folder)
+            .arg(dir)
             .arg("--input")
             .arg(&self.path);
         let output = run::finished(&mut patch)?;
@@ -218,8 +218,8 @@ new file mode 100644
 +int x;
 ";
 
-    fn patch(folder: &Path) -> Patch {
-        let path = folder.join("1.patch");
+    fn patch(dir: &Path) -> Patch {
+        let path = dir.join("1.patch");
         fs::write(&path, PATCH).unwrap();
         Patch {
             name: "patches/1.patch".into(),
@@ -275,10 +275,10 @@ new file mode 100644
     #[test]
     fn a_series_may_replace_a_patch() {
         let scratch = Scratch::new();
-        let folder = scratch.path().join("patches/7.2");
-        fs::create_dir_all(&folder).unwrap();
+        let dir = scratch.path().join("patches/7.2");
+        fs::create_dir_all(&dir).unwrap();
         for name in ["2.patch", "1.patch", "7.2/2.patch", "README"] {
-            fs::write(folder.parent().unwrap().join(name), "").unwrap();
+            fs::write(dir.parent().unwrap().join(name), "").unwrap();
         }
         let names = |kernel: &str| -> Vec<String> {
             let found = series(scratch.path(), kernel).unwrap();

@@ -2,7 +2,7 @@
 
 //! `make apply` and `make unapply`: the change in a kernel tree of the user's.
 //!
-//! What is needed to take it out again is kept in a folder at the top of that
+//! What is needed to take it out again is kept in a directory at the top of that
 //! tree: a list of our files, and hard links to the originals.
 
 use std::fs;
@@ -14,14 +14,14 @@ use crate::fetch::source;
 use crate::tree::change::{self, Change};
 use crate::{cache, digest, run, ui};
 
-/// The folder at the top of the user's tree. Git does not show it there: the
+/// The directory at the top of the user's tree. Git does not show it there: the
 /// kernel's .gitignore leaves out what begins with a dot.
-pub(crate) const FOLDER: &str = ".rust-idmapping";
+pub(crate) const DIR: &str = ".rust-idmapping";
 
 /// Puts the change into a tree.
 pub(crate) fn apply(checkout: &Path, kdir: &Path, work: &Path) -> Result<()> {
     let (version, series) = source::version(kdir)?;
-    let kept = kdir.join(FOLDER);
+    let kept = kdir.join(DIR);
     ensure!(
         !kept.exists(),
         "{} has these changes already; make unapply KDIR={} takes them out",
@@ -37,7 +37,7 @@ pub(crate) fn apply(checkout: &Path, kdir: &Path, work: &Path) -> Result<()> {
 
     // First everything that undoing needs, under a name that counts only when
     // it is complete.
-    let partial = kdir.join(format!("{FOLDER}.partial"));
+    let partial = kdir.join(format!("{DIR}.partial"));
     cache::remove(&partial)?;
     let kept_whole = keep(kdir, &partial, &change)
         .and_then(|()| Ok(fs::rename(&partial, &kept)?))
@@ -79,9 +79,9 @@ fn local_changes(kdir: &Path, touched: &[&PathBuf]) -> Result<()> {
 }
 
 /// Writes the list of our files and links the originals.
-fn keep(kdir: &Path, folder: &Path, change: &Change) -> Result<()> {
+fn keep(kdir: &Path, dir: &Path, change: &Change) -> Result<()> {
     let mut list = String::new();
-    let mut folders = Vec::new();
+    let mut dirs = Vec::new();
     for (path, wanted) in change {
         let ours = match wanted {
             Some(wanted) => digest::bytes(&wanted.contents),
@@ -90,25 +90,25 @@ fn keep(kdir: &Path, folder: &Path, change: &Change) -> Result<()> {
         list.push_str(&format!("{ours} {}\n", path.display()));
         let original = kdir.join(path);
         if original.exists() {
-            let link = folder.join("original").join(path);
-            fs::create_dir_all(link.parent().unwrap_or(folder))?;
+            let link = dir.join("original").join(path);
+            fs::create_dir_all(link.parent().unwrap_or(dir))?;
             fs::hard_link(&original, &link)?;
         }
         for above in path.ancestors().skip(1) {
-            if !kdir.join(above).exists() && !folders.iter().any(|known| known == above) {
-                folders.push(above.to_owned());
+            if !kdir.join(above).exists() && !dirs.iter().any(|known| known == above) {
+                dirs.push(above.to_owned());
             }
         }
     }
-    fs::create_dir_all(folder)?;
-    fs::write(folder.join("files"), list)?;
+    fs::create_dir_all(dir)?;
+    fs::write(dir.join("files"), list)?;
     // The deepest first, so that each is empty when its turn comes.
-    folders.sort_by_key(|folder| std::cmp::Reverse(folder.components().count()));
-    let folders: String = folders
+    dirs.sort_by_key(|dir| std::cmp::Reverse(dir.components().count()));
+    let dirs: String = dirs
         .iter()
         .map(|path| format!("{}\n", path.display()))
         .collect();
-    fs::write(folder.join("folders"), folders)?;
+    fs::write(dir.join("folders"), dirs)?;
     Ok(())
 }
 
@@ -125,10 +125,10 @@ fn put(kdir: &Path, change: &Change) -> Result<()> {
 
 /// Takes the change out of a tree, which then is as it was.
 pub(crate) fn unapply(kdir: &Path) -> Result<()> {
-    let kept = kdir.join(FOLDER);
+    let kept = kdir.join(DIR);
     let Ok(list) = fs::read_to_string(kept.join("files")) else {
         bail!(
-            "{} does not have these changes: no {FOLDER} in it",
+            "{} does not have these changes: no {DIR} in it",
             kdir.display()
         );
     };
@@ -162,10 +162,10 @@ pub(crate) fn unapply(kdir: &Path) -> Result<()> {
             cache::remove(&target)?;
         }
     }
-    let folders = fs::read_to_string(kept.join("folders")).unwrap_or_default();
-    for folder in folders.lines() {
+    let dirs = fs::read_to_string(kept.join("folders")).unwrap_or_default();
+    for dir in dirs.lines() {
         // One that holds something of the user's by now stays.
-        let _ = fs::remove_dir(kdir.join(folder));
+        let _ = fs::remove_dir(kdir.join(dir));
     }
     cache::remove(&kept)?;
     ui::say(format!("{} files restored or removed", paths.len()));
@@ -187,11 +187,11 @@ mod tests {
     use crate::tree::change::tests::world;
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
-    /// Everything about every file below a folder.
-    fn picture(folder: &Path) -> Vec<(PathBuf, u32, i64, i64, Vec<u8>)> {
+    /// Everything about every file below a directory.
+    fn picture(dir: &Path) -> Vec<(PathBuf, u32, i64, i64, Vec<u8>)> {
         let mut all = Vec::new();
-        let mut folders = vec![folder.to_owned()];
-        while let Some(next) = folders.pop() {
+        let mut dirs = vec![dir.to_owned()];
+        while let Some(next) = dirs.pop() {
             for entry in fs::read_dir(next).unwrap() {
                 let path = entry.unwrap().path();
                 let data = fs::metadata(&path).unwrap();
@@ -205,7 +205,7 @@ mod tests {
                 };
                 all.push((path.clone(), data.mode(), time.0, time.1, contents));
                 if data.is_dir() {
-                    folders.push(path);
+                    dirs.push(path);
                 }
             }
         }
@@ -270,7 +270,7 @@ mod tests {
         apply(&checkout, &base, &base.with_extension("work")).unwrap();
         // As if it had been stopped before these.
         fs::remove_file(base.join("rust/kernel/new.rs")).unwrap();
-        let original = base.join(FOLDER).join("original/fs/old.c");
+        let original = base.join(DIR).join("original/fs/old.c");
         fs::hard_link(original, base.join("fs/old.c")).unwrap();
         unapply(&base).unwrap();
         assert_eq!(picture(&base), before);

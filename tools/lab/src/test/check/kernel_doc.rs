@@ -26,13 +26,13 @@ pub(super) fn kernel_doc(tree: &Tree) -> Result<String> {
     Ok(added(&ours, &stock))
 }
 
-/// Runs the script of a tree on files below a folder. Returns its warnings.
-fn warnings(tree: &Path, folder: &Path, files: &[&PathBuf]) -> Result<String> {
+/// Runs the script of a tree on files below a directory. Returns its warnings.
+fn warnings(tree: &Path, dir: &Path, files: &[&PathBuf]) -> Result<String> {
     if files.is_empty() {
         return Ok(String::new());
     }
     let mut script = run::command(tree.join("scripts/kernel-doc"));
-    script.current_dir(folder).arg("-none").args(files);
+    script.current_dir(dir).arg("-none").args(files);
     let output = run::finished(&mut script)?;
     Ok(String::from_utf8_lossy(&output.stderr).into_owned())
 }

@@ -51,20 +51,20 @@ fn module(line: &str) -> Option<&str> {
 }
 
 /// Returns the files of a module, without those of its tests.
-fn files(folder: &Path, module: &str) -> Result<Vec<PathBuf>> {
-    let mut files = vec![folder.join(format!("{module}.rs"))];
-    let mut folders = vec![folder.join(module)];
-    while let Some(folder) = folders.pop() {
-        if !folder.is_dir() {
+fn files(dir: &Path, module: &str) -> Result<Vec<PathBuf>> {
+    let mut files = vec![dir.join(format!("{module}.rs"))];
+    let mut dirs = vec![dir.join(module)];
+    while let Some(dir) = dirs.pop() {
+        if !dir.is_dir() {
             continue;
         }
-        for entry in fs::read_dir(&folder)? {
+        for entry in fs::read_dir(&dir)? {
             let path = entry?.path();
             if path.file_stem().is_some_and(|name| name == "tests") {
                 continue;
             }
             if path.is_dir() {
-                folders.push(path);
+                dirs.push(path);
             } else if path.extension().is_some_and(|ending| ending == "rs") {
                 files.push(path);
             }

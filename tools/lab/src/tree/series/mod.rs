@@ -36,7 +36,7 @@ pub(crate) struct Senders {
     pub(crate) assisted: Option<String>,
 }
 
-/// Writes the patches to a folder.
+/// Writes the patches to a directory.
 pub(crate) fn write(lab: &Lab, out: Option<PathBuf>, senders: &Senders) -> Result<()> {
     source::check(lab)?;
     let _lock = lab.cache.lock()?;
@@ -74,25 +74,25 @@ pub(crate) fn write(lab: &Lab, out: Option<PathBuf>, senders: &Senders) -> Resul
 
 /// A repository with nothing in it but the files that change, and a commit for each patch.
 pub(crate) struct Repository<'a> {
-    folder: &'a Path,
+    dir: &'a Path,
     author: [(&'static str, String); 2],
     /// What each message ends with.
     tags: String,
 }
 
 impl<'a> Repository<'a> {
-    /// Makes the commits in an empty folder.
+    /// Makes the commits in an empty directory.
     pub(crate) fn of_series(
         lab: &Lab,
         source: &Source,
-        folder: &'a Path,
+        dir: &'a Path,
         senders: &Senders,
     ) -> Result<Self> {
         let sender = senders.sender.as_deref().unwrap_or(SENDER);
         let (name, address) = parse(sender)?;
         let assisted = senders.assisted.as_deref().unwrap_or(ASSISTED);
         let repository = Self {
-            folder,
+            dir,
             author: [("user.name", name), ("user.email", address)],
             tags: format!("Assisted-by: {assisted}\nSigned-off-by: {sender}\n"),
         };
@@ -151,14 +151,14 @@ impl<'a> Repository<'a> {
 
     /// Writes the patches and the cover letter. The answer is their number.
     pub(crate) fn format(&self, lab: &Lab, out: &Path) -> Result<usize> {
-        let folder = out.display().to_string();
+        let dir = out.display().to_string();
         self.git(&[
             "format-patch",
             "-q",
             "--cover-letter",
             "-n",
             "-o",
-            &folder,
+            &dir,
             BASE,
         ])?;
         let letter = out.join("0000-cover-letter.patch");
@@ -177,7 +177,7 @@ impl<'a> Repository<'a> {
     /// Runs git in the repository.
     pub(crate) fn git(&self, arguments: &[&str]) -> Result<String> {
         let mut git: Command = run::command("git");
-        git.arg("-C").arg(self.folder);
+        git.arg("-C").arg(self.dir);
         for (key, value) in &self.author {
             git.arg("-c").arg(format!("{key}={value}"));
         }
@@ -191,9 +191,9 @@ impl<'a> Repository<'a> {
     }
 
     fn copy(&self, from: &Path, path: &Path) -> Result<()> {
-        let to = self.folder.join(path);
-        if let Some(folder) = to.parent() {
-            fs::create_dir_all(folder)?;
+        let to = self.dir.join(path);
+        if let Some(dir) = to.parent() {
+            fs::create_dir_all(dir)?;
         }
         fs::copy(from.join(path), to).with_context(|| format!("cannot copy {}", path.display()))?;
         Ok(())
@@ -206,7 +206,7 @@ impl<'a> Repository<'a> {
             let text = path.to_string_lossy();
             let within = addition.paths.iter().any(|start| text.starts_with(start));
             if let Some(wanted) = wanted.as_ref().filter(|wanted| wanted.ours && within) {
-                wanted.write(&self.folder.join(path))?;
+                wanted.write(&self.dir.join(path))?;
                 written.push(path.clone());
             }
         }
@@ -230,7 +230,7 @@ impl<'a> Repository<'a> {
             .filter(|line| !line.starts_with("Signed-off-by: "));
         let message = message.collect::<Vec<_>>().join("\n");
         let message = format!("{}\n\n{}", message.trim_end(), self.tags);
-        let entry = self.folder.join("MAINTAINERS");
+        let entry = self.dir.join("MAINTAINERS");
         let text = fs::read_to_string(&entry).unwrap_or_default();
         if text.contains(SENDER) {
             fs::write(&entry, text.replace(SENDER, sender))?;
