@@ -22,7 +22,7 @@ const IMAGE: &str = "/image";
 /// How long a device may take to appear.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Makes a folder and mounts a filesystem on it.
+/// Creates a directory and mounts a filesystem on it.
 pub(crate) fn mount_at(
     source: &str,
     target: &str,
@@ -78,7 +78,7 @@ pub(crate) fn enter_image() -> Result<(), Failure> {
     rustix::process::chdir("/").doing(what)
 }
 
-/// Copies every program of a folder.
+/// Copies each program of a directory.
 fn copy_programs(from: &Path, to: &Path) -> std::io::Result<()> {
     let entries = match fs::read_dir(from) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -126,7 +126,7 @@ pub(crate) fn rest() -> Result<(), Failure> {
     fs::write("/proc/sys/kernel/hostname", "guest").doing(|| "naming the host".to_owned())
 }
 
-/// Mounts a folder of the host.
+/// Mounts a directory of the host.
 pub(crate) fn share(share: &Share) -> Result<(), Failure> {
     let flags = if share.writable {
         MountFlags::empty()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The cache directory: everything that is fetched or built lives here, outside
-//! of the checkout.
+//! The cache directory, which holds all downloads and builds, outside of the
+//! checkout.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::ui;
 
-/// What takes space, in GiB, with some to spare.
+/// The large directories of the cache, and an upper bound of their sizes in GiB.
 const PARTS: &[(&str, u64)] = &[("src", 2), ("build", 2), ("image", 1), ("target", 1)];
 
 /// The cache directory.
@@ -19,31 +19,32 @@ pub(crate) struct Cache {
     root: PathBuf,
 }
 
-/// Held while something in the cache is made; released when dropped.
+/// The lock of the cache, which is held while a file in it is created. Dropping it releases the
+/// lock.
 pub(crate) struct Lock(#[expect(dead_code, reason = "held, not read")] File);
 
 impl Cache {
-    /// Opens the cache, which is made if it does not exist.
+    /// Opens the cache, and creates it if it does not exist.
     pub(crate) fn open(root: PathBuf) -> Result<Self> {
-        let what = || format!("cannot use the cache directory {}", root.display());
-        fs::create_dir_all(&root).with_context(what)?;
-        let root = root.canonicalize().with_context(what)?;
+        let failed = || format!("cannot use the cache directory {}", root.display());
+        fs::create_dir_all(&root).with_context(failed)?;
+        let root = root.canonicalize().with_context(failed)?;
         Ok(Self { root })
     }
 
-    /// A path in the cache.
+    /// Returns a path in the cache.
     pub(crate) fn path(&self, relative: impl AsRef<Path>) -> PathBuf {
         self.root.join(relative)
     }
 
-    /// The path of the log of a step.
+    /// Returns the path of the log of a step.
     pub(crate) fn log(&self, stem: &str) -> Result<PathBuf> {
         let dir = self.path("log");
         fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
         Ok(dir.join(format!("{stem}.log")))
     }
 
-    /// Waits until nobody else makes something in this cache.
+    /// Takes the lock. Waits while another process holds it.
     pub(crate) fn lock(&self) -> Result<Lock> {
         let path = self.path("lock");
         let file = File::options()
@@ -53,7 +54,7 @@ impl Cache {
             .open(&path)
             .with_context(|| format!("cannot open {}", path.display()))?;
         if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-            ui::say(format!(
+            ui::print(format!(
                 "another run works in {}: waiting for it to finish",
                 self.root.display()
             ));
@@ -64,26 +65,26 @@ impl Cache {
         Ok(Lock(file))
     }
 
-    /// Makes a file or directory under another name and gives it its own only
-    /// when it is whole, so that a run that was killed leaves nothing half
-    /// made. Does nothing if it exists. The caller holds the lock.
+    /// Creates a file or directory, unless it exists. `create` gets a temporary
+    /// path. The result is renamed when it is complete, so a killed run leaves
+    /// no incomplete one. The caller must hold the lock.
     pub(crate) fn make(
         &self,
         relative: &str,
-        make: impl FnOnce(&Path) -> Result<()>,
+        create: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<PathBuf> {
         let path = self.path(relative);
         if !path.exists() {
-            self.replace(relative, make)?;
+            self.replace(relative, create)?;
         }
         Ok(path)
     }
 
-    /// As [`Cache::make`], but replaces what is there.
+    /// Creates a file or directory as [`Cache::make`] does, and replaces an existing one.
     pub(crate) fn replace(
         &self,
         relative: &str,
-        make: impl FnOnce(&Path) -> Result<()>,
+        create: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<PathBuf> {
         let path = self.path(relative);
         let partial = PathBuf::from(format!("{}.partial", path.display()));
@@ -92,7 +93,7 @@ impl Cache {
             fs::create_dir_all(parent)
                 .with_context(|| format!("cannot make {}", parent.display()))?;
         }
-        if let Err(error) = make(&partial) {
+        if let Err(error) = create(&partial) {
             let _ = remove(&partial);
             return Err(error);
         }
@@ -102,7 +103,7 @@ impl Cache {
         Ok(path)
     }
 
-    /// Fails if what is still to be made would not fit.
+    /// Fails if the disk has too little space for the directories that do not exist yet.
     pub(crate) fn need_space(&self) -> Result<()> {
         let stat = rustix::fs::statvfs(&self.root)
             .with_context(|| format!("cannot examine {}", self.root.display()))?;
@@ -119,22 +120,23 @@ impl Cache {
         Ok(())
     }
 
-    /// Removes everything that this program made.
+    /// Removes all files that this program created, except the lock and the
+    /// directory of the program itself.
     pub(crate) fn clean(&self) -> Result<()> {
         let mut entries = Vec::new();
         for entry in fs::read_dir(&self.root)? {
             let entry = entry?;
             let name = entry.file_name();
-            let ours = name.to_str().is_some_and(|name| OURS.contains(&name));
+            let created = name.to_str().is_some_and(|name| CREATED.contains(&name));
             ensure!(
-                ours,
-                "{} is not something this program made: nothing is removed",
+                created,
+                "{} was not created by this program: nothing is removed",
                 entry.path().display()
             );
             entries.push(entry);
         }
         for entry in entries {
-            // The program that runs now stays until the end.
+            // `target` has the program that runs now. The next run uses it again.
             if entry.file_name() != "target" && entry.file_name() != "lock" {
                 remove(&entry.path())?;
             }
@@ -143,8 +145,8 @@ impl Cache {
     }
 }
 
-/// What may be found in the cache directory.
-const OURS: &[&str] = &[
+/// The names that this program creates in the cache directory.
+const CREATED: &[&str] = &[
     "apt",
     "bindgen",
     "build",
@@ -165,13 +167,13 @@ const OURS: &[&str] = &[
     "tree",
 ];
 
-/// Removes a file or directory, if it is there.
+/// Removes a file or directory, if it exists.
 pub(crate) fn remove(path: &Path) -> Result<()> {
-    let what = || format!("cannot remove {}", path.display());
+    let failed = || format!("cannot remove {}", path.display());
     match fs::symlink_metadata(path) {
         Err(_) => Ok(()),
-        Ok(data) if data.is_dir() => fs::remove_dir_all(path).with_context(what),
-        Ok(_) => fs::remove_file(path).with_context(what),
+        Ok(data) if data.is_dir() => fs::remove_dir_all(path).with_context(failed),
+        Ok(_) => fs::remove_file(path).with_context(failed),
     }
 }
 
@@ -197,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn clean_refuses_what_it_does_not_know() {
+    fn clean_refuses_foreign_files() {
         let scratch = Scratch::new();
         fs::write(scratch.path().join("thesis"), "").unwrap();
         fs::create_dir(scratch.path().join("src")).unwrap();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What every part of the program needs to know.
+//! The state that all parts of the program share.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,12 +11,12 @@ use clap::ValueEnum;
 use crate::cache::Cache;
 use crate::kernel::arch::Arch;
 
-/// Which implementation answers in the kernel.
+/// The implementation of id mappings in a kernel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(crate) enum Engine {
-    /// Ours.
+    /// The implementation in Rust.
     Rust,
-    /// The stock kernel's.
+    /// The implementation of the stock kernel.
     C,
 }
 
@@ -29,13 +29,13 @@ impl fmt::Display for Engine {
     }
 }
 
-/// Which kernel is built: an engine, and the kernel's own checkers with it.
+/// The flavour of a kernel: its engine, and its sanitizers.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Flavour {
     pub(crate) engine: Engine,
-    /// Fragments of the configuration that add one each.
+    /// The sanitizers, each of which has a fragment of the configuration.
     pub(crate) sanitizers: Vec<String>,
-    /// Whether the filesystem in Rust is a module, made outside of the tree.
+    /// Whether the filesystem in Rust is a module, which is built outside of the tree.
     pub(crate) module: bool,
     /// Whether the kernel has unit tests and their C oracles.
     pub(crate) kunit: bool,
@@ -63,8 +63,8 @@ impl Flavour {
             .chain(self.sanitizers.iter().map(String::as_str))
     }
 
-    /// The directory for builds: engines, those with checkers and those with unit tests leave the
-    /// others alone.
+    /// Returns the name of the build directory. Kernels with another engine, with sanitizers and
+    /// with unit tests have other directories.
     pub(crate) fn dir(&self, arch: Arch) -> String {
         let engine = match self.engine {
             Engine::Rust => "",
@@ -77,7 +77,7 @@ impl Flavour {
         }
     }
 
-    /// The same with the other engine.
+    /// Returns the flavour with the other engine.
     pub(crate) fn with_other_engine(&self) -> Self {
         let engine = match self.engine {
             Engine::Rust => Engine::C,
@@ -89,7 +89,7 @@ impl Flavour {
         }
     }
 
-    /// How many times as long as usual a guest may take.
+    /// Returns the factor of the time limits of a guest.
     pub(crate) fn patience(&self) -> u32 {
         match self.sanitizers.is_empty() {
             true => 1,
@@ -97,14 +97,14 @@ impl Flavour {
         }
     }
 
-    /// What the kernel's command line has for it.
+    /// Returns the parameters for the command line of the kernel.
     ///
-    /// While a kernel finds out about the processor it does not know whether there are five levels
-    /// of page tables, and KASAN takes an interrupt at that time for an access to wild memory. After
-    /// a report neither KASAN nor lockdep looks any further, unless the former is told to.
+    /// `no5lvl`: until the kernel has detected the number of levels of page tables, KASAN reports
+    /// an interrupt as an access to wild memory. `kasan_multi_shot`: after the first report, KASAN
+    /// and lockdep report nothing else without it.
     ///
-    /// With kmemleak beside them ACPI's own program for the interrupts of PCI takes longer than it
-    /// may. Where ACPI is not asked for these there is only one processor.
+    /// `pci=noacpi`: with KASAN and kmemleak, ACPI's method for PCI interrupts exceeds its time
+    /// limit. Without ACPI for PCI interrupts the guest has one processor.
     pub(crate) fn parameters(&self) -> impl Iterator<Item = String> {
         let has = |name| self.sanitizers.iter().any(|other| other == name);
         let words: &[&str] = match (has("kasan"), has("kmemleak")) {
@@ -115,9 +115,9 @@ impl Flavour {
         words.iter().map(|word| (*word).to_owned())
     }
 
-    /// What a command in the guest ends with: leaks of memory are looked for only when asked, and
-    /// only what was made some seconds ago is taken for one. What is on its way from one place to
-    /// another may be seen at neither once; it is the last of some scans that counts.
+    /// Returns shell code for the end of a command in the guest. With kmemleak it scans for leaks.
+    /// kmemleak reports only objects that are some seconds old. A scan can miss a pointer that
+    /// moves at this time, so only the last of several scans counts.
     pub(crate) fn epilogue(&self) -> &'static str {
         match self.sanitizers.iter().any(|name| name == "kmemleak") {
             false => "",
@@ -146,13 +146,13 @@ pub(crate) struct Lab {
     pub(crate) target: PathBuf,
     /// The checkout of this project.
     pub(crate) checkout: PathBuf,
-    /// The kernel asked for: "7.3".
+    /// The requested kernel: "7.3".
     pub(crate) kernel: String,
     /// The architecture of the kernel and of the guest.
     pub(crate) arch: Arch,
     /// The user's own kernel tree, instead of a downloaded one.
     pub(crate) kdir: Option<PathBuf>,
-    /// Whether bugs that Linux has are fixed.
+    /// Whether the fixes of Linux are applied.
     pub(crate) fixes: bool,
     pub(crate) verbose: bool,
 }
@@ -162,10 +162,10 @@ impl Lab {
     pub(crate) fn own_tree(&self) -> Result<&Path> {
         self.kdir
             .as_deref()
-            .context("which tree? say KDIR=/path/to/a/kernel/tree")
+            .context("no kernel tree: set KDIR=/path/to/a/kernel/tree")
     }
 
-    /// The same once more.
+    /// Returns a copy.
     fn again(&self) -> Result<Self> {
         Ok(Self {
             cache: Cache::open(self.cache.path(""))?,
@@ -204,7 +204,7 @@ impl Lab {
         }
     }
 
-    /// How many jobs to run at once.
+    /// Returns the number of parallel jobs.
     pub(crate) fn jobs() -> usize {
         std::thread::available_parallelism().map_or(2, usize::from)
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The front door's machinery: fetches, builds and boots a kernel whose id
-//! mapping is Rust, and tests it.
+//! The program behind the Makefile: downloads, builds, boots and tests a kernel
+//! with id mappings in Rust.
 
 mod cache;
 mod cli;
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     match cli::act(cli::Cli::parse()) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            ui::say(format!("lab: {error:#}"));
+            ui::print(format!("lab: {error:#}"));
             ExitCode::from(1)
         }
     }

@@ -7,11 +7,11 @@ use std::process::{Command, Output};
 
 use anyhow::{Context, Result, bail};
 
-/// How many lines are shown of what a failed command said.
+/// The maximum number of lines that are printed of the output of a failed command.
 const SHOWN: usize = 12;
 
-/// What would change the meaning of the commands that we run: the front
-/// door's own variables (make exports them), and those of kbuild.
+/// The environment variables that would change the commands of this program: the
+/// variables of the Makefile, which make exports, and those of kbuild.
 const NOT_INHERITED: &[&str] = &[
     "MAKEFLAGS",
     "MFLAGS",
@@ -57,8 +57,8 @@ const NOT_INHERITED: &[&str] = &[
     "GIT_INDEX_FILE",
 ];
 
-/// A command whose messages are in English and that sees nothing of the
-/// variables which steer this program.
+/// Returns a command with messages in English, without the environment variables
+/// of this program.
 pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     for name in NOT_INHERITED {
@@ -68,14 +68,14 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// The same for a program that is killed when this one ends, however that is.
+/// Returns such a command, which is killed when this program ends.
 pub(crate) fn bound(program: &str) -> Command {
     let mut command = command("setpriv");
     command.args(["--pdeathsig", "KILL", program]);
     command
 }
 
-/// The command as a user would type it.
+/// Returns the command as a user types it.
 pub(crate) fn shown(command: &Command) -> String {
     std::iter::once(command.get_program())
         .chain(command.get_args())
@@ -84,7 +84,7 @@ pub(crate) fn shown(command: &Command) -> String {
         .join(" ")
 }
 
-/// A word in quotes if a shell would split it or change it.
+/// Quotes a word if a shell would split or expand it.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,+@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
@@ -93,27 +93,32 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-/// Runs a command to its end, whatever that is.
+/// Runs a command to its end, also if it fails.
 pub(crate) fn finished(command: &mut Command) -> Result<Output> {
-    let what = shown(command);
+    let words = shown(command);
     command
         .stdin(std::process::Stdio::null())
         .output()
-        .with_context(|| format!("cannot run {what}"))
+        .with_context(|| format!("cannot run {words}"))
 }
 
-/// The standard output of a command that must succeed.
+/// Returns the standard output of a command. Fails if the command fails.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let output = finished(command)?;
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        let said: Vec<&str> = said.lines().take(SHOWN).collect();
-        bail!("{}: {}\n{}", shown(command), output.status, said.join("\n"));
+        let errors = String::from_utf8_lossy(&output.stderr);
+        let errors: Vec<&str> = errors.lines().take(SHOWN).collect();
+        bail!(
+            "{}: {}\n{}",
+            shown(command),
+            output.status,
+            errors.join("\n")
+        );
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Whether a program of this name is on the PATH.
+/// Returns whether a program of this name is on the PATH.
 pub(crate) fn on_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
@@ -121,7 +126,7 @@ pub(crate) fn on_path(program: &str) -> bool {
         .any(|dir| is_program(&dir.join(program)))
 }
 
-/// Whether a path is a file that may be executed.
+/// Returns whether a path is an executable file.
 fn is_program(path: &std::path::Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     std::fs::metadata(path)

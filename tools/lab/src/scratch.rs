@@ -1,33 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A directory that goes away with its owner.
+//! Temporary directories.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A new, empty directory, removed when dropped.
+/// A new, empty directory, which is removed when the value is dropped.
 pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
-    /// Makes the directory below `parent`.
+    /// Creates the directory in `parent`.
     pub(crate) fn below(parent: &Path) -> std::io::Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = parent.join(format!("{}-{count}", std::process::id()));
-        // One of the same name can only be the remains of a dead process.
+        // A directory of this name is left from a process that was killed.
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path)?;
         Ok(Self(path))
     }
 
-    /// Makes the directory among the machine's temporary ones.
+    /// Creates the directory in the temporary directory of the machine.
     #[cfg(test)]
     pub(crate) fn new() -> Self {
         let user = rustix::process::getuid().as_raw();
         Self::below(&std::env::temp_dir().join(format!("lab-tests-{user}"))).unwrap()
     }
 
-    /// Where it is.
+    /// Returns the path.
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }

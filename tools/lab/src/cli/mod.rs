@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The command line: tasks and options. The Makefile passes its variables as
-//! environment variables of the same names; every one is an option, too.
+//! environment variables of the same names. Each of them is an option, too.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -31,7 +31,7 @@ pub(crate) struct Cli {
 
 #[derive(Args)]
 struct Common {
-    /// Where everything that is fetched and built is kept.
+    /// The directory of downloads and builds.
     #[arg(long, env = "CACHE", global = true)]
     cache: Option<PathBuf>,
     /// The kernel to use: 7.3 or 7.2.
@@ -43,13 +43,13 @@ struct Common {
     /// A kernel tree of your own, which is copied and not changed.
     #[arg(long, env = "KDIR", global = true)]
     kdir: Option<PathBuf>,
-    /// Fix bugs of idmapped mounts that Linux has (patches/fixes).
+    /// Apply the fixes of Linux (patches/fixes).
     #[arg(long, env = "FIXES", global = true, value_parser = FalseyValueParser::new())]
     fixes: bool,
     /// Print the output of every step.
     #[arg(long, env = "V", global = true, value_parser = FalseyValueParser::new())]
     verbose: bool,
-    /// Where cargo builds the tools.
+    /// The target directory of cargo.
     #[arg(long, env = "CARGO_TARGET_DIR", global = true, hide = true)]
     target: Option<PathBuf>,
     /// The checkout of this project.
@@ -63,13 +63,13 @@ struct Common {
     checkout: PathBuf,
 }
 
-/// How a guest is booted.
+/// The options of a guest.
 #[derive(Args)]
 pub(crate) struct GuestArgs {
-    /// Which implementation answers.
+    /// The implementation of id mappings.
     #[arg(long, env = "ENGINE", value_enum, default_value = "rust")]
     pub(crate) engine: Engine,
-    /// A directory that the guest sees at /share.
+    /// A directory that the guest mounts at /share.
     #[arg(long, env = "SHARE")]
     pub(crate) share: Option<PathBuf>,
     /// Disks to format and mount: ext4 xfs:1G btrfs vfat msdos raw.
@@ -96,26 +96,26 @@ enum Task {
         #[arg(long, env = "TIMEOUT", default_value_t = 600)]
         timeout: u64,
     },
-    /// Boot and give a prompt in the guest.
+    /// Boot and run a shell in the guest.
     Shell {
         #[command(flatten)]
         guest: GuestArgs,
     },
-    /// Boot the Rust engine and show what idmapped mounts do.
+    /// Boot the Rust engine and demonstrate idmapped mounts.
     Run,
-    /// Boot and play some of the acceptance scenes in full.
+    /// Boot and run some of the acceptance scenes in full.
     Scene {
-        /// Which, by their names: "E", or "A B".
+        /// The names of the scenes: "E", or "A B".
         #[arg(long, env = "S")]
         scenes: Option<String>,
         /// Only on this filesystem.
         #[arg(long, env = "ON")]
         on: Option<String>,
-        /// Which implementation answers.
+        /// The implementation of id mappings.
         #[arg(long, env = "ENGINE", value_enum, default_value = "rust")]
         engine: Engine,
     },
-    /// Boot and watch real programs use idmapped mounts.
+    /// Boot and run programs that use idmapped mounts.
     Clients {
         /// Only these: "mount crun".
         #[arg(long, env = "S", default_value = exec::CLIENTS)]
@@ -123,13 +123,13 @@ enum Task {
         /// Only on this filesystem.
         #[arg(long, env = "ON")]
         on: Option<String>,
-        /// Which implementation answers.
+        /// The implementation of id mappings.
         #[arg(long, env = "ENGINE", value_enum, default_value = "rust")]
         engine: Engine,
     },
     /// Check formatting, lints, patches and documentation.
     Check {
-        /// Leave out what builds the kernel.
+        /// Skip the checks that build the kernel.
         #[arg(long)]
         quick: bool,
         /// Only those whose name begins with this.
@@ -142,7 +142,7 @@ enum Task {
         #[arg(long, env = "FS")]
         fs: PathBuf,
     },
-    /// Check the kernel in all kinds of configurations, without building it.
+    /// Check the kernel in a set of configurations, without building it.
     Configs {
         /// Only these: "no-acl arm64".
         #[arg(long, env = "T", default_value = "")]
@@ -150,9 +150,9 @@ enum Task {
     },
     /// Build the documentation.
     Docs,
-    /// Write the whole change as patches to mail.
+    /// Write the change as patches to mail.
     Series {
-        /// The directory for them.
+        /// The directory of the patches.
         #[arg(long, env = "OUT")]
         out: Option<PathBuf>,
         /// The person who sends and signs off: "Name <address>".
@@ -167,89 +167,89 @@ enum Task {
         /// The directory with its Kbuild.
         #[arg(long, env = "M")]
         m: Option<PathBuf>,
-        /// The directory for the .ko, which make exec shows to the guest as /share.
+        /// The directory for the .ko, which the guest of make exec mounts at /share.
         #[arg(long, env = "SHARE")]
         share: Option<PathBuf>,
-        /// Which implementation answers.
+        /// The implementation of id mappings.
         #[arg(long, env = "ENGINE", value_enum, default_value = "rust")]
         engine: Engine,
     },
-    /// Run the tests, from quick to whole.
+    /// Run the tests.
     Test {
         /// Only those whose name is, or starts with, this.
         #[arg(long, env = "T", default_value = "")]
         only: String,
     },
-    /// Let random users do random things, the same with both engines.
+    /// Run random operations by random users, and compare both engines.
     Battery {
-        /// What everything follows from.
+        /// The seed of the random numbers.
         #[arg(long, env = "SEED", default_value_t = 1)]
         seed: u64,
-        /// How many operations.
+        /// The number of operations.
         #[arg(long, env = "OPS", default_value_t = 200_000)]
         ops: u64,
-        /// Only this one of the worlds in which they are done.
+        /// The only world in which operations run.
         #[arg(long, env = "WORLD")]
         world: Option<u64>,
     },
-    /// Make and remove idmapped mounts on all processors, against readers.
+    /// Create and remove idmapped mounts on all processors, concurrently with readers.
     Storm {
-        /// For how long.
+        /// The duration.
         #[arg(long, env = "MINUTES", default_value_t = 60)]
         minutes: u64,
-        /// Which implementation answers.
+        /// The implementation of id mappings.
         #[arg(long, env = "ENGINE", value_enum, default_value = "rust")]
         engine: Engine,
     },
-    /// Put programs that people use to work in the filesystem in Rust.
+    /// Run common programs in the filesystem in Rust.
     Apps,
-    /// Make the calls that make idmapped mounts with random arguments.
+    /// Call the system calls for idmapped mounts with random arguments.
     Fuzz {
-        /// How often.
+        /// The number of calls.
         #[arg(long, env = "CALLS", default_value_t = 1_000_000)]
         calls: u64,
-        /// What the arguments follow from.
+        /// The seed of the arguments.
         #[arg(long, env = "SEED", default_value_t = 1)]
         seed: u64,
-        /// Which implementation answers.
+        /// The implementation of id mappings.
         #[arg(long, env = "ENGINE", value_enum, default_value = "rust")]
         engine: Engine,
     },
-    /// Count what calls cost on idmapped mounts, in both engines.
+    /// Count the instructions of system calls on idmapped mounts, in both engines.
     Bench {
-        /// How many mounts are there at once in the end.
+        /// The greatest number of mounts.
         #[arg(long, env = "MOUNTS", default_value_t = 1000)]
         mounts: u64,
-        /// How many files containers share.
+        /// The number of files that containers share.
         #[arg(long, env = "FILES", default_value_t = 200)]
         files: u64,
     },
-    /// Run unit tests, scenes and the battery on a kernel that checks itself.
+    /// Run unit tests, scenes and the battery on a kernel with sanitizers.
     Sanitize {
-        /// What it checks: kasan lockdep atomic-sleep kmemleak ubsan, or kcsan.
+        /// The sanitizers: kasan lockdep atomic-sleep kmemleak ubsan, or kcsan.
         #[arg(
             long,
             env = "FRAGMENTS",
             default_value = "kasan lockdep atomic-sleep kmemleak"
         )]
         fragments: String,
-        /// How many operations of the battery.
+        /// The number of operations of the battery.
         #[arg(long, env = "OPS", default_value_t = 20_000)]
         ops: u64,
-        /// How many calls with random arguments.
+        /// The number of calls with random arguments.
         #[arg(long, env = "CALLS", default_value_t = 20_000)]
         calls: u64,
         /// Only one part: kunit battery scenes posix module faults storm fuzz.
         #[arg(long, env = "T", default_value = "")]
         only: String,
     },
-    /// Make the kernel tree with our files and patches.
+    /// Create the kernel tree with the files and patches of the project.
     Tree,
-    /// Put our files and patches into a tree of yours.
+    /// Apply the change to a kernel tree of yours.
     Apply,
-    /// Take them out again.
+    /// Revert the change.
     Unapply,
-    /// Remove everything that was fetched and built.
+    /// Remove all downloads and builds.
     Clean,
 }
 
@@ -277,7 +277,7 @@ impl Common {
     }
 }
 
-/// The directory that the XDG rules give.
+/// Returns the cache directory of the XDG specification.
 fn default_cache() -> Option<PathBuf> {
     let base = match std::env::var_os("XDG_CACHE_HOME") {
         Some(base) if !base.is_empty() => PathBuf::from(base),
@@ -286,11 +286,11 @@ fn default_cache() -> Option<PathBuf> {
     Some(base.join("rust-idmapping"))
 }
 
-/// Runs the task; the answer is the exit status.
+/// Runs the task, and returns the exit status.
 pub(crate) fn act(cli: Cli) -> Result<u8> {
     let mut lab = cli.common.lab()?;
     if let Task::Check { .. } | Task::Configs { .. } | Task::Docs = cli.task {
-        // Each line of the matrix has its own, and the rest is checked for this machine's.
+        // Each line of the matrix has an architecture of its own. The other checks are for x86.
         lab = lab.with_arch(Arch::X86)?;
     }
     match cli.task {
@@ -299,13 +299,14 @@ pub(crate) fn act(cli: Cli) -> Result<u8> {
             cmd,
             timeout,
         } => {
-            let cmd = cmd.context("which command? say CMD='...'")?;
+            let cmd = cmd.context("no command: set CMD='...'")?;
             exec::exec(&lab, &guest, cmd, timeout)
         }
         Task::Shell { guest } => exec::shell(&lab, &guest),
         Task::Run => exec::tour(&lab),
         Task::Scene { scenes, on, engine } => {
-            let scenes = scenes.context("which scene? say S=E; 'e2e list' in the guest tells")?;
+            let scenes =
+                scenes.context("no scene: set S=E; 'e2e list' in the guest lists the scenes")?;
             let play = exec::Play {
                 scenes: &scenes,
                 on: on.as_deref(),
@@ -335,9 +336,9 @@ pub(crate) fn act(cli: Cli) -> Result<u8> {
             assisted,
         } => series::write(&lab, out, &series::Senders { sender, assisted }).map(|()| 0),
         Task::Module { m, share, engine } => {
-            let sources = m.context("which module? say M=/path/to/a/directory with a Kbuild")?;
+            let sources = m.context("no module: set M=/path/to/a/directory with a Kbuild")?;
             let modules = own_module::make(&lab, &engine.into(), &sources, share.as_deref())?;
-            own_module::tell(&modules);
+            own_module::print_paths(&modules);
             Ok(0)
         }
         Task::Test { only } => Ok(u8::from(!test::run(&lab, &only)?)),
@@ -356,13 +357,13 @@ pub(crate) fn act(cli: Cli) -> Result<u8> {
             calls,
             only,
         } => {
-            let asked = test::Asked {
+            let request = test::Request {
                 fragments: &fragments,
                 only: &only,
                 ops,
                 calls,
             };
-            Ok(u8::from(!test::sanitize(&lab, &asked)?))
+            Ok(u8::from(!test::sanitize(&lab, &request)?))
         }
         Task::Tree => {
             let tree = tree::get(&lab)?;

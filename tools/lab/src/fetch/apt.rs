@@ -75,7 +75,7 @@ impl<'a> Apt<'a> {
         let new = apt.dir.join("sources.list.new");
         fs::write(&new, &sources)?;
         apt.update(&new)?;
-        // Only now is the state one that can be reused.
+        // Another run uses the state again only if it has this file.
         fs::rename(new, sources_file)?;
         Ok(apt)
     }
@@ -93,7 +93,7 @@ impl<'a> Apt<'a> {
         step.run(update)
     }
 
-    /// An apt program that sees nothing of the system's state.
+    /// Returns a command of apt that does not use the state of the system.
     fn command(&self, program: &str, sources: &Path) -> Command {
         let mut command = run::command(program);
         let dir = |name: &str| self.dir.join(name).display().to_string();
@@ -125,13 +125,13 @@ impl<'a> Apt<'a> {
         Ok(versions(&listed))
     }
 
-    /// The packages whose name starts like this.
+    /// Returns the packages whose names have this prefix.
     pub(crate) fn names(&self, prefix: &str) -> Result<Vec<String>> {
         let listed = run::output(self.ready("apt-cache").args(["pkgnames", prefix]))?;
         Ok(listed.lines().map(str::to_owned).collect())
     }
 
-    /// Downloads one package, verifies it, and unpacks what matches `pattern`
+    /// Downloads one package, verifies it, and unpacks the files that match `pattern`
     /// into `target`.
     pub(crate) fn unpack(
         &self,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel's source as it comes: Debian's package of it, or a copy of the
-//! user's own tree. Never changed once it is there.
+//! The source of the kernel without changes: Debian's package, or a copy of a
+//! tree of the user. The files do not change after they were unpacked.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,13 +25,14 @@ pub(crate) struct Source {
     pub(crate) version: String,
     /// "7.3".
     pub(crate) series: String,
-    /// What the directories made from it are called.
+    /// The name of directories that are built from the source.
     pub(crate) key: String,
     /// Whether it is a copy of a tree that its user may change at any time.
     pub(crate) changes: bool,
 }
 
-/// The source asked for, fetched if it is not there. The caller holds the lock.
+/// Returns the requested source, and downloads it if it is missing. The caller
+/// must hold the lock.
 pub(crate) fn get(lab: &Lab) -> Result<Source> {
     match &lab.kdir {
         Some(kdir) => copied(lab, kdir),
@@ -84,7 +85,8 @@ fn parse_version(makefile: &str) -> Option<(String, String)> {
     Some((version, series))
 }
 
-/// The newest patch level that is in the cache, or else in the archive.
+/// Returns the newest patch level in the cache, or in the archive if the cache
+/// has none.
 fn downloaded(lab: &Lab) -> Result<Source> {
     check(lab)?;
     let series = &lab.kernel;
@@ -165,8 +167,8 @@ fn copied(lab: &Lab, kdir: &Path) -> Result<Source> {
     let key = format!("kdir-{}", &hash[..8]);
     let path = lab.cache.path(format!("src/{key}"));
     fs::create_dir_all(&path)?;
-    // rsync replaces files, it does not write into them: the patched tree has
-    // hard links to them.
+    // The patched tree has hard links to the files, so they must be replaced and
+    // not written to, as rsync does.
     let mut rsync = run::command("rsync");
     rsync
         .args(["--archive", "--delete", "--exclude=/.git"])

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What builds a kernel with Rust in it: rustc and the source of its library,
-//! clang, and bindgen.
+//! The tools that build a kernel with Rust: rustc, the source of its library,
+//! clang and bindgen.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,12 +15,12 @@ use crate::lab::Lab;
 use crate::scratch::Scratch;
 use crate::{run, ui};
 
-/// What the kernel asks for.
+/// The oldest bindgen that the kernel supports.
 const BINDGEN_LEAST: [u32; 3] = [0, 71, 1];
-/// What is built where Debian's is older.
+/// The version of bindgen that is built if Debian's is older.
 const BINDGEN_BUILT: &str = "0.72.1";
 
-/// The tools of one machine.
+/// The tools of this machine.
 pub(crate) struct Toolchain {
     llvm: u32,
     bindgen: PathBuf,
@@ -53,7 +53,7 @@ impl Toolchain {
         })
     }
 
-    /// What kbuild wants to be told, as arguments of make.
+    /// Returns the arguments of make that select these tools.
     pub(crate) fn make_options(&self) -> [String; 3] {
         [
             format!("LLVM=-{}", self.llvm),
@@ -77,7 +77,7 @@ impl Toolchain {
         format!("/usr/lib/llvm-{}/bin/clang", self.llvm)
     }
 
-    /// What makes two builds of one source the same.
+    /// Returns the environment for reproducible builds.
     pub(crate) fn environment(&self, command: &mut Command) {
         command
             .env("KBUILD_BUILD_TIMESTAMP", "1970-01-01")
@@ -86,7 +86,7 @@ impl Toolchain {
             .env("LIBCLANG_PATH", tools::libclang(self.llvm));
     }
 
-    /// kbuild for a tree and the directory that it builds in.
+    /// Returns the command of kbuild for a source tree and a build directory.
     pub(crate) fn make(&self, tree: &Path, build: &Path) -> Command {
         let mut make = run::command("make");
         make.arg("-C")
@@ -97,7 +97,7 @@ impl Toolchain {
         make
     }
 
-    /// Asks the kernel whether it can be built with these tools.
+    /// Checks with the script of the kernel that the tools can build it.
     pub(crate) fn check(&self, lab: &Lab, tree: &Path) -> Result<()> {
         let stamp = lab.cache.path("build/rustavailable");
         if fs::read_to_string(&stamp).is_ok_and(|text| text == self.description) {
@@ -117,7 +117,7 @@ impl Toolchain {
     }
 }
 
-/// The source of the standard library of this very rustc.
+/// Returns the source of the standard library of the rustc in use.
 fn library(lab: &Lab, rustc: &str) -> Result<PathBuf> {
     let has_core = |path: &Path| path.join("core/src/lib.rs").exists();
     if let Some(path) = std::env::var_os("RUST_LIB_SRC").filter(|path| !path.is_empty()) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The programs and headers that the steps need, and the Debian packages that
-//! have them. What is missing is installed at once, before any long work.
+//! have them. Missing packages are installed before the first step.
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::{run, ui};
 /// The LLVM that is installed if there is none.
 pub(crate) const LLVM: u32 = 19;
 
-/// A thing that must be there.
+/// A required program or file.
 enum Need {
     Program(&'static str),
     File(&'static str),
@@ -23,7 +23,7 @@ enum Need {
 
 use Need::{File, Program};
 
-/// What every task needs, and the package that has it.
+/// The requirements of each task, and their packages.
 const NEEDS: &[(Need, &str)] = &[
     (Program("make"), "make"),
     (Program("gcc"), "gcc"),
@@ -51,13 +51,13 @@ const NEEDS: &[(Need, &str)] = &[
     (File(apt::KEYRING), "debian-archive-keyring"),
 ];
 
-/// What the checks need besides.
+/// The additional requirements of the checks.
 const NEEDS_OF_CHECKS: &[(Need, &str)] = &[
     (Program("rustfmt"), "rustfmt"),
     (Program("cargo-clippy"), "rust-clippy"),
 ];
 
-/// Makes sure that everything is there, and space for what will be made.
+/// Installs missing requirements, and checks the free space of the cache.
 pub(crate) fn ensure_installed(lab: &Lab) -> Result<()> {
     ensure!(
         cfg!(target_arch = "x86_64"),
@@ -67,12 +67,12 @@ pub(crate) fn ensure_installed(lab: &Lab) -> Result<()> {
     install_missing(lab, missing)
 }
 
-/// Makes sure that what the checks need is there.
+/// Installs missing requirements of the checks.
 pub(crate) fn ensure_checkers_installed(lab: &Lab) -> Result<()> {
     install_missing(lab, || missing_of(NEEDS_OF_CHECKS))
 }
 
-/// Makes sure that a program is there, by the package that has it.
+/// Installs the package of a program if the program is missing.
 pub(crate) fn ensure_program(
     lab: &Lab,
     program: &'static str,
@@ -81,7 +81,7 @@ pub(crate) fn ensure_program(
     install_missing(lab, || missing_of(&[(Program(program), package)]))
 }
 
-/// Installs what is missing, if this is a machine where that can be done.
+/// Installs missing packages. Fails on a machine without Debian's packages, or without root.
 fn install_missing(lab: &Lab, look: impl Fn() -> Vec<String>) -> Result<()> {
     let missing = look();
     if missing.is_empty() {
@@ -89,7 +89,9 @@ fn install_missing(lab: &Lab, look: impl Fn() -> Vec<String>) -> Result<()> {
     }
     let list = missing.join(" ");
     if !is_debian() || !run::on_path("apt-get") {
-        bail!("these Debian packages, or what your system has for them, are missing: {list}");
+        bail!(
+            "these Debian packages, or the packages of your system for them, are missing: {list}"
+        );
     }
     let Some(root) = become_root() else {
         bail!("as root, please: apt-get install {list}");
@@ -104,7 +106,7 @@ fn install_missing(lab: &Lab, look: impl Fn() -> Vec<String>) -> Result<()> {
     Ok(())
 }
 
-/// The packages of those needs that are not met.
+/// Returns the packages of missing requirements.
 fn missing_of(needs: &[(Need, &str)]) -> Vec<String> {
     let is_missing = |need: &Need| match need {
         Program(name) => !run::on_path(name),
@@ -126,8 +128,8 @@ fn missing() -> Vec<String> {
     packages
 }
 
-/// The LLVM to use: the preferred one, or else the newest whose compiler,
-/// linker, tools and library are all there.
+/// Returns the LLVM to use: the preferred one, or the newest with a compiler, a
+/// linker, tools and the library.
 pub(crate) fn llvm() -> Option<u32> {
     let whole = |version: &u32| {
         ["clang", "ld.lld", "llvm-ar", "llvm-nm", "llvm-objcopy"]
@@ -144,13 +146,13 @@ pub(crate) fn libclang(version: u32) -> String {
     format!("/usr/lib/llvm-{version}/lib")
 }
 
-/// Whether Debian's package names mean something here.
+/// Returns whether the names of Debian's packages apply to this machine.
 pub(crate) fn is_debian() -> bool {
     let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
     release.lines().any(|line| line == "ID=debian")
 }
 
-/// The command in front of others that makes them root's; empty for root.
+/// Returns the command that runs others as root, or nothing for root.
 fn become_root() -> Option<Vec<&'static str>> {
     if rustix::process::geteuid().is_root() {
         return Some(Vec::new());
@@ -160,8 +162,8 @@ fn become_root() -> Option<Vec<&'static str>> {
 
 /// Installs packages from the machine's own mirror.
 pub(crate) fn install(lab: &Lab, root: &[&str], packages: &[String]) -> Result<()> {
-    ui::say(format!("installing {}", packages.join(" ")));
-    // Lists that know none of the packages were never downloaded.
+    ui::print(format!("installing {}", packages.join(" ")));
+    // Lists without any package were never downloaded.
     let known = run::output(run::command("apt-cache").args(["pkgnames", "mmdebstrap"]));
     if known.is_ok_and(|names| names.trim().is_empty()) {
         apt_get(lab, root, "package lists of this machine", &["update"])?;

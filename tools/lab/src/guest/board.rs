@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Machines of other architectures, which QEMU makes.
+//! Machines of other architectures, which QEMU emulates.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use crate::kernel::arch::Arch;
 use crate::run;
 
-/// How often QEMU is looked at.
+/// The interval between checks of QEMU.
 const TICK: Duration = Duration::from_millis(200);
 
 /// A machine.

@@ -138,7 +138,7 @@ pub(crate) fn boot(cache: &Cache, machine: &Machine, options: &Options) -> Resul
         };
         let kept = cache.log(&format!("{}-boot-{number}", options.log))?;
         fs::rename(&outcome.kernel_log, &kept)?;
-        ui::say(format!(
+        ui::print(format!(
             "the guest did not come up ({sign}) and is booted once more; kernel log: {}",
             kept.display()
         ));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Writes an initramfs: a cpio archive in the "newc" format, without needing
-//! the right to make device files (see the kernel's
+//! Writes an initramfs: a cpio archive in the "newc" format. It can contain
+//! device files, and the writer needs no capability (see the kernel's
 //! Documentation/driver-api/early-userspace/buffer-format.rst).
 
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ const DIR: u32 = 0o040_755;
 const PROGRAM: u32 = 0o100_755;
 const DEVICE: u32 = 0o020_600;
 
-/// An archive in the making.
+/// An archive that is being written.
 #[derive(Default)]
 pub(crate) struct Archive {
     bytes: Vec<u8>,

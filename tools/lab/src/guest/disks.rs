@@ -6,10 +6,10 @@ use anyhow::{Context, Result, bail, ensure};
 
 const MIB: u64 = 1 << 20;
 const DEFAULT_SIZE: u64 = 512 * MIB;
-/// vda is the root; letters after it are ours.
+/// The letters of the disks: vda is the root filesystem.
 const LETTERS: &str = "bcdefghijklmnopq";
 
-/// What can be on a disk, and the least size that its tool accepts.
+/// The contents of disks, and the minimum size that the tool accepts.
 const KINDS: &[(&str, u64)] = &[
     ("ext4", 16 * MIB),
     ("xfs", 300 * MIB),
@@ -26,7 +26,7 @@ pub(crate) struct Disk {
     pub(crate) bytes: u64,
     /// The device in the guest.
     pub(crate) device: String,
-    /// Where it is mounted; the device itself for `raw`.
+    /// The mount point, or the device for `raw`.
     pub(crate) path: String,
 }
 
@@ -87,9 +87,9 @@ fn bytes(size: &str) -> Result<u64> {
     number.checked_mul(unit).with_context(wrong)
 }
 
-/// What a command in the guest is told about its disks.
+/// Returns the environment variables about disks for a command in the guest.
 ///
-/// `DISK1`, `DISK2` ... are the paths, `DISK1_KIND` what is there, and
+/// `DISK1`, `DISK2` ... are the paths, `DISK1_KIND` is the contents, and
 /// `DISK1_DEV` the device.
 pub(crate) fn environment(disks: &[Disk]) -> Vec<(String, String)> {
     let mut variables = Vec::new();

@@ -32,8 +32,8 @@ pub(crate) enum Ended {
 /// The reason of [`Ended::Silent`].
 const SILENT: &str = "the guest sent no message";
 
-/// Returns the sign that the emulated machine did not start, if the guest has not started its job. A
-/// device is then missing: ACPI stops a method that takes too long by the clock.
+/// Returns the sign that the emulated machine did not start, if the guest has not started its job.
+/// A device is then missing: ACPI stops a method that takes too long by the clock.
 pub(crate) fn failed_start(outcome: &Outcome, log: &str) -> Option<&'static str> {
     const SIGNS: [&str; 3] = ["AE_AML_LOOP_TIMEOUT", "did not appear", SILENT];
     let why = match &outcome.end {
@@ -100,8 +100,8 @@ fn panic_lines(log: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::PathBuf;
     use std::os::unix::process::ExitStatusExt;
+    use std::path::PathBuf;
 
     fn ended() -> Ended {
         Ended::Itself(ExitStatus::from_raw(0))

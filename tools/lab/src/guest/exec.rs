@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `make exec` and `make shell`: a job of the user's in the guest.
+//! `make exec` and `make shell`: a command of the user in the guest.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -19,12 +19,12 @@ use crate::guest::{board, disks, kvm, programs};
 use crate::lab::{Engine, Flavour, Lab};
 use crate::{kernel, tree, ui};
 
-/// The exit status of a command that took too long, as timeout(1) has it.
+/// The exit status of timeout(1) for a command that takes too long.
 const TIMED_OUT: u8 = 124;
-/// Where the user's directory is in the guest.
+/// The mount point of the user's directory in the guest.
 const SHARE: &str = "/share";
 
-/// Runs a command in the guest; the answer is its exit status.
+/// Runs a command in the guest, and returns its exit status.
 pub(crate) fn exec(lab: &Lab, guest: &GuestArgs, command: OsString, seconds: u64) -> Result<u8> {
     let mut options = options(guest, Job::Exec(command), "exec")?;
     options.output = Output::Pass;
@@ -33,7 +33,7 @@ pub(crate) fn exec(lab: &Lab, guest: &GuestArgs, command: OsString, seconds: u64
     accelerate(lab, guest, &machine, &mut options)?;
     let outcome = boot::boot(&lab.cache, &machine, &options)?;
     if outcome.end == End::TimedOut {
-        ui::say(format!(
+        ui::print(format!(
             "the command was ended after {seconds} s (TIMEOUT=seconds changes that); kernel log: {}",
             outcome.kernel_log.display()
         ));
@@ -42,7 +42,7 @@ pub(crate) fn exec(lab: &Lab, guest: &GuestArgs, command: OsString, seconds: u64
     code(&outcome)
 }
 
-/// Gives a prompt in the guest; the answer is the shell's exit status.
+/// Runs a shell in the guest, and returns its exit status.
 pub(crate) fn shell(lab: &Lab, guest: &GuestArgs) -> Result<u8> {
     let mut options = options(guest, Job::Shell, "shell")?;
     if let Ok(terminal) = std::env::var("TERM") {
@@ -50,11 +50,11 @@ pub(crate) fn shell(lab: &Lab, guest: &GuestArgs) -> Result<u8> {
     }
     let machine = machine_with(lab, guest.engine, guest.image)?;
     accelerate(lab, guest, &machine, &mut options)?;
-    ui::say("booting; the guest ends with its shell (exit, or Ctrl-D)");
+    ui::print("booting; the guest ends with its shell (exit, or Ctrl-D)");
     code(&boot::boot(&lab.cache, &machine, &options)?)
 }
 
-/// Shows what idmapped mounts do on our engine, each line checked.
+/// Demonstrates idmapped mounts on the engine in Rust, and checks each line.
 pub(crate) fn tour(lab: &Lab) -> Result<u8> {
     let mut options = Options::new(Job::Exec("exec e2e tour".into()), "tour");
     options.output = Output::Pass;
@@ -62,31 +62,31 @@ pub(crate) fn tour(lab: &Lab) -> Result<u8> {
     options.limit = Some(Duration::from_secs(600));
     let machine = machine(lab, Engine::Rust)?;
     options.accelerator = kvm::best(&lab.cache, &machine)?;
-    ui::say("booting; a guest takes some seconds");
+    ui::print("booting; a guest takes some seconds");
     code(&boot::boot(&lab.cache, &machine, &options)?)
 }
 
 /// The scenes of real programs.
 pub(crate) const CLIENTS: &str = "mount overlay crun podman nspawn homed copies";
 
-/// Scenes to be played in full.
+/// Scenes that are run in full.
 pub(crate) struct Play<'a> {
-    /// Their names, with blanks between.
+    /// The names, separated by blanks.
     pub(crate) scenes: &'a str,
     /// The only filesystem, if not all.
     pub(crate) on: Option<&'a str>,
-    /// With what they need.
+    /// The guest that the scenes need.
     pub(crate) image: &'a Image,
 }
 
 impl Play<'_> {
-    /// Plays them; the answer is 1 if something was not as expected.
+    /// Runs the scenes. Returns 1 if a result was not as expected.
     pub(crate) fn run(&self, lab: &Lab, engine: Engine) -> Result<u8> {
         let mut command = format!("exec e2e run {}", self.scenes);
         if let Some(filesystem) = self.on {
             command += &format!(" --on {filesystem}");
         }
-        // It goes through a shell.
+        // A shell parses the command.
         let plain = |c: char| c.is_ascii_alphanumeric() || " -_".contains(c);
         ensure!(
             command.chars().all(plain),
@@ -102,12 +102,12 @@ impl Play<'_> {
     }
 }
 
-/// The status of the job as our own.
+/// Returns the exit status of this program for a job.
 fn code(outcome: &Outcome) -> Result<u8> {
     Ok(u8::try_from(outcome.status()?).unwrap_or(u8::MAX))
 }
 
-/// The boot that the arguments ask for.
+/// Returns the boot for the arguments of the command line.
 fn options(guest: &GuestArgs, job: Job, log: &str) -> Result<Options> {
     let mut options = Options::new(job, log);
     options.disks = disks::parse(&guest.disks)?;
@@ -117,7 +117,7 @@ fn options(guest: &GuestArgs, job: Job, log: &str) -> Result<Options> {
     Ok(options)
 }
 
-/// Chooses how the processor is made.
+/// Selects KVM or emulation of the processor.
 fn accelerate(
     lab: &Lab,
     guest: &GuestArgs,
@@ -133,9 +133,9 @@ fn accelerate(
 
 /// The user's directory.
 fn share(dir: &Path) -> Result<Share> {
-    let what = || format!("SHARE={}", dir.display());
-    let host = dir.canonicalize().with_context(what)?;
-    ensure!(host.is_dir(), "{} is not a directory", what());
+    let failed = || format!("SHARE={}", dir.display());
+    let host = dir.canonicalize().with_context(failed)?;
+    ensure!(host.is_dir(), "{} is not a directory", failed());
     Ok(Share {
         host,
         guest: SHARE,
@@ -143,7 +143,7 @@ fn share(dir: &Path) -> Result<Share> {
     })
 }
 
-/// Everything that a guest of this kernel is booted from, made if need be.
+/// Returns the files that a guest of this kernel boots from. Builds the missing ones.
 pub(crate) fn machine(lab: &Lab, flavour: impl Into<Flavour>) -> Result<Machine> {
     machine_with(lab, flavour, &image::USUAL)
 }

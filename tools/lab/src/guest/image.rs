@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The guest's root filesystems: small Debians, each made once when it is first asked for.
+//! The root filesystems of guests: small Debian systems, each built on first use.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::{run, ui};
 
 /// The release in the guest.
 pub(crate) const SUITE: &str = "trixie";
-/// What is in each of them besides the essential packages.
+/// The packages of each image, in addition to the essential ones.
 const PACKAGES: &[&str] = &[
     "acl",
     "apparmor",
@@ -37,36 +37,36 @@ const PACKAGES: &[&str] = &[
 /// A root filesystem.
 #[derive(Debug)]
 pub(crate) struct Image {
-    /// What it is for, in file names and messages.
+    /// The purpose of the image, in file names and messages.
     name: &'static str,
-    /// What is in it besides what is in all of them.
+    /// The packages of this image only.
     packages: &'static [&'static str],
-    /// Of the image, not of its contents: the file is sparse.
+    /// The size of the image file, which is sparse.
     size: &'static str,
 }
 
-/// What guests have unless they need more.
+/// The image of most guests.
 pub(crate) const USUAL: Image = Image {
     name: "guest",
     packages: &[],
     size: "1G",
 };
 
-/// With the programs that the tests of filesystems in memory put to work.
+/// The image with the programs that test filesystems in memory.
 pub(crate) const APPS: Image = Image {
     name: "apps",
     packages: &["fio", "gcc", "git", "libc6-dev", "sqlite3"],
     size: "2G",
 };
 
-/// With the programs that make the filesystems that are ported.
+/// The image with the `mkfs` programs of ported filesystems.
 pub(crate) const PORTS: Image = Image {
     name: "ports",
     packages: &["jfsutils"],
     size: "1G",
 };
 
-/// With the programs that make idmapped mounts themselves, and those that copy owners.
+/// The image with programs that create idmapped mounts or copy owners.
 pub(crate) const CLIENTS: Image = Image {
     name: "clients",
     packages: &[
@@ -86,7 +86,7 @@ pub(crate) const CLIENTS: Image = Image {
     size: "2G",
 };
 
-/// All of them, by the names that users know them by.
+/// All images, by the names on the command line.
 const ALL: [(&str, &Image); 4] = [
     ("usual", &USUAL),
     ("apps", &APPS),
@@ -104,7 +104,7 @@ pub(crate) fn named(name: &str) -> Result<&'static Image, String> {
 }
 
 impl Image {
-    /// The image, made if it is not there. The caller holds the lock.
+    /// Returns the image, and builds it if it is missing. The caller must hold the lock.
     pub(crate) fn get(&self, lab: &Lab) -> Result<PathBuf> {
         let name = self.file_name(lab.arch);
         lab.cache.make(&format!("image/{name}.ext4"), |image| {
@@ -121,7 +121,7 @@ impl Image {
         [PACKAGES, self.packages].concat()
     }
 
-    /// A name that changes with the contents.
+    /// Returns a file name that depends on the contents.
     fn file_name(&self, arch: Arch) -> String {
         let contents = format!("{SUITE} {:?} {}", self.packages(), self.size);
         let kind = match self.packages {
@@ -162,7 +162,7 @@ impl Image {
         step.run(command)
     }
 
-    /// Turns the archive into a filesystem, with owners that need no rights.
+    /// Converts the archive to a filesystem. The owners of files need no capability.
     fn format(&self, lab: &Lab, tar: &Path, image: &Path) -> Result<()> {
         let dir = image.with_extension("root");
         crate::cache::remove(&dir)?;
@@ -216,7 +216,8 @@ pub(crate) fn extract(arch: Arch, packages: &str) -> Command {
     command
 }
 
-/// What the script of base-passwd does, and the alternatives that tests use.
+/// The options that do the work of the script of base-passwd, and select the alternatives that
+/// tests use.
 const BASE_PASSWD: [&str; 3] = [
     "--customize-hook=for f in passwd group; do \
      cp \"$1/usr/share/base-passwd/$f.master\" \"$1/etc/$f\"; done",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whether guests may use the machine's own processor. That /dev/kvm opens
-//! says little: on some machines a guest then hangs. So one is tried.
+//! Detects whether guests can use KVM. On some machines /dev/kvm opens and
+//! guests hang, so a guest is booted once.
 
 use std::fs::{self, File};
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::ui;
 /// A boot takes two seconds with translation, and less with KVM.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// The fastest way that was seen to work on this boot of this machine.
+/// Returns KVM if a guest has run with it since this machine booted, or else translation.
 pub(crate) fn best(cache: &Cache, machine: &Machine) -> Result<Accelerator> {
     let opens = File::options()
         .read(true)
@@ -30,8 +30,8 @@ pub(crate) fn best(cache: &Cache, machine: &Machine) -> Result<Accelerator> {
     }
     let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let note = cache.path("kvm");
-    let known = fs::read_to_string(&note).unwrap_or_default();
-    let works = match known.strip_prefix(&boot_id) {
+    let noted = fs::read_to_string(&note).unwrap_or_default();
+    let works = match noted.strip_prefix(&boot_id) {
         Some("works") => true,
         Some("hangs") => false,
         _ => {
@@ -47,9 +47,9 @@ pub(crate) fn best(cache: &Cache, machine: &Machine) -> Result<Accelerator> {
     })
 }
 
-/// Boots a guest that does nothing.
+/// Boots a guest that halts at once.
 fn probe(cache: &Cache, machine: &Machine) -> Result<bool> {
-    ui::say("trying KVM (once) ...");
+    ui::print("trying KVM (once) ...");
     let machine = Machine {
         arch: machine.arch,
         kernel: machine.kernel.clone(),
@@ -60,7 +60,7 @@ fn probe(cache: &Cache, machine: &Machine) -> Result<bool> {
     options.limit = Some(LIMIT);
     options.accelerator = Accelerator::Kvm;
     let works = boot::boot(cache, &machine, &options)?.end == End::Exited(0);
-    ui::say(match works {
+    ui::print(match works {
         true => "KVM works: guests use it",
         false => "/dev/kvm is there, but a guest does not boot with it: not used",
     });

@@ -78,8 +78,8 @@ impl Port {
         self.received.load(Ordering::Relaxed)
     }
 
-    /// Returns the bytes that were received and not passed on. QEMU must have ended: the reader ends
-    /// when QEMU closes the socket.
+    /// Returns the bytes that were received and not passed on. QEMU must have ended: the reader
+    /// ends when QEMU closes the socket.
     pub(crate) fn finish(self) -> Vec<u8> {
         let reader = self.reader.map(|reader| reader.join().unwrap_or_default());
         reader.unwrap_or_default()

@@ -11,7 +11,7 @@ use super::sysroot::Sysroot;
 use crate::lab::Lab;
 use crate::{run, ui};
 
-/// The one that a guest which does nothing needs.
+/// The program of a guest without a job.
 pub(crate) const INIT: &[&str] = &["guest-init"];
 /// Packages of the workspace, each with a program of the same name.
 pub(crate) const ALL: &[&str] = &[
@@ -26,7 +26,7 @@ pub(crate) const ALL: &[&str] = &[
     "rust_idmap",
 ];
 
-/// Builds the programs; the answer is their names and paths.
+/// Builds the programs, and returns their names and paths.
 pub(crate) fn build(lab: &Lab, programs: &[&str]) -> Result<Vec<(String, PathBuf)>> {
     let arch = lab.arch;
     let target = &lab.target;

@@ -16,10 +16,10 @@ use crate::run;
 /// The program for x86-64.
 pub(crate) const PROGRAM: &str = "qemu-system-x86_64";
 
-/// How the guest's processor is made.
+/// The implementation of the guest's processor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Accelerator {
-    /// Translation: slower, and works everywhere.
+    /// Translation: slower, and available on each machine.
     Tcg,
     /// Translation on one processor, with a clock that counts instructions.
     Icount,

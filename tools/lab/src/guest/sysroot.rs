@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What programs for another architecture are built with: its C library out of
-//! Debian's packages, and the standard library of Rust, which is compiled from
-//! the source that the kernel is built with.
+//! The libraries of programs for another architecture: the C library of Debian's
+//! packages, and the standard library of Rust, which is compiled from the source
+//! that the kernel is built with.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -17,7 +17,7 @@ use crate::kernel::arch::Arch;
 use crate::lab::Lab;
 use crate::{run, ui};
 
-/// What has headers and static libraries.
+/// The packages with headers and static libraries.
 const PACKAGES: &str = "libc6-dev,libgcc-14-dev,libcap-dev";
 
 /// The libraries of an architecture.
@@ -30,8 +30,8 @@ pub(crate) struct Sysroot {
 }
 
 impl Sysroot {
-    /// The libraries, fetched if they are not there; none where the machine has them. The caller
-    /// holds the lock.
+    /// Returns the libraries, and downloads them if they are missing. Returns `None` if this
+    /// machine has them. The caller must hold the lock.
     pub(crate) fn get(lab: &Lab) -> Result<Option<Self>> {
         if lab.arch == Arch::X86 {
             return Ok(None);
@@ -88,7 +88,7 @@ impl Sysroot {
     }
 }
 
-/// A rustc whose sysroot has the source of the library besides what the real one has.
+/// Creates a rustc with the sysroot of the real one and the source of the library.
 fn rustc(lab: &Lab, toolchain: &Toolchain) -> Result<PathBuf> {
     let made = lab.cache.replace("sysroot/rust", |dir| {
         let real = run::output(run::command("rustc").args(["--print", "sysroot"]))?;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What rustc and its relatives say, by file.
+//! Diagnostics of rustc and clippy, by file.
 
-/// The diagnostics whose place is in a file that is asked for.
+/// Returns the diagnostics about the requested files.
 pub(crate) fn about(text: &str, is_asked_for: impl Fn(&str) -> bool) -> String {
     let mut found = String::new();
     let mut block: Vec<&str> = Vec::new();
@@ -25,7 +25,7 @@ pub(crate) fn about(text: &str, is_asked_for: impl Fn(&str) -> bool) -> String {
     found
 }
 
-/// The file of a diagnostic: " --> rust/kernel/x.rs:3:5".
+/// Returns the file of a diagnostic: " --> rust/kernel/x.rs:3:5".
 fn place<'a>(block: &[&'a str]) -> Option<&'a str> {
     let (_, place) = block.iter().find_map(|line| line.split_once("--> "))?;
     place.split(':').next()

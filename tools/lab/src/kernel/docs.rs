@@ -11,7 +11,7 @@ use crate::kernel::kconfig;
 use crate::lab::{Engine, Lab};
 use crate::{kernel, run, tree, ui};
 
-/// Builds both and says where they are.
+/// Builds both, and prints their paths.
 pub(crate) fn build(lab: &Lab) -> Result<()> {
     source::check(lab)?;
     let _lock = lab.cache.lock()?;
@@ -34,8 +34,8 @@ pub(crate) fn build(lab: &Lab) -> Result<()> {
     toolchain.check(lab, &tree.path)?;
     let flavour = Engine::Rust.into();
     let build = kernel::build_dir(lab, &tree, &flavour);
-    let wishes = kconfig::Wishes::read(lab, &tree.source.series, &flavour)?;
-    kernel::configure(&tree, &toolchain, Arch::X86, &wishes, &build)?;
+    let settings = kconfig::Settings::read(lab, &tree.source.series, &flavour)?;
+    kernel::configure(&tree, &toolchain, Arch::X86, &settings, &build)?;
     let mut make = toolchain.make(&tree.path, &build);
     make.arg(format!("-j{}", Lab::jobs())).arg("rustdoc");
     step(lab, "documentation of the kernel's Rust", "docs-kernel").run(make)?;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Checks a configuration without building it: the compilers read all that
-//! this project has in a kernel, and generate no code. It is kbuild that calls
-//! them, with what `tools/lab/wrap` has in their places.
+//! Checks a configuration without building it: the compilers check the files of
+//! this project in a kernel, and generate no code. kbuild calls the wrappers in
+//! `tools/lab/wrap` in place of the compilers.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 
 use super::arch::Arch;
-use super::kconfig::{self, Wishes};
+use super::kconfig::{self, Settings};
 use super::matrix::{Base, Line};
 use crate::fetch::apt::Apt;
 use crate::fetch::toolchain::Toolchain;
@@ -21,7 +21,7 @@ use crate::scratch::Scratch;
 use crate::tree::Tree;
 use crate::{digest, run, ui};
 
-/// The C file that stays as it is when Rust takes its place.
+/// The C file that Rust replaces. It is not patched.
 const REPLACED: &str = "fs/mnt_idmapping.c";
 /// C files that are compiled only with an option, or without (!).
 const OPTIONAL: [(&str, &str); 4] = [
@@ -38,14 +38,14 @@ const SAMPLES: [(&str, &str); 2] = [
     ),
     ("samples/rust/rust_minimal_fs.o", "SAMPLE_RUST_MINIMAL_FS"),
 ];
-/// The options of this project, and the files that declare them: not all of them are there after
-/// each patch of the series.
+/// The options of this project, and the files that declare them. After the first patches of the
+/// series, some of them do not exist.
 pub(crate) const OWN_OPTIONS: [(&str, &str); 3] = [
     ("RUST_MNT_IDMAPPING", "fs/Kconfig"),
     ("SAMPLE_RUST_IDMAPFS", "samples/rust/Kconfig"),
     ("SAMPLE_RUST_MINIMAL_FS", "samples/rust/Kconfig"),
 ];
-/// What a line takes from the directory of a kernel that was prepared.
+/// The files of a prepared kernel that a line copies.
 const TAKEN: [&str; 10] = [
     "/Makefile",
     "/scripts/***",
@@ -58,24 +58,24 @@ const TAKEN: [&str; 10] = [
     "/rust/***",
     "/.missing-syscalls.d",
 ];
-/// What a directory has that was prepared.
+/// The files that show that a directory was prepared.
 const PREPARED: [&str; 2] = ["rust/libkernel.rmeta", "include/generated/asm-offsets.h"];
 const STAMP: &str = "checked";
 
-/// What all lines have in common.
+/// The parts that all lines share.
 pub(crate) struct Bench<'a> {
     pub(crate) lab: &'a Lab,
     pub(crate) tree: &'a Tree,
     pub(crate) toolchain: &'a Toolchain,
     seed: PathBuf,
-    /// Where the compilers are that generate no code.
+    /// The directory of the wrappers of the compilers.
     wrappers: Scratch,
     rustc: PathBuf,
 }
 
-/// What came of a line.
+/// The result of a line.
 pub(crate) enum Verdict {
-    /// It was good before, and nothing has changed since.
+    /// The line was good before, and its inputs have not changed.
     Unchanged,
     Good,
     /// The errors, and the log.
@@ -83,8 +83,8 @@ pub(crate) enum Verdict {
 }
 
 impl<'a> Bench<'a> {
-    /// Prepares the guest's kernel, unless it is, since all lines use its
-    /// programs. The caller holds the lock.
+    /// Prepares the guest's kernel, whose programs all lines use. The caller must
+    /// hold the lock.
     pub(crate) fn new(lab: &'a Lab, tree: &'a Tree, toolchain: &'a Toolchain) -> Result<Self> {
         let seed = super::build_dir(lab, tree, &Engine::Rust.into());
         Self::with_seed(lab, tree, toolchain, seed)
@@ -98,7 +98,7 @@ impl<'a> Bench<'a> {
         seed: PathBuf,
     ) -> Result<Self> {
         toolchain.check(lab, &tree.path)?;
-        // Older ones do as well: kbuild makes again what they differ in.
+        // Older files suffice: kbuild builds those again that differ.
         if !PREPARED.iter().all(|path| seed.join(path).exists()) {
             prepare(lab, tree, toolchain, &seed)?;
         }
@@ -115,8 +115,8 @@ impl<'a> Bench<'a> {
         Ok(bench)
     }
 
-    /// Puts the compilers' stand-ins into a directory, under the names that kbuild
-    /// calls them by.
+    /// Copies the wrappers of the compilers to a directory, under the names that
+    /// kbuild calls.
     fn wrap(&self) -> Result<()> {
         let dir = self.wrappers.path();
         for (stand_in, name) in [
@@ -138,8 +138,8 @@ impl<'a> Bench<'a> {
     /// Checks one line; `only_c` leaves out its Rust.
     pub(crate) fn check(&self, line: &Line, only_c: bool) -> Result<Verdict> {
         let series = &self.tree.source.series;
-        let wishes = Wishes::of_line(self.lab, series, line)?;
-        self.check_wishes(line, wishes, only_c)
+        let settings = Settings::of_line(self.lab, series, line)?;
+        self.check_wishes(line, settings, only_c)
     }
 
     /// Checks one line in a tree that does not have all of our options.
@@ -148,13 +148,13 @@ impl<'a> Bench<'a> {
         line: &Line,
         options: &BTreeMap<&str, bool>,
     ) -> Result<Verdict> {
-        let mut wishes = Wishes::of_line(self.lab, &self.tree.source.series, line)?;
+        let mut settings = Settings::of_line(self.lab, &self.tree.source.series, line)?;
         let missing = options.iter().filter(|(_, declared)| !**declared);
-        missing.for_each(|(option, _)| wishes.forget(option));
-        self.check_wishes(line, wishes, false)
+        missing.for_each(|(option, _)| settings.forget(option));
+        self.check_wishes(line, settings, false)
     }
 
-    fn check_wishes(&self, line: &Line, wishes: Wishes, only_c: bool) -> Result<Verdict> {
+    fn check_wishes(&self, line: &Line, settings: Settings, only_c: bool) -> Result<Verdict> {
         let name = match only_c {
             true => format!("{}-c", line.name),
             false => line.name.to_owned(),
@@ -164,7 +164,7 @@ impl<'a> Bench<'a> {
         let stamp = digest::text(&format!(
             "{}\n{}{}{}",
             self.tree.digest,
-            wishes.text(),
+            settings.text(),
             self.toolchain.description,
             self.wrappers_digest()?
         ));
@@ -176,9 +176,9 @@ impl<'a> Bench<'a> {
         }
         match line.base {
             Base::Tiny => {
-                super::configure(self.tree, self.toolchain, line.arch, &wishes, &dir)?;
+                super::configure(self.tree, self.toolchain, line.arch, &settings, &dir)?;
             }
-            Base::Debian => self.configure_as_debian(line, &wishes, &dir)?,
+            Base::Debian => self.configure_as_debian(line, &settings, &dir)?,
         }
         let config = fs::read_to_string(dir.join(".config"))?;
         let sources = sources(&self.tree.changed, &config);
@@ -209,11 +209,11 @@ impl<'a> Bench<'a> {
             .env("EMPTY_OBJECT", self.wrappers.path().join("empty.o"));
         let log = self.lab.cache.log(&format!("config-{name}"))?;
         let output = run::finished(&mut make)?;
-        let said = [output.stdout, output.stderr].concat();
-        fs::write(&log, &said)?;
+        let printed = [output.stdout, output.stderr].concat();
+        fs::write(&log, &printed)?;
         if !output.status.success() {
-            let said = String::from_utf8_lossy(&said);
-            return Ok(Verdict::Bad(errors(&said, &self.tree.path), log));
+            let printed = String::from_utf8_lossy(&printed);
+            return Ok(Verdict::Bad(errors(&printed, &self.tree.path), log));
         }
         let missing = checked.iter().find(|path| !dir.join(path).exists());
         ensure!(missing.is_none(), "{name}: {missing:?} was not checked");
@@ -222,7 +222,7 @@ impl<'a> Bench<'a> {
     }
 
     /// Configures a directory as Debian does, with our options.
-    fn configure_as_debian(&self, line: &Line, wishes: &Wishes, dir: &Path) -> Result<()> {
+    fn configure_as_debian(&self, line: &Line, settings: &Settings, dir: &Path) -> Result<()> {
         let cache = &self.lab.cache;
         let package = format!("linux-config-{}", self.tree.source.series);
         let base = cache.make(&format!("download/{package}"), |path| {
@@ -238,12 +238,12 @@ impl<'a> Bench<'a> {
             xz.arg("-dc").arg(scratch.path().join(&file));
             Ok(fs::write(path, run::output(&mut xz)?)?)
         })?;
-        let config = fs::read_to_string(base)? + &wishes.text();
+        let config = fs::read_to_string(base)? + &settings.text();
         fs::write(dir.join(".config"), config)?;
         let mut make = self.toolchain.make(&self.tree.path, dir);
         make.args([&line.arch.make_option(), "-s", "olddefconfig"]);
         run::output(&mut make).context("the kernel's configuration failed")?;
-        wishes.check(&dir.join(".config"))
+        settings.check(&dir.join(".config"))
     }
 
     fn wrappers_digest(&self) -> Result<String> {
@@ -252,7 +252,7 @@ impl<'a> Bench<'a> {
         Ok(digest::text(&text))
     }
 
-    /// Copies what a line need not make by itself.
+    /// Copies the files that a line does not build itself.
     pub(super) fn plant(&self, dir: &Path) -> Result<()> {
         fs::create_dir_all(dir)?;
         let mut rsync = run::command("rsync");
@@ -267,8 +267,8 @@ impl<'a> Bench<'a> {
 
 /// Makes the kernel's programs and crates in the directory of the guest's kernel.
 fn prepare(lab: &Lab, tree: &Tree, toolchain: &Toolchain, dir: &Path) -> Result<()> {
-    let wishes = Wishes::read(lab, &tree.source.series, &Engine::Rust.into())?;
-    super::configure(tree, toolchain, Arch::X86, &wishes, dir)?;
+    let settings = Settings::read(lab, &tree.source.series, &Engine::Rust.into())?;
+    super::configure(tree, toolchain, Arch::X86, &settings, dir)?;
     let mut make = toolchain.make(&tree.path, dir);
     make.arg(format!("-j{}", Lab::jobs())).arg("prepare");
     let step = ui::Step {

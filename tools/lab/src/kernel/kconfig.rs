@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel's configuration, made of fragments: what they ask for, and
-//! whether all of it came true.
+//! The configuration of the kernel, which consists of fragments, and the check
+//! that kbuild has set each of their options.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,22 +13,22 @@ use super::arch::Arch;
 use super::matrix::{Base, Line};
 use crate::lab::{Flavour, Lab};
 
-/// Where the fragments are.
+/// The directory of the fragments.
 const DIR: &str = "tools/lab/config";
 
-/// A value, and the fragment that asks for it.
+/// A value of an option, and the fragment that sets it.
 #[derive(Debug, PartialEq, Eq)]
-struct Asked {
+struct Setting {
     value: String,
     fragment: String,
 }
 
-/// What all fragments together ask for.
-pub(crate) struct Wishes(BTreeMap<String, Asked>);
+/// The options of all fragments.
+pub(crate) struct Settings(BTreeMap<String, Setting>);
 
-impl Wishes {
-    /// Those for a guest's kernel of a series, such as 7.3. A later fragment has
-    /// the last word.
+impl Settings {
+    /// Reads the fragments for a guest's kernel of a series, such as 7.3. A later
+    /// fragment overrides an earlier one.
     pub(crate) fn read(lab: &Lab, series: &str, flavour: &Flavour) -> Result<Self> {
         let engine = format!("engine-{}.config", flavour.engine);
         let series = format!("{series}.config");
@@ -53,29 +53,29 @@ impl Wishes {
         // Not every series has all of the unit tests.
         let tests = lab.checkout.join(DIR).join(&tests);
         let tests = (flavour.kunit && tests.exists()).then(|| format!("kunit-{series}"));
-        let mut wishes = Self(BTreeMap::new());
+        let mut settings = Self(BTreeMap::new());
         for name in usual.chain(more).chain(tests) {
-            wishes.read_fragment(lab, &name)?;
+            settings.read_fragment(lab, &name)?;
         }
-        Ok(wishes)
+        Ok(settings)
     }
 
-    /// Those for a line of the matrix.
+    /// Reads the fragments for a line of the matrix.
     pub(crate) fn of_line(lab: &Lab, series: &str, line: &Line) -> Result<Self> {
-        let mut wishes = Self(BTreeMap::new());
+        let mut settings = Self(BTreeMap::new());
         let arch = format!("arch/{}", line.arch);
         let base: &[&str] = match line.base {
             Base::Tiny => &["tiny", &arch, series],
             Base::Debian => &[],
         };
         for name in base {
-            wishes.read_fragment(lab, &format!("{name}.config"))?;
+            settings.read_fragment(lab, &format!("{name}.config"))?;
         }
-        wishes.add(line.name, &line.fragment())?;
-        Ok(wishes)
+        settings.add(line.name, &line.fragment())?;
+        Ok(settings)
     }
 
-    /// Adds a fragment by the name of its file.
+    /// Adds the options of a fragment.
     fn read_fragment(&mut self, lab: &Lab, name: &str) -> Result<()> {
         let path = lab.checkout.join(DIR).join(name);
         let text =
@@ -87,11 +87,11 @@ impl Wishes {
         for (number, line) in text.lines().enumerate() {
             match setting(line) {
                 Some((symbol, value)) => {
-                    let asked = Asked {
+                    let setting = Setting {
                         value: value.to_owned(),
                         fragment: fragment.to_owned(),
                     };
-                    self.0.insert(symbol.to_owned(), asked);
+                    self.0.insert(symbol.to_owned(), setting);
                 }
                 None if line.trim().is_empty() || line.starts_with('#') => {}
                 None => bail!("{fragment}:{}: not a setting: {line}", number + 1),
@@ -100,25 +100,26 @@ impl Wishes {
         Ok(())
     }
 
-    /// Takes a wish back, by its option.
+    /// Removes an option.
     pub(crate) fn forget(&mut self, option: &str) {
         self.0.remove(&format!("CONFIG_{option}"));
     }
 
-    /// One text for KCONFIG_ALLCONFIG.
+    /// Returns the options as text for KCONFIG_ALLCONFIG.
     pub(crate) fn text(&self) -> String {
-        let line = |(symbol, asked): (&String, &Asked)| format!("{symbol}={}\n", asked.value);
+        let line = |(symbol, setting): (&String, &Setting)| format!("{symbol}={}\n", setting.value);
         self.0.iter().map(line).collect()
     }
 
-    /// Fails, naming each wish that did not come true in a configuration.
+    /// Fails if a configuration does not have all options. The error names each
+    /// missing one.
     pub(crate) fn check(&self, config: &Path) -> Result<()> {
         let text = fs::read_to_string(config)
             .with_context(|| format!("cannot read {}", config.display()))?;
         let lost = self.lost(&text);
         if !lost.is_empty() {
             bail!(
-                "the kernel's configuration does not have what the fragments ask for \
+                "the kernel's configuration does not have the options of the fragments \
                  (a dependency is missing, or the symbol does not exist):\n{}",
                 lost.join("\n")
             );
@@ -129,13 +130,13 @@ impl Wishes {
     fn lost(&self, config: &str) -> Vec<String> {
         let got: BTreeMap<&str, &str> = config.lines().filter_map(setting).collect();
         let mut lost = Vec::new();
-        for (symbol, asked) in &self.0 {
+        for (symbol, setting) in &self.0 {
             let value = got.get(symbol.as_str()).copied().unwrap_or("n");
-            if value != asked.value {
-                let Asked {
+            if value != setting.value {
+                let Setting {
                     value: want,
                     fragment,
-                } = asked;
+                } = setting;
                 lost.push(format!("  {symbol}={want} in {fragment}: became {value}"));
             }
         }
@@ -143,7 +144,7 @@ impl Wishes {
     }
 }
 
-/// Whether a configuration has an option, built in or as a module.
+/// Returns whether a configuration has an option, built in or as a module.
 pub(crate) fn has(config: &str, option: &str) -> bool {
     config.lines().filter_map(setting).any(|(symbol, value)| {
         symbol.strip_prefix("CONFIG_") == Some(option) && matches!(value, "y" | "m")
@@ -165,27 +166,27 @@ fn setting(line: &str) -> Option<(&str, &str)> {
 mod tests {
     use super::*;
 
-    fn wishes(fragments: &[(&str, &str)]) -> Wishes {
-        let mut wishes = Wishes(BTreeMap::new());
+    fn settings(fragments: &[(&str, &str)]) -> Settings {
+        let mut settings = Settings(BTreeMap::new());
         for (name, text) in fragments {
-            wishes.add(name, text).unwrap();
+            settings.add(name, text).unwrap();
         }
-        wishes
+        settings
     }
 
     #[test]
     fn a_later_fragment_has_the_last_word() {
-        let wishes = wishes(&[
+        let settings = settings(&[
             ("a", "# a comment\nCONFIG_A=y\nCONFIG_B=n\n"),
             ("b", "# CONFIG_A is not set\nCONFIG_S=\"x\"\n"),
         ]);
-        assert_eq!(wishes.text(), "CONFIG_A=n\nCONFIG_B=n\nCONFIG_S=\"x\"\n");
+        assert_eq!(settings.text(), "CONFIG_A=n\nCONFIG_B=n\nCONFIG_S=\"x\"\n");
     }
 
     #[test]
     fn what_did_not_come_true_is_named_with_its_fragment() {
-        let wishes = wishes(&[("a", "CONFIG_A=y\nCONFIG_B=n\nCONFIG_C=y\nCONFIG_D=n\n")]);
-        let lost = wishes.lost("CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_D=y\n");
+        let settings = settings(&[("a", "CONFIG_A=y\nCONFIG_B=n\nCONFIG_C=y\nCONFIG_D=n\n")]);
+        let lost = settings.lost("CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_D=y\n");
         assert_eq!(
             lost,
             ["  CONFIG_C=y in a: became n", "  CONFIG_D=n in a: became y"]
@@ -194,8 +195,8 @@ mod tests {
 
     #[test]
     fn what_is_no_setting_is_refused() {
-        let mut wishes = Wishes(BTreeMap::new());
-        let error = wishes.add("a", "\nCONFIG_A y\n").unwrap_err().to_string();
+        let mut settings = Settings(BTreeMap::new());
+        let error = settings.add("a", "\nCONFIG_A y\n").unwrap_err().to_string();
         assert_eq!(error, "a:2: not a setting: CONFIG_A y");
     }
 }

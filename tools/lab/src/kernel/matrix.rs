@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The configurations that `make configs` checks: each is `tiny.config` with
-//! the options of its architecture and a few of its own, or that of Debian's
+//! The configurations that `make configs` checks. Each is `tiny.config` with the
+//! options of its architecture and some more, or the configuration of Debian's
 //! kernels.
 
 use super::arch::Arch;
 
-/// What a line means to `make check`, which has little time.
+/// The part of a line that `make check` checks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Quick {
-    /// All of it is checked.
+    /// The C code and the Rust code.
     Whole,
-    /// Its C is checked.
+    /// The C code.
     C,
-    /// It is left out.
+    /// Nothing.
     No,
 }
 
-/// What a line adds its options to.
+/// The configuration to which a line adds its options.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Base {
-    /// Hardly more than this project needs.
+    /// `tiny.config`.
     Tiny,
     /// The configuration of Debian's kernels.
     Debian,
@@ -32,7 +32,7 @@ pub(crate) struct Line {
     pub(crate) name: &'static str,
     pub(crate) arch: Arch,
     pub(crate) base: Base,
-    /// The series of kernels, if only one is meant.
+    /// The series of kernels, or `None` for all.
     pub(crate) series: Option<&'static str>,
     /// Options with their values, without CONFIG_.
     pub(crate) options: &'static str,
@@ -64,7 +64,7 @@ const fn on(arch: Arch, name: &'static str, options: &'static str) -> Line {
 /// The unit tests, and the C that they compare with.
 const KUNIT: &str = "KUNIT=y RUST_KUNIT_TESTS=y RUST_MNT_IDMAPPING_KUNIT_TEST=y \
                      RUST_FS_KUNIT_TEST=y";
-/// Versions of symbols need a program and debugging information that are not at hand.
+/// `MODVERSIONS` needs a program and debugging information that a check does not build.
 const DEBIAN: &str = "MODVERSIONS=n RUST=y RUST_MNT_IDMAPPING=y SAMPLES=y SAMPLES_RUST=y \
                       SAMPLE_RUST_IDMAPFS=m";
 const NO_USER_NS: &str = "USER_NS=n RUST_MNT_IDMAPPING=n SAMPLE_RUST_IDMAPFS=n \
@@ -72,7 +72,7 @@ const NO_USER_NS: &str = "USER_NS=n RUST_MNT_IDMAPPING=n SAMPLE_RUST_IDMAPFS=n \
 const NO_MULTIUSER: &str = "MULTIUSER=n NAMESPACES=n USER_NS=n RUST_MNT_IDMAPPING=n \
                             SAMPLE_RUST_IDMAPFS=n SAMPLE_RUST_MINIMAL_FS=n";
 
-/// All of them.
+/// All configurations.
 pub(crate) const LINES: &[Line] = &[
     x86("shipping", Quick::Whole, ""),
     x86("kunit", Quick::Whole, KUNIT),

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Builds the guest's kernel. Each engine has a build tree, so that choosing
-//! the other builds nothing again; what a boot needs is copied out with a stamp
-//! of what it was made from.
+//! Builds the guest's kernel. Each engine has a build tree, so a switch between
+//! engines builds nothing again. The files for a boot are copied out of the build
+//! tree, with a stamp of their inputs.
 
 pub(crate) mod arch;
 pub(crate) mod diagnostics;
@@ -24,35 +24,35 @@ use crate::lab::{Flavour, Lab};
 use crate::tree::Tree;
 use crate::{cache, digest, run, ui};
 use arch::Arch;
-use kconfig::Wishes;
+use kconfig::Settings;
 
-/// What is copied out of the build tree.
+/// The files that are copied out of the build tree.
 const KEPT: [&str; 3] = ["System.map", "vmlinux", ".config"];
 const STAMP: &str = "stamp";
 /// In a build tree that modules can be built against: the stamp of the kernel built there.
 const BUILT: &str = "built.stamp";
 
-/// The directory that the kernels of a tree are built in.
+/// Returns the build directory of a kernel of a tree.
 pub(crate) fn build_dir(lab: &Lab, tree: &Tree, flavour: &Flavour) -> PathBuf {
     dir_of(lab, &tree.source.key, flavour)
 }
 
-/// Likewise, by the key of the source.
+/// Returns the build directory of a kernel, by the key of the source.
 pub(crate) fn dir_of(lab: &Lab, key: &str, flavour: &Flavour) -> PathBuf {
     lab.cache
         .path(format!("build/{key}/{}", flavour.dir(lab.arch)))
 }
 
-/// Builds a kernel unless it is there. The answer is the directory
-/// with what is booted. The caller holds the lock.
+/// Builds a kernel if it is missing. Returns the directory of the files for a
+/// boot. The caller must hold the lock.
 pub(crate) fn build(
     lab: &Lab,
     tree: &Tree,
     toolchain: &Toolchain,
     flavour: &Flavour,
 ) -> Result<PathBuf> {
-    let wishes = Wishes::read(lab, &tree.source.series, flavour)?;
-    let stamp = stamp(lab, tree, toolchain, flavour, &wishes)?;
+    let settings = Settings::read(lab, &tree.source.series, flavour)?;
+    let stamp = stamp(lab, tree, toolchain, flavour, &settings)?;
     let kept = format!("kernel/{}/{}", tree.source.key, lab.name(flavour));
     let dir = lab.cache.path(&kept);
     if fs::read_to_string(dir.join(STAMP)).is_ok_and(|text| text == stamp) {
@@ -61,7 +61,7 @@ pub(crate) fn build(
     toolchain.check(lab, &tree.path)?;
     let build = build_dir(lab, tree, flavour);
     let seed = seed(lab, tree, flavour)?;
-    configure(tree, toolchain, lab.arch, &wishes, &build)?;
+    configure(tree, toolchain, lab.arch, &settings, &build)?;
     if let Some(seed) = seed {
         keep_objects(lab, tree, toolchain, &seed, &build)?;
     }
@@ -85,9 +85,8 @@ pub(crate) fn build(
     })
 }
 
-/// Begins the directory of a kernel with the objects of the one that has the other engine, of which
-/// kbuild compiles those again in which the two differ. The answer is the other directory, if this one
-/// is new.
+/// Starts a new build directory with the objects of the kernel with the other engine. kbuild
+/// compiles only objects that differ. Returns the other directory, if the build directory is new.
 fn seed(lab: &Lab, tree: &Tree, flavour: &Flavour) -> Result<Option<PathBuf>> {
     let build = build_dir(lab, tree, flavour);
     let other = build_dir(lab, tree, &flavour.with_other_engine());
@@ -104,8 +103,8 @@ fn seed(lab: &Lab, tree: &Tree, flavour: &Flavour) -> Result<Option<PathBuf>> {
     Ok(Some(other))
 }
 
-/// Gives the programs of tools/, which are built again in each directory, the time of those that they
-/// were copied from: objects that are older than objtool are compiled again.
+/// Gives the programs of tools/, which are built again in each directory, the time of those that
+/// they were copied from: objects that are older than objtool are compiled again.
 fn keep_objects(
     lab: &Lab,
     tree: &Tree,
@@ -129,8 +128,8 @@ fn keep_objects(
     run::output(&mut touch).map(drop)
 }
 
-/// Names another directory in the commands that kbuild keeps, for it compiles again what was compiled by
-/// another command.
+/// Replaces the directory in the commands that kbuild has saved. kbuild compiles an object again if
+/// its command differs.
 fn move_commands(dir: &Path, from: &Path, to: &Path) -> Result<()> {
     let mut sed = run::command("sh");
     sed.arg("-c")
@@ -142,8 +141,8 @@ fn move_commands(dir: &Path, from: &Path, to: &Path) -> Result<()> {
     run::output(&mut sed).map(drop)
 }
 
-/// Brings the build tree of a kernel into the state that modules are built against. The answer is
-/// the build tree. The caller holds the lock.
+/// Prepares the build tree of a kernel for modules, and returns the build tree. The caller must
+/// hold the lock.
 pub(crate) fn for_modules(
     lab: &Lab,
     tree: &Tree,
@@ -151,56 +150,57 @@ pub(crate) fn for_modules(
     flavour: &Flavour,
 ) -> Result<PathBuf> {
     build(lab, tree, toolchain, flavour)?;
-    let wishes = Wishes::read(lab, &tree.source.series, flavour)?;
-    let stamp = stamp(lab, tree, toolchain, flavour, &wishes)?;
+    let settings = Settings::read(lab, &tree.source.series, flavour)?;
+    let stamp = stamp(lab, tree, toolchain, flavour, &settings)?;
     let dir = build_dir(lab, tree, flavour);
     let built = dir.join(BUILT);
     if fs::read_to_string(&built).is_ok_and(|text| text == stamp) {
         return Ok(dir);
     }
-    // The flavours of an architecture share the directory: the last one may have been another one.
-    configure(tree, toolchain, lab.arch, &wishes, &dir)?;
+    // The flavours of an architecture share the directory. The last build may be of another
+    // flavour.
+    configure(tree, toolchain, lab.arch, &settings, &dir)?;
     compile(lab, tree, toolchain, flavour, true)?;
     fs::write(&built, stamp)?;
     Ok(dir)
 }
 
-/// What a kernel is made from.
+/// Returns a digest of the inputs of a kernel.
 fn stamp(
     lab: &Lab,
     tree: &Tree,
     toolchain: &Toolchain,
     flavour: &Flavour,
-    wishes: &Wishes,
+    settings: &Settings,
 ) -> Result<String> {
     let (tree, tools) = (&tree.digest, &toolchain.description);
-    let mut made_from = format!("{tree}\n{}{tools}", wishes.text());
+    let mut made_from = format!("{tree}\n{}{tools}", settings.text());
     if flavour.module {
         made_from.push_str(&module::made_from(lab)?);
     }
     Ok(digest::text(&made_from))
 }
 
-/// Configures a build tree and makes sure that every wish came true.
+/// Configures a build tree, and checks that each option of the fragments is set.
 pub(crate) fn configure(
     tree: &Tree,
     toolchain: &Toolchain,
     arch: Arch,
-    wishes: &Wishes,
+    settings: &Settings,
     build: &Path,
 ) -> Result<()> {
     fs::create_dir_all(build)?;
     cache::remove(&build.join(BUILT))?;
-    let all = build.join("wishes.config");
-    fs::write(&all, wishes.text())?;
+    let all = build.join("settings.config");
+    fs::write(&all, settings.text())?;
     let mut make = toolchain.make(&tree.path, build);
     make.args([&arch.make_option(), "-s", "allnoconfig"])
         .env("KCONFIG_ALLCONFIG", &all);
     run::output(&mut make).context("the kernel's configuration failed")?;
-    wishes.check(&build.join(".config"))
+    settings.check(&build.join(".config"))
 }
 
-/// Compiles the kernel, and what modules outside of the tree are built against.
+/// Compiles the kernel, and the files that modules outside of the tree need.
 fn compile(
     lab: &Lab,
     tree: &Tree,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Builds the filesystem in Rust as a module outside of the kernel's tree, as
-//! an author of one would: by the `Kbuild` at the root of the checkout.
+//! Builds the filesystem in Rust as a module outside of the kernel's tree, by the
+//! `Kbuild` at the root of the checkout.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,17 +15,17 @@ use crate::{cache, ui};
 
 /// The file's name.
 pub(crate) const FILE: &str = "rust_idmapfs.ko";
-/// Where kbuild leaves it, below the directory that it builds in.
+/// The path of the module below the build directory.
 const BUILT: &str = "samples/rust/rust_idmapfs/rust_idmapfs.ko";
 
-/// What it is made from and the kernel is not.
+/// The inputs of the module that are not inputs of the kernel.
 pub(crate) fn made_from(lab: &Lab) -> Result<String> {
     let path = lab.checkout.join("Kbuild");
     fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// Builds it for a kernel that was just built in a directory. The answer is the
-/// file. The caller holds the lock.
+/// Builds the module for the kernel in a build directory. Returns the path of the
+/// module. The caller must hold the lock.
 pub(crate) fn build(
     lab: &Lab,
     tree: &Tree,
@@ -33,7 +33,7 @@ pub(crate) fn build(
     kernel: &Path,
 ) -> Result<PathBuf> {
     let dir = kernel.with_file_name("module");
-    // Kbuild goes by times, which say nothing of one checkout after another.
+    // kbuild compares times, which do not order the files of two checkouts.
     cache::remove(&dir)?;
     fs::create_dir_all(&dir)?;
     let checkout = lab.checkout.canonicalize()?;

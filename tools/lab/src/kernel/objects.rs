@@ -21,7 +21,7 @@ use object::{Object, ObjectSection, ObjectSymbol, RelocationTarget, SectionFlags
 
 use super::arch::Arch;
 use super::dry::Bench;
-use super::kconfig::{self, Wishes};
+use super::kconfig::{self, Settings};
 use crate::lab::{Engine, Lab};
 use crate::{digest, run};
 
@@ -42,12 +42,12 @@ pub(crate) fn compare(bench: &Bench<'_>) -> Result<String> {
         toolchain,
         ..
     } = bench;
-    let wishes = Wishes::read(lab, &tree.source.series, &Engine::C.into())?;
+    let settings = Settings::read(lab, &tree.source.series, &Engine::C.into())?;
     let dir = lab.cache.path(format!("build/{}/objects", tree.source.key));
     let stamp = digest::text(&format!(
         "{}\n{}{}",
         tree.digest,
-        wishes.text(),
+        settings.text(),
         toolchain.description
     ));
     if fs::read_to_string(dir.join(STAMP)).is_ok_and(|text| text == stamp) {
@@ -56,7 +56,7 @@ pub(crate) fn compare(bench: &Bench<'_>) -> Result<String> {
     if !dir.join(".config").exists() {
         bench.plant(&dir)?;
     }
-    super::configure(tree, toolchain, Arch::X86, &wishes, &dir)?;
+    super::configure(tree, toolchain, Arch::X86, &settings, &dir)?;
     let config = fs::read_to_string(dir.join(".config"))?;
     ensure!(
         !kconfig::has(&config, "RUST_MNT_IDMAPPING"),
@@ -127,12 +127,12 @@ fn stock_command(dir: &Path, object: &Path, tree: &Path, source: &Path) -> Resul
 
 /// Reads the sections of an object that a kernel loads.
 fn read(path: &Path) -> Result<BTreeMap<String, Section>> {
-    let what = || format!("cannot read {}", path.display());
-    let data = fs::read(path).with_context(what)?;
-    let file = object::File::parse(&*data).with_context(what)?;
+    let failed = || format!("cannot read {}", path.display());
+    let data = fs::read(path).with_context(failed)?;
+    let file = object::File::parse(&*data).with_context(failed)?;
     let mut sections = BTreeMap::new();
     for section in file.sections() {
-        let name = section.name().with_context(what)?;
+        let name = section.name().with_context(failed)?;
         let is_loaded = match section.flags() {
             SectionFlags::Elf { sh_flags } => sh_flags & u64::from(SHF_ALLOC) != 0,
             _ => false,
@@ -144,11 +144,11 @@ fn read(path: &Path) -> Result<BTreeMap<String, Section>> {
         for (offset, relocation) in section.relocations() {
             let target = match relocation.target() {
                 RelocationTarget::Symbol(index) => {
-                    let symbol = file.symbol_by_index(index).with_context(what)?;
-                    match (symbol.name().with_context(what)?, symbol.section_index()) {
+                    let symbol = file.symbol_by_index(index).with_context(failed)?;
+                    match (symbol.name().with_context(failed)?, symbol.section_index()) {
                         ("", Some(section)) => {
-                            let section = file.section_by_index(section).with_context(what)?;
-                            section.name().with_context(what)?.to_owned()
+                            let section = file.section_by_index(section).with_context(failed)?;
+                            section.name().with_context(failed)?.to_owned()
                         }
                         (name, _) => name.to_owned(),
                     }
@@ -158,7 +158,7 @@ fn read(path: &Path) -> Result<BTreeMap<String, Section>> {
             let (flags, addend) = (relocation.flags(), relocation.addend());
             relocations.push(format!("{offset:x} {flags:?} {target} {addend}"));
         }
-        let bytes = section.data().with_context(what)?.to_vec();
+        let bytes = section.data().with_context(failed)?.to_vec();
         // A section of zeroes has a size and no bytes.
         relocations.push(format!("size {}", section.size()));
         let (all, more): &mut Section = sections.entry(name.to_owned()).or_default();

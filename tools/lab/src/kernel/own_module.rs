@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `make module`: a module of the user's, in Rust or C, built against the kernel of the guest.
+//! `make module`: a module of the user, in Rust or C, built against the kernel of the guest.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -16,8 +16,8 @@ use crate::{cache, run, tree, ui};
 /// The files that kbuild reads in the directory of a module.
 const MAKEFILES: [&str; 2] = ["Kbuild", "Makefile"];
 
-/// Builds the modules in a directory of the user's, which stays as it is. The answer is the files in
-/// the directory `share`, or in the cache if there is none.
+/// Builds the modules in a directory of the user, which is not changed. Returns the files in the
+/// directory `share`, or in the cache without one.
 pub(crate) fn make(
     lab: &Lab,
     flavour: &Flavour,
@@ -41,13 +41,13 @@ pub(crate) fn make(
         toolchain: &toolchain,
         kernel: &kernel,
     };
-    // Kbuild goes by times, which say nothing of one directory after another.
+    // kbuild compares times, which do not order the files of two directories.
     cache::remove(&built.objects())?;
     built.copy(&built.build(&sources)?, &share)
 }
 
-/// Prints where the modules are, and how to load them.
-pub(crate) fn tell(modules: &[PathBuf]) {
+/// Prints the paths of the modules, and the command that loads them.
+pub(crate) fn print_paths(modules: &[PathBuf]) {
     for module in modules {
         println!("{}", module.display());
     }
@@ -55,7 +55,7 @@ pub(crate) fn tell(modules: &[PathBuf]) {
     let names = names.map(|name| format!("insmod /share/{}", name.to_string_lossy()));
     let commands: Vec<String> = names.collect();
     if let Some(dir) = modules.first().and_then(|module| module.parent()) {
-        ui::say(format!(
+        ui::print(format!(
             "load: make exec SHARE={} CMD='{}'",
             dir.display(),
             commands.join(" && ")
@@ -77,8 +77,8 @@ impl Build<'_> {
         self.kernel.with_file_name("own-module")
     }
 
-    /// Builds the modules in a directory, as far as they are older than their sources. The answer is
-    /// the files. The caller holds the lock.
+    /// Builds the modules in a directory, as far as they are older than their sources. The answer
+    /// is the files. The caller must hold the lock.
     pub(crate) fn build(&self, sources: &Path) -> Result<Vec<PathBuf>> {
         let objects = self.objects();
         fs::create_dir_all(&objects)?;
@@ -95,7 +95,7 @@ impl Build<'_> {
         };
         let shown = run::shown(&make);
         if step.status(make)? != Some(0) {
-            // A few lines of an error of rustc say little: its notes come last.
+            // The notes at the end of an error of rustc name the reason.
             let log = self.lab.cache.log("own-module")?;
             let text = fs::read(&log)?;
             let text = String::from_utf8_lossy(&text);
@@ -113,7 +113,7 @@ impl Build<'_> {
         Ok(modules)
     }
 
-    /// Copies modules into a directory. The answer is the copies.
+    /// Copies modules to a directory, and returns the copies.
     fn copy(&self, modules: &[PathBuf], share: &Path) -> Result<Vec<PathBuf>> {
         let mut copies = Vec::new();
         for module in modules {
@@ -126,27 +126,27 @@ impl Build<'_> {
     }
 }
 
-/// Checks that a directory can have modules in it. The answer is its whole path.
+/// Checks that a directory can have modules, and returns its absolute path.
 fn check(sources: &Path) -> Result<PathBuf> {
-    let what = || format!("M={}", sources.display());
-    let path = sources.canonicalize().with_context(what)?;
-    ensure!(path.is_dir(), "{} is not a directory", what());
+    let failed = || format!("M={}", sources.display());
+    let path = sources.canonicalize().with_context(failed)?;
+    ensure!(path.is_dir(), "{} is not a directory", failed());
     ensure!(
         MAKEFILES.iter().any(|name| path.join(name).is_file()),
         "{} has neither a Kbuild nor a Makefile; for a module NAME.rs or NAME.c a file Kbuild with \
          this line is enough:\n  obj-m += NAME.o",
-        what()
+        failed()
     );
     let text = path.to_string_lossy();
     ensure!(
         !text.contains(|c: char| c.is_whitespace() || c == ':'),
         "{}: kbuild takes no path with blanks or colons",
-        what()
+        failed()
     );
     Ok(path)
 }
 
-/// Copies a directory of the kernel's source. A file that is the same already keeps its time.
+/// Copies a directory of the kernel's source. A file with equal contents keeps its time.
 pub(crate) fn copy_sources(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {

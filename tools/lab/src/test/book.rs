@@ -14,14 +14,14 @@ use crate::lab::{Engine, Lab};
 use crate::scratch::Scratch;
 use crate::{run, tree};
 
-/// Where the documents are, and the start of their names.
+/// The directory of the documents, and the prefix of their names.
 const DOCUMENTS: &str = "Documentation/filesystems";
 const PREFIX: &str = "rust-idmapping";
-/// Before a block that is run.
+/// The line before a block that is run.
 const BLOCK: &str = ".. code-block:: sh";
-/// Before the searches of a step.
+/// The text before the searches of a step.
 const FIND: &str = ":find:";
-/// The filesystem of the searches, and where they search.
+/// The filesystem of the searches, and the directory that they search in its place.
 const IN_RUST: (&str, &str) = ("toy.rs", "samples/rust rust/kernel/fs");
 const IN_C: (&str, &str) = ("fs/toy", "fs");
 

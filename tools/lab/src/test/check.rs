@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `make check`: whether the sources are as they should be.
+//! `make check`: checks of the sources.
 
 mod kernel_doc;
 mod order;
@@ -23,18 +23,18 @@ use crate::tree::change::MIRRORED;
 use crate::tree::{self, Tree};
 use crate::{kernel, run, ui};
 
-/// A file without its tests is not longer than this.
+/// The maximum number of lines of a file without its tests.
 const LONGEST: usize = 500;
 const LICENSE: &str = "SPDX-License-Identifier: GPL-2.0";
 
-/// What a check found wrong; empty is good.
+/// The findings of a check, or nothing if it succeeds.
 type Complaints = String;
 
-/// The name of a check, and what makes it.
+/// The name of a check, and its function.
 type Check<'a> = (&'a str, Box<dyn Fn() -> Result<Complaints> + 'a>);
 
-/// Runs the checks whose names begin with `only`; `quick` leaves out those that take minutes. The
-/// answer is whether all is well.
+/// Runs the checks whose names begin with `only`. `quick` skips those that take minutes. Returns
+/// whether all succeed.
 pub(crate) fn run(lab: &Lab, quick: bool, only: &str) -> Result<bool> {
     source::check(lab)?;
     let _lock = lab.cache.lock()?;
@@ -89,8 +89,7 @@ pub(crate) fn run(lab: &Lab, quick: bool, only: &str) -> Result<bool> {
     Ok(good)
 }
 
-/// The files of the checkout, as git knows them and will know them. A symbolic link is not a file of
-/// its own.
+/// Returns the files of the checkout that git tracks or does not ignore, without symbolic links.
 fn files(lab: &Lab) -> Result<Vec<PathBuf>> {
     let mut git = run::command("git");
     git.arg("-C").arg(&lab.checkout).args([
@@ -109,13 +108,13 @@ fn files(lab: &Lab) -> Result<Vec<PathBuf>> {
         .collect())
 }
 
-/// Whether a file has one of these extensions.
+/// Returns whether a file has one of these extensions.
 fn is(path: &Path, extensions: &[&str]) -> bool {
     path.extension()
         .is_some_and(|is| extensions.iter().any(|extension| is == *extension))
 }
 
-/// Whether a file goes into the kernel tree.
+/// Returns whether a file is copied to the kernel tree.
 fn is_kernel(path: &Path) -> bool {
     MIRRORED.iter().any(|dir| path.starts_with(dir))
 }
@@ -154,24 +153,24 @@ fn lengths(lab: &Lab, files: &[PathBuf]) -> Result<Complaints> {
     Ok(found)
 }
 
-/// The lines of a file before its tests.
+/// Returns the number of lines of a file before its tests.
 fn length(text: &str) -> usize {
     let is_test =
         |line: &&str| !line.starts_with("#[cfg(test)]") && !line.starts_with("#[kunit_tests(");
     text.lines().take_while(is_test).count()
 }
 
-/// What a command prints, if it fails.
+/// Returns the output of a command that fails.
 fn silent(command: &mut Command) -> Result<Complaints> {
     let output = run::finished(command)?;
     if output.status.success() {
         return Ok(String::new());
     }
-    let said = [output.stdout, output.stderr].concat();
+    let printed = [output.stdout, output.stderr].concat();
     Ok(format!(
         "{}\n{}",
         run::shown(command),
-        String::from_utf8_lossy(&said)
+        String::from_utf8_lossy(&printed)
     ))
 }
 
@@ -204,10 +203,10 @@ fn rustfmt(lab: &Lab, files: &[PathBuf]) -> Result<Complaints> {
             .context("cannot run rustfmt")?
             .wait_with_output()?;
         // With a standard input its status is 0 whatever it finds.
-        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat())
+        let printed = String::from_utf8_lossy(&[output.stdout, output.stderr].concat())
             .replace("<stdin>", &path.display().to_string());
-        found.push_str(&said);
-        if said.is_empty() && !output.status.success() {
+        found.push_str(&printed);
+        if printed.is_empty() && !output.status.success() {
             found.push_str(&format!("{}: rustfmt failed\n", path.display()));
         }
     }
@@ -274,8 +273,8 @@ fn on_kernel(lab: &Lab, tree: &Tree, label: &str, arguments: &[&str]) -> Result<
     let toolchain = Toolchain::find(lab)?;
     let flavour = Engine::Rust.into();
     let build = kernel::build_dir(lab, tree, &flavour);
-    let wishes = kconfig::Wishes::read(lab, &tree.source.series, &flavour)?;
-    kernel::configure(tree, &toolchain, Arch::X86, &wishes, &build)?;
+    let settings = kconfig::Settings::read(lab, &tree.source.series, &flavour)?;
+    kernel::configure(tree, &toolchain, Arch::X86, &settings, &build)?;
     let mut make = toolchain.make(&tree.path, &build);
     let log = label.replace(' ', "-");
     make.arg(format!("-j{}", Lab::jobs())).args(arguments);

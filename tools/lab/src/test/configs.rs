@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `make configs`: whether the kernel compiles in every configuration that
-//! people may choose. `make check` checks some of them.
+//! `make configs`: compiles the kernel in a set of configurations. `make check`
+//! checks some of them.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +17,7 @@ use crate::kernel::matrix::{LINES, Line, Quick};
 use crate::lab::Lab;
 use crate::{tree, ui};
 
-/// Checks the lines of a name, or all; the answer is whether all are good.
+/// Checks the lines of a name, or all. Returns whether all are good.
 pub(crate) fn run(lab: &Lab, only: &str) -> Result<bool> {
     source::check(lab)?;
     let lines: Vec<&Line> = LINES
@@ -35,7 +35,7 @@ pub(crate) fn run(lab: &Lab, only: &str) -> Result<bool> {
         );
     }
     let _lock = lab.cache.lock()?;
-    // One tree after another: each series has its own.
+    // Each series has a tree.
     let mut bad = String::new();
     let mut series: Vec<Option<&str>> = Vec::new();
     for line in &lines {
@@ -63,8 +63,8 @@ pub(crate) fn run(lab: &Lab, only: &str) -> Result<bool> {
     Ok(bad.is_empty())
 }
 
-/// Checks the lines that are quick; the answer is those that are bad. The
-/// caller holds the lock.
+/// Checks the quick lines, and returns the bad ones. The caller must hold the
+/// lock.
 pub(crate) fn quick(lab: &Lab) -> Result<String> {
     let lines: Vec<&Line> = LINES
         .iter()
@@ -73,8 +73,7 @@ pub(crate) fn quick(lab: &Lab) -> Result<String> {
     check(lab, &lines, |line| line.quick == Quick::C)
 }
 
-/// Checks lines of one series, and prints each when it is done. The answer is
-/// the complaints.
+/// Checks lines of one series, and prints each result. Returns the errors.
 fn check(lab: &Lab, lines: &[&Line], only_c: fn(&Line) -> bool) -> Result<String> {
     let toolchain = Toolchain::find(lab)?;
     let tree = tree::make(lab)?;
@@ -101,7 +100,7 @@ fn check(lab: &Lab, lines: &[&Line], only_c: fn(&Line) -> bool) -> Result<String
         .unwrap_or_else(std::sync::PoisonError::into_inner))
 }
 
-/// Prints what came of a line; the answer is the complaint, if it is bad.
+/// Prints the result of a line. Returns the error, if there is one.
 fn describe(line: &Line, took: &str, verdict: Result<Verdict>) -> String {
     let why = match verdict {
         Ok(Verdict::Unchanged) => {

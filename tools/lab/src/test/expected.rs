@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What tests are known to say, in files of `pass NAME`, `skip NAME`, `fail NAME` or
-//! `fail NAME: TEXT`, where the last part of a name may be `*`. Any other verdict, a better one too,
-//! is a failure. So is one of the right sort for another reason: if there are texts for a name, each
-//! line of what the test says must have one of them.
+//! Expected verdicts of tests, in files of `pass NAME`, `skip NAME`, `fail NAME` or `fail NAME:
+//! TEXT`. The last part of a name may be `*`. Each other verdict is a failure, also a better one.
+//! If a name has texts, each line of the output of the failed test must contain one of them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,18 +12,18 @@ use anyhow::{Context, Result, bail};
 
 use super::report::{Case, Verdict};
 
-/// What is written down.
+/// The expected verdicts.
 pub(super) struct Expected {
     verdicts: BTreeMap<String, Wanted>,
-    /// The verdict of those that are not.
+    /// The verdict of tests that the file does not name.
     others: Wanted,
 }
 
-/// What is written down of a test.
+/// The expected verdict of a test.
 #[derive(Clone, Default, PartialEq, Eq)]
 struct Wanted {
     verdict: String,
-    /// Of a failure, what it says.
+    /// The texts of a failure.
     texts: Vec<String>,
 }
 
@@ -45,7 +44,7 @@ impl Wanted {
     }
 
     fn has_texts_of(&self, why: &str) -> bool {
-        // Why it is known to fail is no part of how it does.
+        // The reason of an expected failure is not a part of the failure.
         let mut lines = why
             .lines()
             .filter(|line| !line.is_empty() && !line.starts_with("XFAIL "))
@@ -97,7 +96,7 @@ impl Expected {
         Ok(Self { verdicts, others })
     }
 
-    /// Takes the failures that are known for passes: what they are about is fixed.
+    /// Expects the failing tests to pass: their bugs are fixed.
     pub(super) fn without_failures(&mut self) {
         let known = self.verdicts.values_mut();
         known
@@ -110,7 +109,7 @@ impl Expected {
         self.verdicts.extend(other.verdicts);
     }
 
-    /// Expects nothing of the tests of a program.
+    /// Removes the tests of a program.
     pub(super) fn forget(&mut self, program: &str) {
         let of = |name: &str| {
             name.strip_prefix(program)
@@ -119,8 +118,8 @@ impl Expected {
         self.verdicts.retain(|name, _| !of(name));
     }
 
-    /// A test passes if it says what is expected. What is skipped then stays a skip, with its
-    /// reason.
+    /// Compares verdicts with the expected ones. A test with the expected verdict passes, except
+    /// that an expected skip stays a skip with its reason.
     pub(super) fn compare(&self, seen: &[Case]) -> Vec<Case> {
         let mut left = self.verdicts.clone();
         let mut cases: Vec<Case> = seen
@@ -164,7 +163,7 @@ impl Expected {
     }
 }
 
-/// The word for a verdict.
+/// Returns the word for a verdict.
 pub(super) fn word(verdict: &Verdict) -> &'static str {
     match verdict {
         Verdict::Passed => "pass",

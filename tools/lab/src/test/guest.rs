@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Programs of ours that run in the guest and print KTAP.
+//! Programs of this project that run in the guest and print KTAP.
 
 use std::fs;
 use std::path::PathBuf;
@@ -15,10 +15,10 @@ use crate::guest::image::{self, Image};
 use crate::guest::{disks, exec, kvm};
 use crate::lab::{Engine, Flavour, Lab};
 
-/// Far more than any of them takes where there is no KVM and the machine is busy.
+/// Many times the duration of each program on a busy machine without KVM.
 pub(super) const LIMIT: Duration = Duration::from_secs(3600);
 
-/// What to run, and what it needs.
+/// A program, and the guest that it needs.
 pub(super) struct Program<'a> {
     pub(super) name: &'static str,
     pub(super) command: &'a str,
@@ -31,7 +31,7 @@ pub(super) struct Program<'a> {
 }
 
 impl<'a> Program<'a> {
-    /// A program that needs nothing.
+    /// A program that needs no disks and no share.
     pub(super) fn new(name: &'static str, command: &'a str) -> Self {
         Self {
             name,
@@ -44,18 +44,18 @@ impl<'a> Program<'a> {
     }
 }
 
-/// Plays the acceptance scenes.
+/// Runs the acceptance scenes.
 pub(crate) fn scenes(lab: &Lab, flavour: impl Into<Flavour>) -> Result<Vec<Case>> {
     let flavour = flavour.into();
     Program::new("scenes", "e2e all --ktap").run(lab, flavour)
 }
 
-/// Fails each allocation of making an idmapped mount.
+/// Creates idmapped mounts while each allocation in turn fails.
 pub(crate) fn faults(lab: &Lab, flavour: impl Into<Flavour>) -> Result<Vec<Case>> {
     Program::new("faults", "stress faults").run(lab, flavour)
 }
 
-/// Attacks nested idmapped mounts by so many random operations on each filesystem.
+/// Attacks nested idmapped mounts by `operations` random operations on each filesystem.
 pub(crate) fn attack(lab: &Lab, flavour: impl Into<Flavour>, operations: u64) -> Result<Vec<Case>> {
     let command = format!("attack --ops {operations}");
     let program = Program {
@@ -65,8 +65,8 @@ pub(crate) fn attack(lab: &Lab, flavour: impl Into<Flavour>, operations: u64) ->
     program.run(lab, flavour)
 }
 
-/// Tries the filesystems that keep their files in memory: every call with either engine, the rest,
-/// which is the filesystem's own, with ours.
+/// Tests filesystems in memory: each system call with both engines, and the parts that do not
+/// depend on the engine with the engine in Rust.
 pub(crate) fn posix(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
     let command = match engine {
         Engine::Rust => "conformance run rust_idmapfs tmpfs --seconds 3 --cycles 100",
@@ -77,7 +77,7 @@ pub(crate) fn posix(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
     Program::new("posix", command).run(lab, engine)
 }
 
-/// Tries the one in Rust for long.
+/// Tests the filesystem in Rust for minutes.
 pub(crate) fn posix_long(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
     Program::new(
         "posix-long",
@@ -86,8 +86,8 @@ pub(crate) fn posix_long(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
     .run(lab, engine)
 }
 
-/// Tries it on a kernel that checks itself: by several threads at once, with too little memory, and
-/// each call a time.
+/// Tests the filesystem in Rust on a kernel with sanitizers: by several threads, with failing
+/// allocations, and each system call once.
 pub(super) fn posix_checked(lab: &Lab, flavour: Flavour) -> Result<Vec<Case>> {
     Program::new(
         "posix",
@@ -97,12 +97,13 @@ pub(super) fn posix_checked(lab: &Lab, flavour: Flavour) -> Result<Vec<Case>> {
     .run(lab, flavour)
 }
 
-/// Tries it as a module that is made outside of the kernel's tree, and loads and unloads that.
+/// Tests the filesystem in Rust as a module that is built outside of the kernel tree. Loads and
+/// unloads the module.
 pub(crate) fn module(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
     with_module(lab, engine.into(), "--seconds 3 --cycles 1000")
 }
 
-/// Loads and unloads it, mounts and unmounts it, on a kernel that checks itself.
+/// Loads and unloads the module, and mounts and unmounts it, on a kernel with sanitizers.
 pub(super) fn module_checked(lab: &Lab, flavour: Flavour) -> Result<Vec<Case>> {
     with_module(lab, flavour, "--parts cycles --cycles 500")
 }
@@ -117,7 +118,7 @@ fn with_module(lab: &Lab, flavour: Flavour, effort: &str) -> Result<Vec<Case>> {
     Program::new("posix", &command).run(lab, flavour)
 }
 
-/// Puts programs to work in it.
+/// Runs programs in the filesystem in Rust.
 pub(crate) fn apps(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
     let program = Program::new(
         "apps",
@@ -131,7 +132,7 @@ impl Program<'_> {
         self.run_in(lab, flavour.into(), &image::USUAL)
     }
 
-    /// Runs it in a guest with another root filesystem.
+    /// Runs the program in a guest with another root filesystem.
     fn run_in(&self, lab: &Lab, flavour: Flavour, image: &Image) -> Result<Vec<Case>> {
         let (output, outcome) = self.output(lab, flavour, image)?;
         let mut cases = ktap::parse(&output);
@@ -139,7 +140,7 @@ impl Program<'_> {
         Ok(cases)
     }
 
-    /// Runs it. The answer is its output and the end of the guest.
+    /// Runs the program. Returns its output and the end of the guest.
     pub(super) fn output(
         &self,
         lab: &Lab,

@@ -10,7 +10,7 @@ use super::report::{Case, Verdict};
 use crate::lab::Lab;
 use crate::{run, ui};
 
-/// Runs them all.
+/// Runs all tests.
 pub(crate) fn run(lab: &Lab) -> Result<Vec<Case>> {
     let mut cargo = run::command("cargo");
     cargo
@@ -85,7 +85,7 @@ fn binary(line: &str) -> Option<String> {
     Some(name.to_owned())
 }
 
-/// What a failed test printed.
+/// Returns the output of a failed test.
 fn output(text: &str, name: &str) -> String {
     let header = format!("---- {name} stdout ----");
     text.lines()

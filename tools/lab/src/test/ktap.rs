@@ -1,33 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reads KTAP, the kernel's form of test results
-//! (Documentation/dev-tools/ktap.rst), also from among the lines of a kernel
+//! Parses KTAP, the kernel's format of test results
+//! (Documentation/dev-tools/ktap.rst). KTAP can be between the lines of a kernel
 //! log.
 
 use super::report::{Case, Verdict};
 
-/// A test with tests in it, which has not come to its end yet.
+/// A test that contains tests and has no result yet.
 #[derive(Default)]
 struct Open {
-    /// Known from a comment, should the end never come.
+    /// The name from a comment, in case the result is missing.
     name: String,
     planned: Option<usize>,
     seen: usize,
     cases: Vec<Case>,
-    /// The comments since the last result: why the next one fails.
+    /// The comments since the last result, which explain the next failure.
     comments: Vec<String>,
 }
 
 impl Open {
-    /// Its cases, and one more if it did not come to its planned end.
+    /// Returns the cases, and a failure if the number of cases is not as planned.
     fn close(mut self) -> Vec<Case> {
         let seen = self.seen;
         match self.planned {
             Some(planned) if planned == seen => {}
             planned => {
                 let planned = planned.map_or("an unknown number".to_owned(), |n| n.to_string());
-                let said = self.comments.join("\n");
-                let why = format!("stopped after {seen} of {planned} tests\n{said}");
+                let comments = self.comments.join("\n");
+                let why = format!(
+                    "stopped after {seen} of {planned} tests
+{comments}"
+                );
                 self.cases.push(Case::new("all", Verdict::Failed(why)));
             }
         }
@@ -35,8 +38,8 @@ impl Open {
     }
 }
 
-/// The results of every innermost test; names are joined with dots. A test
-/// that stopped early, or none at all, is a failure.
+/// Returns the results of the innermost tests, with names joined by dots. A test
+/// that stops early is a failure, and so is text without tests.
 pub(crate) fn parse(text: &str) -> Vec<Case> {
     let unit = unit(text);
     let mut stack: Vec<Open> = Vec::new();
@@ -45,7 +48,7 @@ pub(crate) fn parse(text: &str) -> Vec<Case> {
         let content = line.trim_start_matches(' ');
         let depth = (line.len() - content.len()) / unit;
         if content.starts_with("KTAP version ") || content.starts_with("TAP version ") {
-            // Anything deeper that is still open has died.
+            // Open tests at a greater depth have no result: they stopped.
             close_to(&mut stack, depth);
             if stack.len() == depth {
                 stack.push(Open::default());
@@ -55,7 +58,7 @@ pub(crate) fn parse(text: &str) -> Vec<Case> {
                 finish(&mut stack, depth, result);
             }
         } else if let Some(planned) = content.strip_prefix("1..").and_then(|n| n.parse().ok()) {
-            // Some print no version.
+            // Some programs print no version.
             if stack.is_empty() && depth == 0 {
                 stack.push(Open::default());
             }
@@ -83,8 +86,8 @@ pub(crate) fn parse(text: &str) -> Vec<Case> {
     }
 }
 
-/// By how much a level is indented: two blanks says the description, four
-/// does KUnit.
+/// Returns the indentation of a level: two blanks by the specification, four in
+/// KUnit.
 fn unit(text: &str) -> usize {
     let indents = text.lines().map(bare).filter_map(|line| {
         let content = line.trim_start_matches(' ');
@@ -94,7 +97,7 @@ fn unit(text: &str) -> usize {
     indents.min().unwrap_or(4)
 }
 
-/// Closes what is open below a depth, as nothing more will come of it.
+/// Closes the open tests below a depth, which get no more results.
 fn close_to(stack: &mut Vec<Open>, depth: usize) {
     while stack.len() > depth.max(1) {
         if let Some(open) = stack.pop() {
@@ -107,7 +110,7 @@ fn close_to(stack: &mut Vec<Open>, depth: usize) {
     }
 }
 
-/// A result at a depth ends the test there.
+/// Ends the open test at a depth with a result.
 fn finish(stack: &mut Vec<Open>, depth: usize, result: Line) {
     let mut inner = None;
     while stack.len() > depth + 1 {
@@ -153,7 +156,7 @@ fn below(name: &str, cases: Vec<Case>) -> Vec<Case> {
     cases
 }
 
-/// A line without what printk puts in front of it: "<6>[    1.234567] ".
+/// Returns a line without the prefix of printk: "<6>[    1.234567] ".
 fn bare(line: &str) -> &str {
     let line = line.trim_end();
     let line = match line.strip_prefix('<').and_then(|rest| rest.split_once('>')) {
@@ -201,7 +204,7 @@ impl<'a> Line<'a> {
                 reason => reason.to_owned(),
             });
         }
-        // A failure that the test knows of is one nevertheless.
+        // An expected failure (XFAIL) is a failure here.
         match self.ok && !self.directive.starts_with("XFAIL") {
             true => Verdict::Passed,
             false => {

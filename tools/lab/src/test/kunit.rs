@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel's unit tests: as a process of this machine (User Mode Linux), by
-//! the kernel's own kunit.py, and once more while a guest boots.
+//! The KUnit tests: in User Mode Linux by kunit.py of the kernel, and in a guest
+//! while it boots.
 
 use std::fs;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ use crate::{kernel, run, tree, ui};
 
 /// The directory in the kernel tree whose `.kunitconfig` names our tests.
 const CONFIG: &str = "rust/kernel/fs";
-/// The boot that runs the tests takes no longer.
+/// The time limit of the boot that runs the tests.
 const LIMIT: Duration = Duration::from_secs(900);
 
 /// Builds User Mode Linux and runs the tests in it.
@@ -44,14 +44,14 @@ pub(crate) fn uml(lab: &Lab) -> Result<Vec<Case>> {
             .current_dir(&tree.path)
             .args(["tools/testing/kunit/kunit.py", task])
             .arg(format!("--build_dir={}", build.display()));
-        // kunit.py must not leave its own compiled parts in the tree.
+        // kunit.py must not write bytecode to the tree.
         command.env("PYTHONDONTWRITEBYTECODE", "1");
         toolchain.environment(&mut command);
         command
     };
     let mut configure = kunit("config");
     configure.arg(format!("--kunitconfig={CONFIG}"));
-    // What not every series has the tests of.
+    // The tests that only some series have.
     let more = format!("tools/lab/config/kunit-{}.config", tree.source.series);
     let more = lab.checkout.canonicalize()?.join(more);
     let abstractions = more.exists();
@@ -62,7 +62,7 @@ pub(crate) fn uml(lab: &Lab) -> Result<Vec<Case>> {
         configure.arg(format!("--make_options={option}"));
     }
     run::output(&mut configure).context("the configuration of User Mode Linux failed")?;
-    // kunit.py builds as well, but says nothing for minutes.
+    // kunit.py also builds, but prints nothing for minutes.
     let first = !build.join("vmlinux").exists();
     let mut compile = toolchain.make(&tree.path, &build);
     compile.args([&format!("-j{}", Lab::jobs()), "ARCH=um", "all"]);
@@ -84,7 +84,7 @@ pub(crate) fn uml(lab: &Lab) -> Result<Vec<Case>> {
         lines: 300,
         verbose: lab.verbose,
     };
-    // kunit.py's own verdict is not asked for: what it printed tells all.
+    // The verdict of kunit.py is ignored: its output has all results.
     step.status(exec)?;
     let log = lab.cache.log("kunit-uml")?;
     let text = fs::read(&log)?;

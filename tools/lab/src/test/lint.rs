@@ -13,7 +13,7 @@ use crate::fetch::{source, tools};
 use crate::lab::Lab;
 use crate::{run, tree};
 
-/// Where the rules are, in the checkout and in the kernel.
+/// The directory of the rules, in the checkout and in the kernel.
 const RULES: &str = "scripts/coccinelle/fs";
 /// Files with a comment on each line that a rule must report.
 const FIXTURES: &str = "scripts/coccinelle/tests/idmap";

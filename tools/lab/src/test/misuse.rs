@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The examples, in the documentation of the kernel crate, of what must not compile. The kernel's
-//! own builder of doctests passes them by, as it takes every example for one that compiles.
+//! The examples in the documentation of the kernel crate that must not compile. The doctests of the
+//! kernel do not include them, because all doctests must compile.
 //!
-//! Here each is compiled against the crate as a module would be, and the compiler has to give the
-//! error that the example's fence names; where it names none, one without a code.
+//! Each example is compiled against the crate, as a module. The compiler must fail with the error
+//! code of the example's fence, or with an error without a code if the fence has none.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::lab::Lab;
 use crate::tree::Tree;
 use crate::{cache, run, ui};
 
-/// Where the documentation is, in the checkout, of what every series of Linux has.
+/// The files in the checkout whose documentation has examples, for each series of Linux.
 const EVERYWHERE: &[&str] = &[
     "rust/kernel/fs/mnt_idmapping",
     "rust/kernel/fs/mode.rs",
@@ -27,7 +27,7 @@ const EVERYWHERE: &[&str] = &[
     "rust/kernel/user_namespace",
     "rust/kernel/user_namespace.rs",
 ];
-/// The same, where there are the abstractions of filesystems too.
+/// The same files for a series with the abstractions of filesystems.
 const ALL: &[&str] = &[
     "rust/kernel/fs",
     "rust/kernel/uidgid.rs",
@@ -35,20 +35,20 @@ const ALL: &[&str] = &[
     "rust/kernel/user_namespace.rs",
 ];
 const FENCE: &str = "```ignore,compile_fail";
-/// What must compile: otherwise the rest says nothing.
+/// The example that must compile. Otherwise the failures of the others prove nothing.
 const CONTROL: &str = "control";
 
-/// An example of what must not compile.
+/// An example that must not compile.
 struct Example {
     /// The file and line of its fence, as in "fs/permission.rs:32".
     place: String,
     code: String,
-    /// The code of the error, or nothing.
+    /// The error code, or an empty string.
     error: String,
 }
 
-/// Tries them with a User Mode Linux that was built in a directory, and that may have the abstractions
-/// of filesystems. The caller holds the lock.
+/// Compiles the examples with the User Mode Linux in a build directory, with or without the
+/// abstractions of filesystems. The caller must hold the lock.
 pub(super) fn cases(
     lab: &Lab,
     tree: &Tree,
@@ -81,15 +81,20 @@ pub(super) fn cases(
     make.args(["ARCH=um", "-k", &format!("-j{}", Lab::jobs())])
         .arg(format!("M={}", dir.display()))
         .args(&objects);
-    // That it fails is what is wanted; how is in what it prints.
-    let printed = ui::timed("what must not compile", || run::finished(&mut make))?.stderr;
+    // The build must fail. The output has the errors.
+    let printed = ui::timed("examples that must not compile", || {
+        run::finished(&mut make)
+    })?
+    .stderr;
     fs::write(lab.cache.log("misuse")?, &printed)?;
     let errors = errors(&String::from_utf8_lossy(&printed));
     let mut cases = vec![Case::new(
         "misuse.control",
         match dir.join(format!("{CONTROL}.o")).exists() {
             true => Verdict::Passed,
-            false => Verdict::Failed("what may be written does not compile either".to_owned()),
+            false => {
+                Verdict::Failed("the example without an error does not compile either".to_owned())
+            }
         },
     )];
     cases.extend(examples.iter().enumerate().map(|(index, example)| {
@@ -108,7 +113,7 @@ pub(super) fn cases(
     Ok(cases)
 }
 
-/// The name of an example's file, without its ending.
+/// Returns the name of an example's file, without the extension.
 fn stem(index: usize) -> String {
     format!("example{index}")
 }
@@ -142,7 +147,7 @@ fn of_text(name: &str, text: &str) -> Vec<Example> {
         let code: Vec<&str> = lines
             .by_ref()
             .map_while(|(_, line)| documentation(line).filter(|line| *line != "```"))
-            // What is not shown is compiled.
+            // Lines that rustdoc hides are compiled.
             .map(|line| line.strip_prefix("# ").unwrap_or(line))
             .collect();
         examples.push(Example {
@@ -154,7 +159,7 @@ fn of_text(name: &str, text: &str) -> Vec<Example> {
     examples
 }
 
-/// What a line says, if it is one of documentation.
+/// Returns the text of a line of documentation.
 fn documentation(line: &str) -> Option<&str> {
     let line = line.trim_start();
     let text = line
@@ -163,7 +168,8 @@ fn documentation(line: &str) -> Option<&str> {
     Some(text.strip_prefix(' ').unwrap_or(text))
 }
 
-/// The errors in what the compiler printed: the stem of the file, and the code or nothing.
+/// Returns the errors in the output of the compiler: the stem of the file, and the code if there is
+/// one.
 fn errors(log: &str) -> Vec<(String, String)> {
     let mut errors = Vec::new();
     let mut last = None;
@@ -174,7 +180,7 @@ fn errors(log: &str) -> Vec<(String, String)> {
         } else if let Some(place) = line.trim_start().strip_prefix("--> ") {
             let file = place.rsplit('/').next().unwrap_or(place);
             let stem = file.split_once(".rs:").map(|(stem, _)| stem.to_owned());
-            // The first place after an error is where it is.
+            // The first path after an error is the path of the error.
             if let Some((stem, error)) = stem.zip(last.take()) {
                 errors.push((stem, error));
             }

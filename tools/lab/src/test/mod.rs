@@ -32,7 +32,7 @@ use anyhow::{Result, bail};
 use crate::guest::boot::Outcome;
 use crate::kernel::arch::Arch;
 use crate::lab::{Engine, Lab};
-pub(crate) use sanitize::{Asked, run as sanitize};
+pub(crate) use sanitize::{Request, run as sanitize};
 
 use report::{Case, Report, Verdict, is_below};
 
@@ -89,20 +89,20 @@ const NAMED: &[Step] = &[
     ("ports.rust", |lab| ports::run(lab, Engine::Rust)),
 ];
 
-/// How many seconds of a storm there are in a run of all tests.
+/// The duration of the storm in a run of all tests, in seconds.
 const STORM: u64 = 120;
-/// How many seconds of one there are with nested idmaps.
+/// The duration of the storm with nested idmaps, in seconds.
 const STORM_NESTED: u64 = 30;
-/// How many operations attack each filesystem in the short form.
+/// The number of operations that attack each filesystem in the short form.
 const ATTACK: u64 = 5_000;
-/// How many attack it in the long form.
+/// The number of operations in the long form.
 const ATTACK_LONG: u64 = 200_000;
-/// How many calls with random arguments there are in a run of all tests.
+/// The number of calls with random arguments in a run of all tests.
 const FUZZ: u64 = 100_000;
-/// How many of them there are by root of a user namespace.
+/// The number of such calls by root of a user namespace.
 const FUZZ_NESTED: u64 = 20_000;
 
-/// Runs one part by itself; the answer is whether all of it passed.
+/// Runs one part. Returns whether all of its tests passed.
 fn alone(name: &str, run: impl FnOnce() -> Result<Vec<Case>>) -> Result<bool> {
     let start = Instant::now();
     let cases = run()?.into_iter();
@@ -125,7 +125,7 @@ pub(crate) fn fuzz(lab: &Lab, engine: Engine, calls: u64, seed: u64) -> Result<b
     alone("fuzz", || stress::fuzz(lab, engine, calls, seed))
 }
 
-/// Runs the tests below a name; the answer is whether all passed.
+/// Runs the tests below a name. Returns whether all passed.
 pub(crate) fn run(lab: &Lab, only: &str) -> Result<bool> {
     let chosen = |(name, _): &&Step| is_below(name, only) || is_below(only, name);
     let named = if only.is_empty() { &[] } else { NAMED };
@@ -149,7 +149,7 @@ pub(crate) fn run(lab: &Lab, only: &str) -> Result<bool> {
             .into_iter()
             .map(|case| Case::new(&format!("{name}.{}", case.name), case.verdict))
             .collect();
-        // What failed as a whole is not hidden by a choice of something in it.
+        // A part that fails as a whole is reported, even if only some of its tests are selected.
         let whole = format!("{name}.all");
         cases.retain(|case| is_below(&case.name, only) || case.name == whole);
         if cases.is_empty() {
@@ -160,12 +160,11 @@ pub(crate) fn run(lab: &Lab, only: &str) -> Result<bool> {
     Ok(report.close())
 }
 
-/// What a boot says beside the `cases` that ran in it: whether it came to its
-/// end, whether the program was content, and whether the kernel complained of
-/// itself.
+/// Returns the results of a boot in addition to `cases`: whether the job exited
+/// with 0, and whether the kernel log has no errors.
 fn around(outcome: &Outcome, cases: &[Case]) -> Vec<Case> {
     let mut around = vec![kernel_log(&outcome.kernel_log)];
-    // A failure that the program knows of is no reason for its status.
+    // An expected failure (XFAIL) does not explain the exit status.
     let explains = |case: &Case| match &case.verdict {
         Verdict::Failed(why) => !why.starts_with("XFAIL"),
         _ => false,
@@ -182,26 +181,26 @@ fn around(outcome: &Outcome, cases: &[Case]) -> Vec<Case> {
     around
 }
 
-/// The last lines of what a program said.
-fn end_of(said: &[u8]) -> String {
-    let said = String::from_utf8_lossy(said);
-    let lines: Vec<&str> = said.lines().collect();
+/// Returns the last lines of the output of a program.
+fn end_of(output: &[u8]) -> String {
+    let output = String::from_utf8_lossy(output);
+    let lines: Vec<&str> = output.lines().collect();
     lines[lines.len().saturating_sub(10)..].join("\n")
 }
 
-/// Whether the kernel complained, by its log.
+/// Returns whether the kernel log has no errors.
 fn kernel_log(path: &Path) -> Case {
     let log = fs::read(path).unwrap_or_default();
     let verdict = match complaint(&String::from_utf8_lossy(&log)) {
         None if log.is_empty() => Verdict::Failed(format!("no kernel log in {}", path.display())),
         None => Verdict::Passed,
-        Some(line) => Verdict::Failed(format!("the kernel says: {line}\nin {}", path.display())),
+        Some(line) => Verdict::Failed(format!("the kernel log has: {line}\nin {}", path.display())),
     };
     Case::new("kernel-log", verdict)
 }
 
-/// The first line of a kernel log that tells of trouble: all that is said there
-/// is in it, in this order.
+/// Returns the first line of a kernel log that contains all texts of a sign, in
+/// their order.
 fn complaint(log: &str) -> Option<&str> {
     const SIGNS: &[&[&str]] = &[
         &["WARNING: "],
@@ -284,11 +283,11 @@ mod tests {
         let failed = || Verdict::Failed(String::new());
         assert_eq!(named(&outcome(0), Verdict::Passed), None);
         assert_eq!(named(&outcome(1), failed()), None);
-        let said = Some(Verdict::Failed(
+        let failure = Some(Verdict::Failed(
             "exit status 1\nconformance: no such part".to_owned(),
         ));
-        assert_eq!(named(&outcome(1), Verdict::Passed), said);
+        assert_eq!(named(&outcome(1), Verdict::Passed), failure);
         let known = Verdict::Failed("XFAIL known\nowner: 4, not 0".to_owned());
-        assert_eq!(named(&outcome(1), known), said);
+        assert_eq!(named(&outcome(1), known), failure);
     }
 }

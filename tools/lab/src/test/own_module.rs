@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `make module` as an author of a filesystem uses it: a copy of the smallest sample under another
-//! name is built, loaded and tested.
+//! A test of `make module`: a copy of the smallest sample under another name is built, loaded and
+//! tested.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,9 +16,9 @@ use crate::scratch::Scratch;
 
 /// The sample that is copied.
 const SAMPLE: &str = "samples/rust/rust_minimal_fs.rs";
-/// Its name, and that of the copy.
+/// The names of the sample and of the copy.
 const NAMES: (&str, &str) = ("rust_minimal_fs", "own_fs");
-/// An error that rustc explains in some lines, of which the last one tells the way out.
+/// An error whose last line in the output of rustc has the solution.
 const MISTAKE: (&str, &str) = ("fn rmdir<'d>(", "fn rmdir(");
 const WAY_OUT: &str = "undeclared lifetime";
 

@@ -24,15 +24,15 @@ use crate::{cache, tree};
 
 /// The ported filesystems.
 const PORTS: [&str; 2] = ["minix", "jfs"];
-/// What they need and the guest's kernel has as a module.
+/// The modules of the guest's kernel that they need.
 const LIBRARY: &str = "fs/nls/nls_ucs2_utils.ko";
 /// The table of results.
 const TABLE: &str = "patches/ports/README.md";
-/// Before the output of each run in the guest.
+/// The line before the output of each run in the guest.
 const MARK: &str = "# port ";
-/// Before the exit status of the check.
+/// The text before the exit status of the check.
 const CHECKED: &str = "# check --deep: ";
-/// Makes a filesystem of a type, checks it, and removes it.
+/// A shell function that creates a filesystem, checks it, and removes it.
 const CHECK: &str = "check() { truncate -s 64M /tmp/image; yes | mkfs.$1 /tmp/image >/tmp/said 2>&1; \
     mkdir -p /tmp/there; mount -o loop /tmp/image /tmp/there; \
     mount-idmapped check --deep /tmp/there >/tmp/said 2>&1; \
@@ -84,7 +84,7 @@ pub(crate) fn run(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
     Ok(cases)
 }
 
-/// Builds the modules into `share`. The answer is the filesystem and the step of each.
+/// Builds the modules in `share`. Returns the filesystem and the step of each.
 fn build(
     lab: &Lab,
     flavour: &Flavour,
@@ -110,7 +110,7 @@ fn build(
         let patches = patches::port(&lab.checkout, port)?;
         let (patched, dir) = (scratch.join("patched"), Path::new("fs").join(port));
         let sources = scratch.join(port);
-        // From one step to the next only the files are built that a patch changes.
+        // Each step builds only the files that its patch changes.
         cache::remove(&module.objects())?;
         for (step, applied) in variants(&patches) {
             // Patches name their files from the top of a kernel tree.

@@ -8,7 +8,7 @@ use crate::ui;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Passed,
-    /// Why, in as many lines as there are.
+    /// The reason, in one or more lines.
     Failed(String),
     /// The reason.
     Skipped(String),
@@ -36,7 +36,7 @@ impl Case {
     }
 }
 
-/// Whether a name is `prefix` or below it.
+/// Returns whether a name is `prefix` or below it.
 pub(crate) fn is_below(name: &str, prefix: &str) -> bool {
     match name.strip_prefix(prefix) {
         Some(rest) => rest.is_empty() || prefix.is_empty() || rest.starts_with(['.', ':']),
@@ -44,7 +44,7 @@ pub(crate) fn is_below(name: &str, prefix: &str) -> bool {
     }
 }
 
-/// All results so far.
+/// The results so far.
 pub(crate) struct Report {
     cases: Vec<Case>,
     /// The command that runs the test of a name again.
@@ -59,7 +59,7 @@ impl Report {
         }
     }
 
-    /// Adds the cases of a step and says how it went.
+    /// Adds the cases of a step, and prints its result.
     pub(crate) fn add(&mut self, step: &str, took: std::time::Duration, cases: Vec<Case>) {
         let (passed, failed, skipped) = counts(&cases);
         let text = sentence(passed, failed, skipped);
@@ -75,7 +75,7 @@ impl Report {
         self.cases.extend(cases);
     }
 
-    /// Prints the closing lines; the answer is whether nothing failed.
+    /// Prints the closing lines. Returns whether nothing failed.
     pub(crate) fn close(&self) -> bool {
         let (passed, failed, skipped) = counts(&self.cases);
         println!();
@@ -98,7 +98,7 @@ impl Report {
     }
 }
 
-/// A name as a shell takes it.
+/// Quotes a name for a shell.
 pub(crate) fn quoted(name: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:/".contains(c);
     match name.chars().all(plain) {
@@ -107,7 +107,7 @@ pub(crate) fn quoted(name: &str) -> String {
     }
 }
 
-/// How many passed, failed and were skipped.
+/// The numbers of passed, failed and skipped tests.
 fn counts(cases: &[Case]) -> (usize, usize, usize) {
     let count =
         |wanted: fn(&Verdict) -> bool| cases.iter().filter(|case| wanted(&case.verdict)).count();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Our own selftests, tools/testing/selftests/rust_idmap: what idmapped mounts do, call by call,
-//! on every filesystem.
+//! The selftests of this project, tools/testing/selftests/rust_idmap: each system call on idmapped
+//! mounts, on each filesystem.
 
 use anyhow::Result;
 
@@ -10,15 +10,15 @@ use super::guest::Program;
 use super::report::Case;
 use crate::lab::{Engine, Lab};
 
-/// The tests that are known not to pass.
+/// The tests that do not pass.
 const EXPECTED: &str = "tools/lab/expected/rust_idmap.txt";
-/// Those besides with the engine in C.
+/// The additional ones with the engine in C.
 const EXPECTED_IN_C: &str = "tools/lab/expected/rust_idmap-c.txt";
 
-/// The security modules of every guest, and AppArmor.
+/// The security modules of each guest, and AppArmor.
 const LSM: &str = "lsm=landlock,lockdown,yama,integrity,apparmor";
 
-/// Runs them on one engine.
+/// Runs the selftests on one engine.
 pub(crate) fn run(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
     let program = Program {
         parameters: LSM,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `make sanitize`: what runs in guests, on a kernel that checks itself. A
-//! report in its log is a failure, as everywhere.
+//! `make sanitize`: the tests in guests, on a kernel with sanitizers. A report in
+//! the kernel log is a failure.
 
 use std::fs;
 use std::time::Instant;
@@ -13,8 +13,8 @@ use super::{around, guest, kunit, stress};
 use crate::lab::{Engine, Flavour, Lab};
 use crate::test::battery::{self, Wanted};
 
-/// The fragments of the configuration that there are for this, and what their
-/// part of the kernel says when it begins, if anything.
+/// The fragments of the configuration for sanitizers, and the message of each
+/// sanitizer when it starts, if there is one.
 const SANITIZERS: &[(&str, Option<&str>)] = &[
     ("kasan", Some("KernelAddressSanitizer initialized")),
     ("lockdep", Some("Lock dependency validator:")),
@@ -23,42 +23,42 @@ const SANITIZERS: &[(&str, Option<&str>)] = &[
         "kmemleak",
         Some("kmemleak: Kernel memory leak detector initialized"),
     ),
-    // Of C; the compilers of Rust have none for kernels.
+    // For C only: rustc has no UBSan for kernels.
     ("ubsan", None),
     ("kcsan", Some("kcsan: enabled early")),
 ];
 
-/// How many seconds of a storm there are.
+/// The duration of the storm, in seconds.
 const STORM: u64 = 60;
-/// How many operations attack nested idmapped mounts of each filesystem.
+/// The number of operations that attack nested idmapped mounts of each filesystem.
 const ATTACK: u64 = 2_000;
 
-/// What is run.
-pub(crate) struct Asked<'a> {
-    /// With which checkers.
+/// The requested run.
+pub(crate) struct Request<'a> {
+    /// The sanitizers.
     pub(crate) fragments: &'a str,
-    /// Only one part, if this is not empty.
+    /// The only part that runs, or an empty string.
     pub(crate) only: &'a str,
-    /// How many operations of the battery.
+    /// The number of operations of the battery.
     pub(crate) ops: u64,
-    /// How many calls with random arguments.
+    /// The number of calls with random arguments.
     pub(crate) calls: u64,
 }
 
 /// A part of the run, by name.
 type Step<'a> = (&'static str, &'a dyn Fn() -> Result<Vec<Case>>);
 
-/// Runs what is asked for; the answer is whether all passed.
-pub(crate) fn run(lab: &Lab, asked: &Asked<'_>) -> Result<bool> {
+/// Runs the requested parts. Returns whether all passed.
+pub(crate) fn run(lab: &Lab, request: &Request<'_>) -> Result<bool> {
     let flavour = Flavour {
         engine: Engine::Rust,
-        sanitizers: chosen(asked.fragments)?,
+        sanitizers: chosen(request.fragments)?,
         module: false,
         kunit: false,
     };
     let wanted = Wanted {
         seed: 1,
-        ops: asked.ops,
+        ops: request.ops,
         world: None,
     };
     let steps: &[Step<'_>] = &[
@@ -77,22 +77,22 @@ pub(crate) fn run(lab: &Lab, asked: &Asked<'_>) -> Result<bool> {
         ("faults", &|| guest::faults(lab, flavour.clone())),
         ("storm", &|| stress::storm(lab, flavour.clone(), STORM)),
         ("fuzz", &|| {
-            stress::fuzz(lab, flavour.clone(), asked.calls, 1)
+            stress::fuzz(lab, flavour.clone(), request.calls, 1)
         }),
         ("nested", &|| {
             let mut cases = guest::attack(lab, flavour.clone(), ATTACK)?;
             cases.extend(stress::storm_nested(lab, flavour.clone(), STORM)?);
-            cases.extend(stress::fuzz_nested(lab, flavour.clone(), asked.calls)?);
+            cases.extend(stress::fuzz_nested(lab, flavour.clone(), request.calls)?);
             Ok(cases)
         }),
     ];
-    let chosen = |(name, _): &&Step<'_>| asked.only.is_empty() || asked.only == *name;
+    let chosen = |(name, _): &&Step<'_>| request.only.is_empty() || request.only == *name;
     let chosen: Vec<_> = steps.iter().filter(chosen).collect();
     if chosen.is_empty() {
         let names: Vec<_> = steps.iter().map(|(name, _)| *name).collect();
         bail!(
             "T={}: no such part; there are {}",
-            asked.only,
+            request.only,
             names.join(" ")
         );
     }
@@ -114,7 +114,7 @@ pub(crate) fn run(lab: &Lab, asked: &Asked<'_>) -> Result<bool> {
     Ok(report.close())
 }
 
-/// The fragments that are named.
+/// Returns the fragments with the given names.
 fn chosen(fragments: &str) -> Result<Vec<String>> {
     let names: Vec<&str> = SANITIZERS.iter().map(|(name, _)| *name).collect();
     let words: Vec<&str> = fragments.split_whitespace().collect();
@@ -124,7 +124,7 @@ fn chosen(fragments: &str) -> Result<Vec<String>> {
             names.join(" ")
         );
     }
-    // KASAN and KCSAN are two ways to watch the same accesses.
+    // KASAN and KCSAN exclude each other: both instrument memory accesses.
     if words.contains(&"kasan") && words.contains(&"kcsan") {
         bail!(
             "FRAGMENTS: kasan and kcsan cannot be in one kernel; kcsan is run by FRAGMENTS=kcsan"
@@ -133,22 +133,23 @@ fn chosen(fragments: &str) -> Result<Vec<String>> {
     if words.is_empty() {
         bail!("FRAGMENTS is empty; there are {}", names.join(" "));
     }
-    // In their own order, so that the same choice is the same kernel.
+    // In the order of the table, so that equal sets have the same kernel.
     let chosen = names.into_iter().filter(|name| words.contains(name));
     Ok(chosen.map(str::to_owned).collect())
 }
 
-/// Whether every checker said that it is there: one that is not reports nothing.
+/// Returns whether each sanitizer has printed its message. A sanitizer that did not start reports
+/// nothing.
 fn begun(lab: &Lab, flavour: &Flavour) -> Result<Case> {
     let log = fs::read(kunit::log(lab, flavour)?)?;
     let log = String::from_utf8_lossy(&log);
-    let silent = SANITIZERS.iter().find(|(name, says)| {
+    let silent = SANITIZERS.iter().find(|(name, message)| {
         flavour.sanitizers.iter().any(|it| it == name)
-            && says.is_some_and(|says| !log.contains(says))
+            && message.is_some_and(|message| !log.contains(message))
     });
     let verdict = match silent {
         None => Verdict::Passed,
-        Some((name, _)) => Verdict::Failed(format!("{name} does not say that it is there")),
+        Some((name, _)) => Verdict::Failed(format!("{name} did not start")),
     };
     Ok(Case::new("checkers-begun", verdict))
 }

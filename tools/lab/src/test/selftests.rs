@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel's own tests of what users see, built from its source and run in
-//! the guest. What each test says on the stock kernel is written down; any
-//! other verdict, a better one too, is a failure. Of our own there are some,
-//! installed and run as the kernel's tests are where there is no lab.
+//! The kernel's selftests, built from the source of the kernel and run in the
+//! guest. The expected verdicts are those of the stock kernel. Each other verdict
+//! is a failure, also a better one. Some selftests of this project are installed
+//! and run as the others are, without the lab.
 
 use std::ffi::OsString;
 use std::fs;
@@ -24,9 +24,9 @@ use crate::lab::{Engine, Lab};
 use crate::tree::{self, Tree};
 use crate::{cache, digest, run, ui};
 
-/// What each test says on the stock kernel.
+/// The verdict of each test on the stock kernel.
 const EXPECTED: &str = "tools/lab/expected/selftests.txt";
-/// Where the programs are in the guest.
+/// The directory of the programs in the guest.
 const GUEST: &str = "/opt/idmap/selftests";
 
 /// The suites, in the order in which they run: a directory of
@@ -54,16 +54,16 @@ const SUITES: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Our own suite.
+/// The suite of this project.
 const OWN: &str = "rust_idmap";
-/// Those of its tests whose names begin so are run; all of them are by `make test T=rust_idmap`.
+/// The prefix of its tests that run here. `make test T=rust_idmap` runs all of them.
 const OWN_SOME: &str = "stat.user.";
-/// Where it is installed in the guest.
+/// The directory of the suite in the guest.
 const OWN_GUEST: &str = "/opt/idmap/kselftest";
-/// The kernel's own program that runs what is installed.
+/// The kernel's runner of installed selftests.
 const RUNNER: &str = "run_kselftest.sh";
 
-/// Runs all suites on one engine and compares.
+/// Runs all suites on one engine, and compares the verdicts.
 pub(crate) fn run(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
     let (seen, around) = observe(lab, engine)?;
     let mut expected = Expected::all(&lab.checkout, EXPECTED)?;
@@ -75,7 +75,7 @@ pub(crate) fn run(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
     Ok(cases)
 }
 
-/// Runs all suites and gives what they said, and what else the boot says.
+/// Runs all suites. Returns their results, and those of the boot.
 fn observe(lab: &Lab, engine: Engine) -> Result<(Vec<Case>, Vec<Case>)> {
     let machine = exec::machine(lab, engine)?;
     let (programs, own) = {
@@ -175,8 +175,8 @@ fn compile(
     Ok(())
 }
 
-/// Installs our own suite by the Makefile of all, which builds it by cargo from the kernel's tree.
-/// This is done for the architecture of this machine alone.
+/// Installs the suite of this project by the Makefile of all selftests, which builds it by cargo in
+/// the kernel tree. Only for the architecture of this machine.
 fn install(lab: &Lab, tree: &Tree) -> Result<Option<PathBuf>> {
     if lab.arch != Arch::X86 {
         return Ok(None);
@@ -186,9 +186,9 @@ fn install(lab: &Lab, tree: &Tree) -> Result<Option<PathBuf>> {
     let suites = tree.path.join("tools/testing/selftests");
     let build = dir.join("build");
     fs::create_dir_all(&build)?;
-    // What is not installed any more must not be found.
+    // The runner must not find tests of an earlier installation.
     cache::remove(&installed)?;
-    // A kernel has no lock file of cargo's. With ours, what it fetched for the workspace is enough.
+    // The kernel tree has no `Cargo.lock`. With that of the workspace, cargo downloads nothing.
     fs::copy(
         lab.checkout.join("tools/Cargo.lock"),
         suites.join(OWN).join("Cargo.lock"),
@@ -264,10 +264,11 @@ fn read(output: &str) -> Vec<Case> {
     cases
 }
 
-/// What a program said that the kernel's runner ran: the runner makes comments of it.
+/// Returns the output of a program in the output of the kernel's runner, which turns it to
+/// comments.
 fn within(text: &str) -> String {
-    let said = text.lines().filter_map(|line| line.strip_prefix("# "));
-    said.map(|line| format!("{line}\n")).collect()
+    let lines = text.lines().filter_map(|line| line.strip_prefix("# "));
+    lines.map(|line| format!("{line}\n")).collect()
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The series to mail: each patch is one that checkpatch takes, and the compilers read the kernel
-//! after each patch that changes a file of Linux. Patches that only add files are not built before
-//! such a patch names the files.
+//! The series to mail. checkpatch must accept each patch, and the kernel must compile after each
+//! patch that changes a file of Linux. A patch that only adds files is compiled with the next patch
+//! that names the files.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
@@ -52,8 +52,8 @@ pub(crate) fn run(lab: &Lab) -> Result<Vec<Case>> {
             .arg(whole.path.join("scripts/checkpatch.pl"))
             .arg(format!("--root={}", whole.path.display()))
             .args(["--strict", "--quiet", "--no-summary", "--show-types"])
-            // MAINTAINERS names a new file by a pattern that another patch adds, and rustfmt decides
-            // how long a line of Rust is.
+            // MAINTAINERS names a new file by a pattern that another patch adds, and rustfmt
+            // decides how long a line of Rust is.
             .args(["--ignore", "FILE_PATH_CHANGES,LONG_LINE,LONG_LINE_COMMENT"])
             .arg(&patch);
         let output = run::finished(&mut perl)?;
@@ -82,7 +82,7 @@ pub(crate) fn run(lab: &Lab) -> Result<Vec<Case>> {
     Ok(cases)
 }
 
-/// Lets the compilers read the kernel with a change, in the configuration that people build.
+/// Compiles the kernel with a change, in the usual configuration, without code generation.
 fn compile(lab: &Lab, source: &Source, toolchain: &Toolchain, change: Change) -> Result<Verdict> {
     let options: BTreeMap<&str, bool> = dry::OWN_OPTIONS
         .iter()

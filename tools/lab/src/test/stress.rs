@@ -11,7 +11,7 @@ use super::guest::Program;
 use super::report::{Case, Verdict};
 use crate::lab::{Engine, Flavour, Lab};
 
-/// Makes and removes mounts on all processors, against readers.
+/// Creates and removes mounts on all processors, concurrently with readers.
 pub(crate) fn storm(lab: &Lab, flavour: impl Into<Flavour>, seconds: u64) -> Result<Vec<Case>> {
     let command = format!("stress mounts --seconds {seconds}");
     let program = Program {
@@ -21,7 +21,7 @@ pub(crate) fn storm(lab: &Lab, flavour: impl Into<Flavour>, seconds: u64) -> Res
     program.run(lab, flavour)
 }
 
-/// Makes the calls that make idmapped mounts with random arguments.
+/// Calls the system calls for idmapped mounts with random arguments.
 pub(crate) fn fuzz(
     lab: &Lab,
     flavour: impl Into<Flavour>,
@@ -30,7 +30,7 @@ pub(crate) fn fuzz(
 ) -> Result<Vec<Case>> {
     let command = format!("stress fuzz --calls {calls} --seed {seed}");
     let program = Program {
-        // A kernel that looks after itself makes few hundred calls in a second.
+        // A kernel with sanitizers executes a few hundred calls per second.
         limit: Duration::from_secs(calls / 200 + 300),
         ..Program::new("fuzz", &command)
     };
@@ -62,7 +62,7 @@ pub(crate) fn fuzz_nested(lab: &Lab, flavour: impl Into<Flavour>, calls: u64) ->
     program.run(lab, flavour)
 }
 
-/// Makes the same calls on both engines, which have to answer alike.
+/// Makes the same calls on both engines, which must return the same results.
 pub(crate) fn fuzz_both(lab: &Lab, calls: u64) -> Result<Vec<Case>> {
     let mut cases = Vec::new();
     let mut answers = Vec::new();
@@ -77,7 +77,7 @@ pub(crate) fn fuzz_both(lab: &Lab, calls: u64) -> Result<Vec<Case>> {
     Ok(cases)
 }
 
-/// Compares the lines that tell how often each answer came.
+/// Compares the lines with the number of each result.
 fn compare(rust: &[String], c: &[String]) -> Verdict {
     let only = |a: &[String], b: &[String], who: &str| -> String {
         let lines = a.iter().filter(|line| !b.contains(line));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What this project does to a kernel tree: the files it adds, and those that
-//! its patches change, as they come out for one tree. Working it out changes
-//! nothing, so that a patch that does not fit leaves nothing half done.
+//! The change of this project to a kernel tree: the files that it adds, and the
+//! files that its patches change. The change is computed before a file is
+//! written, so a patch that does not apply leaves the tree as it is.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -25,27 +25,31 @@ pub(crate) const MIRRORED: [&str; 7] = [
     "Documentation",
     "tools/testing",
 ];
-/// What editors, patch(1) and compilers leave beside a file.
+/// The suffixes of files that editors, patch(1) and compilers leave.
 const LEFTOVERS: [&str; 6] = ["~", ".orig", ".rej", ".swp", ".o", ".ko"];
 
-/// A file as it shall be.
+/// The intended contents of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Wanted {
     pub(crate) contents: Vec<u8>,
     /// The permission bits.
     pub(crate) mode: u32,
-    /// Whether it is one of ours, not a changed one of the kernel's.
+    /// Whether the project adds the file. Otherwise a patch changes it.
     pub(crate) ours: bool,
 }
 
 impl Wanted {
     /// Reads a file.
     pub(crate) fn read(path: &Path, ours: bool) -> Result<Self> {
-        let what = || format!("cannot read {}", path.display());
-        let contents = fs::read(path).with_context(what)?;
-        let mut mode = fs::metadata(path).with_context(what)?.permissions().mode() & 0o777;
+        let failed = || format!("cannot read {}", path.display());
+        let contents = fs::read(path).with_context(failed)?;
+        let mut mode = fs::metadata(path)
+            .with_context(failed)?
+            .permissions()
+            .mode()
+            & 0o777;
         if ours {
-            // What the user's umask made of it says nothing.
+            // The mode in a checkout depends on the user's umask.
             mode = if mode & 0o100 == 0 { 0o644 } else { 0o755 };
         }
         Ok(Self {
@@ -55,16 +59,16 @@ impl Wanted {
         })
     }
 
-    /// Whether the file at a path is like this already.
+    /// Returns whether the file at a path has these contents and this mode.
     pub(crate) fn is_at(&self, path: &Path) -> bool {
         Self::read(path, self.ours).is_ok_and(|there| there == *self)
     }
 
-    /// Puts the file at a path in one step, never through a hard link.
+    /// Replaces the file at a path by a rename, so a hard link to the old file stays.
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
-        let what = || format!("cannot write {}", path.display());
+        let failed = || format!("cannot write {}", path.display());
         if let Some(dir) = path.parent() {
-            fs::create_dir_all(dir).with_context(what)?;
+            fs::create_dir_all(dir).with_context(failed)?;
         }
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(".new-by-lab");
@@ -74,16 +78,16 @@ impl Wanted {
             .and_then(|()| fs::rename(&new, path))
             .with_context(|| {
                 let _ = fs::remove_file(&new);
-                what()
+                failed()
             })
     }
 }
 
-/// Everything that shall be different; `None` for a file to be removed.
+/// The files of a change. `None` is a file to remove.
 pub(crate) type Change = BTreeMap<PathBuf, Option<Wanted>>;
 
-/// Works out the change for the kernel tree at `base`, in a directory below `work`; with `fixes`,
-/// those of bugs that Linux has are a part of it.
+/// Computes the change for the kernel tree at `base`, in a directory in `work`. With `fixes`, the
+/// change contains the fixes of Linux.
 pub(crate) fn compute(
     checkout: &Path,
     base: &Path,
@@ -152,12 +156,12 @@ fn overlay(checkout: &Path) -> Result<Change> {
 
 /// Adds the files below a directory.
 fn collect(checkout: &Path, dir: &Path, change: &mut Change) -> Result<()> {
-    let what = || format!("cannot read {}", dir.display());
-    for entry in fs::read_dir(checkout.join(dir)).with_context(what)? {
-        let entry = entry.with_context(what)?;
+    let failed = || format!("cannot read {}", dir.display());
+    for entry in fs::read_dir(checkout.join(dir)).with_context(failed)? {
+        let entry = entry.with_context(failed)?;
         let name = entry.file_name();
         let path = dir.join(&name);
-        let kind = entry.file_type().with_context(what)?;
+        let kind = entry.file_type().with_context(failed)?;
         let name = name.to_string_lossy();
         if LEFTOVERS.iter().any(|ending| name.ends_with(ending)) {
             continue;
@@ -174,15 +178,15 @@ fn collect(checkout: &Path, dir: &Path, change: &mut Change) -> Result<()> {
     Ok(())
 }
 
-/// A digest of the whole change.
+/// Returns a digest of the change.
 pub(crate) fn digest(change: &Change) -> String {
     let mut text = String::new();
     for (path, wanted) in change {
-        let what = match wanted {
+        let state = match wanted {
             Some(wanted) => digest::bytes(&wanted.contents) + &format!(" {:o}", wanted.mode),
             None => "removed".to_owned(),
         };
-        text.push_str(&format!("{what} {}\n", path.display()));
+        text.push_str(&format!("{state} {}\n", path.display()));
     }
     digest::text(&text)
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The patched tree that is built: hard links to the source, with our files
-//! and the patched ones in their places. A file whose contents stay the same
-//! is not touched, so that kbuild builds only what a change asks for.
+//! The patched tree: hard links to the source, and the files of the project and
+//! of the patches. A file with equal contents is not written, so kbuild compiles
+//! only the files that depend on a change.
 
 pub(crate) mod change;
 pub(crate) mod patches;
@@ -23,9 +23,9 @@ use crate::lab::Lab;
 use crate::{digest, ui};
 use change::{Change, Wanted};
 
-/// What no kernel is built from.
+/// Files that are no inputs of a kernel.
 const NO_KERNEL: [&str; 3] = ["Documentation", "scripts/coccinelle", "tools/testing"];
-/// What the kernel's programs are built from.
+/// The inputs of the kernel's programs.
 const PROGRAMS: [&str; 2] = ["tools/testing", "include"];
 /// The tests that are built with the tools.
 const OWN_PROGRAM: &str = "tools/testing/selftests/rust_idmap";
@@ -34,20 +34,20 @@ const OWN_PROGRAM: &str = "tools/testing/selftests/rust_idmap";
 pub(crate) struct Tree {
     pub(crate) path: PathBuf,
     pub(crate) source: Source,
-    /// Changes with what the kernel is built from.
+    /// The digest of the inputs of the kernel.
     pub(crate) digest: String,
-    /// Changes with what programs are built from: the tests and the headers.
+    /// The digest of the inputs of programs: the tests and the headers.
     pub(crate) programs_digest: String,
-    /// The files that are ours or patched.
+    /// The files of the project and of the patches.
     pub(crate) changed: Vec<PathBuf>,
 }
 
-/// What a tree was made from, in a file beside it.
+/// The inputs of a tree, which are stored in a file beside the tree.
 #[derive(Default)]
 struct State {
     /// The source, with its version.
     base: String,
-    /// The files that are not the source's.
+    /// The files that are no links to the source.
     managed: BTreeSet<PathBuf>,
 }
 
@@ -70,7 +70,7 @@ impl State {
     }
 }
 
-/// Makes the tree on its own, as `make tree` does.
+/// Creates the tree: `make tree`.
 pub(crate) fn get(lab: &Lab) -> Result<Tree> {
     source::check(lab)?;
     let _lock = lab.cache.lock()?;
@@ -78,7 +78,7 @@ pub(crate) fn get(lab: &Lab) -> Result<Tree> {
     make(lab)
 }
 
-/// Makes the tree, or brings it up to date. The caller holds the lock.
+/// Makes the tree, or brings it up to date. The caller must hold the lock.
 pub(crate) fn make(lab: &Lab) -> Result<Tree> {
     let source = source::get(lab)?;
     let release = (source.version.as_str(), source.series.as_str());
@@ -93,7 +93,7 @@ pub(crate) fn make(lab: &Lab) -> Result<Tree> {
     place(lab, source, change)
 }
 
-/// Makes the tree of a source with a change. The caller holds the lock.
+/// Makes the tree of a source with a change. The caller must hold the lock.
 pub(crate) fn place(lab: &Lab, source: Source, change: Change) -> Result<Tree> {
     let path = lab.cache.path(format!("tree/{}", source.key));
     let state_file = lab.cache.path(format!("tree/{}.state", source.key));
@@ -118,7 +118,7 @@ pub(crate) fn place(lab: &Lab, source: Source, change: Change) -> Result<Tree> {
     state.managed = change.keys().cloned().collect();
     state.write(&state_file)?;
     if changed > 0 {
-        ui::say(format!("kernel tree: {changed} files brought up to date"));
+        ui::print(format!("kernel tree: {changed} files brought up to date"));
     }
     let made_from = |change: &Change| {
         digest::text(&format!(
@@ -163,20 +163,20 @@ fn link_dir(
     managed: &BTreeSet<PathBuf>,
     prints: &mut String,
 ) -> Result<()> {
-    let what = |path: &Path| format!("cannot link {}", path.display());
+    let failed = |path: &Path| format!("cannot link {}", path.display());
     let mut names = BTreeSet::new();
-    for entry in fs::read_dir(source.join(dir)).with_context(|| what(dir))? {
+    for entry in fs::read_dir(source.join(dir)).with_context(|| failed(dir))? {
         let entry = entry?;
         names.insert(entry.file_name());
         let path = dir.join(entry.file_name());
         let to = tree.join(&path);
-        let data = entry.metadata().with_context(|| what(&path))?;
+        let data = entry.metadata().with_context(|| failed(&path))?;
         let there = fs::symlink_metadata(&to).ok();
         if data.is_dir() {
             if there.is_some_and(|there| !there.is_dir()) {
                 cache::remove(&to)?;
             }
-            fs::create_dir_all(&to).with_context(|| what(&path))?;
+            fs::create_dir_all(&to).with_context(|| failed(&path))?;
             link_dir(source, tree, &path, managed, prints)?;
             continue;
         }
@@ -189,7 +189,7 @@ fn link_dir(
             if there.is_some() {
                 cache::remove(&to)?;
             }
-            fs::hard_link(entry.path(), &to).with_context(|| what(&path))?;
+            fs::hard_link(entry.path(), &to).with_context(|| failed(&path))?;
         }
     }
     for entry in fs::read_dir(tree.join(dir))? {
@@ -203,7 +203,7 @@ fn link_dir(
     Ok(())
 }
 
-/// Brings the managed files up to date; the answer is how many were not.
+/// Updates the managed files. Returns the number of updated files.
 fn update(
     source: &Path,
     tree: &Path,
@@ -215,7 +215,7 @@ fn update(
     let restored = gone.map(|path| -> Result<_> {
         let original = source.join(path);
         let wanted = match original.exists() {
-            // A copy and not a link: its time tells kbuild that it changed.
+            // A copy has a new time, by which kbuild detects the change. A link has not.
             true => Some(Wanted::read(&original, false)?),
             false => None,
         };

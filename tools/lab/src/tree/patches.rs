@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The patches: which there are, what they touch, and applying them.
+//! The patches: their list, the files that they change, and their application.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,11 +12,11 @@ use crate::run;
 
 /// One patch.
 pub(crate) struct Patch {
-    /// Its path in the checkout, as the user knows it.
+    /// The path in the checkout.
     pub(crate) name: String,
     pub(crate) path: PathBuf,
     text: String,
-    /// How many lines around a change may be other ones.
+    /// The number of context lines that may differ (`patch --fuzz`).
     fuzz: u8,
 }
 
@@ -51,23 +51,24 @@ pub(crate) fn series(checkout: &Path, series: &str) -> Result<Vec<Patch>> {
     names.into_iter().map(read).collect()
 }
 
-/// The fixes of bugs that Linux has, in order. They are made for Linux as it is, and the lines
-/// beside those that they change may have been changed by the series.
+/// The fixes of Linux, in order. They apply to Linux without the series, which may change their
+/// context lines.
 pub(crate) fn fixes(checkout: &Path) -> Result<Vec<Patch>> {
     of_dir(checkout, "patches/fixes")
 }
 
-/// The steps of the port of a filesystem, in order. The last one is applied after any of the others.
+/// The steps of the port of a filesystem, in order. The last one is applied after any of the
+/// others.
 pub(crate) fn port(checkout: &Path, filesystem: &str) -> Result<Vec<Patch>> {
     of_dir(checkout, &format!("patches/ports/{filesystem}"))
 }
 
 /// The patches in a directory, in order, which are made for Linux as it is.
 fn of_dir(checkout: &Path, dir: &str) -> Result<Vec<Patch>> {
-    let what = || format!("cannot read {dir}");
+    let failed = || format!("cannot read {dir}");
     let mut patches = Vec::new();
-    for entry in fs::read_dir(checkout.join(dir)).with_context(what)? {
-        let path = entry.with_context(what)?.path();
+    for entry in fs::read_dir(checkout.join(dir)).with_context(failed)? {
+        let path = entry.with_context(failed)?.path();
         let file = path.file_name().unwrap_or_default().to_string_lossy();
         let name = format!("{dir}/{file}");
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {name}"))?;
@@ -124,11 +125,11 @@ impl Patch {
         if output.status.success() {
             return Ok(());
         }
-        let said = String::from_utf8_lossy(&output.stdout);
+        let printed = String::from_utf8_lossy(&output.stdout);
         bail!(
             "{} does not fit Linux {version}: {}",
             self.name,
-            misfit(&self.text, &said)
+            misfit(&self.text, &printed)
         )
     }
 }
@@ -154,10 +155,10 @@ fn touched(text: &str) -> BTreeSet<PathBuf> {
     files
 }
 
-/// What patch(1) said, in one line: the file and the hunk that does not fit.
-fn misfit(text: &str, said: &str) -> String {
+/// Returns the error of patch(1) in one line: the file and the hunk that does not apply.
+fn misfit(text: &str, output: &str) -> String {
     let mut file = "";
-    for line in said.lines() {
+    for line in output.lines() {
         if let Some(name) = line.strip_prefix("patching file ") {
             file = name.trim_matches('\'');
         } else if let Some(rest) = line.strip_prefix("Hunk #") {
@@ -171,7 +172,7 @@ fn misfit(text: &str, said: &str) -> String {
             return "a file that it changes is not there".to_owned();
         }
     }
-    said.trim().to_owned()
+    output.trim().to_owned()
 }
 
 /// The header of the `number`th hunk of a file.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `make apply` and `make unapply`: the change in a kernel tree of the user's.
+//! `make apply` and `make unapply`: the change in a kernel tree of the user.
 //!
-//! What is needed to take it out again is kept in a directory at the top of that
-//! tree: a list of our files, and hard links to the originals.
+//! A directory at the top of the tree has the data that `make unapply` needs: a
+//! list of the added files, and hard links to the originals.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,11 +14,11 @@ use crate::fetch::source;
 use crate::tree::change::{self, Change};
 use crate::{cache, digest, run, ui};
 
-/// The directory at the top of the user's tree. Git does not show it there: the
-/// kernel's .gitignore leaves out what begins with a dot.
+/// The directory at the top of the user's tree. The .gitignore of the kernel
+/// ignores names that begin with a dot.
 pub(crate) const DIR: &str = ".rust-idmapping";
 
-/// Puts the change into a tree.
+/// Applies the change to a tree.
 pub(crate) fn apply(checkout: &Path, kdir: &Path, work: &Path) -> Result<()> {
     let (version, series) = source::version(kdir)?;
     let kept = kdir.join(DIR);
@@ -50,7 +50,7 @@ pub(crate) fn apply(checkout: &Path, kdir: &Path, work: &Path) -> Result<()> {
         unapply(kdir).context("and then could not undo it")?;
         return Err(error.context("nothing was changed"));
     }
-    ui::say(format!(
+    ui::print(format!(
         "{} files of Linux {version} changed, {} added; make unapply KDIR={} takes them out",
         touched.len(),
         change.len() - touched.len(),
@@ -59,7 +59,7 @@ pub(crate) fn apply(checkout: &Path, kdir: &Path, work: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Fails if git knows of changes to the files that the patches change.
+/// Fails if files that the patches change differ from those in git.
 fn local_changes(kdir: &Path, touched: &[&PathBuf]) -> Result<()> {
     if !kdir.join(".git").exists() || !run::on_path("git") || touched.is_empty() {
         return Ok(());
@@ -78,7 +78,7 @@ fn local_changes(kdir: &Path, touched: &[&PathBuf]) -> Result<()> {
     Ok(())
 }
 
-/// Writes the list of our files and links the originals.
+/// Writes the list of the added files, and links the originals.
 fn keep(kdir: &Path, dir: &Path, change: &Change) -> Result<()> {
     let mut list = String::new();
     let mut dirs = Vec::new();
@@ -102,7 +102,7 @@ fn keep(kdir: &Path, dir: &Path, change: &Change) -> Result<()> {
     }
     fs::create_dir_all(dir)?;
     fs::write(dir.join("files"), list)?;
-    // The deepest first, so that each is empty when its turn comes.
+    // The deepest first, so that each is empty when it is removed.
     dirs.sort_by_key(|dir| std::cmp::Reverse(dir.components().count()));
     let dirs: String = dirs
         .iter()
@@ -112,7 +112,7 @@ fn keep(kdir: &Path, dir: &Path, change: &Change) -> Result<()> {
     Ok(())
 }
 
-/// Puts every file in its place.
+/// Writes each file of the change.
 fn put(kdir: &Path, change: &Change) -> Result<()> {
     for (path, wanted) in change {
         match wanted {
@@ -123,7 +123,7 @@ fn put(kdir: &Path, change: &Change) -> Result<()> {
     Ok(())
 }
 
-/// Takes the change out of a tree, which then is as it was.
+/// Reverts the change of a tree.
 pub(crate) fn unapply(kdir: &Path) -> Result<()> {
     let kept = kdir.join(DIR);
     let Ok(list) = fs::read_to_string(kept.join("files")) else {
@@ -164,16 +164,16 @@ pub(crate) fn unapply(kdir: &Path) -> Result<()> {
     }
     let dirs = fs::read_to_string(kept.join("folders")).unwrap_or_default();
     for dir in dirs.lines() {
-        // One that holds something of the user's by now stays.
+        // A directory with files of the user stays.
         let _ = fs::remove_dir(kdir.join(dir));
     }
     cache::remove(&kept)?;
-    ui::say(format!("{} files restored or removed", paths.len()));
+    ui::print(format!("{} files restored or removed", paths.len()));
     Ok(())
 }
 
-/// Whether a file is as we left it, or as it was before, should we have been
-/// stopped half-way.
+/// Returns whether a file has the contents of the change, or the original ones if
+/// `make apply` was interrupted.
 fn untouched(target: &Path, ours: &str, original: &Path) -> bool {
     let Ok(there) = fs::read(target) else {
         return ours == "removed" || !original.exists();
@@ -187,7 +187,7 @@ mod tests {
     use crate::tree::change::tests::world;
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
-    /// Everything about every file below a directory.
+    /// Returns the attributes and the contents of each file in a directory.
     fn picture(dir: &Path) -> Vec<(PathBuf, u32, i64, i64, Vec<u8>)> {
         let mut all = Vec::new();
         let mut dirs = vec![dir.to_owned()];
@@ -268,7 +268,7 @@ mod tests {
         let (_scratch, base, checkout) = world();
         let before = picture(&base);
         apply(&checkout, &base, &base.with_extension("work")).unwrap();
-        // As if it had been stopped before these.
+        // As after an interruption before these files.
         fs::remove_file(base.join("rust/kernel/new.rs")).unwrap();
         let original = base.join(DIR).join("original/fs/old.c");
         fs::hard_link(original, base.join("fs/old.c")).unwrap();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the user sees of a long step: a bar or a line now and then, the time
-//! that it took, and on failure the lines that say why. All of it goes to
-//! stderr, stdout belongs to the guest's command.
+//! The output of long steps: a progress bar or some lines, the duration, and
+//! after a failure the lines with the error. All output goes to stderr: stdout is
+//! for the command in the guest.
 
 pub(crate) mod terminal;
 
@@ -19,15 +19,15 @@ use anyhow::{Context, Result, bail};
 use crate::cache::Cache;
 use crate::run;
 
-/// How often something is printed where no bar can be drawn.
+/// The interval between lines on a terminal without a bar.
 const REPORT: Duration = Duration::from_secs(30);
-/// What takes no longer is not worth a line.
+/// The duration up to which a step prints no line.
 const AT_ONCE: Duration = Duration::from_secs(1);
-/// How often the bar is drawn.
+/// The interval between updates of the bar.
 const REDRAW: Duration = Duration::from_millis(200);
 
 /// Prints one line.
-pub(crate) fn say(text: impl AsRef<str>) {
+pub(crate) fn print(text: impl AsRef<str>) {
     eprintln!("{}", text.as_ref());
 }
 
@@ -43,16 +43,16 @@ pub(crate) fn time(duration: Duration) -> String {
 /// Runs a quick step that has no log, and prints its time.
 pub(crate) fn timed<T>(label: &str, step: impl FnOnce() -> Result<T>) -> Result<T> {
     let start = Instant::now();
-    say(format!("{label} ..."));
+    print(format!("{label} ..."));
     let result = step()?;
-    say(format!("{label}: {}", time(start.elapsed())));
+    print(format!("{label}: {}", time(start.elapsed())));
     Ok(result)
 }
 
 /// A long step done by another program, whose output goes to a log.
 pub(crate) struct Step<'a> {
     pub(crate) cache: &'a Cache,
-    /// What the user reads.
+    /// The name of the step.
     pub(crate) label: &'a str,
     /// The stem of the log's name.
     pub(crate) log: &'a str,
@@ -77,7 +77,7 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// Runs the command and gives its exit status, `None` if a signal ended it.
+    /// Runs the command, and returns its exit status, or `None` after a signal.
     pub(crate) fn status(&self, mut command: Command) -> Result<Option<i32>> {
         let log = self.cache.log(self.log)?;
         let count_file = log.with_extension("lines");
@@ -164,24 +164,23 @@ impl<'a> Bar<'a> {
         self.lines += 1;
         self.last = line.trim().to_owned();
         if self.verbose {
-            say(line);
+            print(line);
         } else {
             self.draw();
         }
     }
 
-    /// An incremental step prints few lines, so this is a guess that never
-    /// claims the end.
+    /// The value is an estimate below 100%: an incremental step prints few lines.
     fn percent(&self) -> usize {
         (self.lines * 100 / self.expected.max(1)).min(99)
     }
 
-    /// Says what is being done, unless it is done at once.
+    /// Prints the name of the step, unless the step is short.
     fn announce(&mut self) {
         if !self.announced && self.start.elapsed() > AT_ONCE {
             self.announced = true;
             if !self.terminal || self.verbose {
-                say(format!("{} ...", self.label));
+                print(format!("{} ...", self.label));
             }
         }
     }
@@ -196,7 +195,7 @@ impl<'a> Bar<'a> {
         let percent = self.percent();
         let took = time(self.start.elapsed());
         if !self.terminal {
-            say(format!(
+            print(format!(
                 "{}: {percent}% after {took}: {}",
                 self.label, self.last
             ));
@@ -219,7 +218,7 @@ impl<'a> Bar<'a> {
             return;
         }
         let word = if success { "" } else { "failed after " };
-        say(format!(
+        print(format!(
             "{}: {word}{}",
             self.label,
             time(self.start.elapsed())

@@ -4,11 +4,11 @@
 
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 
-/// The settings of the terminal, put back when dropped.
+/// The settings of the terminal, which are restored when the value is dropped.
 pub(crate) struct Saved(Option<Termios>);
 
 impl Saved {
-    /// Takes note of the settings, if there is a terminal.
+    /// Saves the settings, if there is a terminal.
     pub(crate) fn take() -> Self {
         Self(tcgetattr(std::io::stdin()).ok())
     }

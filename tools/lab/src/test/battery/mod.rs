@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `make battery`: random operations by random users, which must come to the
-//! same with either engine.
+//! `make battery`: random operations by random users, which must have the same
+//! results with both engines.
 
 pub(super) mod step;
 
@@ -16,27 +16,27 @@ use crate::guest::{disks, exec, kvm};
 use crate::lab::{Engine, Flavour, Lab};
 use crate::ui;
 
-/// What the guest program `differential` is to do.
+/// The arguments of the guest program `differential`.
 #[derive(Clone, Copy)]
 pub(crate) struct Wanted {
-    /// What all operations follow from.
+    /// The seed of all random numbers.
     pub(crate) seed: u64,
-    /// How many there are.
+    /// The number of operations.
     pub(crate) ops: u64,
-    /// Only one of the worlds in which they are done.
+    /// The only world in which operations run, if there is one.
     pub(crate) world: Option<u64>,
 }
 
-/// Of so many operations every result in [`SEEN`] must be seen.
+/// The number of operations from which each result in [`SEEN`] must occur.
 pub(crate) const ENOUGH: u64 = 20_000;
 
-/// What one engine did.
+/// The run of one engine.
 pub(crate) struct Run {
     pub(crate) trace: String,
     pub(crate) outcome: Outcome,
 }
 
-/// Runs both engines; the answer is 1 unless they did the same.
+/// Runs both engines. Returns 1 if their traces differ.
 pub(crate) fn battery(lab: &Lab, wanted: Wanted) -> Result<u8> {
     let rust = run(lab, Engine::Rust, wanted)?;
     let c = run(lab, Engine::C, wanted)?;
@@ -73,7 +73,7 @@ pub(crate) fn run(lab: &Lab, flavour: impl Into<Flavour>, wanted: Wanted) -> Res
     let mut options = Options::new(Job::Exec(command.into()), &log);
     options.parameters.extend(flavour.parameters());
     options.disks = disks::parse("ext4 vfat")?;
-    // Far more than it takes on any machine seen so far.
+    // Many times the duration on the slowest machine so far.
     options.limit = Some(Duration::from_secs(300 + ops / 50) * flavour.patience());
     options.accelerator = kvm::best(&lab.cache, &machine)?;
     let label = format!("{ops} random operations, engine {flavour}");
@@ -91,7 +91,7 @@ pub(crate) fn run(lab: &Lab, flavour: impl Into<Flavour>, wanted: Wanted) -> Res
     Ok(Run { trace, outcome })
 }
 
-/// The first line in which two traces differ, and how to see it again.
+/// Returns the first line in which two traces differ, and the command that repeats it.
 pub(crate) fn difference(rust: &str, c: &str, seed: u64) -> Option<String> {
     if rust == c {
         return None;
@@ -120,18 +120,18 @@ pub(crate) fn difference(rust: &str, c: &str, seed: u64) -> Option<String> {
     None
 }
 
-/// How often each kind of operation had each result: "chown EPERM".
+/// Returns the number of each result of each kind of operation: "chown EPERM".
 fn counts(trace: &str) -> BTreeMap<String, u64> {
     let lines = trace.lines().filter_map(|line| line.strip_prefix("count "));
     lines
         .filter_map(|line| {
-            let (what, count) = line.rsplit_once(' ')?;
-            Some((what.to_owned(), count.parse().ok()?))
+            let (result, count) = line.rsplit_once(' ')?;
+            Some((result.to_owned(), count.parse().ok()?))
         })
         .collect()
 }
 
-/// The results that were not seen, although there were operations enough.
+/// Returns the results that did not occur in a run of enough operations.
 pub(crate) fn unseen(trace: &str, wanted: Wanted) -> Vec<String> {
     if wanted.ops < ENOUGH || wanted.world.is_some() {
         return Vec::new();
@@ -140,16 +140,16 @@ pub(crate) fn unseen(trace: &str, wanted: Wanted) -> Vec<String> {
     let mut unseen = Vec::new();
     for (kind, results) in SEEN {
         for result in results.split(' ') {
-            let what = format!("{kind} {result}");
-            if !counts.contains_key(&what) {
-                unseen.push(what);
+            let result = format!("{kind} {result}");
+            if !counts.contains_key(&result) {
+                unseen.push(result);
             }
         }
     }
     unseen
 }
 
-/// The results of each kind of operation that say something about it.
+/// The results of each kind of operation that must occur.
 const SEEN: &[(&str, &str)] = &[
     ("access", "EACCES ok"),
     ("bind", "EACCES EPERM ok"),

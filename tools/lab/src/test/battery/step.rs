@@ -8,14 +8,14 @@ use super::super::report::{Case, Verdict};
 use super::{Run, Wanted};
 use crate::lab::{Engine, Lab};
 
-/// As many as need not long; `make battery` does more.
+/// The number of operations in a run of all tests; `make battery` has more.
 const WANTED: Wanted = Wanted {
     seed: 1,
     ops: super::ENOUGH,
     world: None,
 };
 
-/// Lets both engines do the same operations and compares.
+/// Runs the same operations on both engines, and compares the results.
 pub(crate) fn run(lab: &Lab) -> Result<Vec<Case>> {
     let rust = super::run(lab, Engine::Rust, WANTED)?;
     let c = super::run(lab, Engine::C, WANTED)?;

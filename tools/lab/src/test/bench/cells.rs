@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the guest program `cost` measured, and the bounds of it.
+//! The measurements of the guest program `cost`, and their bounds.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// What idmapping may add in Rust, in hundredths of what it adds in C, by the
-/// number of extents: all cells of a filesystem and of a map together.
+/// The bound of the cost of idmapping in Rust, in percent of its cost in C, by the
+/// number of extents: for all cells of a filesystem and of a map together.
 const MOST_ADDED: [(u32, u64); 3] = [(1, 40), (5, 45), (340, 20)];
-/// What idmapping a mount may cost in Rust, in hundredths of what it costs in
-/// C, by the number of extents: with a user namespace that is new, and with
-/// one whose map another mount has.
+/// The bound of the cost of creating an idmapped mount in Rust, in percent of the
+/// cost in C, by the number of extents: with a new user namespace, and with the
+/// user namespace of another mount.
 const MOST_MAKING: [(u32, u64, u64); 3] = [(1, 100, 30), (5, 100, 30), (340, 200, 30)];
-/// Instructions of a call by which one run differs from another, in thousandths.
+/// The difference between two runs, in thousandths of the instructions of a call.
 const NOISE: u64 = 1;
 
 /// A filesystem, a map, a caller and a call.
@@ -58,7 +58,7 @@ pub(super) struct Judged {
     pub(super) summary: String,
     /// A line for each cell.
     pub(super) cells: String,
-    /// The bounds that do not hold.
+    /// The bounds that are exceeded.
     pub(super) misses: Vec<String>,
 }
 
@@ -69,12 +69,12 @@ struct Group {
     ours: u64,
     theirs: u64,
     worst: f64,
-    /// What idmapping adds.
+    /// The instructions that idmapping adds.
     added: i64,
     added_in_c: i64,
 }
 
-/// Compares the cells, of which the engines must have measured the same.
+/// Compares the cells. Both engines must have measured the same cells.
 pub(super) fn compare(rust: &Cells, c: &Cells) -> Result<Judged> {
     ensure!(
         rust.order == c.order,
@@ -120,7 +120,7 @@ pub(super) fn compare(rust: &Cells, c: &Cells) -> Result<Judged> {
         if let (Some(ours_plain), Some(theirs_plain)) =
             (rust.costs.get(&plain), c.costs.get(&plain))
         {
-            // A call that fails early on one of the mounts is no measure.
+            // A call that fails on one of the mounts cannot be compared.
             if ours_plain.1 == error {
                 sums.added += ours as i64 - ours_plain.0 as i64;
                 sums.added_in_c += theirs as i64 - theirs_plain.0 as i64;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What files in memory cost: the filesystem in Rust against tmpfs, in one run.
+//! The cost of files in memory: the filesystem in Rust and tmpfs, in one run.
 
 use std::ffi::OsString;
 use std::fmt::Write;
@@ -16,12 +16,12 @@ use crate::ui;
 
 const OURS: &str = "rust_idmapfs";
 const THEIRS: &str = "tmpfs";
-/// What ours may cost, in hundredths of what tmpfs costs.
+/// The bound of the filesystem in Rust, in percent of the cost of tmpfs.
 const MOST: u64 = 120;
-/// What `conformance cost` does, besides reading and removing, that the bound is for.
+/// The tasks of `conformance cost` that the bound applies to, besides reading and removing.
 const BOUND: [&str; 5] = ["create", "stat", "readdir", "unlink", "write"];
 
-/// Measures and prints a table; the answer is whether the bound holds.
+/// Measures, and prints a table. Returns whether the bound holds.
 pub(super) fn bench(lab: &Lab) -> Result<bool> {
     let machine = exec::machine(lab, Engine::Rust)?;
     let command = format!("exec conformance cost {THEIRS} {OURS}");

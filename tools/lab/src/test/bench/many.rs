@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What many idmapped mounts cost, each of them, as their number grows.
+//! The cost per idmapped mount, for growing numbers of mounts.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -9,14 +9,14 @@ use anyhow::{Context, Result, ensure};
 
 use crate::lab::{Engine, Lab};
 
-/// Instructions by which one run differs from another, in hundredths.
+/// The difference between two runs, in percent of the instructions.
 const NOISE: u64 = 2;
 
 /// A number per mount, by the number of mounts and the task.
 type Costs = BTreeMap<(u64, String), u64>;
 
-/// Measures both engines. Prints a table, and returns the bounds that do not
-/// hold.
+/// Measures both engines. Prints a table, and returns the bounds that are
+/// exceeded.
 pub(super) fn bench(lab: &Lab, mounts: u64) -> Result<Vec<String>> {
     let command = format!("cost many {mounts} {}", mounts.div_ceil(100));
     let measure = |engine| parse(&super::count(lab, engine, &command, "bench-many")?);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `make bench`: what calls cost on idmapped mounts, in Rust against C.
+//! `make bench`: the cost of system calls on idmapped mounts, in Rust and in C.
 //!
 //! Both engines run the guest program `cost` with a clock that counts
-//! instructions. After that, the sizes of their machine code, and what files
-//! cost on the filesystem in Rust.
+//! instructions. Then the sizes of their machine code and the cost of files on
+//! the filesystem in Rust are measured.
 
 mod cells;
 mod files;
@@ -25,10 +25,10 @@ use crate::lab::{Engine, Lab};
 use crate::ui;
 use cells::Cells;
 
-/// The most time for a command in the guest.
+/// The time limit of a command in the guest.
 const LIMIT: Duration = Duration::from_secs(3600);
 
-/// Measures both engines; the answer is 1 if a bound does not hold.
+/// Measures both engines. Returns 1 if a bound is exceeded.
 pub(crate) fn bench(lab: &Lab, mounts: u64, files: u64) -> Result<u8> {
     let measure = |engine| Cells::parse(&count(lab, engine, "cost calls", "bench")?);
     let judged = cells::compare(&measure(Engine::Rust)?, &measure(Engine::C)?)?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What sharing a root filesystem with containers costs, in several ways.
+//! The cost of several ways to share a root filesystem with containers.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -16,7 +16,7 @@ use crate::lab::{Engine, Lab};
 
 /// The numbers of containers.
 const CONTAINERS: [u32; 3] = [1, 10, 50];
-/// What the ways are, in the order of the guest program.
+/// The names of the ways, in the order of the guest program.
 const METHODS: [(&str, &str); 5] = [
     (
         "chown",
@@ -42,9 +42,9 @@ pub(super) fn bench(lab: &Lab, files: u64) -> Result<()> {
         ("bench-saved-instructions", "instructions", |cost| cost.0),
         ("bench-saved-bytes", "bytes on disk", |cost| cost.1),
     ];
-    for (stem, what, number) in plots {
+    for (stem, label, number) in plots {
         let path = lab.cache.log(stem)?.with_extension("svg");
-        plot(&path, &format!("{what}, {files} files"), &costs, number)?;
+        plot(&path, &format!("{label}, {files} files"), &costs, number)?;
         println!("plot: {}", path.display());
     }
     Ok(())
@@ -93,7 +93,7 @@ fn table(files: u64, costs: &Costs) -> Result<String> {
 }
 
 /// Draws a line for each way.
-fn plot(path: &Path, what: &str, costs: &Costs, of: fn(&(u64, u64)) -> u64) -> Result<()> {
+fn plot(path: &Path, label: &str, costs: &Costs, of: fn(&(u64, u64)) -> u64) -> Result<()> {
     let most = costs.values().map(of).max().unwrap_or(1).max(10);
     let least = costs
         .values()
@@ -105,7 +105,7 @@ fn plot(path: &Path, what: &str, costs: &Costs, of: fn(&(u64, u64)) -> u64) -> R
     let area = SVGBackend::new(path, (800, 480)).into_drawing_area();
     area.fill(&WHITE)?;
     let mut chart = ChartBuilder::on(&area)
-        .caption(what, ("sans-serif", 20))
+        .caption(label, ("sans-serif", 20))
         .margin(10)
         .x_label_area_size(40)
         .y_label_area_size(80)
@@ -116,14 +116,14 @@ fn plot(path: &Path, what: &str, costs: &Costs, of: fn(&(u64, u64)) -> u64) -> R
     chart
         .configure_mesh()
         .x_desc("containers")
-        .y_desc(what)
+        .y_desc(label)
         .y_label_formatter(&|number| format!("{number:.0e}"))
         .draw()?;
     for (index, (method, name)) in METHODS.iter().enumerate() {
         let colour = Palette99::pick(index).stroke_width(2);
         let points = CONTAINERS.iter().map(|&number| {
             let of_number = of(&cost(costs, method, number)?);
-            // Zero has no place on such a scale.
+            // A logarithmic scale has no zero.
             Ok((number, (of_number as f64).max(least as f64 / 2.0)))
         });
         chart

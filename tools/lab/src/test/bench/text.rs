@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Sizes of machine code: the permission checks in Rust against those in C, and both kernels.
+//! Sizes of machine code: the permission checks in Rust and in C, and both kernels.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -11,10 +11,10 @@ use anyhow::{Context, Result};
 use object::elf::SHF_EXECINSTR;
 use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, SymbolKind};
 
-/// The most bytes of the permission checks in Rust.
+/// The bound of the permission checks in Rust, in bytes.
 const MOST_CHECKS: u64 = 10_000;
-/// The most bytes that a kernel with the engine in Rust may have more than one with the engine in
-/// C.
+/// The bound of the difference between a kernel with the engine in Rust and one with the engine in
+/// C, in bytes.
 const MOST_ADDED: i64 = 12_000;
 
 /// Functions that only the checks in C call. The compiler inlines most of them.
@@ -44,9 +44,9 @@ struct Text {
 
 impl Text {
     fn read(vmlinux: &Path) -> Result<Self> {
-        let what = || format!("cannot read {}", vmlinux.display());
-        let data = fs::read(vmlinux).with_context(what)?;
-        let file = object::File::parse(&*data).with_context(what)?;
+        let failed = || format!("cannot read {}", vmlinux.display());
+        let data = fs::read(vmlinux).with_context(failed)?;
+        let file = object::File::parse(&*data).with_context(failed)?;
         let executable = |flags| match flags {
             SectionFlags::Elf { sh_flags } => sh_flags & u64::from(SHF_EXECINSTR) != 0,
             _ => false,
@@ -59,7 +59,7 @@ impl Text {
         let mut functions = BTreeMap::new();
         for symbol in file.symbols() {
             if symbol.kind() == SymbolKind::Text {
-                let name = symbol.name().with_context(what)?;
+                let name = symbol.name().with_context(failed)?;
                 let name = name.split('.').next().unwrap_or(name);
                 *functions.entry(name.to_owned()).or_default() += symbol.size();
             }
@@ -73,7 +73,7 @@ impl Text {
     }
 }
 
-/// Whether a symbol is a function of `kernel::fs::permission`, or one that C calls.
+/// Returns whether a symbol is a function of `kernel::fs::permission`, or a function that C calls.
 fn is_check(name: &str) -> bool {
     name.contains("2fs10permission") || counterpart(name).is_some()
 }
@@ -84,7 +84,7 @@ fn counterpart(name: &str) -> Option<&str> {
     (!name.starts_with("helper_") && !name.starts_with("fmt_")).then_some(name)
 }
 
-/// Prints the sizes of two kernels; the answer is whether the bounds hold.
+/// Prints the sizes of two kernels. Returns whether the bounds hold.
 pub(super) fn bench(rust: &Path, c: &Path) -> Result<bool> {
     let (text, held) = compare(&Text::read(rust)?, &Text::read(c)?);
     print!("{text}");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! SAFETY comments that name no claim.
+//! SAFETY comments that do not state a claim.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 
 use crate::lab::Lab;
 
-/// How a comment begins that refers to a claim and does not name it.
+/// The start of comments that refer to a claim and do not state it.
 const REFERENCES: [&str; 10] = [
     "As above",
     "As before",
@@ -22,7 +22,7 @@ const REFERENCES: [&str; 10] = [
     "See the requirement",
     "The requirements are the same",
 ];
-/// A comment that begins so and has more words names a claim as well.
+/// A comment with this start and more words also states a claim.
 const WORDS: usize = 7;
 
 /// Returns a line for each such comment in the files in Rust.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `make series`: the whole change as patches to mail. The patches of the
-//! checkout are a part of it; our own files become patches that add them.
+//! `make series`: the change as patches to mail. Some are the patches of the
+//! checkout, and the others add the files of the project.
 
 mod plan;
 
@@ -21,7 +21,7 @@ use plan::{Addition, PLAN, Step};
 
 /// The text of the cover letter. Its first line is the subject.
 const COVER: &str = "patches/cover-letter.txt";
-/// Stands for the sender, who replaces it.
+/// The placeholder for the sender.
 const SENDER: &str = "SENDER <sender@example.org>";
 /// The tag of the tools that have helped, see Documentation/process/coding-assistants.rst.
 const ASSISTED: &str = "LLM";
@@ -58,13 +58,13 @@ pub(crate) fn write(lab: &Lab, out: Option<PathBuf>, senders: &Senders) -> Resul
     }
     let out = out.canonicalize()?;
     let count = repository.format(lab, &out)?;
-    ui::say(format!(
+    ui::print(format!(
         "{count} patches on Linux {} in {}",
         source.version,
         out.display()
     ));
     if senders.sender.is_none() {
-        ui::say(format!(
+        ui::print(format!(
             "the sender is a placeholder, {SENDER}: make series SENDER='Name <address>' \
              ASSISTED='{ASSISTED} TOOL'"
         ));
@@ -76,7 +76,7 @@ pub(crate) fn write(lab: &Lab, out: Option<PathBuf>, senders: &Senders) -> Resul
 pub(crate) struct Repository<'a> {
     dir: &'a Path,
     author: [(&'static str, String); 2],
-    /// What each message ends with.
+    /// The tags at the end of each message.
     tags: String,
 }
 
@@ -149,7 +149,7 @@ impl<'a> Repository<'a> {
         Ok(listed.lines().map(str::to_owned).collect())
     }
 
-    /// Writes the patches and the cover letter. The answer is their number.
+    /// Writes the patches and the cover letter. Returns their number.
     pub(crate) fn format(&self, lab: &Lab, out: &Path) -> Result<usize> {
         let dir = out.display().to_string();
         self.git(&[
@@ -222,8 +222,8 @@ impl<'a> Repository<'a> {
     /// Commits a patch of the checkout as one of the sender's.
     fn apply(&self, patch: &Patch, sender: &str) -> Result<()> {
         let path = patch.path.display().to_string();
-        let what = || format!("{} is no patch that git am takes", patch.name);
-        self.git(&["am", "-q", &path]).with_context(what)?;
+        let failed = || format!("{} is no patch that git am takes", patch.name);
+        self.git(&["am", "-q", &path]).with_context(failed)?;
         let message = self.git(&["log", "-1", "--format=%B"])?;
         let message = message
             .lines()
