@@ -166,7 +166,7 @@ impl InodeOperations for Dir {
     }
 }
 
-/// The operations of other inodes. The VFS has a default for each.
+/// The operations of inodes that are not directories. The VFS has a default for each operation.
 struct Leaf;
 
 #[vtable]

@@ -50,7 +50,8 @@ const RENAME_FLAGS: RenameFlags = RenameFlags::NOREPLACE
     .with(RenameFlags::EXCHANGE)
     .with(RenameFlags::WHITEOUT);
 
-/// Checks for a hard link: each name but the first one counts against the limit of inodes.
+/// Returns whether an inode that is not a directory has more than one name. Each name but the first
+/// one is charged to the limit of inodes.
 fn is_hard_link(inode: &Inode<RustIdmapFs>) -> bool {
     inode.nlink() > 1 && !inode.mode().is_dir()
 }
@@ -119,9 +120,9 @@ impl InodeOperations for Dir {
         inode: &Locked<'_, RustIdmapFs>,
         name: Negative<'d, RustIdmapFs>,
     ) -> Result<Filled<'d>> {
-        // The first name of a file of `O_TMPFILE` counts with the inode.
+        // The first name of a file of `O_TMPFILE` is charged with the inode.
         if inode.nlink() > 0 {
-            inode.super_block().data().limits.take_name()?;
+            inode.super_block().data().limits.charge_link()?;
         }
         name.link(inode)
     }
@@ -131,7 +132,7 @@ impl InodeOperations for Dir {
         let counted = is_hard_link(inode);
         let removed = victim.unlink()?;
         if counted {
-            inode.super_block().data().limits.put_name();
+            inode.super_block().data().limits.uncharge_link();
         }
         Ok(removed)
     }
@@ -160,7 +161,7 @@ impl InodeOperations for Dir {
         let counted = rename.target().is_some_and(is_hard_link);
         let renamed = rename.replace(whiteout)?;
         if counted {
-            super_block.data().limits.put_name();
+            super_block.data().limits.uncharge_link();
         }
         Ok(renamed)
     }

@@ -2,9 +2,9 @@
 
 //! The limits of pages and inodes.
 //!
-//! Pages are those of regular files. The other memory of an inode, such as its names and extended
-//! attributes, is bounded by the limit of inodes, except for attributes in `trusted.`, which need
-//! `CAP_SYS_ADMIN`.
+//! The limit of pages is for the contents of regular files. The limit of inodes bounds all other
+//! memory, such as names and extended attributes. Extended attributes in `trusted.` have no limit,
+//! but creating them needs `CAP_SYS_ADMIN`.
 
 use kernel::{
     new_spinlock,
@@ -40,7 +40,7 @@ impl Limit {
         self.used = self.used.saturating_sub(1);
     }
 
-    /// Checks whether another limit is not below the number in use.
+    /// Returns whether another limit is at least the number in use.
     fn fits(&self, max: Option<u64>) -> bool {
         max.is_none_or(|max| self.used <= max)
     }
@@ -107,24 +107,24 @@ impl Limits {
         self.pages.lock().put();
     }
 
-    /// Takes an inode. Dropping the result puts it back.
-    pub(crate) fn take_inode(limits: &Arc<Self>) -> Result<InodeCount> {
+    /// Charges an inode to the limit. Dropping the result uncharges it.
+    pub(crate) fn charge_inode(limits: &Arc<Self>) -> Result<InodeCount> {
         limits.inodes.lock().take()?;
         Ok(InodeCount(limits.clone()))
     }
 
-    /// Takes a hard link, which counts as an inode.
-    pub(crate) fn take_name(&self) -> Result {
+    /// Charges a hard link to the limit of inodes.
+    pub(crate) fn charge_link(&self) -> Result {
         self.inodes.lock().take()
     }
 
-    /// Puts a hard link back.
-    pub(crate) fn put_name(&self) {
+    /// Uncharges a hard link.
+    pub(crate) fn uncharge_link(&self) {
         self.inodes.lock().put();
     }
 }
 
-/// An inode that counts against the limit.
+/// An inode that is charged to the limit.
 pub(crate) struct InodeCount(Arc<Limits>);
 
 impl Drop for InodeCount {

@@ -30,16 +30,16 @@ use kernel::{
     },
 };
 
-/// The default permission bits of the root directory: those of `/tmp`.
+/// The default permission bits of the root directory, as for `/tmp`.
 const DEFAULT_MODE: u16 = 0o1777;
 
-/// The options that were given.
+/// The options of a mount that were parsed.
 #[derive(Default)]
 pub(crate) struct Options {
     mode: Option<u16>,
     uid: Option<FsUid>,
     gid: Option<FsGid>,
-    /// In pages. The inner [`None`] is no limit.
+    /// The limit in pages. `Some(None)` is no limit.
     size: Option<Option<u64>>,
     nr_inodes: Option<Option<u64>>,
 }

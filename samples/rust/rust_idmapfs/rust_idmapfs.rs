@@ -14,7 +14,7 @@
 //! - `options.rs`: the mount options;
 //! - `limits.rs`: the limits of pages and inodes;
 //! - `dir.rs`: the operations of directories;
-//! - `node.rs`: the operations of other inodes.
+//! - `node.rs`: the operations of other inodes, and functions for all inodes.
 
 mod dir;
 mod limits;
@@ -99,9 +99,9 @@ struct Node {
     #[pin]
     xattrs: Xattrs,
     birth: Timespec,
-    /// The flags that `chattr` sets.
+    /// The flags that `lsattr` shows: `FS_*_FL`.
     flags: Atomic<u32>,
-    /// Counts against the limit until the inode is freed.
+    /// The charge of the inode, which ends when the inode is freed.
     _count: InodeCount,
 }
 
@@ -113,7 +113,7 @@ impl Node {
     /// [`ENOSPC`] if the limit of inodes is reached.
     fn new(super_block: &SuperBlock<RustIdmapFs>) -> Result<impl PinInit<Self, Error>> {
         let mounted = super_block.data();
-        let count = Limits::take_inode(&mounted.limits)?;
+        let count = Limits::charge_inode(&mounted.limits)?;
         Ok(try_pin_init!(Self {
             xattrs <- Xattrs::new(),
             birth: Timespec::now(),

@@ -50,7 +50,7 @@ impl Pair {
             // An assertion fails the test in test functions only.
             (ours, theirs) => {
                 let (ours, theirs) = (ours.map(|_| ()), theirs.map(|_| ()));
-                pr_err!("making a map: Rust says {ours:?}, C says {theirs:?}\n");
+                pr_err!("allocation of an idmap: {ours:?} in Rust, {theirs:?} in C\n");
                 Err(EDOM)
             }
         }
@@ -88,7 +88,7 @@ impl Pair {
         };
         for (ours, theirs) in results {
             if ours != theirs {
-                pr_err!("id {id}: Rust says {ours}, C says {theirs}\n");
+                pr_err!("id {id}: {ours} in Rust, {theirs} in C\n");
             }
         }
         results.iter().filter(|(a, b)| a == b).count()
@@ -150,7 +150,8 @@ mod suite {
             MAX_EXTENTS,
         ] {
             for round in 0..20 {
-                // Most namespaces map users and groups alike. The idmap has one map for both then.
+                // In most namespaces the maps of users and groups are equal, and the idmap has one
+                // map.
                 let ns = if round % 2 == 0 {
                     FakeNamespace::random(&mut random, size)?
                 } else {
@@ -299,7 +300,8 @@ mod suite {
             MAX_EXTENTS,
         ] {
             for round in 0..20 {
-                // Most namespaces map users and groups alike. The idmap has one map for both then.
+                // In most namespaces the maps of users and groups are equal, and the idmap has one
+                // map.
                 let ns = if round % 2 == 0 {
                     FakeNamespace::random(&mut random, size)?
                 } else {
@@ -404,7 +406,7 @@ mod suite {
 
     /// Compares the times of a lookup: the best of several rounds.
     ///
-    /// Under User Mode Linux only: in an emulator the times mean nothing.
+    /// Under User Mode Linux only: the times in an emulator are not those of a processor.
     #[test]
     #[cfg(CONFIG_UML)]
     fn time() -> Result {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Extended attributes whose values are constants.
+//! Extended attributes with constant values.
 
 use super::{
     Node,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The caller: credentials that differ in one thing each.
+//! The caller: credentials that differ in one property each.
 
 use super::{
     calls::mounted,

@@ -81,7 +81,7 @@ pub(super) unsafe fn make_directory(mount: *mut bindings::vfsmount, name: &CStr)
         let name = from_err_ptr(bindings::simple_start_creating(root, name.as_char_ptr()))?;
         let idmap = &raw mut bindings::nop_mnt_idmap;
         let made = bindings::vfs_mkdir(idmap, (*root).d_inode, name, 0o755, core::ptr::null_mut());
-        // It ends the started operation, even if it fails.
+        // `vfs_mkdir()` may have failed. The operation must end nevertheless.
         bindings::end_dirop(made);
         from_err_ptr(made).map(|_| ())
     }
@@ -146,8 +146,8 @@ pub(super) unsafe fn make_file(mount: *mut bindings::vfsmount, name: &CStr) -> R
     unsafe { make(mount, name, call) }
 }
 
-/// Calls `->mkdir()` with an idmap that does not map the ids of the caller. The VFS would fail
-/// before.
+/// Calls `->mkdir()` with an idmap that does not map the ids of the caller. `vfs_mkdir()` would
+/// fail before it calls the operation.
 ///
 /// # Safety
 ///
@@ -289,7 +289,7 @@ pub(super) struct Listed {
 }
 
 impl Listed {
-    /// Returns the name, or nothing if it does not fit.
+    /// Returns the name, or an empty slice if the name does not fit.
     pub(super) fn name(&self) -> &[u8] {
         self.name.get(..self.length).unwrap_or(&[])
     }

@@ -54,7 +54,7 @@ pub(super) const COMMAND_RESULT: isize = 7;
 
 /// The number of writes to the file.
 pub(super) static WRITES: Atomic<u32> = Atomic::new(0);
-/// Whether a value that is not a part of the inode was refused.
+/// Whether `InodeLocked` refused a value that is not a part of the inode.
 pub(super) static FOREIGN: Atomic<i32> = Atomic::new(0);
 /// The position of the last write.
 pub(super) static WRITTEN_TO: Atomic<i64> = Atomic::new(-1);
@@ -94,7 +94,7 @@ impl FileOperations for Own {
             to.put(rest);
         }
         if FAULT.load(Relaxed) == fault::OTHER_CALL {
-            // The VFS would wait for a completion.
+            // Without a replacement, the VFS would wait for a completion.
             return Err(EIOCBQUEUED);
         }
         with_late_error(Ok(()))
