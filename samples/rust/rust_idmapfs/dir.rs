@@ -121,10 +121,16 @@ impl InodeOperations for Dir {
         name: Negative<'d, RustIdmapFs>,
     ) -> Result<Filled<'d>> {
         // The first name of a file of `O_TMPFILE` is charged with the inode.
-        if inode.nlink() > 0 {
-            inode.super_block().data().limits.charge_link()?;
+        let charge = inode.nlink() > 0;
+        let limits = &inode.super_block().data().limits;
+        if charge {
+            limits.charge_link()?;
         }
-        name.link(inode)
+        let linked = name.link(inode);
+        if charge && linked.is_err() {
+            limits.uncharge_link();
+        }
+        linked
     }
 
     fn unlink<'d>(victim: Victim<'d, RustIdmapFs>) -> Result<Removed<'d>> {
