@@ -238,8 +238,8 @@ pub(crate) const PLAN: &[Step] = &[
     add(
         &["rust/kernel/fs/inode/", "rust/kernel/fs/inode_cache"],
         "rust: fs: add inodes with data, and their locks",
-        "An inode of a filesystem has data in its slab. A type tells how its\n\
-         i_rwsem is held.",
+        "An inode of a filesystem has data in its slab. The type of a reference,\n\
+         Locked or SharedLocked, states how its i_rwsem is held.",
     ),
     add(
         &["rust/kernel/fs/dentry.rs", "rust/kernel/fs/rename.rs"],
