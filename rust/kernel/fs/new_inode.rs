@@ -68,7 +68,7 @@ use core::{
 ///
 /// # Invariants
 ///
-/// For [`Ids::Caller`], `fsuidgid_has_mapping()` returned true for the caller, the idmap and the
+/// For `Ids::Caller`, `fsuidgid_has_mapping()` returned true for the caller, the idmap and the
 /// superblock of `dir`.
 pub struct NewOwner<'a, T: FileSystem> {
     dir: &'a Inode<T>,
