@@ -117,7 +117,7 @@ unsafe extern "C" fn from_vfsgid(
 ///
 /// # Safety
 ///
-/// None. The function is unsafe because its declaration in C has no safe type in Rust.
+/// None. The function is unsafe because bindgen declares each C function as unsafe.
 #[export]
 unsafe extern "C" fn vfsgid_in_group_p(vfsgid: bindings::vfsgid_t) -> c_int {
     let group: Option<VfsGid> = Id::from_c(vfsgid.val);

@@ -6,8 +6,8 @@
 //! layout depends on the number of extents:
 //!
 //! - *one extent*: the extent is the [`Lookup::head`], which a lookup tries first;
-//! - *up to five*, the `UID_GID_MAP_MAX_BASE_EXTENTS` of C: the head is the middle one, and a
-//!   lookup tries at most two more, which are below the end of the head or above it, as the id is;
+//! - *up to five*, the `UID_GID_MAP_MAX_BASE_EXTENTS` of C: the head is the middle one. A lookup
+//!   then tries the extents below the head or those above it, at most two;
 //! - *more*: the head is the lowest one. The span from the first to the last id is divided into
 //!   buckets of equal length. A bucket holds the number of the first extent that reaches into it. A
 //!   lookup tries this extent, then searches the other extents of the bucket.

@@ -130,8 +130,7 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         }
     }
 
-    /// Owner, group and mode of a new inode of the caller in `dir`. Without a directory, the inode
-    /// has no name.
+    /// Owner, group and mode of a new inode of the caller in `dir`, or without a parent directory.
     ///
     /// The ids can be invalid. Those of [`MappedFsIds::ownership_in`] cannot.
     ///
