@@ -20,7 +20,7 @@ pub(crate) enum Kind {
     Halt,
 }
 
-/// A folder of the host.
+/// A directory of the host.
 pub(crate) struct Share {
     pub(crate) tag: String,
     pub(crate) path: String,

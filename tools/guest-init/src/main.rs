@@ -4,7 +4,7 @@
 //!
 //! It is started from the initramfs that the lab builds for each boot. It
 //! makes the Debian image the root, mounts what a system has mounted, the
-//! shared folders and the disks, runs one job, tells the lab how it ended and
+//! shared directories and the disks, runs one job, tells the lab how it ended and
 //! powers the machine off.
 
 mod disks;

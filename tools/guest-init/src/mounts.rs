@@ -149,7 +149,7 @@ pub(crate) fn wait_for(path: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes back what the job wrote to shared folders.
+/// Writes back what the job wrote to shared directories.
 pub(crate) fn flush() {
     rustix::fs::sync();
 }
