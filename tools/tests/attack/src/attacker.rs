@@ -2,15 +2,29 @@
 
 //! What the attacker does: random operations in the current directory.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::{
+    env,
+    os::fd::{AsFd, OwnedFd},
+    path::Path,
+};
 
-use kselftest::{acl, errno::SyscallResult, fscaps, handle, raw, rng::Rng, syscalls};
+use kselftest::{
+    acl,
+    errno::{SyscallResult, from_io},
+    fscaps, handle, raw,
+    rng::Rng,
+    syscalls,
+};
 use rustix::{
     fs::{FileType, OFlags, RenameFlags, Timespec},
     io::Errno,
+    mount::{
+        FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_flag,
+        fsconfig_set_string, fsmount, fsopen,
+    },
 };
 
-use crate::{disk::SECRET, ids::CALLERS};
+use crate::{disk::SECRET, mount};
 
 /// What a batch of operations came to.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,12 +35,14 @@ pub(crate) struct Tally {
     pub(crate) succeeded: u64,
     /// How many of them read a secret.
     pub(crate) secrets: u64,
+    /// How many overlayfs were on top.
+    pub(crate) overlays: u64,
 }
 
 impl Tally {
     /// Encodes the numbers.
     pub(crate) fn bytes(self) -> Vec<u8> {
-        let numbers = [self.operations, self.succeeded, self.secrets];
+        let numbers = [self.operations, self.succeeded, self.secrets, self.overlays];
         numbers
             .iter()
             .flat_map(|number| number.to_le_bytes())
@@ -40,7 +56,12 @@ impl Tally {
             number.copy_from_slice(chunk);
             u64::from_le_bytes(number)
         });
-        for place in [&mut self.operations, &mut self.succeeded, &mut self.secrets] {
+        for place in [
+            &mut self.operations,
+            &mut self.succeeded,
+            &mut self.secrets,
+            &mut self.overlays,
+        ] {
             *place += numbers.next().unwrap_or(0);
         }
     }
@@ -61,13 +82,39 @@ fn open(path: &str, flags: OFlags) -> SyscallResult<OwnedFd> {
     syscalls::open(path, flags | OFlags::NONBLOCK, 0)
 }
 
-/// Makes some operations.
-pub(crate) fn attack(rng: &mut Rng, count: u64) -> Tally {
+/// Mounts overlayfs on two directories of the current one, and makes it the current directory.
+///
+/// This fails if the directories are not those of the caller, or are layers already.
+pub(crate) fn enter_overlay(rng: &mut Rng, number: u64) -> SyscallResult {
+    let (upper, work) = (format!("upper{number}"), format!("work{number}"));
+    syscalls::mkdir(&upper, 0o777)?;
+    syscalls::mkdir(&work, 0o777)?;
+    mount::new_namespace()?;
+    let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    for (key, value) in [
+        ("lowerdir", format!("d{}", rng.below(8))),
+        ("upperdir", upper),
+        ("workdir", work),
+    ] {
+        fsconfig_set_string(context.as_fd(), key, value)?;
+    }
+    fsconfig_set_flag(context.as_fd(), "userxattr")?;
+    fsconfig_create(context.as_fd())?;
+    let flags = FsMountFlags::FSMOUNT_CLOEXEC;
+    let merged = fsmount(context.as_fd(), flags, MountAttrFlags::empty())?;
+    // The current directory is not on the mount that is attached to it.
+    mount::attach(&merged, Path::new("."))?;
+    let here = env::current_dir().map_err(from_io)?;
+    env::set_current_dir(here).map_err(from_io)
+}
+
+/// Makes some operations as one of some users.
+pub(crate) fn attack(rng: &mut Rng, count: u64, ids: &[u32]) -> Tally {
     let mut tally = Tally::default();
     for _ in 0..count {
         let path = name(rng);
         tally.operations += 1;
-        match operation(rng, &path) {
+        match operation(rng, &path, ids) {
             Ok(read) => {
                 tally.succeeded += 1;
                 tally.secrets += u64::from(read.starts_with(SECRET));
@@ -83,10 +130,10 @@ pub(crate) fn attack(rng: &mut Rng, count: u64) -> Tally {
 }
 
 /// Makes one operation. Returns what it read.
-fn operation(rng: &mut Rng, path: &str) -> SyscallResult<Vec<u8>> {
+fn operation(rng: &mut Rng, path: &str, ids: &[u32]) -> SyscallResult<Vec<u8>> {
     let nothing = |()| Vec::new();
     let other = name(rng);
-    let id = rng.pick(&CALLERS);
+    let id = rng.pick(ids);
     let mode = rng.pick(&[
         0o600, 0o644, 0o666, 0o777, 0o755, 0o2755, 0o4755, 0o6777, 0o1777,
     ]);

@@ -24,7 +24,7 @@ use crate::ids::Old;
 /// group, ACL or mode.
 pub(crate) const SECRET: &[u8] = b"secret\n";
 /// The content of other files.
-const PUBLIC: &[u8] = b"public\n";
+pub(crate) const PUBLIC: &[u8] = b"public\n";
 
 /// Makes a tree whose inodes have all kinds of owners, modes and attributes.
 pub(crate) fn populate(root: &Path, old: Old, rng: &mut Rng) -> SyscallResult {
@@ -187,9 +187,19 @@ pub(crate) struct Damage {
     pub(crate) breaches: Vec<String>,
 }
 
-/// Compares two snapshots.
-pub(crate) fn compare(before: &Snapshot, after: &Snapshot, old: Old) -> Damage {
-    let is_mapped = |record: &Record| old.is_mapped(record.user) && old.is_mapped(record.group);
+impl Damage {
+    fn changed_to(&mut self, was: &Record, now: &Record) {
+        self.breaches.push(format!("changed: {was:?} to {now:?}"));
+    }
+}
+
+/// Compares two snapshots. `is_id_mapped` returns whether the nested idmap maps a stored id.
+pub(crate) fn compare(
+    before: &Snapshot,
+    after: &Snapshot,
+    is_id_mapped: impl Fn(u32) -> bool,
+) -> Damage {
+    let is_mapped = |record: &Record| is_id_mapped(record.user) && is_id_mapped(record.group);
     let mut damage = Damage::default();
     for (ino, record) in before {
         let now = after.get(ino);
@@ -197,21 +207,24 @@ pub(crate) fn compare(before: &Snapshot, after: &Snapshot, old: Old) -> Damage {
             damage.changed += usize::from(now.is_none_or(|now| !record.is_same(now)));
             continue;
         }
+        // The owner may give an inode another group, and then do all to it. Before that, the owner
+        // may set the flags of chattr(1), which changes the time. Both need no new mount.
+        if is_id_mapped(record.user) {
+            let is_kept = |now: &Record| record.is_same_but_for_time(now);
+            if now.is_none_or(is_mapped) {
+                damage.changed += 1;
+                continue;
+            }
+            damage.kept += 1;
+            if let Some(now) = now.filter(|now| !is_kept(now)) {
+                damage.changed_to(record, now);
+            }
+            continue;
+        }
         damage.kept += 1;
-        // An owner may set the flags of chattr(1) whatever the group is, through the old mount as
-        // well. This changes the time.
-        let is_owned = old.is_mapped(record.user);
-        let is_kept = |now: &Record| match is_owned {
-            true => record.is_same_but_for_time(now),
-            false => record.is_same(now),
-        };
         match now {
             None => damage.breaches.push(format!("gone: {record:?}")),
-            Some(now) if !is_kept(now) => {
-                damage
-                    .breaches
-                    .push(format!("changed: {record:?} to {now:?}"));
-            }
+            Some(now) if !record.is_same(now) => damage.changed_to(record, now),
             Some(_) => {}
         }
     }

@@ -12,13 +12,15 @@ pub(crate) const OWN: &str = "0 100000 65536\n";
 /// The map of `M`, written in `N`.
 pub(crate) const MAP: &str = "0 1000 60000\n60000 0 500\n";
 /// What the old mount shows, if it is idmapped: some ids outside of `N`, too.
-pub(crate) const SHOWN: &str = "0 100000 65536\n66000 400000 10\n";
+pub(crate) const SHOWN: &str = "0 100000 50000\n50000 400000 10\n61000 161000 10\n";
+/// The first stored id that [`SHOWN`] does not show as the same name in `N`.
+pub(crate) const SHOWN_END: u32 = 50_000;
 
 /// Ids of `N` that own inodes. `M` does not map the last one.
 const INSIDE: [u32; 6] = [0, 1, 5, 1000, 1001, 61_000];
 /// Stored ids that the old mount shows outside of `N`, or not at all: not idmapped, and idmapped.
 /// Of the latter, an idmap that replaces the old one would map two.
-const OUTSIDE: [[u32; 4]; 2] = [[0, 1, 1000, 300_000], [66_000, 70_000, 101_000, 101_001]];
+const OUTSIDE: [[u32; 4]; 2] = [[0, 1, 1000, 300_000], [50_000, 55_000, 70_000, 101_000]];
 /// Ids of `N` and of `M` that the attacker becomes.
 pub(crate) const CALLERS: [u32; 9] = [0, 1, 5, 500, 1000, 1001, 1005, 2000, 2001];
 
@@ -43,12 +45,10 @@ impl Old {
 
     /// Returns whether the nested idmap maps a stored id.
     pub(crate) fn is_mapped(self, id: u32) -> bool {
-        let name = if self.idmapped {
-            Some(id)
-        } else {
-            id.checked_sub(BASE)
-        };
+        if self.idmapped {
+            return id < SHOWN_END;
+        }
         // The names of N that M has.
-        name.is_some_and(|name| name < 60_500)
+        id.checked_sub(BASE).is_some_and(|name| name < 60_500)
     }
 }

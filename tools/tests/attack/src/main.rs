@@ -9,11 +9,12 @@
 mod attacker;
 mod disk;
 mod ids;
+mod mount;
+mod unmet;
 
 use std::{
     fs,
     io::stdout,
-    os::fd::{AsFd, AsRawFd, OwnedFd},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -25,19 +26,17 @@ use kselftest::{
     credentials::{set_capabilities, set_ids},
     errno::{SyscallResult, from_io},
     filesystem,
-    ktap::{Failure, Outcome, Printer},
-    mounts, process, raw,
+    ktap::{Context, Failure, Outcome, Printer, failed},
+    mounts, process,
     rng::Rng,
     userns::UserNs,
 };
 use rustix::{
-    fs::CWD,
-    mount::{
-        MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount_change,
-        move_mount, open_tree, unmount,
-    },
-    thread::{CapabilitySet, UnshareFlags},
+    io::Errno,
+    mount::{UnmountFlags, unmount},
+    thread::CapabilitySet,
 };
+use unmet::Unmet;
 
 /// Attacks nested idmapped mounts; as root, in the guest.
 #[derive(Parser)]
@@ -56,16 +55,21 @@ struct Arguments {
 
 /// The sysctl that offers nested idmaps.
 const SYSCTL: &str = "/proc/sys/fs/mount_idmap_nested";
-/// `MOUNT_ATTR_IDMAP`
-const IDMAP: u64 = 0x0010_0000;
+/// The sysctl that forbids hard links to files of others.
+const HARDLINKS: &str = "/proc/sys/fs/protected_hardlinks";
 /// How many operations one process makes.
 const BATCH: u64 = 250;
+/// How many operations a caller makes that does not meet a condition.
+const UNMET: u64 = 4_000;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let mut printer = Printer::new(stdout(), 2 * arguments.fs.len() + 1);
-    let setting = fs::read_to_string(SYSCTL).unwrap_or_default();
-    let mut good = fs::write(SYSCTL, "1").is_ok();
+    let mut printer = Printer::new(stdout(), 2 * arguments.fs.len() + 1 + Unmet::ALL.len());
+    let settings = [SYSCTL, HARDLINKS].map(|path| fs::read_to_string(path).unwrap_or_default());
+    let mut good = fs::write(HARDLINKS, "1").is_ok();
+    if settings[0].trim() == "0" {
+        good &= fs::write(SYSCTL, "1").is_ok();
+    }
     for kind in &arguments.fs {
         for idmapped in [false, true] {
             let name = format!("{kind}_{}", if idmapped { "idmapped" } else { "plain" });
@@ -77,7 +81,14 @@ fn main() -> ExitCode {
     let outcome = attack(&arguments, "tmpfs", Old { idmapped: false }, Maker::Host);
     good &= outcome.is_ok();
     printer.result("breaches_are_found", &outcome);
-    let _ = fs::write(SYSCTL, setting);
+    for unmet in Unmet::ALL {
+        let outcome = attack_unmet(&arguments, unmet);
+        good &= outcome.is_ok();
+        printer.result(unmet.name(), &outcome);
+    }
+    for (path, setting) in [SYSCTL, HARDLINKS].iter().zip(settings) {
+        let _ = fs::write(path, setting);
+    }
     if good {
         ExitCode::SUCCESS
     } else {
@@ -98,28 +109,23 @@ enum Maker {
 /// Attacks one filesystem.
 fn attack(arguments: &Arguments, kind: &str, old: Old, maker: Maker) -> Outcome {
     process::isolated_test(|| {
-        let failed = |what: &str| {
-            let what = what.to_owned();
-            move |errno| Failure::Failed(format!("{what}: {errno}"))
-        };
-        mounts::new_namespace().map_err(failed("mount namespace"))?;
+        mounts::new_namespace().context("mount namespace")?;
         let root = PathBuf::from("/tmp/attack");
-        fs::create_dir_all(&root)
-            .map_err(from_io)
-            .map_err(failed("directory"))?;
+        fs::create_dir_all(&root).context("directory")?;
         let kind = filesystem::find(kind).map_err(Failure::Failed)?;
         let disk = kind.mount(&root)?;
         let mut rng = Rng::of(arguments.seed, u64::from(old.idmapped));
-        disk::populate(&disk, old, &mut rng).map_err(failed("tree"))?;
-        let before = disk::snapshot(&disk).map_err(failed("snapshot"))?;
-        let tally =
-            run(&disk, old, maker, &mut rng, arguments.ops / 2).map_err(failed("attack"))?;
-        let after = disk::snapshot(&disk).map_err(failed("snapshot"))?;
-        let damage = disk::compare(&before, &after, old);
+        disk::populate(&disk, old, &mut rng).context("tree")?;
+        let before = disk::snapshot(&disk).context("snapshot")?;
+        let tally = run(&disk, old, maker, &mut rng, arguments.ops / 2).context("attack")?;
+        let after = disk::snapshot(&disk).context("snapshot")?;
+        let damage = disk::compare(&before, &after, |id| old.is_mapped(id));
         println!(
-            "# {} operations, {} succeeded; {} inodes changed, {} kept; {} breaches, {} secrets",
+            "# {} operations, {} succeeded; {} overlayfs on top; {} inodes changed, {} kept; \
+             {} breaches, {} secrets",
             tally.operations,
             tally.succeeded,
+            tally.overlays,
             damage.changed,
             damage.kept,
             damage.breaches.len(),
@@ -151,23 +157,56 @@ fn attack(arguments: &Arguments, kind: &str, old: Old, maker: Maker) -> Outcome 
 
 /// Makes the mounts, and makes the operations through the nested one.
 fn run(disk: &Path, old: Old, maker: Maker, rng: &mut Rng, count: u64) -> SyscallResult<Tally> {
-    let tree = copy(disk)?;
-    if old.idmapped {
-        let shown = UserNs::with(SHOWN)?;
-        set_idmap(&tree, &shown)?;
-    }
-    let target = disk.with_file_name("old");
-    fs::create_dir_all(&target).map_err(from_io)?;
-    attach(&tree, &target)?;
+    let target = attach_old(disk, old)?;
     let own = UserNs::with(OWN)?;
     let map_of = own.child((0, 0), MAP, MAP)?;
     if maker == Maker::Host {
-        attach(&copy_with_idmap(&target, &map_of)?, &target)?;
+        mount::attach(&mount::copy_with_idmap(&target, &map_of)?, &target)?;
     }
     let seed = rng.next();
+    let ran = in_child(|| {
+        own.enter(0, 0)?;
+        mount::new_namespace()?;
+        if maker == Maker::RootOfN {
+            mount::attach(&mount::copy_with_idmap(&target, &map_of)?, &target)?;
+        }
+        batches(&target, (seed, count), |rng, batch| {
+            // Root of N mounts overlayfs on top now and then.
+            let is_over = rng.once_in(8) && attacker::enter_overlay(rng, batch).is_ok();
+            become_anybody(rng, &map_of)?;
+            Ok((CALLERS.to_vec(), is_over))
+        })
+    })?;
+    match ran {
+        Ran::Attacked(tally) => Ok(tally),
+        Ran::Refused(errno) => Err(errno),
+    }
+}
+
+/// Attaches a copy of a mount, which may be idmapped: the old mount.
+fn attach_old(disk: &Path, old: Old) -> SyscallResult<PathBuf> {
+    let tree = mount::copy(disk)?;
+    if old.idmapped {
+        mount::set_idmap(&tree, &UserNs::with(SHOWN)?)?;
+    }
+    let target = disk.with_file_name("old");
+    fs::create_dir_all(&target).map_err(from_io)?;
+    mount::attach(&tree, &target)?;
+    Ok(target)
+}
+
+/// The result of an attack.
+enum Ran {
+    /// There is no mount to attack.
+    Refused(Errno),
+    /// It was made.
+    Attacked(Tally),
+}
+
+/// Runs an attack in a child process. The errors that it returns are those of making the mount.
+fn in_child(run: impl FnOnce() -> SyscallResult<Tally>) -> SyscallResult<Ran> {
     let output = process::Child::start(|output| {
-        let result = as_root_of(&own, &map_of, &target, maker, (seed, count));
-        let bytes = result.map_or_else(
+        let bytes = run().map_or_else(
             |errno| errno.raw_os_error().to_le_bytes().to_vec(),
             Tally::bytes,
         );
@@ -175,41 +214,30 @@ fn run(disk: &Path, old: Old, maker: Maker, rng: &mut Rng, count: u64) -> Syscal
     })?
     .output()?;
     if let Ok(errno) = <[u8; 4]>::try_from(output.as_slice()) {
-        return Err(rustix::io::Errno::from_raw_os_error(i32::from_le_bytes(
-            errno,
-        )));
+        let errno = Errno::from_raw_os_error(i32::from_le_bytes(errno));
+        return Ok(Ran::Refused(errno));
     }
     let mut tally = Tally::default();
     tally.add(&output);
-    Ok(tally)
+    Ok(Ran::Attacked(tally))
 }
 
-/// As root of `N`: gives a copy of the old mount a nested idmap, and attacks.
-fn as_root_of(
-    own: &UserNs,
-    map_of: &UserNs,
+/// Attacks by a process for each batch. `become_user` makes the process a user, and returns ids for
+/// its operations and whether overlayfs is on top.
+fn batches(
     target: &Path,
-    maker: Maker,
     (seed, count): (u64, u64),
+    become_user: impl Fn(&mut Rng, u64) -> SyscallResult<(Vec<u32>, bool)>,
 ) -> SyscallResult<Tally> {
-    own.enter(0, 0)?;
-    process::unshare(UnshareFlags::NEWNS)?;
-    mount_change(
-        "/",
-        MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
-    )?;
-    if maker == Maker::RootOfN {
-        // An idmap composes in a new copy only, so this takes one system call.
-        attach(&copy_with_idmap(target, map_of)?, target)?;
-    }
     std::env::set_current_dir(target).map_err(from_io)?;
     let mut tally = Tally::default();
     for batch in 0..count.div_ceil(BATCH) {
         let child = process::Child::start(|output| {
             let mut rng = Rng::of(seed, batch);
-            if become_anybody(&mut rng, map_of).is_ok() {
-                let bytes = attacker::attack(&mut rng, BATCH).bytes();
-                let _ = std::io::Write::write_all(output, &bytes);
+            if let Ok((ids, is_over)) = become_user(&mut rng, batch) {
+                let mut tally = attacker::attack(&mut rng, BATCH, &ids);
+                tally.overlays = u64::from(is_over);
+                let _ = std::io::Write::write_all(output, &tally.bytes());
             }
         })?;
         tally.add(&child.output()?);
@@ -234,35 +262,61 @@ fn become_anybody(rng: &mut Rng, map_of: &UserNs) -> SyscallResult {
     process::set_dumpable()
 }
 
-/// Returns a copy of a mount that is not attached.
-fn copy(path: &Path) -> SyscallResult<OwnedFd> {
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-    open_tree(CWD, path, flags)
-}
-
-/// Encodes `struct mount_attr`.
-fn idmap_attr(userns: &UserNs) -> Vec<u8> {
-    let fd = userns.as_fd().as_raw_fd() as u64;
-    [IDMAP, 0, 0, fd]
-        .iter()
-        .flat_map(|word| word.to_ne_bytes())
-        .collect()
-}
-
-fn set_idmap(tree: &OwnedFd, userns: &UserNs) -> SyscallResult {
-    let attr = idmap_attr(userns);
-    let flags = libc::AT_EMPTY_PATH;
-    raw::mount_setattr(tree.as_raw_fd(), c"", flags, Some(&attr), attr.len()).map(drop)
-}
-
-fn copy_with_idmap(path: &Path, userns: &UserNs) -> SyscallResult<OwnedFd> {
-    let attr = idmap_attr(userns);
-    let dir = open_tree(CWD, path, OpenTreeFlags::OPEN_TREE_CLOEXEC)?;
-    let flags = libc::AT_EMPTY_PATH as u32 | 1;
-    raw::open_tree_attr(dir.as_raw_fd(), c"", flags, Some(&attr), attr.len())
-}
-
-fn attach(tree: &OwnedFd, target: &Path) -> SyscallResult {
-    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
-    move_mount(tree.as_fd(), "", CWD, target, flags)
+/// Has a caller that does not meet a condition attack, through the old mount and through the new
+/// one, if the kernel makes it.
+fn attack_unmet(arguments: &Arguments, unmet: Unmet) -> Outcome {
+    process::isolated_test(|| {
+        mounts::new_namespace().context("mount namespace")?;
+        let root = PathBuf::from("/tmp/attack");
+        fs::create_dir_all(&root).context("directory")?;
+        let disk = filesystem::TMPFS.mount(&root)?;
+        let mut rng = Rng::new(arguments.seed);
+        unmet.populate(&disk, &mut rng).context("tree")?;
+        let target = attach_old(&disk, unmet.old()).context("old mount")?;
+        for is_new in [false, true] {
+            let own = unmet.own().context("user namespace")?;
+            let before = disk::snapshot(&disk).context("snapshot")?;
+            let seed = rng.next();
+            let ran = in_child(|| {
+                // The errors of the steps are not those of the mount.
+                let step = |_| Errno::CANCELED;
+                unmet.enter(&own).map_err(step)?;
+                mount::new_namespace().map_err(step)?;
+                let map_of = unmet.become_caller().map_err(step)?;
+                if is_new {
+                    let tree = match unmet {
+                        Unmet::Set => mount::copy_without_idmap(&target)?,
+                        _ => mount::copy_with_idmap(&target, &map_of)?,
+                    };
+                    mount::attach(&tree, &target).map_err(step)?;
+                }
+                batches(&target, (seed, UNMET), |rng, _| {
+                    Ok((unmet.become_anybody(rng, &map_of)?, false))
+                })
+            })
+            .context("attack")?;
+            let tally = match ran {
+                Ran::Refused(Errno::PERM) if is_new => return Ok(()),
+                Ran::Refused(errno) => return Err(failed(format_args!("{errno}"))),
+                Ran::Attacked(tally) => tally,
+            };
+            let after = disk::snapshot(&disk).context("snapshot")?;
+            let damage = disk::compare(&before, &after, |id| unmet.is_mapped(id));
+            let text = format!(
+                "{} operations, {} succeeded; {} breaches, {} secrets; {:?}",
+                tally.operations,
+                tally.succeeded,
+                damage.breaches.len(),
+                tally.secrets,
+                damage.breaches.first(),
+            );
+            if is_new {
+                return Err(failed(format_args!("the kernel makes the mount: {text}")));
+            }
+            if !damage.breaches.is_empty() || tally.secrets > 0 || tally.succeeded == 0 {
+                return Err(failed(format_args!("through the old mount: {text}")));
+            }
+        }
+        Ok(())
+    })
 }
