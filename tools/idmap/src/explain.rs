@@ -30,6 +30,7 @@ mod attempt;
 mod attributes;
 mod caller;
 mod decide;
+mod idmap;
 mod layers;
 mod lookup;
 mod mount;

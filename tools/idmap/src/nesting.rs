@@ -20,12 +20,13 @@ use kernel::{
     uidgid::{Id, Kernel, Kgid, Kind, Kuid, Local, VfsGid},
 };
 
-use crate::sys;
+use crate::{explain::UserNsView, sys};
 
 const SYSCTL: &str = "/proc/sys/fs/mount_idmap_nested";
 
 /// A user namespace. The rule compares it, and counts ids of the caller's.
-struct View {
+#[derive(Clone)]
+pub(crate) struct View {
     /// The device and inode of its file in nsfs.
     number: (u64, u64),
     users: u64,
@@ -83,6 +84,32 @@ impl View {
         })
     }
 
+    /// A user namespace that is known with its maps.
+    pub(crate) fn of_view(view: &UserNsView) -> Option<Self> {
+        if view.is_ours() {
+            return Self::ours();
+        }
+        let (users, groups) = view.counts();
+        let status = rustix::fs::fstat(view.file()).ok()?;
+        let setgroups = format!("/proc/{}/setgroups", view.process()?);
+        Some(Self {
+            number: (status.st_dev, status.st_ino),
+            users,
+            groups,
+            may_setgroups: fs::read_to_string(setgroups).ok()?.trim() == "allow",
+            parent: None,
+        })
+    }
+
+    /// A user namespace below this one.
+    fn child(&self) -> Self {
+        Self {
+            number: (0, 0),
+            parent: Some(Box::new(self.clone())),
+            ..*self
+        }
+    }
+
     /// The user namespace that a file descriptor is of, and those above that this program may see.
     fn of(fd: BorrowedFd<'_>) -> Option<Self> {
         let status = rustix::fs::fstat(fd).ok()?;
@@ -105,7 +132,7 @@ fn count(map: &str) -> u64 {
     counts.sum()
 }
 
-/// This program, as a caller of `mount_setattr()`.
+/// A caller of `mount_setattr()`: this program, or another process.
 #[derive(Clone, Copy)]
 struct Ourselves<'a> {
     namespace: &'a View,
@@ -153,16 +180,30 @@ pub(crate) fn refusal(map_of: BorrowedFd<'_>) -> Option<String> {
     let set = status
         .lines()
         .find_map(|line| line.strip_prefix("CapEff:"))?;
+    let capabilities = u64::from_str_radix(set.trim(), 16).ok()?;
+    refusal_of(&own, capabilities, &View::of(map_of)?)
+}
+
+/// Likewise for a caller with these capabilities in its user namespace, and a user namespace that it
+/// makes. The caller does not control the filesystem.
+pub(crate) fn refusal_below(own: Option<View>, capabilities: u64) -> Option<String> {
+    let Some(own) = own else {
+        return Some("the user namespace of the caller is not known".to_owned());
+    };
+    refusal_of(&own, capabilities, &own.child())
+}
+
+fn refusal_of(own: &View, capabilities: u64, map_of: &View) -> Option<String> {
     let caller = Ourselves {
-        namespace: &own,
-        capabilities: u64::from_str_radix(set.trim(), 16).ok()?,
+        namespace: own,
+        capabilities,
     };
     let sysctl = fs::read_to_string(SYSCTL).ok();
     let offered = sysctl.as_deref().map(str::trim) == Some("1");
-    let reason = may_nest(caller, &View::of(map_of)?, offered, MAX_NAMED_IDS).err()?;
+    let reason = may_nest(caller, map_of, offered, MAX_NAMED_IDS).err()?;
     Some(format!(
         "{reason}: {}",
-        remedy(reason, &own, sysctl.is_some())
+        remedy(reason, own, sysctl.is_some())
     ))
 }
 

@@ -218,6 +218,7 @@ impl Trial<'_> {
             Operation::SetFacl(entry) => {
                 self.change(Act::SetXattr(c"system.posix_acl_access", &acl(*entry)))
             }
+            Operation::Idmap => Err(untried("the task 'check' tries an idmap")),
         }
     }
 

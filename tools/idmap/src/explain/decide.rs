@@ -18,6 +18,7 @@ use rustix::io::Errno;
 use super::{
     Target, attributes,
     caller::Caller,
+    idmap,
     lookup::{End, Found, Last, Place, Route, Step, missing},
     names,
     node::Node,
@@ -85,6 +86,7 @@ impl<'a> Deciding<'a> {
             Operation::SetXattr(name) => attributes::set_xattr(self, route, name),
             Operation::SetCap(root) => attributes::set_cap(self, route, *root),
             Operation::SetFacl(entry) => attributes::set_facl(self, route, *entry),
+            Operation::Idmap => idmap::idmap(self, route),
         }
     }
 

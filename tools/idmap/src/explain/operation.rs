@@ -89,6 +89,9 @@ pub enum Operation {
     SetCap(Option<u32>),
     /// `setxattr()` of an access ACL with one more entry.
     SetFacl(AclEntry),
+    /// `mount_setattr()` of `MOUNT_ATTR_IDMAP` for a new copy of the mount, with a user namespace
+    /// that the caller makes.
+    Idmap,
 }
 
 /// Why a text is no operation.
@@ -108,7 +111,7 @@ impl Operation {
     pub const FORMS: &'static str = "stat, open:r, open:w, open:rw, open:a (append), open:c \
         (create if missing), open:noatime, exec, connect, create, mkdir, mkfifo, symlink, tmpfile, unlink, rmdir, \
         rename:TO, link:TO, chmod:MODE, chown:UID[:GID], chgrp:GID, touch, settimes, truncate, \
-        setxattr:NAME, setcap, setcap:ROOT, setfacl:u:UID, setfacl:g:GID";
+        setxattr:NAME, setcap, setcap:ROOT, setfacl:u:UID, setfacl:g:GID, idmap";
 }
 
 impl FromStr for Operation {
@@ -175,6 +178,7 @@ impl FromStr for Operation {
                 Some(("g", group)) => Self::SetFacl(AclEntry::Group(id(group)?)),
                 _ => return Err(unknown()),
             },
+            ("idmap", None) => Self::Idmap,
             _ => return Err(unknown()),
         })
     }
@@ -215,6 +219,7 @@ impl fmt::Display for Operation {
             Self::SetCap(Some(root)) => write!(f, "setcap:{root}"),
             Self::SetFacl(AclEntry::User(user)) => write!(f, "setfacl:u:{user}"),
             Self::SetFacl(AclEntry::Group(group)) => write!(f, "setfacl:g:{group}"),
+            Self::Idmap => f.write_str("idmap"),
         }
     }
 }
@@ -256,6 +261,7 @@ mod tests {
             "setcap:5",
             "setfacl:u:6",
             "setfacl:g:7",
+            "idmap",
         ] {
             assert_eq!(text.parse::<Operation>().unwrap().to_string(), text);
         }

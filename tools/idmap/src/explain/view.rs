@@ -15,7 +15,7 @@ use std::{
 };
 
 use kernel::{
-    fs::permission::{HasNamespace, Idmap, KindIdmap, Namespace, UidGidMap},
+    fs::permission::{HasNamespace, Idmap, KindIdmap, Namespace, UidGidMap, count_ids},
     host,
     uidgid::{Filesystem, Group, Id, Kernel, Kind, Kuid, Local, Space, User, Vfs},
     user_namespace::{Extent, IdMap},
@@ -176,8 +176,24 @@ impl UserNsView {
         self.0.key == other.0.key
     }
 
+    /// How many users and how many groups it has.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        let count =
+            |map: Option<&IdMap<Vec<Extent>>>| map.map_or(0, |map| count_ids(map.extents()));
+        let names = self.0.maps.as_ref();
+        (
+            count(names.and_then(User::name)),
+            count(names.and_then(Group::name)),
+        )
+    }
+
+    /// A process in it.
+    pub(crate) fn process(&self) -> Option<u32> {
+        process_in(self.0.key)
+    }
+
     /// Its file.
-    pub(super) fn file(&self) -> BorrowedFd<'_> {
+    pub(crate) fn file(&self) -> BorrowedFd<'_> {
         self.0.file.as_fd()
     }
 
