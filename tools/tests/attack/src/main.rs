@@ -10,6 +10,7 @@ mod attacker;
 mod disk;
 mod ids;
 mod mount;
+mod stored;
 mod unmet;
 
 use std::{
@@ -64,7 +65,7 @@ const UNMET: u64 = 4_000;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let mut printer = Printer::new(stdout(), 2 * arguments.fs.len() + 1 + Unmet::ALL.len());
+    let mut printer = Printer::new(stdout(), 3 * arguments.fs.len() + 1 + Unmet::ALL.len());
     let settings = [SYSCTL, HARDLINKS].map(|path| fs::read_to_string(path).unwrap_or_default());
     let mut good = fs::write(HARDLINKS, "1").is_ok();
     if settings[0].trim() == "0" {
@@ -77,6 +78,11 @@ fn main() -> ExitCode {
             good &= !matches!(outcome, Err(Failure::Failed(_)));
             printer.result(&name, &outcome);
         }
+    }
+    for kind in &arguments.fs {
+        let outcome = check_stored_ids(&arguments, kind);
+        good &= !matches!(outcome, Err(Failure::Failed(_)));
+        printer.result(&format!("{kind}_stored_ids"), &outcome);
     }
     let outcome = attack(&arguments, "tmpfs", Old { idmapped: false }, Maker::Host);
     good &= outcome.is_ok();
@@ -275,6 +281,7 @@ fn attack_unmet(arguments: &Arguments, unmet: Unmet) -> Outcome {
         let target = attach_old(&disk, unmet.old()).context("old mount")?;
         for is_new in [false, true] {
             let own = unmet.own().context("user namespace")?;
+            let beside = unmet.beside().context("user namespace")?;
             let before = disk::snapshot(&disk).context("snapshot")?;
             let seed = rng.next();
             let ran = in_child(|| {
@@ -282,16 +289,17 @@ fn attack_unmet(arguments: &Arguments, unmet: Unmet) -> Outcome {
                 let step = |_| Errno::CANCELED;
                 unmet.enter(&own).map_err(step)?;
                 mount::new_namespace().map_err(step)?;
-                let map_of = unmet.become_caller().map_err(step)?;
+                let made = unmet.become_caller().map_err(step)?;
+                let map_of = beside.as_ref().unwrap_or(&made);
                 if is_new {
                     let tree = match unmet {
                         Unmet::Set => mount::copy_without_idmap(&target)?,
-                        _ => mount::copy_with_idmap(&target, &map_of)?,
+                        _ => mount::copy_with_idmap(&target, map_of)?,
                     };
                     mount::attach(&tree, &target).map_err(step)?;
                 }
                 batches(&target, (seed, UNMET), |rng, _| {
-                    Ok((unmet.become_anybody(rng, &map_of)?, false))
+                    Ok((unmet.become_anybody(rng, &made)?, false))
                 })
             })
             .context("attack")?;
@@ -316,6 +324,66 @@ fn attack_unmet(arguments: &Arguments, unmet: Unmet) -> Outcome {
             if !damage.breaches.is_empty() || tally.secrets > 0 || tally.succeeded == 0 {
                 return Err(failed(format_args!("through the old mount: {text}")));
             }
+        }
+        Ok(())
+    })
+}
+
+/// Makes the calls that check stored ids, through the old mount and through the new one.
+fn check_stored_ids(arguments: &Arguments, kind: &str) -> Outcome {
+    process::isolated_test(|| {
+        mounts::new_namespace().context("mount namespace")?;
+        let root = PathBuf::from("/tmp/attack");
+        fs::create_dir_all(&root).context("directory")?;
+        let disk = filesystem::find(kind)
+            .map_err(Failure::Failed)?
+            .mount(&root)?;
+        for idmapped in [false, true] {
+            let old = Old { idmapped };
+            let dir = disk.join(if idmapped { "idmapped" } else { "plain" });
+            fs::create_dir(&dir).context("directory")?;
+            let mut rng = Rng::new(arguments.seed);
+            disk::populate(&dir, old, &mut rng).context("tree")?;
+            let target = attach_old(&dir, old).context("old mount")?;
+            let files = stored::files(&dir).context("files")?;
+            let relative = |(path, inode): &(PathBuf, u64)| {
+                let path = path.strip_prefix(&dir).unwrap_or(path);
+                (path.to_owned(), *inode)
+            };
+            let files: Vec<_> = files.iter().map(relative).collect();
+            let own = UserNs::with(OWN).context("user namespace")?;
+            let map_of = own.child((0, 0), MAP, MAP).context("user namespace")?;
+            let works = |is_new: bool| {
+                stored::in_child(|| {
+                    own.enter(0, 0)?;
+                    mount::new_namespace()?;
+                    if is_new {
+                        mount::attach(&mount::copy_with_idmap(&target, &map_of)?, &target)?;
+                    }
+                    std::env::set_current_dir(&target).map_err(from_io)?;
+                    stored::try_all(&files, &map_of)
+                })
+            };
+            let (old, new) = (
+                works(false).context("old mount")?,
+                works(true).context("new mount")?,
+            );
+            println!(
+                "# {} files; calls that work: {} through the old mount, {} through the new one",
+                files.len(),
+                old.len(),
+                new.len()
+            );
+            if let Some(more) = new.difference(&old).next() {
+                return Err(failed(format_args!(
+                    "{} works through the new mount alone",
+                    stored::name(*more)
+                )));
+            }
+            if new.is_empty() {
+                return Err(failed("no call works"));
+            }
+            let _ = unmount(&target, UnmountFlags::DETACH);
         }
         Ok(())
     })

@@ -28,7 +28,7 @@ use rustix::{
 
 use crate::{
     disk::{PUBLIC, SECRET},
-    ids::{BASE, CALLERS, MAP, OWN, Old, SHOWN_END},
+    ids::{BASE, CALLERS, MAP, OWN, Old},
 };
 
 /// An id outside of `N`.
@@ -37,6 +37,8 @@ const OUTSIDE: u32 = 300_000;
 const FEW: &str = "0 100000 8\n";
 const FEW_COUNT: u32 = 8;
 const FEWER: &str = "0 0 4\n";
+/// A map with the ids of `N` in another order, and ids outside of `N`.
+const BESIDE: &str = "0 100001 30000\n30000 300000 30000\n";
 /// The caller that is not root.
 const WEAK: u32 = 5;
 
@@ -53,16 +55,19 @@ pub(crate) enum Unmet {
     Capabilities,
     /// The idmap is set. It is removed.
     Set,
+    /// `M` is `N`, or below `N`. It is beside `N`, and only root of the host can enter it.
+    Below,
 }
 
 impl Unmet {
     /// All of them.
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Setgroups,
         Self::Users,
         Self::Groups,
         Self::Capabilities,
         Self::Set,
+        Self::Below,
     ];
 
     /// The name of the test.
@@ -73,6 +78,7 @@ impl Unmet {
             Self::Groups => "refused_with_few_groups",
             Self::Capabilities => "refused_with_cap_sys_admin_alone",
             Self::Set => "refused_removal",
+            Self::Below => "refused_beside",
         }
     }
 
@@ -88,7 +94,15 @@ impl Unmet {
             Self::Setgroups => UserNs::without_setgroups(OWN),
             Self::Users => UserNs::new(FEW, OWN),
             Self::Groups => UserNs::new(OWN, FEW),
-            Self::Capabilities | Self::Set => UserNs::with(OWN),
+            Self::Capabilities | Self::Set | Self::Below => UserNs::with(OWN),
+        }
+    }
+
+    /// Makes `M`, if root of `N` cannot.
+    pub(crate) fn beside(self) -> SyscallResult<Option<UserNs>> {
+        match self {
+            Self::Below => UserNs::with(BESIDE).map(Some),
+            _ => Ok(None),
         }
     }
 
@@ -116,7 +130,7 @@ impl Unmet {
         match self {
             Self::Users => UserNs::new(FEWER, MAP),
             Self::Groups => UserNs::new(MAP, FEWER),
-            Self::Setgroups | Self::Set => UserNs::with(MAP),
+            Self::Setgroups | Self::Set | Self::Below => UserNs::with(MAP),
             Self::Capabilities => {
                 rustix::thread::set_keep_capabilities(true)?;
                 set_ids([WEAK; 3], [WEAK; 3], &[])?;
@@ -130,7 +144,7 @@ impl Unmet {
 
     /// As the caller: becomes any user that the caller can become. Returns ids of these users.
     pub(crate) fn become_anybody(self, rng: &mut Rng, map_of: &UserNs) -> SyscallResult<Vec<u32>> {
-        let below = rng.chance(50);
+        let below = rng.chance(50) && self != Self::Below;
         if below && matches!(self, Self::Setgroups | Self::Capabilities) {
             self.become_root_of(map_of)?;
         } else if below {
@@ -141,7 +155,7 @@ impl Unmet {
             (Self::Capabilities, false) => vec![WEAK],
             (Self::Users | Self::Groups, true) => (0..4).collect(),
             (Self::Users | Self::Groups, false) => (0..FEW_COUNT).collect(),
-            (Self::Setgroups | Self::Set, _) => CALLERS.to_vec(),
+            (Self::Setgroups | Self::Set | Self::Below, _) => CALLERS.to_vec(),
         };
         let (user, group) = (rng.pick(&ids), rng.pick(&ids));
         rustix::thread::set_keep_capabilities(true)?;
@@ -152,7 +166,7 @@ impl Unmet {
                 set_single_ids(user, group)?;
                 CapabilitySet::all()
             }
-            Self::Users | Self::Groups | Self::Set => {
+            Self::Users | Self::Groups | Self::Set | Self::Below => {
                 set_ids([user; 3], [group; 3], &[rng.pick(&ids)])?;
                 CapabilitySet::all()
             }
@@ -167,8 +181,7 @@ impl Unmet {
     pub(crate) fn is_mapped(self, id: u32) -> bool {
         match self {
             Self::Capabilities => id == BASE + WEAK,
-            Self::Set => id < SHOWN_END,
-            Self::Setgroups | Self::Users | Self::Groups => (BASE..BASE + 65_536).contains(&id),
+            _ => self.old().name(id).is_some(),
         }
     }
 
@@ -177,7 +190,7 @@ impl Unmet {
         let own = match self {
             Self::Capabilities => BASE + WEAK,
             Self::Set => 1,
-            Self::Setgroups | Self::Users | Self::Groups => BASE + 1,
+            _ => BASE + 1,
         };
         self.give(root, 0o755)?;
         for outer in 0..8 {
@@ -210,7 +223,7 @@ impl Unmet {
             Self::Capabilities => BASE,
             // An id of N, but the old mount does not show it as one.
             Self::Set => BASE + 1000,
-            Self::Setgroups | Self::Users | Self::Groups => OUTSIDE,
+            _ => OUTSIDE,
         };
         syscalls::chown(path, Some(owner), Some(owner))?;
         syscalls::chmod(path, mode)
@@ -222,7 +235,9 @@ impl Unmet {
         let tag = match self {
             // The caller stays in the group, which may do less than others.
             Self::Setgroups => return self.give(path, u32::from(all << 6 | read)),
-            Self::Capabilities | Self::Set => return self.give(path, u32::from(all << 6)),
+            Self::Capabilities | Self::Set | Self::Below => {
+                return self.give(path, u32::from(all << 6));
+            }
             // The ACL names each id of N, and others may read.
             Self::Users => acl::USER,
             Self::Groups => acl::GROUP,
