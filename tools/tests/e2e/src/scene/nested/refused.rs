@@ -23,7 +23,24 @@ pub(super) fn idmap(
     );
     container.refused(fixture, "an idmap of its root filesystem", &line, words)?;
     let line = format!("unshare --mount mount-idmapped check {}", at.display());
-    container.refused(fixture, "check of a directory of the host", &line, words)
+    container.refused(fixture, "check of a directory of the host", &line, words)?;
+    explained(fixture, container, &at, "unshare --mount", words)
+}
+
+/// Has root of a container explain why a mount gets no idmap, or that it gets one.
+fn explained(
+    fixture: &mut Fixture,
+    container: &Container,
+    at: &Path,
+    with: &str,
+    words: &str,
+) -> Result<(), Failure> {
+    let line = format!("{with} mount-idmapped explain {} --op idmap", at.display());
+    let ran = container.run(fixture, &line)?;
+    let text: Vec<&str> = ran.output.split_whitespace().collect();
+    let explains = text.join(" ").contains(words);
+    fixture.check("explain has these words", Ok(explains), Ok(true));
+    Ok(())
 }
 
 pub(super) fn run(
@@ -43,8 +60,8 @@ pub(super) fn run(
     let few = Container::start(OUTER, 8192)?;
     let words = "too few user ids: it has 8192 users and needs more than 8192; /etc/subuid usually";
     idmap(fixture, &few, rootfs, words)?;
-    let at = fixture.directory("refused")?;
-    let (from, at) = (rootfs.join("srv"), at.display());
+    let directory = fixture.directory("refused")?;
+    let (from, at) = (rootfs.join("srv"), directory.display());
     let from = from.display();
     for (what, line, words) in [
         (
@@ -80,7 +97,16 @@ pub(super) fn run(
     ] {
         container.refused(fixture, what, &line, words)?;
     }
+    let with = "setpriv --bounding-set=-fsetid unshare --mount";
+    let words = "the caller has no CAP_FSETID over its user namespace: run it as root";
+    explained(fixture, container, &directory, with, words)?;
     let line = format!("unshare --mount mount-idmapped check {at}");
     container.succeeds(fixture, "check of a directory of the host", &line)?;
-    Ok(())
+    explained(
+        fixture,
+        container,
+        &directory,
+        "unshare --mount",
+        "(can_idmap_mount) it works",
+    )
 }
