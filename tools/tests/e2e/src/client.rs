@@ -8,6 +8,7 @@ mod copies;
 mod crun;
 mod homed;
 mod mount;
+mod nested;
 mod nspawn;
 mod overlay;
 mod podman;
@@ -20,7 +21,7 @@ use kselftest::filesystem::{BTRFS, EXT4, TMPFS, VFAT, XFS};
 use crate::{fixture::Fixture, inspect, report::Failure, scene::Scene, show::Owner};
 
 /// All of them.
-pub(crate) const CLIENTS: [Scene; 7] = [
+pub(crate) const CLIENTS: [Scene; 10] = [
     Scene {
         name: "mount",
         alias: "",
@@ -76,6 +77,30 @@ pub(crate) const CLIENTS: [Scene; 7] = [
         filesystems: &[EXT4, XFS, BTRFS, TMPFS],
         tour: &[],
         run: copies::run,
+    },
+    Scene {
+        name: "nested-podman",
+        alias: "",
+        title: "podman without root, nested idmaps",
+        filesystems: &[EXT4, XFS, BTRFS, TMPFS],
+        tour: &[],
+        run: nested::podman::run,
+    },
+    Scene {
+        name: "nested-crun",
+        alias: "",
+        title: "crun without root, nested idmaps",
+        filesystems: &[EXT4, XFS, BTRFS, TMPFS],
+        tour: &[],
+        run: nested::crun::run,
+    },
+    Scene {
+        name: "nested-nspawn",
+        alias: "",
+        title: "systemd-nspawn in systemd-nspawn, nested idmaps",
+        filesystems: &[EXT4, XFS, BTRFS, TMPFS],
+        tour: &[],
+        run: nested::nspawn::run,
     },
 ];
 

@@ -19,6 +19,7 @@ mod stick;
 mod tool;
 
 pub(crate) use container::inside as inside_container;
+pub(crate) use nested::Sysctl;
 pub(crate) use tool::in_namespace;
 
 use kselftest::filesystem::{

@@ -259,7 +259,7 @@ fn refused(fixture: &mut Fixture, bundle: &Path) -> Result<(), Failure> {
 }
 
 /// The command line that runs a container.
-fn line(bundle: &Path) -> String {
+pub(super) fn line(bundle: &Path) -> String {
     let bundle = bundle.display();
     format!("crun --cgroup-manager=disabled run --no-new-keyring --bundle {bundle} scene")
 }
@@ -282,8 +282,21 @@ fn configure(
     maps: Option<&str>,
     script: &str,
 ) -> Result<(), Failure> {
-    let (namespace, maps_of_it) = if userns {
-        let maps = format!(",\"uidMappings\":{SHIFT},\"gidMappings\":{SHIFT}");
+    let userns = userns.then_some(SHIFT);
+    let text = config(source, userns, (bind, options), maps, script);
+    fs::write(bundle.join("config.json"), text).context("writing config.json")
+}
+
+/// Returns the configuration of a container.
+pub(super) fn config(
+    source: &Path,
+    userns: Option<&str>,
+    (bind, options): (&str, &str),
+    maps: Option<&str>,
+    script: &str,
+) -> String {
+    let (namespace, maps_of_it) = if let Some(shift) = userns {
+        let maps = format!(",\"uidMappings\":{shift},\"gidMappings\":{shift}");
         (",{\"type\":\"user\"}", maps)
     } else {
         ("", String::new())
@@ -292,7 +305,7 @@ fn configure(
         format!(",\"uidMappings\":{maps},\"gidMappings\":{maps}")
     });
     let capabilities = r#"["CAP_CHOWN","CAP_DAC_OVERRIDE","CAP_FOWNER"]"#;
-    let text = format!(
+    format!(
         r#"{{
 "ociVersion": "1.0.0",
 "process": {{"user": {{"uid": 0, "gid": 0}}, "cwd": "/", "env": ["PATH=/bin"],
@@ -308,6 +321,5 @@ fn configure(
 }}
 "#,
         source.display()
-    );
-    fs::write(bundle.join("config.json"), text).context("writing config.json")
+    )
 }

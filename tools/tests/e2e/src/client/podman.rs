@@ -2,7 +2,7 @@
 
 //! podman: volumes with the option idmap, and user namespaces.
 
-mod chosen;
+pub(super) mod chosen;
 
 use std::{fs, path::Path, process::Command, thread, time::Duration};
 
@@ -21,7 +21,8 @@ const SCRIPT: &str = "stat -c %u:%g /data /data/f0 /data/f1000; \
                       touch /data/new && stat -c %u:%g /data/new; \
                       chown 5:5 /data/new && stat -c %u:%g /data/new";
 /// As a manager of containers starts it where systemd runs no services.
-const OPTIONS: &str = "--rm --network=none --cgroups=disabled --security-opt=seccomp=unconfined";
+pub(super) const OPTIONS: &str =
+    "--rm --network=none --cgroups=disabled --security-opt=seccomp=unconfined";
 
 /// Name, options, the expected output, and the expected owners on disk.
 type Case = (

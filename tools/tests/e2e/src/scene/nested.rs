@@ -26,17 +26,17 @@ const DISK: u32 = 20_000;
 const INNER: &str = "b:0:5000:50000";
 
 /// The sysctl at some value.
-struct Sysctl(String);
+pub(crate) struct Sysctl(String);
 
 impl Sysctl {
     const PATH: &'static str = "/proc/sys/fs/mount_idmap_nested";
 
     /// Whether the kernel has it.
-    fn exists() -> bool {
+    pub(crate) fn exists() -> bool {
         Path::new(Self::PATH).exists()
     }
 
-    fn set(value: &str) -> Result<Self, Failure> {
+    pub(crate) fn set(value: &str) -> Result<Self, Failure> {
         let before = fs::read_to_string(Self::PATH).context(Self::PATH)?;
         fs::write(Self::PATH, value).context(Self::PATH)?;
         Ok(Self(before))

@@ -20,10 +20,10 @@ use crate::{
 };
 
 const IMAGE: &str = "localhost/scene";
-const USER: u32 = 1000;
-const NAME: &str = "rootless";
+pub(in crate::client) const USER: u32 = 1000;
+pub(in crate::client) const NAME: &str = "rootless";
 /// The end of the output of each script.
-const MAP: &str = "cat /proc/self/uid_map";
+pub(in crate::client) const MAP: &str = "cat /proc/self/uid_map";
 
 /// The options, the expected output, and the expected owners of new files on disk.
 type Case = (&'static str, &'static str, &'static [(&'static str, u32)]);
@@ -77,7 +77,7 @@ fn subordinate_ids(user: &str, first: u32) -> Result<(), Failure> {
 }
 
 /// Returns the output, with single blanks.
-fn words(ran: &Ran) -> String {
+pub(in crate::client) fn words(ran: &Ran) -> String {
     let words: Vec<&str> = ran.output.split_whitespace().collect();
     words.join(" ")
 }
@@ -120,15 +120,28 @@ fn by_root(fixture: &mut Fixture, disk: &Path) -> Result<(), Failure> {
     fixture.prepare(&format!("podman --cgroup-manager=cgroupfs rmi {IMAGE}"))
 }
 
-fn by_user(fixture: &mut Fixture, disk: &Path) -> Result<(), Failure> {
-    fixture.say("By a user without rights:");
+/// Makes a user without rights, who has subordinate ids.
+pub(in crate::client) fn make_user(fixture: &mut Fixture) -> Result<(), Failure> {
     if fixture.run(0, &format!("id -u {NAME}"))?.status != 0 {
         fixture.prepare(&format!("useradd --create-home --uid {USER} {NAME}"))?;
     }
     subordinate_ids(NAME, 400_000)?;
     fixture.prepare(&format!(
         "install -d -o {USER} -g {USER} -m 700 /run/user/{USER}"
-    ))?;
+    ))
+}
+
+/// Ends the process that keeps the user's namespace, and in it the mounts of the fixture.
+pub(in crate::client) fn end_user(fixture: &mut Fixture) -> Result<(), Failure> {
+    monitors_end()?;
+    let ran = shell(fixture, "1000$", "podman system migrate", "", Some(USER))?;
+    fixture.check_success("no namespace is left", &ran);
+    Ok(())
+}
+
+fn by_user(fixture: &mut Fixture, disk: &Path) -> Result<(), Failure> {
+    fixture.say("By a user without rights:");
+    make_user(fixture)?;
     make(disk, "rootfs-of-user", &Entry::Directory, USER, 0o755)?;
     let rootfs = disk.join("rootfs-of-user");
     make_rootfs(&rootfs, USER)?;
@@ -159,23 +172,20 @@ fn by_user(fixture: &mut Fixture, disk: &Path) -> Result<(), Failure> {
         }
         owners(fixture, &data, &[("f0", 0), ("f1000", 1000)]);
     }
-    monitors_end()?;
-    // Ends the process that keeps the user's namespace, and in it the mounts of the fixture.
-    let ran = shell(fixture, "1000$", "podman system migrate", "", Some(USER))?;
-    fixture.check_success("no namespace is left", &ran);
-    Ok(())
+    end_user(fixture)
 }
 
 /// Runs a command line as root or as the user; a script runs in the container.
-fn shell(
+pub(in crate::client) fn shell(
     fixture: &mut Fixture,
     prompt: &str,
     line: &str,
     script: &str,
     user: Option<u32>,
 ) -> Result<Ran, Failure> {
-    let mut command = Command::new("podman");
-    command.args(line.split_whitespace().skip(1));
+    let mut words = line.split_whitespace();
+    let mut command = Command::new(words.next().unwrap_or_default());
+    command.args(words);
     let mut told = line.to_owned();
     if !script.is_empty() {
         command.args(["/bin/sh", "-c", script]);
