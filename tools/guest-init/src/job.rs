@@ -14,6 +14,8 @@ use crate::{Doing, Failure};
 pub(crate) enum Kind {
     /// A command whose output goes through pipes.
     Exec,
+    /// The same, as a service of the image's init.
+    Boot,
     /// A login shell on the console.
     Shell,
     /// Nothing: the boot itself was the job.
@@ -38,6 +40,8 @@ pub(crate) struct Disk {
 pub(crate) struct Job {
     pub(crate) kind: Kind,
     pub(crate) command: OsString,
+    /// What a shell runs before the image's init.
+    pub(crate) prepare: OsString,
     pub(crate) environment: Vec<(OsString, OsString)>,
     pub(crate) shares: Vec<Share>,
     pub(crate) disks: Vec<Disk>,
@@ -71,6 +75,7 @@ impl Job {
     pub(crate) fn read() -> Result<Job, Failure> {
         let kind = match part("kind")?.as_slice() {
             b"exec" => Kind::Exec,
+            b"boot" => Kind::Boot,
             b"shell" => Kind::Shell,
             b"halt" => Kind::Halt,
             other => {
@@ -107,6 +112,7 @@ impl Job {
         Ok(Job {
             kind,
             command: OsString::from_vec(part("command")?),
+            prepare: OsString::from_vec(part("prepare")?),
             environment,
             shares,
             disks,

@@ -5,9 +5,11 @@
 //! It is started from the initramfs that the lab builds for each boot. It
 //! makes the Debian image the root, mounts what a system has mounted, the
 //! shared directories and the disks, runs one job, tells the lab how it ended and
-//! powers the machine off.
+//! powers the machine off. A job may also be a service of the image's init,
+//! which then is the first process.
 
 mod disks;
+mod init;
 mod job;
 mod mounts;
 mod ports;
@@ -44,9 +46,21 @@ impl<T, E: fmt::Display> Doing<T> for Result<T, E> {
 /// Everything from the bare initramfs to the end of the job.
 fn start() -> Result<(), Failure> {
     let job = Job::read()?;
+    if std::env::args().nth(1).as_deref() == Some(init::SERVICE) {
+        init::wait();
+        return run_job(&job, || Ok(()));
+    }
     mounts::kernel_filesystems()?;
+    if job.kind == job::Kind::Boot {
+        return init::boot(&job);
+    }
+    run_job(&job, || prepare(&job))
+}
+
+/// Runs the job after what comes before it, and sends its end to the lab.
+fn run_job(job: &Job, prepare: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
     let mut ports = Ports::open(job.kind)?;
-    let ended = prepare(&job).and_then(|()| run::run(&job, &mut ports));
+    let ended = prepare().and_then(|()| run::run(job, &mut ports));
     match ended {
         Ok(code) => ports.report(&format!("exit {code}")),
         Err(failure) => ports.report(&format!("failed {failure}")),

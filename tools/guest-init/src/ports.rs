@@ -33,7 +33,7 @@ impl Ports {
             }
             sleep(Duration::from_millis(10));
         };
-        let is_command = kind == Kind::Exec;
+        let is_command = matches!(kind, Kind::Exec | Kind::Boot);
         Ok(Ports {
             status: wait("status")?,
             output: is_command.then(|| wait("output")).transpose()?,

@@ -26,13 +26,13 @@ const PATH: &str = "/opt/idmap/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr
 pub(crate) fn run(job: &Job, ports: &mut Ports) -> Result<i32, Failure> {
     match job.kind {
         Kind::Halt => Ok(0),
-        Kind::Exec => exec(job, ports),
+        Kind::Exec | Kind::Boot => exec(job, ports),
         Kind::Shell => shell(job, ports),
     }
 }
 
 /// A command with the environment of a login of root.
-fn command(program: &str, job: &Job) -> Command {
+pub(crate) fn command(program: &str, job: &Job) -> Command {
     let mut command = Command::new(program);
     command
         .env_clear()

@@ -45,6 +45,12 @@ pub(crate) struct Machine {
 pub(crate) enum Job {
     /// Runs a command with `/bin/sh -c`.
     Exec(OsString),
+    /// Boots the image with its own init, and runs the command as a service of it.
+    Boot {
+        /// The script that `/bin/sh -e` runs in the image before its init.
+        prepare: OsString,
+        command: OsString,
+    },
     /// Runs a shell on the user's terminal.
     Shell,
     /// Halts after the boot.
@@ -158,7 +164,7 @@ fn boot_once(cache: &Cache, machine: &Machine, options: &Options) -> Result<Outc
         .with_context(|| format!("cannot write the initramfs to {}", dir.display()))?;
 
     let mut ports = vec![Port::listen(dir, "status", false)?];
-    if let Job::Exec(_) = options.job {
+    if let Job::Exec(_) | Job::Boot { .. } = options.job {
         let pass = options.output == Output::Pass;
         ports.push(Port::listen(dir, "output", pass)?);
         ports.push(Port::listen(dir, "errors", pass)?);

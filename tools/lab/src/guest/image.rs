@@ -66,6 +66,13 @@ pub(crate) const PORTS: Image = Image {
     size: "1G",
 };
 
+/// The image with an init that mounts what fstab and units name.
+pub(crate) const SYSTEMD: Image = Image {
+    name: "systemd",
+    packages: &["systemd", "systemd-container"],
+    size: "1G",
+};
+
 /// The image with programs that create idmapped mounts or copy owners.
 pub(crate) const CLIENTS: Image = Image {
     name: "clients",
@@ -87,11 +94,12 @@ pub(crate) const CLIENTS: Image = Image {
 };
 
 /// All images, by the names on the command line.
-const ALL: [(&str, &Image); 4] = [
+const ALL: [(&str, &Image); 5] = [
     ("usual", &USUAL),
     ("apps", &APPS),
     ("clients", &CLIENTS),
     ("ports", &PORTS),
+    ("systemd", &SYSTEMD),
 ];
 
 /// An image by its name.

@@ -29,6 +29,11 @@ pub(crate) fn initramfs(machine: &Machine, options: &Options) -> Result<Vec<u8>>
             archive.file("job/command", command.as_bytes());
             "exec"
         }
+        Job::Boot { prepare, command } => {
+            archive.file("job/prepare", prepare.as_bytes());
+            archive.file("job/command", command.as_bytes());
+            "boot"
+        }
         Job::Shell => "shell",
         Job::Halt => "halt",
     };

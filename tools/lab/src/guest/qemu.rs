@@ -78,7 +78,7 @@ pub(crate) fn command(
     qemu.args(["-device", "virtio-rng-pci", "-device", "virtio-serial-pci"]);
     port(&mut qemu, "status");
     match options.job {
-        Job::Exec(_) => {
+        Job::Exec(_) | Job::Boot { .. } => {
             port(&mut qemu, "output");
             port(&mut qemu, "errors");
         }

@@ -26,6 +26,9 @@ pub(super) struct Program<'a> {
     /// For the kernel's command line.
     pub(super) parameters: &'static str,
     pub(super) limit: Duration,
+    /// The script that is run in the image before its own init, of which the program is then a
+    /// service.
+    pub(super) prepare: Option<&'static str>,
     /// A directory that the guest sees at /share.
     pub(super) share: Option<PathBuf>,
 }
@@ -39,6 +42,7 @@ impl<'a> Program<'a> {
             disks: "",
             parameters: "",
             limit: LIMIT,
+            prepare: None,
             share: None,
         }
     }
@@ -133,7 +137,7 @@ impl Program<'_> {
     }
 
     /// Runs the program in a guest with another root filesystem.
-    fn run_in(&self, lab: &Lab, flavour: Flavour, image: &Image) -> Result<Vec<Case>> {
+    pub(super) fn run_in(&self, lab: &Lab, flavour: Flavour, image: &Image) -> Result<Vec<Case>> {
         let (output, outcome) = self.output(lab, flavour, image)?;
         let mut cases = ktap::parse(&output);
         cases.extend(super::around(&outcome, &cases));
@@ -150,7 +154,15 @@ impl Program<'_> {
         let machine = exec::machine_with(lab, flavour.clone(), image)?;
         let log = format!("{}-{}", self.name, lab.name(&flavour));
         let command = format!("{}{}", self.command, flavour.epilogue());
-        let mut options = Options::new(Job::Exec(command.into()), &log);
+        let command = command.into();
+        let job = match self.prepare {
+            None => Job::Exec(command),
+            Some(prepare) => Job::Boot {
+                prepare: prepare.into(),
+                command,
+            },
+        };
+        let mut options = Options::new(job, &log);
         options.limit = Some(self.limit * flavour.patience());
         options.disks = disks::parse(self.disks)?;
         let dir = machine.kernel.parent().filter(|_| flavour.module);

@@ -22,6 +22,7 @@ mod sanitize;
 mod selftests;
 mod series;
 mod stress;
+mod systemd;
 
 use std::fs;
 use std::path::Path;
@@ -87,6 +88,7 @@ const NAMED: &[Step] = &[
     ("book.rust", |lab| book::run(lab, Engine::Rust)),
     ("series", series::run),
     ("ports.rust", |lab| ports::run(lab, Engine::Rust)),
+    ("systemd.rust", |lab| systemd::run(lab, Engine::Rust)),
 ];
 
 /// The duration of the storm in a run of all tests, in seconds.
