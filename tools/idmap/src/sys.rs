@@ -43,7 +43,6 @@ const OPEN_TREE_ATTR: c_long = 467;
 /// `NS_GET_NSTYPE` of `linux/nsfs.h`.
 const NS_GET_NSTYPE: libc::Ioctl = 0xb703;
 /// `NS_GET_PARENT` and `NS_GET_OWNER_UID`, likewise.
-#[cfg(feature = "explain")]
 const NS_GET_PARENT: libc::Ioctl = 0xb702;
 #[cfg(feature = "explain")]
 const NS_GET_OWNER_UID: libc::Ioctl = 0xb704;
@@ -206,7 +205,6 @@ pub(crate) fn namespace_type(fd: BorrowedFd<'_>) -> Result<i32, Errno> {
 }
 
 /// The user namespace above another one; `EPERM` if that is above this program's own.
-#[cfg(feature = "explain")]
 pub(crate) fn namespace_parent(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     // SAFETY: This ioctl takes no argument.
     let parent = check(c_long::from(unsafe {
