@@ -4,6 +4,7 @@
 
 use std::{
     ffi::{OsStr, OsString},
+    io::{Write, stderr, stdout},
     path::PathBuf,
 };
 
@@ -14,6 +15,8 @@ use idmap::{IdMaps, MapsError, explain::Operation};
 use crate::{
     maps::{Map, MapOptions},
     options::{Options, OptionsError},
+    style,
+    width::Width,
 };
 
 const EXAMPLES: &str = include_str!("examples.txt");
@@ -322,7 +325,24 @@ pub(crate) enum Line {
 /// Reads the command line; after one that is wrong, or asks for help, the program ends.
 pub(crate) fn read(arguments: impl Iterator<Item = OsString>) -> Line {
     let arguments: Vec<OsString> = arguments.collect();
-    try_read(arguments).unwrap_or_else(|error| error.exit())
+    try_read(arguments).unwrap_or_else(|error| end(&error))
+}
+
+/// Prints a message of clap, which breaks all lines but those of the usage.
+fn end(error: &clap::Error) -> ! {
+    let (mut stdout, mut stderr) = (stdout(), stderr());
+    let (width, file): (_, &mut dyn Write) = match error.use_stderr() {
+        true => (Width::of(&stderr), &mut stderr),
+        false => (Width::of(&stdout), &mut stdout),
+    };
+    let text = error.render();
+    let text = match width {
+        Width::NONE => text.to_string(),
+        _ if !style::is_allowed() => text.to_string(),
+        _ => text.ansi().to_string(),
+    };
+    let _ = file.write_all(width.wrapped(&text).as_bytes());
+    std::process::exit(error.exit_code())
 }
 
 fn try_read(arguments: Vec<OsString>) -> Result<Line, clap::Error> {

@@ -2,7 +2,7 @@
 
 //! The task `explain`: asks the library, and prints what it says.
 
-use std::{fmt::Write, path::Path, process::ExitCode};
+use std::{fmt::Write, io::stdout, path::Path, process::ExitCode};
 
 use crate::{
     cli::ExplainArguments,
@@ -10,7 +10,8 @@ use crate::{
     namespace,
     run::Failure,
     style::{Paint, Style},
-    task::print,
+    task::{print, print_lines},
+    width::Width,
 };
 use idmap::{
     Error, Step, errno_name,
@@ -72,17 +73,14 @@ pub(crate) fn run(arguments: &ExplainArguments) -> Result<ExitCode, Failure> {
         };
         answers.push((operation.clone(), explanation, attempt));
     }
-    print(&if arguments.json {
-        json(&caller, &look, &answers)
-    } else {
-        text(
-            &arguments.path,
-            &caller,
-            &look,
-            &answers,
-            Paint::for_stdout(),
-        )
-    })?;
+    match arguments.json {
+        true => print(&json(&caller, &look, &answers))?,
+        false => {
+            let (paint, width) = (Paint::for_stdout(), Width::of(stdout()));
+            let path = &arguments.path;
+            print_lines(&text(path, &caller, &look, &answers, paint, width))?;
+        }
+    }
     let any = |is: fn(&Answer) -> bool| answers.iter().any(is);
     Ok(
         if any(|(_, explanation, attempt)| attempt.differs(explanation)) {
@@ -141,10 +139,11 @@ fn text(
     look: &Explanation,
     answers: &[Answer],
     paint: Paint,
+    width: Width,
 ) -> String {
     let mut text = format!("{}\n", shown(path));
     match &look.sight {
-        Some(sight) => table(&mut text, sight),
+        Some(sight) => table(&mut text, sight, width),
         None => {
             text += "  the caller does not get there:\n";
             question(&mut text, look.asked.last(), paint);
@@ -204,7 +203,7 @@ fn text(
 }
 
 /// The way of both ids from the disk to `stat()`.
-fn table(text: &mut String, sight: &Sight) {
+fn table(text: &mut String, sight: &Sight, width: Width) {
     let Sight {
         kind,
         mode,
@@ -225,15 +224,13 @@ fn table(text: &mut String, sight: &Sight) {
         Some(map) => map.as_str(),
         None => "none",
     };
-    let _ = writeln!(text, "  {:<28}{:>10}{:>12}", "", "owner", "group");
-    let mut row = |what: &str, pick: fn(&Column) -> Option<u32>, note: &str| {
+    let mut rows = Vec::new();
+    let mut row = |what: &'static str, pick: fn(&Column) -> Option<u32>, note: &str| {
         let name = |column: &Column| match (pick(column), hidden) {
             (None, Some(_)) if what == "on disk" => "?".to_owned(),
             (picked, _) => id(picked),
         };
-        let (user, group) = (name(user), name(group));
-        let line = format!("  {what:<28}{user:>10}{group:>12}  {note}");
-        let _ = writeln!(text, "{}", line.trim_end());
+        rows.push((what, name(user), name(group), note.to_owned()));
     };
     let place = layer
         .as_ref()
@@ -247,6 +244,25 @@ fn table(text: &mut String, sight: &Sight) {
     row("by the mount's map", |column| column.seen, map);
     row("in the caller's namespace", |column| column.named, "");
     row("stat() shows", |column| Some(column.stat), "");
+    let head = ("", "owner".to_owned(), "group".to_owned(), String::new());
+    let wide: String = std::iter::once(&head).chain(&rows).map(wide).collect();
+    *text += &match width.has(&wide) {
+        true => wide,
+        false => rows.iter().map(narrow).collect(),
+    };
+}
+
+/// A line of the table: its name, the owner, the group and a note.
+type Row = (&'static str, String, String, String);
+
+fn wide((what, user, group, note): &Row) -> String {
+    let line = format!("  {what:<28}{user:>10}{group:>12}  {note}");
+    format!("{}\n", line.trim_end())
+}
+
+fn narrow((what, user, group, note): &Row) -> String {
+    let line = format!("  {what}: {user}:{group}  {note}");
+    format!("{}\n", line.trim_end())
 }
 
 fn question(text: &mut String, asked: Option<&Asked>, paint: Paint) {

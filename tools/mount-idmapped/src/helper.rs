@@ -34,7 +34,7 @@ pub(crate) fn run(words: impl Iterator<Item = OsString>) -> ExitCode {
     let arguments = match read(words) {
         Ok(Some(arguments)) => arguments,
         Ok(None) => {
-            let _ = task::print(HELP);
+            let _ = task::print_lines(HELP);
             return ExitCode::SUCCESS;
         }
         Err(text) => {

@@ -6,8 +6,10 @@ use std::{fmt::Write, path::Path};
 
 use idmap::{Extent, Mount, MountMap};
 
-/// As a table for people; a long map is cut.
-pub(crate) fn table(mounts: &[Mount]) -> String {
+use crate::width::Width;
+
+/// As a table for people, or, where that is too wide, as some lines for each mount. A long map is cut.
+pub(crate) fn table(mounts: &[Mount], terminal: Width) -> String {
     let mut rows = vec![["TARGET", "FILESYSTEM", "SOURCE", "MAP"].map(str::to_owned)];
     rows.extend(mounts.iter().map(|mount| {
         let root = visible(&mount.root.to_string_lossy());
@@ -27,7 +29,20 @@ pub(crate) fn table(mounts: &[Mount]) -> String {
         text += line.trim_end();
         text.push('\n');
     }
-    text
+    match terminal.has(&text) {
+        true => text,
+        false => stacked(&rows),
+    }
+}
+
+fn stacked(rows: &[[String; 4]]) -> String {
+    let lines = rows
+        .iter()
+        .skip(1)
+        .map(|[target, filesystem, source, map]| {
+            format!("{target}\n  {filesystem} {source}\n  {map}\n")
+        });
+    lines.collect()
 }
 
 /// A text without control characters, which have octal digits instead, as in /proc/self/mountinfo.
@@ -55,7 +70,6 @@ fn map(map: &MountMap) -> String {
     const SHOWN: usize = 4;
     match map {
         MountMap::None => "none".to_owned(),
-        MountMap::Hidden => "not shown".to_owned(),
         MountMap::Maps(maps) => {
             let text = maps.to_string();
             let ranges: Vec<&str> = text.split(' ').collect();
@@ -66,6 +80,7 @@ fn map(map: &MountMap) -> String {
                 _ => text,
             }
         }
+        _ => "not shown".to_owned(),
     }
 }
 
@@ -89,7 +104,7 @@ fn object(mount: &Mount) -> String {
             ranges(maps.users().extents()),
             ranges(maps.groups().extents()),
         ),
-        MountMap::None | MountMap::Hidden => ("null".to_owned(), "null".to_owned()),
+        _ => ("null".to_owned(), "null".to_owned()),
     };
     format!(
         "{{\"id\":{},\"target\":{},\"filesystem\":{},\"source\":{},\"root\":{},\
@@ -171,7 +186,7 @@ mod tests {
         let text: String = (0..9).map(|n| format!("b:{n}:{n}:1 ")).collect();
         let maps = MountMap::Maps(text.parse().unwrap());
         assert_eq!(map(&maps), "b:0:0:1 b:1:1:1 b:2:2:1 b:3:3:1 ... (9 ranges)");
-        let table = table(&[mount(maps)]);
+        let table = table(&[mount(maps)], Width::NONE);
         assert!(table.starts_with("TARGET"));
         assert!(
             table.contains("ext4        /dev/vda[/home]  b:0:0:1"),

@@ -16,6 +16,7 @@ mod run;
 mod style;
 mod task;
 mod tree;
+mod width;
 
 use std::process::ExitCode;
 

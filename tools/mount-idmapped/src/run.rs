@@ -16,6 +16,7 @@ use idmap::{IdmappedMount, MapsError, ShiftError, unmount};
 
 use crate::{
     cli::Arguments, filesystem::Source, list::visible, maps::MapOptions, options::Options,
+    width::Width,
 };
 
 /// Why it was not done.
@@ -121,13 +122,18 @@ pub(crate) fn usage(error: impl fmt::Display) -> Failure {
 
 /// Writes why it was not done; that nobody can read it is no failure of its own.
 pub(crate) fn report(program: &str, failure: &Failure) {
-    let text = visible(&failure.to_string());
-    let _ = writeln!(std::io::stderr(), "{program}: {text}");
+    print_error(&format!("{program}: {}", visible(&failure.to_string())));
 }
 
 /// Writes what a user may want to know of what was done.
 pub(crate) fn note(text: &str) {
-    let _ = writeln!(std::io::stderr(), "mount-idmapped: {}", visible(text));
+    print_error(&format!("mount-idmapped: {}", visible(text)));
+}
+
+fn print_error(line: &str) {
+    let mut stderr = std::io::stderr();
+    let line = Width::of(&stderr).wrapped(line);
+    let _ = writeln!(stderr, "{line}");
 }
 
 /// The command that the caller gets.

@@ -18,9 +18,7 @@ pub(crate) struct Paint(bool);
 impl Paint {
     /// There is on a terminal, unless `NO_COLOR` is set and not empty, or the terminal has none.
     pub(crate) fn for_stdout() -> Self {
-        let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
-        let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
-        Self(std::io::stdout().is_terminal() && !is_set("NO_COLOR") && !dumb)
+        Self(std::io::stdout().is_terminal() && is_allowed())
     }
 
     pub(crate) fn style(self, style: Style, text: &str) -> String {
@@ -33,6 +31,13 @@ impl Paint {
             false => text.to_owned(),
         }
     }
+}
+
+/// Whether terminals may have colour.
+pub(crate) fn is_allowed() -> bool {
+    let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
+    !is_set("NO_COLOR") && !is_dumb
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ use crate::{
     options::Options,
     run::{Failure, usage},
     tree::Tree,
+    width::Width,
 };
 
 /// Does a task.
@@ -56,11 +57,10 @@ fn simple(task: &Task) -> Result<(), Failure> {
                     .filter(|mount| mount.map.is_some())
                     .collect(),
             };
-            print(&if *json {
-                list::json(&mounts)
-            } else {
-                list::table(&mounts)
-            })
+            match json {
+                true => print(&list::json(&mounts)),
+                false => print_lines(&list::table(&mounts, Width::of(stdout()))),
+            }
         }
         Task::Check {
             recursive,
@@ -69,7 +69,7 @@ fn simple(task: &Task) -> Result<(), Failure> {
         } => {
             check(path, *recursive)?;
             match deep {
-                true => print(&format!("{}: {}\n", path.display(), deep::check(path)?)),
+                true => print_lines(&format!("{}: {}\n", path.display(), deep::check(path)?)),
                 false => Ok(()),
             }
         }
@@ -87,6 +87,11 @@ fn simple(task: &Task) -> Result<(), Failure> {
         Task::Completions { shell } => print(&String::from_utf8_lossy(&cli::completions(*shell))),
         Task::Invert { map } => print(&format!("{}\n", map.clone().inverse())),
     }
+}
+
+/// Prints lines for people, which fit the terminal.
+pub(crate) fn print_lines(text: &str) -> Result<(), Failure> {
+    print(&Width::of(stdout()).wrapped(text))
 }
 
 /// Writes to the standard output; that nobody reads on is no failure.
@@ -198,11 +203,11 @@ fn check(path: &Path, recursive: bool) -> Result<(), Failure> {
     let mut failed = None;
     for path in &paths {
         match IdmappedMount::of(path).map(&userns).detached() {
-            Ok(_) => print(&format!("{} can be mounted idmapped\n", list::shown(path)))?,
+            Ok(_) => print_lines(&format!("{} can be mounted idmapped\n", list::shown(path)))?,
             Err(error) if paths.len() == 1 => return Err(error.into()),
             Err(error) => {
                 let error = list::visible(&error.to_string());
-                print(&format!("{} cannot: {error}\n", list::shown(path)))?;
+                print_lines(&format!("{} cannot: {error}\n", list::shown(path)))?;
                 failed = Some(path);
             }
         }
