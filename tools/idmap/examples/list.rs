@@ -11,7 +11,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         match &mount.map {
             MountMap::None => {}
             MountMap::Maps(maps) => println!("{} {maps}", mount.target.display()),
-            MountMap::Hidden => println!("{} (not shown)", mount.target.display()),
+            _ => println!("{} (not shown)", mount.target.display()),
         }
     }
     Ok(())

@@ -98,8 +98,8 @@ pub use self::{
     mounts::{Mount, MountMap, mount_of, mounts},
     range::{Kind, Range, RangeError},
     shift::{Image, Owners, ShiftError},
-    subid::rootless_maps,
-    user_namespace::{Extent, ExtentError, IdMap, MAX_EXTENTS, MapError},
+    subid::{SubidError, rootless_maps},
+    user_namespace::{Extent, ExtentArray, ExtentError, IdInt, IdMap, MAX_EXTENTS, MapError},
     userns::UserNs,
 };
 

@@ -45,6 +45,7 @@ pub struct Mount {
 
 /// The map of a [`Mount`].
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum MountMap {
     /// It has none: owners are seen as they are on disk.
     None,

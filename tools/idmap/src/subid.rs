@@ -5,13 +5,16 @@
 //! A plain user may map ids that `/etc/subuid` and `/etc/subgid` give away, and the own one.
 
 use std::{
-    fs,
+    fmt, fs,
     process::{Command, Stdio},
 };
 
 use kernel::user_namespace::{Extent, IdMap};
 
-use crate::{maps::IdMaps, range::Kind};
+use crate::{
+    maps::{IdMaps, MapsError},
+    range::Kind,
+};
 
 /// A program of the two, and the file that it goes by.
 fn program(kind: Kind) -> (&'static str, &'static str) {
@@ -62,9 +65,56 @@ pub(crate) fn write(kind: Kind, pid: i32, map: &IdMap<Vec<Extent>>) -> Result<()
     }
 }
 
+/// Why a user has no maps for a user namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SubidError {
+    /// The file gives the user no ids of this kind.
+    NotGiven {
+        /// Users or groups.
+        kind: Kind,
+        /// `/etc/subuid` or `/etc/subgid`.
+        file: &'static str,
+        /// The user.
+        user: u32,
+        /// The name of the user, if there is one.
+        name: Option<String>,
+    },
+    /// The ids that are given make no maps.
+    Maps(MapsError),
+}
+
+impl fmt::Display for SubidError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotGiven {
+                kind,
+                file,
+                user,
+                name,
+            } => write!(
+                f,
+                "{file} gives user {user} no {kind}; usermod(8) adds them: \
+                 usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {}",
+                name.as_deref().unwrap_or("USER")
+            ),
+            Self::Maps(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for SubidError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::NotGiven { .. } => None,
+            Self::Maps(error) => Some(error),
+        }
+    }
+}
+
 /// Returns maps for a user namespace of a plain user: 0 is the user, and the ids from 1 on are those
 /// that `/etc/subuid` and `/etc/subgid` give to the user.
-pub fn rootless_maps() -> Result<IdMaps, String> {
+pub fn rootless_maps() -> Result<IdMaps, SubidError> {
     let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let user = rustix::process::getuid().as_raw();
     let group = rustix::process::getgid().as_raw();
@@ -72,17 +122,20 @@ pub fn rootless_maps() -> Result<IdMaps, String> {
     for (kind, own) in [(Kind::Users, user), (Kind::Groups, group)] {
         let (_, file) = program(kind);
         let text = fs::read_to_string(file).unwrap_or_default();
-        let given = given(&text, name(&passwd, user), user);
+        let name = name(&passwd, user);
+        let given = given(&text, name, user);
         if given.is_empty() {
-            return Err(format!(
-                "{file} gives user {user} no {kind}; usermod(8) adds them: \
-                 usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {}",
-                name(&passwd, user).unwrap_or("USER")
-            ));
+            let name = name.map(str::to_owned);
+            return Err(SubidError::NotGiven {
+                kind,
+                file,
+                user,
+                name,
+            });
         }
         maps.push(from_one(own, &given));
     }
-    IdMaps::from_proc(&maps[0], &maps[1]).map_err(|error| error.to_string())
+    IdMaps::from_proc(&maps[0], &maps[1]).map_err(SubidError::Maps)
 }
 
 /// Returns a map of 0 to the own id, and of the ids from 1 on to those that are given, in the format
@@ -182,6 +235,19 @@ mod tests {
         assert_eq!(from_one(6, &given), "0 6 1\n1 100000 65536\n");
         let all = from_one(1, &[(2, u32::MAX - 2), (0, 1)]);
         assert_eq!(all, "0 1 1\n1 2 4294967293\n4294967294 0 1\n");
+    }
+
+    #[test]
+    fn error_names_the_file_and_the_remedy() {
+        let error = SubidError::NotGiven {
+            kind: Kind::Groups,
+            file: "/etc/subgid",
+            user: 1000,
+            name: Some("ann".to_owned()),
+        };
+        let text = error.to_string();
+        assert!(text.starts_with("/etc/subgid gives user 1000 no groups;"));
+        assert!(text.ends_with("--add-subgids 100000-165535 ann"), "{text}");
     }
 
     #[test]

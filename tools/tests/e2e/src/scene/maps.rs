@@ -104,7 +104,7 @@ fn is_shown(target: &Path, maps: &IdMaps) -> Result<bool, Failure> {
             };
             Ok(sorted(&shown) == sorted(maps))
         }
-        MountMap::None | MountMap::Hidden => Ok(false),
+        _ => Ok(false),
     }
 }
 
