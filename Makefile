@@ -15,7 +15,7 @@ variables := CACHE KERNEL KDIR ARCH ENGINE SHARE CMD DISKS IMAGE TIMEOUT ICOUNT 
 $(foreach name,$(variables),$(if $(filter-out undefined,$(origin $(name))),\
 	$(eval override export $(name) := $$(value $(name)))))
 
-.PHONY: help install uninstall deb $(tasks)
+.PHONY: help install uninstall install-lib uninstall-lib deb $(tasks)
 
 $(tasks):
 	@tools/lab/bootstrap $@
@@ -23,6 +23,10 @@ $(tasks):
 # The tool: PREFIX, DESTDIR and more are described in its Makefile.
 install uninstall deb:
 	@$(MAKE) --no-print-directory -f tools/mount-idmapped/Makefile $@
+
+# The library for C, likewise.
+install-lib uninstall-lib:
+	@$(MAKE) --no-print-directory -f tools/idmap-c/Makefile $@
 
 help:
 	@sed 's/^    //' tools/lab/help.txt
