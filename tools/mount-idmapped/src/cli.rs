@@ -30,9 +30,9 @@ const EXAMPLES: &str = include_str!("examples.txt");
     infer_long_args = true,
     max_term_width = 100,
     group = ArgGroup::new("runs").args(["map_caller", "rootless"]).multiple(true),
-    override_usage = "mount-idmapped [--recursive] [--map-mount=MAP]... [--map-caller=MAP]... \
-                      SOURCE TARGET [COMMAND [ARGUMENT]...]\n       \
-                      mount-idmapped --rootless ... SOURCE TARGET [COMMAND [ARGUMENT]...]\n       \
+    override_usage = "mount-idmapped [OPTION]... [--map-mount=MAP]... SOURCE TARGET\n       \
+                      mount-idmapped [OPTION]... --map-caller=MAP SOURCE TARGET [COMMAND]...\n       \
+                      mount-idmapped [OPTION]... --rootless SOURCE TARGET [COMMAND]...\n       \
                       mount-idmapped TASK ..."
 )]
 pub(crate) struct Arguments {
@@ -251,6 +251,9 @@ pub(crate) struct ExplainArguments {
     /// PATH is looked up in the mount namespace of this process, or at this path
     #[arg(short = 'N', long, value_name = "PID|PATH", conflicts_with = "process")]
     pub(crate) namespace: Option<OsString>,
+    /// Exits with 5 if an operation fails
+    #[arg(long, requires = "operations")]
+    pub(crate) exit_code: bool,
     /// Prints JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -25,6 +25,8 @@ use idmap::{
 const DIFFERS: u8 = 3;
 /// The exit status where an operation was not tried.
 const UNTRIED: u8 = 4;
+/// The exit status where an operation fails, if it is wanted.
+const FAILS: u8 = 5;
 
 /// An attempt at an operation.
 enum Attempt {
@@ -44,9 +46,7 @@ impl Attempt {
 type Answer = (Operation, Explanation, Attempt);
 
 pub(crate) fn run(arguments: &ExplainArguments) -> Result<ExitCode, Failure> {
-    if let Some(namespace) = &arguments.namespace {
-        namespace::enter(namespace)?;
-    }
+    namespace::enter_for(arguments.namespace.as_deref(), [&*arguments.path])?;
     let caller = caller(arguments)?;
     let explainer = explainer(arguments, &caller)?;
     let ask = |operation| Request {
@@ -87,6 +87,8 @@ pub(crate) fn run(arguments: &ExplainArguments) -> Result<ExitCode, Failure> {
             ExitCode::from(DIFFERS)
         } else if any(|(.., attempt)| matches!(attempt, Attempt::Refused(_))) {
             ExitCode::from(UNTRIED)
+        } else if arguments.exit_code && any(|(_, explanation, _)| explanation.answer.is_err()) {
+            ExitCode::from(FAILS)
         } else {
             ExitCode::SUCCESS
         },

@@ -4,20 +4,37 @@
 
 use std::{fmt::Write, path::Path};
 
-use idmap::{Extent, Mount, MountMap};
+use idmap::{Extent, Mount, MountMap, mount_of};
 
 use crate::width::Width;
 
+/// A mount, and whether another one is in the way to it.
+pub(crate) struct Listed {
+    mount: Mount,
+    is_covered: bool,
+}
+
+impl Listed {
+    pub(crate) fn new(mount: Mount) -> Self {
+        let seen = mount_of(&mount.target);
+        let is_covered = seen.is_ok_and(|seen| seen.id != mount.id);
+        Self { mount, is_covered }
+    }
+}
+
 /// As a table for people, or, where that is too wide, as some lines for each mount. A long map is cut.
-pub(crate) fn table(mounts: &[Mount], terminal: Width) -> String {
+pub(crate) fn table(mounts: &[Listed], terminal: Width) -> String {
     let mut rows = vec![["TARGET", "FILESYSTEM", "SOURCE", "MAP"].map(str::to_owned)];
-    rows.extend(mounts.iter().map(|mount| {
+    rows.extend(mounts.iter().map(|Listed { mount, is_covered }| {
         let root = visible(&mount.root.to_string_lossy());
         let source = match mount.root.as_os_str().is_empty() || mount.root.as_os_str() == "/" {
             true => visible(&mount.source),
             false => format!("{}[{root}]", visible(&mount.source)),
         };
-        let target = visible(&mount.target.to_string_lossy());
+        let mut target = visible(&mount.target.to_string_lossy());
+        if *is_covered {
+            target += " (covered)";
+        }
         [target, mount.filesystem.clone(), source, map(&mount.map)]
     }));
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
@@ -85,7 +102,7 @@ fn map(map: &MountMap) -> String {
 }
 
 /// As JSON, on a line for each mount.
-pub(crate) fn json(mounts: &[Mount]) -> String {
+pub(crate) fn json(mounts: &[Listed]) -> String {
     let lines: Vec<String> = mounts.iter().map(object).collect();
     format!(
         "{{\"mounts\":[{}{}]}}\n",
@@ -98,7 +115,7 @@ fn newline(lines: &[String]) -> &'static str {
     if lines.is_empty() { "" } else { "\n" }
 }
 
-fn object(mount: &Mount) -> String {
+fn object(Listed { mount, is_covered }: &Listed) -> String {
     let (users, groups) = match &mount.map {
         MountMap::Maps(maps) => (
             ranges(maps.users().extents()),
@@ -108,7 +125,7 @@ fn object(mount: &Mount) -> String {
     };
     format!(
         "{{\"id\":{},\"target\":{},\"filesystem\":{},\"source\":{},\"root\":{},\
-         \"idmapped\":{},\"users\":{users},\"groups\":{groups}}}",
+         \"covered\":{is_covered},\"idmapped\":{},\"users\":{users},\"groups\":{groups}}}",
         mount.id,
         string(&mount.target.to_string_lossy()),
         string(&mount.filesystem),
@@ -156,7 +173,7 @@ mod tests {
         assert_eq!(visible("/\u{9b}ä"), "/\\302\\233ä");
     }
 
-    fn mount(map: MountMap) -> Mount {
+    fn mount(map: MountMap) -> Listed {
         let mut mount = idmap::mount_of("/").unwrap();
         mount.id = 7;
         mount.target = "/a \"b\"\n".into();
@@ -164,7 +181,10 @@ mod tests {
         mount.filesystem = "ext4".to_owned();
         mount.source = "/dev/vda".to_owned();
         mount.map = map;
-        mount
+        Listed {
+            mount,
+            is_covered: false,
+        }
     }
 
     #[test]
@@ -173,7 +193,7 @@ mod tests {
         assert_eq!(
             json(&[mount(maps)]),
             "{\"mounts\":[\n{\"id\":7,\"target\":\"/a \\\"b\\\"\\u000a\",\"filesystem\":\"ext4\",\
-             \"source\":\"/dev/vda\",\"root\":\"/home\",\"idmapped\":true,\
+             \"source\":\"/dev/vda\",\"root\":\"/home\",\"covered\":false,\"idmapped\":true,\
              \"users\":[{\"from\":0,\"to\":1,\"range\":2}],\
              \"groups\":[{\"from\":3,\"to\":4,\"range\":5}]}]}\n"
         );

@@ -2,7 +2,11 @@
 
 //! Other mount namespaces.
 
-use std::{ffi::OsStr, os::fd::AsFd, path::PathBuf};
+use std::{
+    ffi::OsStr,
+    os::fd::AsFd,
+    path::{Path, PathBuf},
+};
 
 use rustix::{
     fs::{CWD, Mode, OFlags, openat},
@@ -12,8 +16,29 @@ use rustix::{
 
 use crate::run::Failure;
 
+/// Moves this program to a mount namespace in which paths are looked up. They must be absolute: the
+/// working directory would be the root of the namespace.
+pub(crate) fn enter_for<'a>(
+    namespace: Option<&OsStr>,
+    paths: impl IntoIterator<Item = &'a Path>,
+) -> Result<(), Failure> {
+    let Some(namespace) = namespace else {
+        return Ok(());
+    };
+    for path in paths {
+        if path.is_relative() {
+            return Err(Failure::Usage(format!(
+                "{}: with --namespace, this path must begin with /, as this program has no working \
+                 directory there",
+                path.display()
+            )));
+        }
+    }
+    enter(namespace)
+}
+
 /// Moves this program to the mount namespace of a process, or at a path.
-pub(crate) fn enter(namespace: &OsStr) -> Result<(), Failure> {
+fn enter(namespace: &OsStr) -> Result<(), Failure> {
     let pid = namespace.to_str().and_then(|text| text.parse::<u32>().ok());
     let path = match pid {
         Some(pid) => PathBuf::from(format!("/proc/{pid}/ns/mnt")),

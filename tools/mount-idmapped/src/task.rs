@@ -3,7 +3,6 @@
 //! The tasks beside that of the plain command line.
 
 use std::{
-    ffi::OsStr,
     fs::DirBuilder,
     io::{ErrorKind, Write, stdout},
     os::unix::fs::DirBuilderExt,
@@ -17,7 +16,8 @@ use crate::{
     cli::{self, Container, MountArguments, Task},
     deep, explaining,
     filesystem::Source,
-    list, namespace,
+    list::{self, Listed},
+    namespace,
     options::Options,
     run::{Failure, usage},
     tree::Tree,
@@ -41,7 +41,7 @@ fn simple(task: &Task) -> Result<(), Failure> {
             namespace,
             target,
         } => {
-            enter(namespace.as_deref())?;
+            namespace::enter_for(namespace.as_deref(), [&**target])?;
             umount(target, *lazy)
         }
         Task::List {
@@ -49,7 +49,7 @@ fn simple(task: &Task) -> Result<(), Failure> {
             namespace,
             path,
         } => {
-            enter(namespace.as_deref())?;
+            namespace::enter_for(namespace.as_deref(), path.as_deref())?;
             let mounts = match path {
                 Some(path) => vec![mount_of(path)?],
                 None => mounts()?
@@ -57,6 +57,7 @@ fn simple(task: &Task) -> Result<(), Failure> {
                     .filter(|mount| mount.map.is_some())
                     .collect(),
             };
+            let mounts: Vec<Listed> = mounts.into_iter().map(Listed::new).collect();
             match json {
                 true => print(&list::json(&mounts)),
                 false => print_lines(&list::table(&mounts, Width::of(stdout()))),
@@ -104,10 +105,6 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-fn enter(namespace: Option<&OsStr>) -> Result<(), Failure> {
-    namespace.map_or(Ok(()), namespace::enter)
-}
-
 /// Makes a mount.
 pub(crate) fn mount(arguments: &MountArguments) -> Result<(), Failure> {
     let options = Options::parse_all(&arguments.options).map_err(usage)?;
@@ -149,7 +146,7 @@ pub(crate) fn mount(arguments: &MountArguments) -> Result<(), Failure> {
         None => Made::Mount(mount.detached()?),
     };
     drop(filesystem);
-    enter(arguments.namespace.as_deref())?;
+    namespace::enter_for(arguments.namespace.as_deref(), [&**target])?;
     if let Some(mode) = options.mkdir {
         let made = DirBuilder::new().recursive(true).mode(mode).create(target);
         made.map_err(|error| Failure::Unfit(format!("making {}: {error}", target.display())))?;
@@ -181,8 +178,15 @@ fn umount(target: &Path, lazy: bool) -> Result<(), Failure> {
         )));
     }
     if !mount.map.is_some() {
+        let covers = mounts()?
+            .iter()
+            .any(|it| it.target == path && it.map.is_some());
+        let what = match covers {
+            true => "has no map and covers one that has",
+            false => "has no map",
+        };
         return Err(Failure::Unfit(format!(
-            "the mount at {} has no map, so it is left alone: umount(8) removes it",
+            "the mount at {} {what}, so it is left alone: umount(8) removes it",
             target.display()
         )));
     }

@@ -76,7 +76,8 @@ mod tests {
     fn long_lines_are_broken_at_blanks() {
         let width = Width(Some(20));
         let text = "short\n  a line of more words than fit\n\nno-blank-is-in-this-word\n";
-        let expected = "short\n  a line of more\n      words than fit\n\nno-blank-is-in-this-word\n";
+        let expected =
+            "short\n  a line of more\n      words than fit\n\nno-blank-is-in-this-word\n";
         assert_eq!(width.wrapped(text), expected);
         assert!(!width.has(text) && width.has("short\n"));
         assert_eq!(Width::NONE.wrapped(text), text);

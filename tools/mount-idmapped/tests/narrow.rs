@@ -76,7 +76,10 @@ fn check_words(script: &str) {
     let output = command.output().expect("the program runs");
     let whole = [output.stdout, output.stderr].concat();
     let whole = String::from_utf8(whole).expect("a text");
-    assert!(text.split_whitespace().eq(whole.split_whitespace()), "{text}");
+    assert!(
+        text.split_whitespace().eq(whole.split_whitespace()),
+        "{text}"
+    );
 }
 
 #[test]

@@ -172,3 +172,63 @@ fn the_filesystem_of_an_image_is_mounted() {
     assert_eq!(text, expected, "{errors}");
     assert!(output.status.success(), "{errors}");
 }
+
+/// What list prints as covered is what umount does not remove.
+#[test]
+fn list_and_umount_agree_on_what_is_covered() {
+    if !is_root() {
+        eprintln!("skipped: this needs root");
+        return;
+    }
+    let room = Room::new("agree");
+    let text = "mount -t tmpfs none $D; cd $D; mkdir s t
+        $T --map-mount=b:0:5:1 s t; $T list t | grep -c covered
+        mount -t tmpfs none t; $T list | grep $D/t' (covered)' | wc -l
+        $T list --json | grep -c '\"target\":\"'$D'/t\".*\"covered\":true'
+        $T umount t || echo $?; umount t; $T list | grep -c covered; $T umount t && echo removed";
+    let output = script("-c", &room, text);
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(text, "0\n1\n1\n1\n0\nremoved\n", "{errors}");
+    assert!(errors.contains("covers one that has"), "{errors}");
+}
+
+/// In another mount namespace the working directory is its root, so that a relative path would name
+/// another file.
+#[test]
+fn paths_in_another_mount_namespace_are_absolute() {
+    if !is_root() {
+        eprintln!("skipped: this needs root");
+        return;
+    }
+    let room = Room::new("absolute");
+    let text = "mount -t tmpfs none $D; cd $D; mkdir s t; touch s/f
+        unshare --mount sleep 1000 & sleep 0.3; trap 'kill $!' EXIT
+        for task in 'mount --map=b:0:5:1 s t' 'umount t' 'list t' 'explain t'; do
+            $T $task -N $! >/dev/null; echo $?
+        done
+        $T mount -N $! --map=b:0:5:1 s $D/t && $T explain -N $! $D/t/f | grep -c 'shows  .* 5 '
+        $T list -N $! | grep -c $D/t; ls t; $T umount -N $! $D/t; $T list -N $! | grep -c $D/t";
+    let output = script("-c", &room, text);
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(text, "2\n2\n2\n2\n1\n1\n0\n", "{errors}");
+    assert!(errors.contains("t: with --namespace"), "{errors}");
+}
+
+#[test]
+fn explain_has_a_status_for_an_operation_that_fails() {
+    let status = |words: &[&str]| {
+        let output = run(tool(words).stderr(Stdio::null()));
+        output.status.code()
+    };
+    let as_nobody = ["explain", "--as=65533", "--op=unlink", "/etc/passwd"];
+    assert_eq!(status(&as_nobody), Some(0));
+    let and = |words: &[&'static str]| [words, &as_nobody[1..]].concat();
+    assert_eq!(status(&and(&["explain", "--exit-code"])), Some(5));
+    assert_eq!(
+        status(&["explain", "--exit-code", "--op=stat", "/"]),
+        Some(0)
+    );
+    assert_eq!(status(&["explain", "--exit-code", "/"]), Some(2));
+}
