@@ -34,11 +34,15 @@ says() {
 }
 
 echo 'TAP version 13'
-echo 1..11
+echo 1..12
 test_output line 1000:1000 stat -c %u:%g /mnt/line/file
 test_output line.options nosuid options /mnt/line nosuid
 test_output blank 1001:1002 stat -c %u:%g /mnt/blank/file
 test_output mkdir 3000:3000 stat -c %u:%g /mnt/made/deep/file
+# systemd makes the directories of its mounts, mount(8) those of X-mount.mkdir.
+mount.idmapped /srv/data /mnt/helper/deep -o idmap=b:0:5000:1,X-mount.mkdir
+test_output helper 5000:5000 stat -c %u:%g /mnt/helper/deep/file
+umount /mnt/helper/deep
 test_output unit 2000:2000 stat -c %u:%g /mnt/unit/file
 test_output unit.options ro options /mnt/unit ro
 test_output missing 'exit-code failed' state mnt-missing.mount
