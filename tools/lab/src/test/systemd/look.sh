@@ -34,11 +34,13 @@ says() {
 }
 
 echo 'TAP version 13'
-echo 1..12
+echo 1..13
 test_output line 1000:1000 stat -c %u:%g /mnt/line/file
 test_output line.options nosuid options /mnt/line nosuid
 test_output blank 1001:1002 stat -c %u:%g /mnt/blank/file
 test_output mkdir 3000:3000 stat -c %u:%g /mnt/made/deep/file
+# The option of mount(8) by itself.
+test_output mount 6000:6000 stat -c %u:%g /mnt/own/file
 # systemd makes the directories of its mounts, mount(8) those of X-mount.mkdir.
 mount.idmapped /srv/data /mnt/helper/deep -o idmap=b:0:5000:1,X-mount.mkdir
 test_output helper 5000:5000 stat -c %u:%g /mnt/helper/deep/file
@@ -49,7 +51,7 @@ test_output missing 'exit-code failed' state mnt-missing.mount
 test_output missing.reason "mount.idmapped: copying the mount of /srv/none: No such file or \
 directory (ENOENT): there is no such source" says mnt-missing.mount
 test_output local-fs 'active' systemctl is-active local-fs.target
-test_output list '/mnt/blank /mnt/line /mnt/made/deep /mnt/unit' \
+test_output list '/mnt/blank /mnt/line /mnt/made/deep /mnt/own /mnt/unit' \
 	sh -c "mount-idmapped list | awk 'NR > 1 { print \$1 }' | sort | paste -s -d ' '"
 systemctl stop mnt-unit.mount
 test_output stop '' findmnt -n /mnt/unit
