@@ -35,9 +35,7 @@ impl UserNs {
     /// `/etc/subuid` and `/etc/subgid` give to its user. A process is started for the namespace
     /// and has ended when this returns.
     pub fn new(maps: &IdMaps) -> Result<Self, Error> {
-        let helper = Helper::start().map_err(|errno| {
-            Error::new(Step::NewNamespace, "", errno).because(diagnosis::new_namespace(errno))
-        })?;
+        let helper = start()?;
         let steps = [
             (Step::WriteUidMap, Kind::Users, "uid_map", maps.users()),
             (Step::WriteGidMap, Kind::Groups, "gid_map", maps.groups()),
@@ -64,6 +62,11 @@ impl UserNs {
             }
         }
         Self::open(helper.proc("ns/user"))
+    }
+
+    /// Makes a user namespace without maps, for a service that writes them.
+    pub fn unmapped() -> Result<Self, Error> {
+        Self::open(start()?.proc("ns/user"))
     }
 
     /// Opens the user namespace at a path such as `/proc/PID/ns/user`.
@@ -118,6 +121,13 @@ impl UserNs {
         sys::start_in(fd, mounts, &mut command);
         Ok(command)
     }
+}
+
+/// Starts the process that a new user namespace begins with.
+fn start() -> Result<Helper, Error> {
+    Helper::start().map_err(|errno| {
+        Error::new(Step::NewNamespace, "", errno).because(diagnosis::new_namespace(errno))
+    })
 }
 
 /// Whether this program may write maps of any ids of its user namespace.

@@ -29,7 +29,7 @@ const EXAMPLES: &str = include_str!("examples.txt");
     after_help = EXAMPLES,
     infer_long_args = true,
     max_term_width = 100,
-    group = ArgGroup::new("runs").args(["map_caller", "rootless"]).multiple(true),
+    group = ArgGroup::new("runs").args(["map_caller", "rootless", "mountfsd"]).multiple(true),
     override_usage = "mount-idmapped [OPTION]... [--map-mount=MAP]... SOURCE TARGET\n       \
                       mount-idmapped [OPTION]... --map-caller=MAP SOURCE TARGET [COMMAND]...\n       \
                       mount-idmapped [OPTION]... --rootless SOURCE TARGET [COMMAND]...\n       \
@@ -61,6 +61,14 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) rootless: bool,
 
+    /// For a plain user: systemd-mountfsd makes the mount of a directory, in a new user namespace with
+    /// 65536 ids of systemd-nsresourced, where the user's own files are root's; runs COMMAND (a shell)
+    /// there as root. Of the options, ro is heeded
+    #[arg(long, conflicts_with_all = [
+        "map_mount", "map_caller", "owner", "rest", "relative_to", "recursive", "rootless",
+    ])]
+    pub(crate) mountfsd: bool,
+
     /// What is to be seen in another place, a directory or a file
     #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) source: PathBuf,
@@ -69,7 +77,7 @@ pub(crate) struct Arguments {
     #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) target: PathBuf,
 
-    /// What to run with --map-caller or --rootless [default: $SHELL, or /bin/sh]
+    /// What to run with --map-caller, --rootless or --mountfsd [default: $SHELL, or /bin/sh]
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, requires = "runs")]
     pub(crate) command: Vec<OsString>,
 }
