@@ -39,6 +39,8 @@ pub(crate) struct Flavour {
     pub(crate) module: bool,
     /// Whether the kernel has unit tests and their C oracles.
     pub(crate) kunit: bool,
+    /// Whether the engine in Rust has nested idmaps, which is not the default of the kernel.
+    pub(crate) nested: bool,
 }
 
 impl From<Engine> for Flavour {
@@ -48,6 +50,7 @@ impl From<Engine> for Flavour {
             sanitizers: Vec::new(),
             module: false,
             kunit: false,
+            nested: true,
         }
     }
 }
@@ -57,18 +60,21 @@ impl Flavour {
     pub(crate) fn fragments(&self) -> impl Iterator<Item = &str> {
         let module = self.module.then_some("module");
         let kunit = self.kunit.then_some("kunit");
+        let no_nested = (!self.nested).then_some("no-nested");
         module
             .into_iter()
             .chain(kunit)
+            .chain(no_nested)
             .chain(self.sanitizers.iter().map(String::as_str))
     }
 
     /// Returns the name of the build directory. Kernels with another engine, with sanitizers and
     /// with unit tests have other directories.
     pub(crate) fn dir(&self, arch: Arch) -> String {
-        let engine = match self.engine {
-            Engine::Rust => "",
-            Engine::C => "-c",
+        let engine = match (self.engine, self.nested) {
+            (Engine::Rust, true) => "",
+            (Engine::Rust, false) => "-no-nested",
+            (Engine::C, _) => "-c",
         };
         match (self.sanitizers.is_empty(), self.kunit) {
             (true, false) => format!("{arch}{engine}"),
@@ -85,6 +91,7 @@ impl Flavour {
         };
         Self {
             engine,
+            nested: true,
             ..self.clone()
         }
     }

@@ -177,6 +177,7 @@ impl MntIdmap {
     /// # Errors
     ///
     /// [`EINVAL`] if there are no extents. [`ENOMEM`].
+    #[cfg(CONFIG_RUST_MNT_IDMAPPING_NESTED)]
     pub(in crate::fs) fn of_extents(users: &[Extent], groups: &[Extent]) -> Result<ARef<Self>> {
         // `IdmapTable::put()` takes the lock of the table for the last reference.
         IdmapTable::get_or_allocate()?;

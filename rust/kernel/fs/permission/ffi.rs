@@ -15,7 +15,9 @@ mod generic;
 mod idmap_mount;
 mod init_owner;
 mod namei;
+#[cfg(CONFIG_RUST_MNT_IDMAPPING_NESTED)]
 mod nested;
+#[cfg(CONFIG_RUST_MNT_IDMAPPING_NESTED)]
 mod nesting;
 mod owner;
 

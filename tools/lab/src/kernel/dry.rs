@@ -40,8 +40,9 @@ const SAMPLES: [(&str, &str); 2] = [
 ];
 /// The options of this project, and the files that declare them. After the first patches of the
 /// series, some of them do not exist.
-pub(crate) const OWN_OPTIONS: [(&str, &str); 3] = [
+pub(crate) const OWN_OPTIONS: [(&str, &str); 4] = [
     ("RUST_MNT_IDMAPPING", "fs/Kconfig"),
+    ("RUST_MNT_IDMAPPING_NESTED", "fs/Kconfig"),
     ("SAMPLE_RUST_IDMAPFS", "samples/rust/Kconfig"),
     ("SAMPLE_RUST_MINIMAL_FS", "samples/rust/Kconfig"),
 ];

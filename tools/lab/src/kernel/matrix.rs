@@ -63,7 +63,7 @@ const fn on(arch: Arch, name: &'static str, options: &'static str) -> Line {
 
 /// The unit tests, and the C that they compare with.
 const KUNIT: &str = "KUNIT=y RUST_KUNIT_TESTS=y RUST_MNT_IDMAPPING_KUNIT_TEST=y \
-                     RUST_FS_KUNIT_TEST=y";
+                     RUST_FS_KUNIT_TEST=y RUST_MNT_IDMAPPING_NESTED=y";
 /// `MODVERSIONS` needs a program and debugging information that a check does not build.
 const DEBIAN: &str = "MODVERSIONS=n RUST=y RUST_MNT_IDMAPPING=y SAMPLES=y SAMPLES_RUST=y \
                       SAMPLE_RUST_IDMAPFS=m";
@@ -76,6 +76,7 @@ const NO_MULTIUSER: &str = "MULTIUSER=n NAMESPACES=n USER_NS=n RUST_MNT_IDMAPPIN
 pub(crate) const LINES: &[Line] = &[
     x86("shipping", Quick::Whole, ""),
     x86("kunit", Quick::Whole, KUNIT),
+    x86("nested", Quick::C, "RUST_MNT_IDMAPPING_NESTED=y"),
     x86("engine-off", Quick::C, "RUST_MNT_IDMAPPING=n"),
     x86(
         "no-rust",

@@ -51,10 +51,8 @@ type Step<'a> = (&'static str, &'a dyn Fn() -> Result<Vec<Case>>);
 /// Runs the requested parts. Returns whether all passed.
 pub(crate) fn run(lab: &Lab, request: &Request<'_>) -> Result<bool> {
     let flavour = Flavour {
-        engine: Engine::Rust,
         sanitizers: chosen(request.fragments)?,
-        module: false,
-        kunit: false,
+        ..Engine::Rust.into()
     };
     let wanted = Wanted {
         seed: 1,

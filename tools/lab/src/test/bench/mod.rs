@@ -21,7 +21,7 @@ use anyhow::{Context, Result, ensure};
 use crate::guest::boot::{self, Job, Options};
 use crate::guest::exec;
 use crate::guest::qemu::Accelerator;
-use crate::lab::{Engine, Lab};
+use crate::lab::{Engine, Flavour, Lab};
 use crate::ui;
 use cells::Cells;
 
@@ -39,9 +39,20 @@ pub(crate) fn bench(lab: &Lab, mounts: u64, files: u64) -> Result<u8> {
     let mut misses = judged.misses;
     misses.extend(many::bench(lab, mounts)?);
     saved::bench(lab, files)?;
-    let vmlinux =
-        |engine| -> Result<_> { Ok(exec::machine(lab, engine)?.kernel.with_file_name("vmlinux")) };
-    let text_held = text::bench(&vmlinux(Engine::Rust)?, &vmlinux(Engine::C)?)?;
+    let vmlinux = |flavour: Flavour| -> Result<_> {
+        Ok(exec::machine(lab, flavour)?
+            .kernel
+            .with_file_name("vmlinux"))
+    };
+    let without_nested = Flavour {
+        nested: false,
+        ..Engine::Rust.into()
+    };
+    let text_held = text::bench(
+        &vmlinux(without_nested)?,
+        &vmlinux(Engine::Rust.into())?,
+        &vmlinux(Engine::C.into())?,
+    )?;
     let files_held = files::bench(lab)?;
     if !misses.is_empty() {
         println!("\nbounds that do not hold:\n{}", misses.join("\n"));
