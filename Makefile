@@ -8,7 +8,7 @@
 
 tasks := run test scene clients apps storm fuzz battery sanitize shell exec bench check lint module configs docs tree apply unapply series clean
 
-variables := CACHE KERNEL KDIR ARCH ENGINE SHARE CMD DISKS IMAGE TIMEOUT ICOUNT T S ON MINUTES MOUNTS FILES CALLS SEED OPS WORLD FRAGMENTS FIXES FS M OUT SENDER ASSISTED V
+variables := CACHE KERNEL KDIR ARCH ENGINE SHARE CMD DISKS IMAGE TIMEOUT ICOUNT T S ON MINUTES MOUNTS FILES CALLS SEED OPS WORLD FRAGMENTS FIXES FS M OUT SENDER ASSISTED JOBS V
 
 # Those that are set reach the environment, as they were typed: a $ in CMD is
 # the guest's, not make's.

@@ -5,6 +5,8 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::fs::{FlockOperation, flock};
@@ -37,10 +39,21 @@ impl Cache {
         self.root.join(relative)
     }
 
-    /// Returns the path of the log of a step.
+    /// Returns the path of the log of a step. Each run has a directory for its logs, so that runs at the same
+    /// time do not write to the same files; `log/last` leads to that of the newest run.
     pub(crate) fn log(&self, stem: &str) -> Result<PathBuf> {
-        let dir = self.path("log");
-        fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        static RUN: OnceLock<String> = OnceLock::new();
+        let logs = self.path("log");
+        let run = RUN.get_or_init(|| {
+            let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+            format!("{}-{}", since.as_secs(), std::process::id())
+        });
+        let dir = logs.join(run);
+        if !dir.exists() {
+            fs::create_dir_all(&dir)
+                .with_context(|| format!("cannot make {}", dir.display()))?;
+            keep_newest(&logs, run);
+        }
         Ok(dir.join(format!("{stem}.log")))
     }
 
@@ -145,6 +158,29 @@ impl Cache {
     }
 }
 
+/// How many runs' logs are kept.
+const KEPT_RUNS: usize = 20;
+
+/// Makes `last` lead to the logs of a run, and removes the oldest logs of runs. What cannot be
+/// removed stays.
+fn keep_newest(logs: &Path, run: &str) {
+    let last = logs.join("last");
+    let _ = remove(&last);
+    let _ = std::os::unix::fs::symlink(run, &last);
+    let began = |name: &str| name.split_once('-')?.0.parse::<u64>().ok();
+    let mut runs: Vec<(u64, PathBuf)> = fs::read_dir(logs)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| Some((began(entry.file_name().to_str()?)?, entry.path())))
+        .collect();
+    runs.sort();
+    let old = runs.len().saturating_sub(KEPT_RUNS);
+    for (_, dir) in &runs[..old] {
+        let _ = remove(dir);
+    }
+}
+
 /// The names that this program creates in the cache directory.
 const CREATED: &[&str] = &[
     "apt",
@@ -196,6 +232,18 @@ mod tests {
         cache.make("a/b", |path| Ok(fs::write(path, "1")?)).unwrap();
         cache.make("a/b", |_| bail!("not called")).unwrap();
         assert_eq!(fs::read_to_string(cache.path("a/b")).unwrap(), "1");
+    }
+
+    #[test]
+    fn the_newest_logs_are_kept() {
+        let scratch = Scratch::new();
+        for run in 1..=KEPT_RUNS + 3 {
+            fs::create_dir(scratch.path().join(format!("{run}-7"))).unwrap();
+        }
+        fs::write(scratch.path().join("kernel.lines"), "9").unwrap();
+        keep_newest(scratch.path(), "23-7");
+        let has = |name: &str| scratch.path().join(name).exists();
+        assert!(!has("3-7") && has("4-7") && has("last/.") && has("kernel.lines"));
     }
 
     #[test]

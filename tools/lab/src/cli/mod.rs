@@ -179,6 +179,9 @@ enum Task {
         /// Only those whose name is, or starts with, this.
         #[arg(long, env = "T", default_value = "")]
         only: String,
+        /// How many parts run at once (by default as many as processors and memory allow).
+        #[arg(long, env = "JOBS", value_parser = clap::value_parser!(u8).range(1..=64))]
+        jobs: Option<u8>,
     },
     /// Run random operations by random users, and compare both engines.
     Battery {
@@ -341,7 +344,7 @@ pub(crate) fn act(cli: Cli) -> Result<u8> {
             own_module::print_paths(&modules);
             Ok(0)
         }
-        Task::Test { only } => Ok(u8::from(!test::run(&lab, &only)?)),
+        Task::Test { only, jobs } => Ok(u8::from(!test::run(&lab, &only, jobs)?)),
         Task::Battery { seed, ops, world } => battery::battery(&lab, Wanted { seed, ops, world }),
         Task::Storm { minutes, engine } => Ok(u8::from(!test::storm(&lab, engine, minutes)?)),
         Task::Fuzz {
@@ -349,7 +352,7 @@ pub(crate) fn act(cli: Cli) -> Result<u8> {
             seed,
             engine,
         } => Ok(u8::from(!test::fuzz(&lab, engine, calls, seed)?)),
-        Task::Apps => Ok(u8::from(!test::run(&lab, "apps")?)),
+        Task::Apps => Ok(u8::from(!test::run(&lab, "apps", Some(1))?)),
         Task::Bench { mounts, files } => bench::bench(&lab, mounts, files),
         Task::Sanitize {
             fragments,

@@ -10,6 +10,7 @@ pub(crate) mod configs;
 mod expected;
 mod guest;
 mod host;
+mod jobs;
 mod ktap;
 mod kunit;
 pub(crate) mod lint;
@@ -127,8 +128,9 @@ pub(crate) fn fuzz(lab: &Lab, engine: Engine, calls: u64, seed: u64) -> Result<b
     alone("fuzz", || stress::fuzz(lab, engine, calls, seed))
 }
 
-/// Runs the tests below a name. Returns whether all passed.
-pub(crate) fn run(lab: &Lab, only: &str) -> Result<bool> {
+/// Runs the tests below a name, some parts at once, and reports the parts in their order. Returns
+/// whether all passed.
+pub(crate) fn run(lab: &Lab, only: &str, jobs: Option<u8>) -> Result<bool> {
     let chosen = |(name, _): &&Step| is_below(name, only) || is_below(only, name);
     let named = if only.is_empty() { &[] } else { NAMED };
     let steps: Vec<&Step> = STEPS.iter().chain(named).filter(chosen).collect();
@@ -141,12 +143,14 @@ pub(crate) fn run(lab: &Lab, only: &str) -> Result<bool> {
         );
     }
     let mut report = Report::new(|name| format!("make test T={}", report::quoted(name)));
-    for (name, step) in steps {
+    let jobs = jobs::allowed(jobs)?;
+    let run = |(_, step): &&Step| {
         let start = Instant::now();
-        let cases = match step(lab) {
-            Ok(cases) => cases,
-            Err(error) => vec![Case::new("all", Verdict::Failed(format!("{error:#}")))],
-        };
+        let cases = step(lab)
+            .unwrap_or_else(|error| vec![Case::new("all", Verdict::Failed(format!("{error:#}")))]);
+        (cases, start.elapsed())
+    };
+    jobs::in_order(jobs, &steps, run, |(name, _), (cases, took)| {
         let mut cases: Vec<Case> = cases
             .into_iter()
             .map(|case| Case::new(&format!("{name}.{}", case.name), case.verdict))
@@ -157,8 +161,9 @@ pub(crate) fn run(lab: &Lab, only: &str) -> Result<bool> {
         if cases.is_empty() {
             bail!("T={only}: no such test in {name}");
         }
-        report.add(name, start.elapsed(), cases);
-    }
+        report.add(name, took, cases);
+        Ok(())
+    })?;
     Ok(report.close())
 }
 

@@ -80,7 +80,7 @@ impl Step<'_> {
     /// Runs the command, and returns its exit status, or `None` after a signal.
     pub(crate) fn status(&self, mut command: Command) -> Result<Option<i32>> {
         let log = self.cache.log(self.log)?;
-        let count_file = log.with_extension("lines");
+        let count_file = self.cache.path(format!("log/{}.lines", self.log));
         let expected = fs::read_to_string(&count_file)
             .ok()
             .and_then(|text| text.trim().parse().ok())
