@@ -61,9 +61,13 @@ pub(super) type CurrentAccess<'a> = Access<'a, Current, MntIdmap>;
 ///
 /// # Invariants
 ///
-/// The task does not replace its credentials while a value exists.
+/// `cred` points to the credentials of the current task, which does not replace them while a value
+/// exists.
 #[derive(Clone, Copy)]
-pub(super) struct Current(NotThreadSafe);
+pub(super) struct Current {
+    cred: *const bindings::cred,
+    _not_send: NotThreadSafe,
+}
 
 impl Current {
     /// Refers to the current task.
@@ -73,17 +77,22 @@ impl Current {
     /// The task must not replace its credentials while the result or a copy of it exists.
     #[inline(always)]
     pub(super) unsafe fn new() -> Self {
-        // INVARIANT: See the requirements above. The value stays in this task.
-        Self(NotThreadSafe)
+        // SAFETY: The current task is valid, and only the task itself writes to this field.
+        let cred = unsafe { (*bindings::get_current()).cred };
+        // INVARIANT: The task does not replace the credentials: `# Safety` of this function. The
+        // value stays in this task.
+        Self {
+            cred,
+            _not_send: NotThreadSafe,
+        }
     }
 
-    /// The credentials: `current_cred()`.
-    ///
-    /// They are read on each use, as most checks succeed without them.
-    #[inline(always)]
-    fn cred(&self) -> *const bindings::cred {
-        // SAFETY: The current task is valid, and only the task itself writes to this field.
-        unsafe { (*bindings::get_current()).cred }
+    /// Returns whether the current task is in a group: `vfsgid_in_group_p()`.
+    #[inline]
+    pub(super) fn is_in_group(group: VfsGid) -> bool {
+        let kgid = bindings::kgid_t { val: group.get() };
+        // SAFETY: The function reads the credentials of the current task only.
+        unsafe { bindings::in_group_p(kgid) != 0 }
     }
 
     /// Returns whether the task has a capability, by its number, in a user namespace.
@@ -100,27 +109,25 @@ impl Caller for Current {
     #[inline(always)]
     fn fsuid(&self) -> Option<Kuid> {
         // SAFETY: The credentials of the current task are valid and do not change.
-        Id::from_c(unsafe { (*self.cred()).fsuid.val })
+        Id::from_c(unsafe { (*self.cred).fsuid.val })
     }
 
     #[inline(always)]
     fn fsgid(&self) -> Option<Kgid> {
         // SAFETY: The credentials of the current task are valid and do not change.
-        Id::from_c(unsafe { (*self.cred()).fsgid.val })
+        Id::from_c(unsafe { (*self.cred).fsgid.val })
     }
 
     #[inline]
     fn in_group(&self, group: VfsGid) -> bool {
-        let kgid = bindings::kgid_t { val: group.get() };
-        // SAFETY: The function reads the credentials of the current task only.
-        unsafe { bindings::in_group_p(kgid) != 0 }
+        Self::is_in_group(group)
     }
 
     #[inline(always)]
     fn namespace(&self) -> &UserNamespace {
         // SAFETY: The credentials hold a reference to the namespace, and by the type invariants the
         // task keeps them while `self` exists.
-        unsafe { UserNamespace::from_raw((*self.cred()).user_ns) }
+        unsafe { UserNamespace::from_raw((*self.cred).user_ns) }
     }
 
     #[inline]

@@ -32,10 +32,13 @@ fn granted_by(mode: u32, want: u32) -> CheckResult {
     }
 }
 
-/// Returns whether the mode grants access to each caller, and there is no ACL. This is the common
-/// case; it depends neither on the caller nor on the owner.
+/// Returns whether the mode grants access to each caller, and there is no ACL.
+///
+/// This is the common case of [`Access::mapped_generic_permission`]. It depends neither on the caller
+/// nor on the idmap.
 #[inline(always)]
-fn everybody_may<N: ?Sized>(inode: &impl InodePerm<N>, mode: Mode, mask: Mask) -> bool {
+pub fn is_granted_to_all<N: ?Sized>(inode: &impl InodePerm<N>, mask: Mask) -> bool {
+    let mode = inode.mode();
     // The product repeats the mask for owner, group and others.
     let missing = (mask.intersection(Mask::RWX).bits() * 0o111) & !u32::from(mode.bits());
     // `is_posixacl()` comes last, because it reads the superblock.
@@ -52,12 +55,20 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         inode: &impl InodePerm<C::Namespace>,
         mask: Mask,
     ) -> CheckResult {
-        let mode = inode.mode();
-        if everybody_may(inode, mode, mask) {
+        if is_granted_to_all(inode, mask) {
             return Ok(());
         }
+        self.caller_acl_permission(inode, mask)
+    }
 
-        let mode = u32::from(mode.bits());
+    /// The part of [`Access::acl_permission_check`] that depends on the caller.
+    #[inline(always)]
+    fn caller_acl_permission(
+        self,
+        inode: &impl InodePerm<C::Namespace>,
+        mask: Mask,
+    ) -> CheckResult {
+        let mode = u32::from(inode.mode().bits());
         let want = mask.intersection(Mask::RWX).bits();
 
         // The ACL has no entry for the owner that differs from the mode.
@@ -108,16 +119,29 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         inode: &impl InodePerm<C::Namespace>,
         mask: Mask,
     ) -> CheckResult {
-        match self.acl_permission_check(inode, mask) {
+        if is_granted_to_all(inode, mask) {
+            return Ok(());
+        }
+        self.caller_permission(inode, mask)
+    }
+
+    /// The part of [`Access::mapped_generic_permission`] that depends on the caller.
+    #[inline(always)]
+    pub(super) fn caller_permission(
+        self,
+        inode: &impl InodePerm<C::Namespace>,
+        mask: Mask,
+    ) -> CheckResult {
+        match self.caller_acl_permission(inode, mask) {
             Err(CheckError::EACCES) => self.override_permission(inode, mask),
             result => result,
         }
     }
 
     /// Checks whether a capability grants access that the mode and the ACL deny.
-    #[inline(never)]
+    #[inline(always)]
     fn override_permission(self, inode: &impl InodeAttrs<C::Namespace>, mask: Mask) -> CheckResult {
-        let capable = |capability| self.capable_wrt_inode_uidgid(inode, capability);
+        let capable = |capability| self.has_capability_over(inode, capability);
         let mode = inode.mode();
         let (search, overrides) = if mode.is_dir() {
             // The execute bit of a directory means search, which can be overridden.

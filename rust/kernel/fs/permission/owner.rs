@@ -136,6 +136,16 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         inode: &impl InodeAttrs<C::Namespace>,
         capability: Capability,
     ) -> bool {
+        self.has_capability_over(inode, capability)
+    }
+
+    /// [`Access::capable_wrt_inode_uidgid`], inlined.
+    #[inline(always)]
+    pub(super) fn has_capability_over(
+        self,
+        inode: &impl InodeAttrs<C::Namespace>,
+        capability: Capability,
+    ) -> bool {
         let namespace = self.caller.namespace();
         self.caller.ns_capable(namespace, capability)
             && self.privileged_wrt_inode_uidgid(namespace, inode)
