@@ -235,9 +235,13 @@ impl<T: IdInt, B: Deref<Target = [Extent<T>]>> fmt::Debug for IdMap<B> {
 
 /// Sorts extents by their first ids.
 ///
-/// This is a shell sort with the gaps of M. Ciura. For a few extents it is an insertion sort.
+/// This is a shell sort with the gaps of M. Ciura. For a few extents it is an insertion sort. Most
+/// maps ascend already.
 #[inline(never)]
 pub fn sort_by_first<T: IdInt>(extents: &mut [Extent<T>]) {
+    if extents.is_sorted_by(|a, b| a.first() <= b.first()) {
+        return;
+    }
     for gap in [132, 57, 23, 10, 4, 1] {
         for sorted in gap..extents.len() {
             let mut at = sorted;

@@ -158,16 +158,15 @@ impl MntIdmap {
     fn allocate(ns: &UserNamespace, ns_id: u64) -> Result<KBox<Self>> {
         let users = ns.written_map::<User>().ok_or(EINVAL)?;
         let groups = ns.written_map::<Group>().ok_or(EINVAL)?;
-        let (own_groups, users) = match users.extents() {
-            extents if groups.extents() != extents => (
-                Some(KBox::new(KindMap::new(groups)?, GFP_KERNEL_ACCOUNT)?),
-                KindMap::new(users)?,
-            ),
-            // Most maps have one extent. Its map is written to the allocation, without a copy.
-            [extent] => return Self::boxed(KindMap::one(extent), None, ns_id),
-            _ => (None, KindMap::new(users)?),
+        let own_groups = match users.extents() == groups.extents() {
+            true => None,
+            false => Some(KBox::new(KindMap::new(groups)?, GFP_KERNEL_ACCOUNT)?),
         };
-        Self::boxed(users, own_groups, ns_id)
+        match users.extents() {
+            // Most maps have one extent.
+            [extent] => Self::boxed(|| Ok(KindMap::one(extent)), own_groups, ns_id),
+            _ => Self::boxed(|| KindMap::new(users), own_groups, ns_id),
+        }
     }
 
     /// Allocates an idmap of extents that belongs to no user namespace. It is not shared.
@@ -188,25 +187,31 @@ impl MntIdmap {
                 GFP_KERNEL_ACCOUNT,
             )?),
         };
-        let idmap = Self::boxed(KindMap::from_sorted(users)?, own_groups, 0)?;
+        let idmap = Self::boxed(|| KindMap::from_sorted(users), own_groups, 0)?;
         let idmap = NonNull::from(KBox::leak(idmap));
         // SAFETY: The count of the new idmap is one. This is the reference.
         Ok(unsafe { ARef::from_raw(idmap) })
     }
 
+    /// Allocates an idmap, and then makes the map of users, which is written to the allocation
+    /// without a copy on the stack.
     #[inline(always)]
-    fn boxed(users: KindMap, own_groups: Option<KBox<KindMap>>, ns_id: u64) -> Result<KBox<Self>> {
-        let mut idmap = KBox::new(
+    fn boxed(
+        users: impl FnOnce() -> Result<KindMap>,
+        own_groups: Option<KBox<KindMap>>,
+        ns_id: u64,
+    ) -> Result<KBox<Self>> {
+        let mut idmap = KBox::write(
+            KBox::new_uninit(GFP_KERNEL_ACCOUNT)?,
             Self {
-                users,
+                users: users()?,
                 // INVARIANT: Replaced below.
                 groups: &raw const NO_GROUPS,
                 own_groups,
                 count: new_count(),
                 link: Link::new(ns_id),
             },
-            GFP_KERNEL_ACCOUNT,
-        )?;
+        );
         // INVARIANT: Both maps are valid as long as the idmap is: the first is in an allocation
         // that it owns, and the second is in the idmap, whose allocation does not move. The count
         // is one, for the reference of the caller.

@@ -171,6 +171,7 @@ impl IdmapTable {
     }
 
     /// Takes a reference to the idmap of a user namespace, if one is in use.
+    #[inline]
     pub(super) fn find(&self, ns_id: u64) -> Option<ARef<MntIdmap>> {
         self.locked(|chains| chains.find(ns_id))
     }

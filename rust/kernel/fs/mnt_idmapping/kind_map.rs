@@ -86,6 +86,7 @@ impl KindMap {
     /// # Errors
     ///
     /// [`ENOMEM`].
+    #[inline]
     pub(super) fn new(source: WrittenMap<'_>) -> Result<Self> {
         match (source.extents(), source.extents_by_lower()) {
             ([extent], _) => Ok(Self::one(extent)),

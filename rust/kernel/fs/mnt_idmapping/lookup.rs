@@ -307,11 +307,12 @@ pub fn fill<T: IdInt, S>(
     for extent in extents {
         let last = extent.end().wrapping_sub(first).to_u64().wrapping_sub(1);
         let after = ((last.wrapping_mul(scale) >> 32) as usize).wrapping_add(1);
-        if let Some(reached) = buckets.get_mut(next..after) {
-            for place in reached {
-                *place = bucket(number);
-            }
-            next = after;
+        while next < after {
+            let Some(place) = buckets.get_mut(next) else {
+                break;
+            };
+            *place = bucket(number);
+            next = next.wrapping_add(1);
         }
         number = number.wrapping_add(1);
     }
