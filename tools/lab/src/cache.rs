@@ -50,8 +50,7 @@ impl Cache {
         });
         let dir = logs.join(run);
         if !dir.exists() {
-            fs::create_dir_all(&dir)
-                .with_context(|| format!("cannot make {}", dir.display()))?;
+            fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
             keep_newest(&logs, run);
         }
         Ok(dir.join(format!("{stem}.log")))

@@ -19,7 +19,6 @@ use std::{
 /// How many user namespaces are tried for each map.
 const NAMESPACES: usize = 15;
 
-const MOUNT_ATTR_NOSUID: u64 = 0x2;
 const MOUNT_ATTR_IDMAP: u64 = 0x10_0000;
 
 /// A new mount of the files at a path, in no mount namespace.
@@ -28,14 +27,11 @@ pub(crate) fn clone(path: &str) -> SyscallResult<OwnedFd> {
     open_tree(CWD, path, flags)
 }
 
-/// Idmaps a mount, or changes another attribute if there is no user namespace.
-pub(crate) fn idmap(mount: &OwnedFd, userns: Option<&UserNs>) -> SyscallResult {
-    let (attribute, userns) = match userns {
-        Some(userns) => (MOUNT_ATTR_IDMAP, userns.as_fd().as_raw_fd() as u64),
-        None => (MOUNT_ATTR_NOSUID, 0),
-    };
+/// Idmaps a mount.
+pub(crate) fn idmap(mount: &OwnedFd, userns: &UserNs) -> SyscallResult {
+    let userns = userns.as_fd().as_raw_fd() as u64;
     // `struct mount_attr`.
-    let attr: Vec<u8> = [attribute, 0, 0, userns]
+    let attr: Vec<u8> = [MOUNT_ATTR_IDMAP, 0, 0, userns]
         .into_iter()
         .flat_map(u64::to_ne_bytes)
         .collect();
@@ -43,7 +39,7 @@ pub(crate) fn idmap(mount: &OwnedFd, userns: Option<&UserNs>) -> SyscallResult {
     mount_setattr(mount.as_raw_fd(), c"", flags, Some(&attr), attr.len()).map(drop)
 }
 
-/// Instructions of idmapping a mount beyond those of changing another attribute of a mount.
+/// Instructions of idmapping a mount beyond those of making the mount: of `mount_setattr()`.
 #[derive(Debug)]
 pub(crate) struct Making {
     /// By a user namespace of which no mount has the map.
@@ -54,27 +50,28 @@ pub(crate) struct Making {
 
 pub(crate) fn measure(path: &str, extents: u32) -> Result<Making, Box<dyn Error>> {
     let text = map_text(extents);
-    let one = |userns: Option<&UserNs>| -> Result<(OwnedFd, u64), Box<dyn Error>> {
+    let one = |userns: &UserNs| -> Result<(OwnedFd, u64), Box<dyn Error>> {
         let mount = clone(path)?;
         let start = clock::now();
         idmap(&mount, userns)?;
         Ok((mount, clock::now() - start))
     };
-    let (mut other, mut first, mut again) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut clock, mut first, mut again) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..NAMESPACES {
         let userns = UserNs::with(&text)?;
-        other.push(one(None)?.1);
-        let (_kept, took) = one(Some(&userns))?;
+        let start = clock::now();
+        clock.push(clock::now() - start);
+        let (_kept, took) = one(&userns)?;
         first.push(took);
-        again.push(one(Some(&userns))?.1);
+        again.push(one(&userns)?.1);
     }
     let median = |mut times: Vec<u64>| {
         times.sort_unstable();
         times[times.len() / 2]
     };
-    let other = median(other);
+    let clock = median(clock);
     Ok(Making {
-        first: median(first).saturating_sub(other),
-        again: median(again).saturating_sub(other),
+        first: median(first).saturating_sub(clock),
+        again: median(again).saturating_sub(clock),
     })
 }

@@ -69,7 +69,7 @@ pub(crate) fn run(mounts: usize, namespaces: usize) -> Result<(), Box<dyn Error>
         let start = clock::now();
         for number in made..decade {
             let mount = making::clone(tree::SEEN)?;
-            making::idmap(&mount, Some(&userns[number % namespaces]))?;
+            making::idmap(&mount, &userns[number % namespaces])?;
             let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
             move_mount(&mount, "", CWD, path(number), flags)?;
         }
