@@ -416,7 +416,7 @@ impl<T: MemFileSystem> MemfsVTable<T> {
 #[inline(always)]
 fn bindings_ram_aops() -> &'static bindings::address_space_operations {
     // SAFETY: The table is constant.
-    unsafe { &*(&raw const bindings::ram_aops) }
+    unsafe { &bindings::ram_aops }
 }
 
 /// Removes a folio from the page cache. This calls `->invalidate_folio()`.

@@ -311,6 +311,8 @@ impl MntIdmap {
     #[doc(alias = "from_vfsgid")]
     #[doc(alias("kuid_from_mnt", "kgid_from_mnt"))]
     #[inline(always)]
+    // The name is that of the C function.
+    #[allow(clippy::wrong_self_convention)]
     pub(crate) fn from_vfsid<K: MappedKind>(
         &self,
         fs_userns: &UserNamespace,

@@ -167,8 +167,8 @@ impl KindMap {
     fn out_of_line(down: &[Extent], up: &[Extent]) -> Result<Self> {
         let mut extents = Uninit::new(down.len())?;
         let mut buckets = Uninit::new(bucket_count(down.len()))?;
-        let (to_down, to_up) = extents.halves()?;
-        let (down_buckets, up_buckets) = buckets.halves()?;
+        let [to_down, to_up] = extents.halves()?;
+        let [down_buckets, up_buckets] = buckets.halves()?;
         let down_scale = lay_out(down, |extent| extent, to_down, down_buckets);
         let up_scale = lay_out(up, Extent::inverse, to_up, up_buckets);
         // SAFETY: `lay_out()` has written each extent of both halves.
@@ -276,14 +276,14 @@ impl<T: Copy> Uninit<T> {
         Ok(Self { memory, half })
     }
 
-    fn halves(&mut self) -> Result<(&mut [MaybeUninit<T>], &mut [MaybeUninit<T>])> {
+    fn halves(&mut self) -> Result<[&mut [MaybeUninit<T>]; 2]> {
         let (first, rest) = self
             .memory
             .spare_capacity_mut()
             .split_at_mut_checked(self.half)
             .ok_or(EINVAL)?;
         // The capacity of the vector may be greater.
-        Ok((first, rest.get_mut(..self.half).ok_or(EINVAL)?))
+        Ok([first, rest.get_mut(..self.half).ok_or(EINVAL)?])
     }
 
     /// Converts the halves to parts of a map, which owns the allocation.

@@ -37,7 +37,7 @@ fn granted_by(mode: u32, want: u32) -> CheckResult {
 /// This is the common case of [`Access::mapped_generic_permission`]. It depends neither on the caller
 /// nor on the idmap.
 #[inline(always)]
-pub fn is_granted_to_all<N: ?Sized>(inode: &impl InodePerm<N>, mask: Mask) -> bool {
+pub(super) fn is_granted_to_all<N: ?Sized>(inode: &impl InodePerm<N>, mask: Mask) -> bool {
     let mode = inode.mode();
     // The product repeats the mask for owner, group and others.
     let missing = (mask.intersection(Mask::RWX).bits() * 0o111) & !u32::from(mode.bits());

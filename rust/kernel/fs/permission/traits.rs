@@ -73,6 +73,8 @@ impl Capability {
 /// The map of a user namespace for one kind of ids.
 pub trait UidGidMap<K: Kind> {
     /// Maps an id into the namespace: `from_kuid()`, `from_kgid()`.
+    // The name is that of the C function.
+    #[allow(clippy::wrong_self_convention)]
     fn from_kid(&self, id: Id<K, Kernel>) -> Option<Id<K, Local>>;
 
     /// Maps an id of the namespace to the kernel's: `make_kuid()`, `make_kgid()`.
@@ -178,6 +180,8 @@ pub trait KindIdmap<K: Kind, N: ?Sized> {
     ) -> Option<Id<K, Vfs>>;
 
     /// Maps an id at the mount to the id on disk: `from_vfsuid()`, `from_vfsgid()`.
+    // The name is that of the C function.
+    #[allow(clippy::wrong_self_convention)]
     fn from_vfsid(
         &self,
         fs: &impl HasNamespace<N>,

@@ -123,11 +123,10 @@ unsafe extern "C" fn rust_setattr_prepare(
         inode,
         // INVARIANT: `attr` is valid, and nothing else accesses it.
         &mut CIattr(attr),
-        // SAFETY: The inode and `attr` are valid.
         || {
-            CheckError::from_c(unsafe {
-                bindings::inode_newsize_ok(inode.as_ptr(), (*attr).ia_size)
-            })
+            // SAFETY: The inode and `attr` are valid.
+            let error = unsafe { bindings::inode_newsize_ok(inode.as_ptr(), (*attr).ia_size) };
+            CheckError::from_c(error)
         },
         // SAFETY: `idmap` and `dentry` are valid.
         || CheckError::from_c(unsafe { bindings::security_inode_killpriv(idmap, dentry) }),
