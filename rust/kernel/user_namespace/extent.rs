@@ -80,6 +80,7 @@ pub struct Extent<T = u32> {
 
 /// The reason for which three numbers are not an [`Extent`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ExtentError {
     /// The extent has no ids.
     Empty,

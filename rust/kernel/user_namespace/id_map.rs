@@ -23,6 +23,7 @@ pub const MAX_BASE_EXTENTS: usize = 5;
 
 /// The reason for which a list of extents is not an id map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum MapError {
     /// There is no extent.
     Empty,

@@ -218,6 +218,7 @@ fn every_three_numbers_as_a_range_of_u8() {
                     Err(ExtentError::Empty) => assert_eq!(count, 0),
                     Err(ExtentError::FirstOverflows) => assert!(count > 0 && wraps(first)),
                     Err(ExtentError::LowerOverflows) => assert!(count > 0 && wraps(lower)),
+                    Err(error) => panic!("unknown error: {error}"),
                 }
             }
         }
