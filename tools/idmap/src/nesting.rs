@@ -214,7 +214,7 @@ fn remedy(reason: NoNesting, own: &View, has_sysctl: bool) -> String {
             "the administrator of the machine may set it to 1".to_owned()
         }
         NoNesting::NotOffered => {
-            "this kernel does not have it (CONFIG_RUST_MNT_IDMAPPING)".to_owned()
+            "this kernel does not have it (CONFIG_RUST_MNT_IDMAPPING_NESTED)".to_owned()
         }
         NoNesting::NotRoot(_) => "run it as root of the user namespace, with all capabilities \
                                   there"

@@ -40,8 +40,9 @@ use core::ops::Deref;
 /// These are its owner or group, and the ids in its ACL. An extended attribute has at most 65536
 /// bytes; an ACL in it has a header of four bytes, and eight bytes for each entry.
 ///
-/// One inode is enough. Operations on several inodes change them, and an inode is changed only if
-/// the idmap maps its owner and its group. Root of `N` has capabilities over such an inode.
+/// One inode is enough. An operation on several inodes changes them. The idmap maps the owner and the
+/// group of a changed inode, and root of `N` has capabilities over such an inode; or the owner changes
+/// the inode, and root of `N` can become the owner.
 pub const MAX_NAMED_IDS: u64 = 1 + (65536 - 4) / 8;
 
 /// The capabilities that a caller must have over its user namespace.

@@ -65,7 +65,7 @@ pub(crate) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
     let container = Container::start(OUTER, COUNT)?;
     if !Sysctl::exists() {
         fixture.say("This kernel has no nested idmaps:");
-        let words = "this kernel does not have it (CONFIG_RUST_MNT_IDMAPPING)";
+        let words = "this kernel does not have it (CONFIG_RUST_MNT_IDMAPPING_NESTED)";
         refused::idmap(fixture, &container, &rootfs, words)?;
         return rootless::refused(fixture, words);
     }
