@@ -20,7 +20,9 @@ use kernel::{
     uidgid::{Id, Kernel, Kgid, Kind, Kuid, Local, VfsGid},
 };
 
-use crate::{explain::UserNsView, sys};
+#[cfg(feature = "explain")]
+use crate::explain::UserNsView;
+use crate::sys;
 
 const SYSCTL: &str = "/proc/sys/fs/mount_idmap_nested";
 
@@ -85,6 +87,7 @@ impl View {
     }
 
     /// A user namespace that is known with its maps.
+    #[cfg(feature = "explain")]
     pub(crate) fn of_view(view: &UserNsView) -> Option<Self> {
         if view.is_ours() {
             return Self::ours();
@@ -102,6 +105,7 @@ impl View {
     }
 
     /// A user namespace below this one.
+    #[cfg(feature = "explain")]
     fn child(&self) -> Self {
         Self {
             number: (0, 0),
@@ -186,6 +190,7 @@ pub(crate) fn refusal(map_of: BorrowedFd<'_>) -> Option<String> {
 
 /// Likewise for a caller with these capabilities in its user namespace, and a user namespace that it
 /// makes. The caller does not control the filesystem.
+#[cfg(feature = "explain")]
 pub(crate) fn refusal_below(own: Option<View>, capabilities: u64) -> Option<String> {
     let Some(own) = own else {
         return Some("the user namespace of the caller is not known".to_owned());
