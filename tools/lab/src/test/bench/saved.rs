@@ -8,8 +8,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use plotters::prelude::{
-    BLACK, ChartBuilder, Color, IntoDrawingArea, IntoLogRange, LineSeries, Palette, Palette99,
-    PathElement, SVGBackend, WHITE,
+    ChartBuilder, Color, IntoDrawingArea, IntoLogRange, LineSeries, Palette, Palette99,
+    PathElement, SVGBackend, Text, WHITE,
 };
 
 use crate::lab::{Engine, Lab};
@@ -92,7 +92,7 @@ fn table(files: u64, costs: &Costs) -> Result<String> {
     Ok(text)
 }
 
-/// Draws a line for each way.
+/// Draws a line for each way, and their names beside the chart. Both scales are logarithmic.
 fn plot(path: &Path, label: &str, costs: &Costs, of: fn(&(u64, u64)) -> u64) -> Result<()> {
     let most = costs.values().map(of).max().unwrap_or(1).max(10);
     let least = costs
@@ -102,21 +102,21 @@ fn plot(path: &Path, label: &str, costs: &Costs, of: fn(&(u64, u64)) -> u64) -> 
         .min()
         .unwrap_or(1);
     let containers = CONTAINERS[0]..CONTAINERS[CONTAINERS.len() - 1];
-    let area = SVGBackend::new(path, (800, 480)).into_drawing_area();
+    let area = SVGBackend::new(path, (960, 420)).into_drawing_area();
     area.fill(&WHITE)?;
-    let mut chart = ChartBuilder::on(&area)
-        .caption(label, ("sans-serif", 20))
+    let (left, right) = area.split_horizontally(580);
+    let mut chart = ChartBuilder::on(&left)
+        .caption(label, ("sans-serif", 18))
         .margin(10)
         .x_label_area_size(40)
-        .y_label_area_size(80)
+        .y_label_area_size(60)
         .build_cartesian_2d(
-            containers,
+            containers.log_scale(),
             (least as f64 / 2.0..most as f64 * 2.0).log_scale(),
         )?;
     chart
         .configure_mesh()
         .x_desc("containers")
-        .y_desc(label)
         .y_label_formatter(&|number| format!("{number:.0e}"))
         .draw()?;
     for (index, (method, name)) in METHODS.iter().enumerate() {
@@ -126,16 +126,11 @@ fn plot(path: &Path, label: &str, costs: &Costs, of: fn(&(u64, u64)) -> u64) -> 
             // A logarithmic scale has no zero.
             Ok((number, (of_number as f64).max(least as f64 / 2.0)))
         });
-        chart
-            .draw_series(LineSeries::new(points.collect::<Result<Vec<_>>>()?, colour))?
-            .label(*name)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], colour));
+        chart.draw_series(LineSeries::new(points.collect::<Result<Vec<_>>>()?, colour))?;
+        let y = 60 + 24 * index as i32;
+        right.draw(&PathElement::new([(0, y), (24, y)], colour))?;
+        right.draw(&Text::new(*name, (32, y - 7), ("sans-serif", 14)))?;
     }
-    chart
-        .configure_series_labels()
-        .border_style(BLACK)
-        .background_style(WHITE.mix(0.8))
-        .draw()?;
     area.present()?;
     Ok(())
 }
