@@ -47,7 +47,7 @@ pub(crate) struct Scene {
 }
 
 /// All of them.
-pub(crate) const SCENES: [Scene; 18] = [
+pub(crate) const SCENES: [Scene; 19] = [
     Scene {
         name: "home-dir",
         alias: "A",
@@ -183,6 +183,14 @@ pub(crate) const SCENES: [Scene; 18] = [
         filesystems: &[EXT4, TMPFS, RUST_IDMAPFS],
         tour: &[],
         run: tool::run,
+    },
+    Scene {
+        name: "tool-options",
+        alias: "P",
+        title: "The tool: names, additions to maps, mount namespaces and images",
+        filesystems: &[EXT4, TMPFS],
+        tour: &[],
+        run: tool::options::run,
     },
     Scene {
         name: "explain",

@@ -4,6 +4,7 @@
 
 mod explaining;
 mod more;
+pub(crate) mod options;
 mod plain;
 
 pub(crate) use plain::in_namespace;

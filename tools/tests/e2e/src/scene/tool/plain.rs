@@ -24,16 +24,25 @@ const FILES: [(&str, &str); 3] = [
 ];
 
 pub(super) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
-    for (number, (file, text)) in FILES.iter().enumerate() {
+    with_files(fixture, &FILES, ask)
+}
+
+/// Covers files of the machine by others, given by path and contents, while `run` runs.
+pub(super) fn with_files(
+    fixture: &mut Fixture,
+    files: &[(&str, &str)],
+    run: impl FnOnce(&mut Fixture) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    for (number, (file, text)) in files.iter().enumerate() {
         let ours = fixture.path(&format!("etc-{number}"));
         fs::write(&ours, text).context(ours.display())?;
         mount(&ours, *file, "", MountFlags::BIND, None).context(format_args!("covering {file}"))?;
     }
-    let asked = ask(fixture);
-    for (file, _) in FILES {
-        unmount(file, UnmountFlags::empty()).context(format_args!("uncovering {file}"))?;
+    let done = run(fixture);
+    for (file, _) in files {
+        unmount(*file, UnmountFlags::empty()).context(format_args!("uncovering {file}"))?;
     }
-    asked
+    done
 }
 
 fn ask(fixture: &mut Fixture) -> Result<(), Failure> {
