@@ -193,8 +193,8 @@ impl MntIdmap {
         Ok(unsafe { ARef::from_raw(idmap) })
     }
 
-    /// Allocates an idmap, and then makes the map of users, which is written to the allocation
-    /// without a copy on the stack.
+    /// Allocates an idmap, and then makes the map of users. The map of one extent is written to the
+    /// allocation without a copy on the stack.
     #[inline(always)]
     fn boxed(
         users: impl FnOnce() -> Result<KindMap>,

@@ -87,14 +87,6 @@ impl Current {
         }
     }
 
-    /// Returns whether the current task is in a group: `vfsgid_in_group_p()`.
-    #[inline]
-    pub(super) fn is_in_group(group: VfsGid) -> bool {
-        let kgid = bindings::kgid_t { val: group.get() };
-        // SAFETY: The function reads the credentials of the current task only.
-        unsafe { bindings::in_group_p(kgid) != 0 }
-    }
-
     /// Returns whether the task has a capability, by its number, in a user namespace.
     #[inline]
     pub(super) fn has_capability(&self, namespace: &UserNamespace, capability: c_int) -> bool {
@@ -120,7 +112,9 @@ impl Caller for Current {
 
     #[inline]
     fn in_group(&self, group: VfsGid) -> bool {
-        Self::is_in_group(group)
+        let kgid = bindings::kgid_t { val: group.get() };
+        // SAFETY: The function reads the credentials of the current task only.
+        unsafe { bindings::in_group_p(kgid) != 0 }
     }
 
     #[inline(always)]

@@ -10,10 +10,7 @@ use crate::{
     bindings,
     fs::{
         inode::AnyInode,
-        permission::{
-            Caller,
-            Capability, //
-        },
+        permission::Caller, //
     },
     prelude::*,
     uidgid::Id,
@@ -49,12 +46,11 @@ unsafe extern "C" fn rust_in_group_or_capable(
     inode: *const bindings::inode,
     vfsgid: bindings::vfsgid_t,
 ) -> bool {
-    // Most callers are in the group. `Access::in_group_or_capable()` reads credentials before.
-    if Id::from_c(vfsgid.val).is_some_and(Current::is_in_group) {
-        return true;
-    }
-    // SAFETY: `idmap` and `inode` are valid: `# Safety` of this function.
-    unsafe { rust_capable_wrt_inode_uidgid(idmap, inode, Capability::Fsetid as c_int) }
+    // SAFETY: `idmap` is valid, and the credentials stay the same until this returns.
+    let task = unsafe { task(idmap) };
+    // SAFETY: `inode` is valid.
+    let inode = unsafe { AnyInode::from_raw(inode) };
+    task.in_group_or_capable(inode, Id::from_c(vfsgid.val))
 }
 
 /// Returns whether a user namespace maps the owner and the group of an inode:
