@@ -138,13 +138,13 @@ fn count(map: &str) -> u64 {
 
 /// A caller of `mount_setattr()`: this program, or another process.
 #[derive(Clone, Copy)]
-struct Ourselves<'a> {
+struct Process<'a> {
     namespace: &'a View,
     /// `CapEff` of `/proc/PID/status`.
     capabilities: u64,
 }
 
-impl Caller for Ourselves<'_> {
+impl Caller for Process<'_> {
     type Namespace = View;
 
     fn fsuid(&self) -> Option<Kuid> {
@@ -199,7 +199,7 @@ pub(crate) fn refusal_below(own: Option<View>, capabilities: u64) -> Option<Stri
 }
 
 fn refusal_of(own: &View, capabilities: u64, map_of: &View) -> Option<String> {
-    let caller = Ourselves {
+    let caller = Process {
         namespace: own,
         capabilities,
     };
@@ -259,7 +259,7 @@ mod tests {
 
     fn answer(own: &View, capabilities: u64, offered: bool) -> Option<NoNesting> {
         let map_of = view(2, Some(view(1, None)));
-        let caller = Ourselves {
+        let caller = Process {
             namespace: own,
             capabilities,
         };
