@@ -153,8 +153,9 @@ impl Image {
                 command
             }
             arch => {
-                let mut command = extract(arch, &format!("?essential,{packages}"));
-                command.args(BASE_PASSWD);
+                let mut command = extract(arch, &packages);
+                // A pattern takes the rest of its option, with all commas.
+                command.arg("--include=?essential").args(BASE_PASSWD);
                 command
             }
         };

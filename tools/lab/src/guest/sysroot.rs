@@ -76,7 +76,7 @@ impl Sysroot {
             flags += &format!(" -C link-arg={option}");
         }
         cargo
-            .arg("-Zbuild-std=std,panic_unwind")
+            .arg("-Zbuild-std=std,panic_abort")
             .env("RUSTC_BOOTSTRAP", "1")
             .env("RUSTC", &self.rustc)
             .env("RUSTFLAGS", flags);

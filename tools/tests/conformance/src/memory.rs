@@ -153,7 +153,7 @@ fn tree(root: &Path) -> SyscallResult<Tree> {
             let seen = Seen {
                 mode: stat.st_mode,
                 owner: (stat.st_uid, stat.st_gid),
-                links: stat.st_nlink,
+                links: syscalls::link_count(&stat),
                 size: stat.st_size,
                 attributes: names.into_iter().map(value).collect::<SyscallResult<_>>()?,
                 contents: match has_some {

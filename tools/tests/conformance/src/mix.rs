@@ -321,7 +321,7 @@ fn consistent(t: &Test, small: &Small, begin: Space) -> Result<usize, Stop> {
                 t.same("its kind", u32::from(entry.kind), stat.st_mode >> 12);
                 let known = inodes.entry(stat.st_ino).or_insert(Known {
                     names: 0,
-                    links: stat.st_nlink,
+                    links: syscalls::link_count(&stat),
                     blocks: stat.st_blocks as u64 / 8,
                 });
                 known.names += 1;

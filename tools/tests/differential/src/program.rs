@@ -5,11 +5,31 @@
 
 use core::arch::global_asm;
 
-// Writes to the standard output: the real and the effective user, the real and the effective
-// group, the header that capget(2) was given, and its answer.
-global_asm!(
-    ".pushsection .rodata.differential_program, \"a\"",
-    "differential_program_start:",
+/// Assembles the program. It writes to the standard output: the real and the effective user, the
+/// real and the effective group, the header of capget(2), and the capabilities.
+macro_rules! assemble {
+    ($($instruction:literal),+ $(,)?) => {
+        global_asm!(
+            ".pushsection .rodata.differential_program, \"a\"",
+            "differential_program_start:",
+            $($instruction,)+
+            "differential_program_end:",
+            ".popsection",
+            getuid = const libc::SYS_getuid,
+            geteuid = const libc::SYS_geteuid,
+            getgid = const libc::SYS_getgid,
+            getegid = const libc::SYS_getegid,
+            capget = const libc::SYS_capget,
+            write = const libc::SYS_write,
+            exit = const libc::SYS_exit,
+            // _LINUX_CAPABILITY_VERSION_3
+            version = const 0x2008_0522,
+        );
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+assemble!(
     "sub rsp, 64",
     "mov eax, {getuid}",
     "syscall",
@@ -23,8 +43,8 @@ global_asm!(
     "mov eax, {getegid}",
     "syscall",
     "mov [rsp + 12], eax",
-    // _LINUX_CAPABILITY_VERSION_3, and 0 for this process.
-    "mov dword ptr [rsp + 16], 0x20080522",
+    // The version, and 0 for this process.
+    "mov dword ptr [rsp + 16], {version}",
     "mov dword ptr [rsp + 20], 0",
     "lea rdi, [rsp + 16]",
     "lea rsi, [rsp + 24]",
@@ -38,16 +58,81 @@ global_asm!(
     "xor edi, edi",
     "mov eax, {exit}",
     "syscall",
-    "differential_program_end:",
-    ".popsection",
-    getuid = const libc::SYS_getuid,
-    geteuid = const libc::SYS_geteuid,
-    getgid = const libc::SYS_getgid,
-    getegid = const libc::SYS_getegid,
-    capget = const libc::SYS_capget,
-    write = const libc::SYS_write,
-    exit = const libc::SYS_exit,
 );
+
+#[cfg(target_arch = "aarch64")]
+assemble!(
+    "sub sp, sp, #64",
+    "mov x8, #{getuid}",
+    "svc #0",
+    "str w0, [sp]",
+    "mov x8, #{geteuid}",
+    "svc #0",
+    "str w0, [sp, #4]",
+    "mov x8, #{getgid}",
+    "svc #0",
+    "str w0, [sp, #8]",
+    "mov x8, #{getegid}",
+    "svc #0",
+    "str w0, [sp, #12]",
+    "movz w0, #({version} >> 16), lsl #16",
+    "movk w0, #({version} & 0xffff)",
+    "str w0, [sp, #16]",
+    "str wzr, [sp, #20]",
+    "add x0, sp, #16",
+    "add x1, sp, #24",
+    "mov x8, #{capget}",
+    "svc #0",
+    "mov x0, #1",
+    "mov x1, sp",
+    "mov x2, #48",
+    "mov x8, #{write}",
+    "svc #0",
+    "mov x0, #0",
+    "mov x8, #{exit}",
+    "svc #0",
+);
+
+#[cfg(target_arch = "riscv64")]
+assemble!(
+    "addi sp, sp, -64",
+    "li a7, {getuid}",
+    "ecall",
+    "sw a0, 0(sp)",
+    "li a7, {geteuid}",
+    "ecall",
+    "sw a0, 4(sp)",
+    "li a7, {getgid}",
+    "ecall",
+    "sw a0, 8(sp)",
+    "li a7, {getegid}",
+    "ecall",
+    "sw a0, 12(sp)",
+    "li t0, {version}",
+    "sw t0, 16(sp)",
+    "sw zero, 20(sp)",
+    "addi a0, sp, 16",
+    "addi a1, sp, 24",
+    "li a7, {capget}",
+    "ecall",
+    "li a0, 1",
+    "mv a1, sp",
+    "li a2, 48",
+    "li a7, {write}",
+    "ecall",
+    "li a0, 0",
+    "li a7, {exit}",
+    "ecall",
+);
+
+/// `e_machine` of `linux/elf.h`.
+const MACHINE: u16 = if cfg!(target_arch = "aarch64") {
+    183
+} else if cfg!(target_arch = "riscv64") {
+    243
+} else {
+    62
+};
 
 unsafe extern "C" {
     static differential_program_start: u8;
@@ -77,9 +162,9 @@ pub(crate) fn file() -> Vec<u8> {
     let mut file = b"\x7fELF\x02\x01\x01".to_vec();
     file.resize(16, 0);
     let mut half = |value: u16| file.extend(value.to_le_bytes());
-    // ET_EXEC, EM_X86_64.
+    // ET_EXEC
     half(2);
-    half(62);
+    half(MACHINE);
     file.extend(1u32.to_le_bytes());
     for value in [ADDRESS + start, HEADER.into(), 0] {
         file.extend(u64::to_le_bytes(value));

@@ -146,7 +146,14 @@ pub fn stat(path: impl AsRef<Path>) -> SyscallResult<Stat> {
 
 /// Returns the link count.
 pub fn links(path: impl AsRef<Path>) -> SyscallResult<u64> {
-    stat(path).map(|stat| stat.st_nlink)
+    stat(path).map(|stat| link_count(&stat))
+}
+
+/// The link count among the attributes of a file.
+// `st_nlink` is an `u32` on arm64 and riscv64.
+#[allow(clippy::useless_conversion)]
+pub fn link_count(stat: &Stat) -> u64 {
+    stat.st_nlink.into()
 }
 
 /// Returns the mode bits without the file type.
@@ -283,7 +290,8 @@ pub fn readlink(path: impl AsRef<Path>, size: usize) -> SyscallResult<Vec<u8>> {
     // returns.
     let length = check(unsafe {
         libc::syscall(
-            libc::SYS_readlink,
+            libc::SYS_readlinkat,
+            libc::AT_FDCWD,
             path.as_ptr(),
             buffer.as_mut_ptr(),
             size as i32,
