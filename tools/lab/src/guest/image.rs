@@ -136,9 +136,12 @@ impl Image {
             [] => SUITE.to_owned(),
             _ => format!("{SUITE}-{}", self.name),
         };
-        let kind = match arch {
-            Arch::X86 => kind,
-            _ => format!("{kind}-{arch}"),
+        let (kind, contents) = match arch {
+            Arch::X86 => (kind, contents),
+            _ => (
+                format!("{kind}-{arch}"),
+                format!("{contents} {BASE_SCRIPTS:?}"),
+            ),
         };
         format!("{kind}-{}", &crate::digest::text(&contents)[..8])
     }
@@ -155,7 +158,7 @@ impl Image {
             arch => {
                 let mut command = extract(arch, &packages);
                 // A pattern takes the rest of its option, with all commas.
-                command.arg("--include=?essential").args(BASE_PASSWD);
+                command.arg("--include=?essential").args(BASE_SCRIPTS);
                 command
             }
         };
@@ -216,7 +219,7 @@ fn debian(packages: &str) -> Command {
 }
 
 /// mmdebstrap for an architecture whose programs this machine cannot run: the files of the packages
-/// are there, and none of their scripts has run.
+/// are there, and none of their scripts has run. mmdebstrap runs extract hooks only.
 pub(crate) fn extract(arch: Arch, packages: &str) -> Command {
     let mut command = debian(packages);
     command
@@ -225,11 +228,12 @@ pub(crate) fn extract(arch: Arch, packages: &str) -> Command {
     command
 }
 
-/// The options that do the work of the script of base-passwd, and select the alternatives that
-/// tests use.
-const BASE_PASSWD: [&str; 3] = [
-    "--customize-hook=for f in passwd group; do \
+/// The options that do the work of the scripts of base-files and base-passwd, and select the
+/// alternatives that tests use.
+const BASE_SCRIPTS: [&str; 4] = [
+    "--extract-hook=cd \"$1\" && mkdir -p home media mnt opt root srv",
+    "--extract-hook=for f in passwd group; do \
      cp \"$1/usr/share/base-passwd/$f.master\" \"$1/etc/$f\"; done",
-    "--customize-hook=sed 's/:.*/:*:::::::/' \"$1/etc/passwd\" >\"$1/etc/shadow\"",
-    "--customize-hook=ln -sf mawk \"$1/usr/bin/awk\"",
+    "--extract-hook=sed 's/:.*/:*:::::::/' \"$1/etc/passwd\" >\"$1/etc/shadow\"",
+    "--extract-hook=ln -sf mawk \"$1/usr/bin/awk\"",
 ];
