@@ -4,11 +4,17 @@
 #include <linux/posix_acl.h>
 #include <linux/security.h>
 #include <linux/spinlock.h>
+#include <linux/string.h>
 #include <linux/user_namespace.h>
 
 __rust_helper void rust_helper_posix_acl_release(struct posix_acl *acl)
 {
 	posix_acl_release(acl);
+}
+
+__rust_helper void *rust_helper_kmemdup(const void *src, size_t len, gfp_t gfp)
+{
+	return kmemdup(src, len, gfp);
 }
 
 __rust_helper bool rust_helper_fsuidgid_has_mapping(struct super_block *sb,

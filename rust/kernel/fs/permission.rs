@@ -123,6 +123,7 @@ pub use self::{
         NESTING_CAPABILITIES, //
     },
     traits::{
+        AclEntry,
         Caller,
         Capability,
         HasNamespace,

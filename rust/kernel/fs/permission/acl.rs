@@ -8,6 +8,7 @@ use super::{
         CheckResult, //
     },
     traits::{
+        AclEntry,
         Caller,
         HasNamespace,
         Idmap,
@@ -122,6 +123,18 @@ impl<S: Space> Entry<S> {
     }
 }
 
+impl AclEntry for Entry<Filesystem> {
+    #[inline]
+    fn decode(&self) -> Entry<Filesystem> {
+        *self
+    }
+
+    #[inline]
+    fn is_mask(&self) -> bool {
+        matches!(self.tag, Tag::Mask)
+    }
+}
+
 impl Entry<Local> {
     /// Maps an entry on disk. `namespace` is the user namespace of the filesystem. Fails with
     /// [`CheckError::EINVAL`] if it does not map the id.
@@ -210,13 +223,14 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
     pub fn posix_acl_permission(
         self,
         inode: &impl InodeAttrs<C::Namespace>,
-        entries: impl IntoIterator<Item = Entry<Filesystem>>,
+        entries: impl IntoIterator<Item: AclEntry>,
         want: Mask,
     ) -> CheckResult {
         let want = want.intersection(Mask::RWX);
         let mut entries = entries.into_iter();
         let mut in_a_group = false;
         while let Some(entry) = entries.next() {
+            let entry = entry.decode();
             let masked = match entry.tag {
                 // Most callers have checked this already.
                 Tag::UserObj if self.is_owner(inode) => false,
@@ -241,10 +255,10 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
                 Tag::Unknown => return Err(CheckError::EIO),
             };
             // The mask follows the entries that it limits.
-            let mask = masked.then(|| entries.find(|entry| matches!(entry.tag, Tag::Mask)));
+            let mask = masked.then(|| entries.find(AclEntry::is_mask));
             let granted = entry.grants(want)
                 && match mask.flatten() {
-                    Some(mask) => mask.grants(want),
+                    Some(mask) => mask.decode().grants(want),
                     None => true,
                 };
             return if granted {

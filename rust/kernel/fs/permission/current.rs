@@ -4,6 +4,7 @@
 
 use super::{
     Access,
+    AclEntry,
     Caller,
     Capability,
     CheckError,
@@ -256,38 +257,33 @@ impl InodeAttrs<UserNamespace> for AnyInode {
     }
 }
 
-/// The entries of an ACL in memory.
-pub struct Entries<'a>(slice::Iter<'a, bindings::posix_acl_entry>);
-
-impl<'a> Entries<'a> {
-    /// Makes an iterator over the entries of an ACL.
-    ///
-    /// # Safety
-    ///
-    /// `acl` must be valid and must not change for `'a`.
-    #[inline]
-    pub(super) unsafe fn new(acl: *const bindings::posix_acl) -> Self {
-        // SAFETY: `acl` is valid.
-        let entries = unsafe { (&raw const (*acl).a_entries).cast() };
-        // SAFETY: `acl` is valid.
-        let count = unsafe { (*acl).__bindgen_anon_1.__bindgen_anon_1.a_count };
-        // SAFETY: `a_entries` has `a_count` entries, which do not change.
-        Self(unsafe { slice::from_raw_parts(entries, count as usize) }.iter())
-    }
-
-    /// The remaining entries.
-    #[inline]
-    pub(super) fn as_slice(&self) -> &'a [bindings::posix_acl_entry] {
-        self.0.as_slice()
-    }
+/// Returns the entries of an ACL in memory.
+///
+/// # Safety
+///
+/// `acl` must be valid and must not change for `'a`.
+#[inline]
+pub(super) unsafe fn acl_entries<'a>(
+    acl: *const bindings::posix_acl,
+) -> &'a [bindings::posix_acl_entry] {
+    // SAFETY: `acl` is valid.
+    let entries = unsafe { (&raw const (*acl).a_entries).cast() };
+    // SAFETY: `acl` is valid.
+    let count = unsafe { (*acl).__bindgen_anon_1.__bindgen_anon_1.a_count };
+    // SAFETY: `a_entries` has `a_count` entries, which do not change.
+    unsafe { slice::from_raw_parts(entries, count as usize) }
 }
 
-impl Iterator for Entries<'_> {
-    type Item = Entry<Filesystem>;
-
+impl AclEntry for &bindings::posix_acl_entry {
     #[inline]
-    fn next(&mut self) -> Option<Self::Item> {
-        self.0.next().map(Entry::from_c)
+    fn decode(&self) -> Entry<Filesystem> {
+        Entry::from_c(self)
+    }
+
+    // The search for the mask compares a tag without decoding the entry.
+    #[inline]
+    fn is_mask(&self) -> bool {
+        u32::from(self.e_tag as u16) == bindings::ACL_MASK
     }
 }
 
@@ -324,7 +320,7 @@ impl<S: Space> Entry<S> {
 }
 
 impl InodePerm<UserNamespace> for AnyInode {
-    type Entries<'a> = Entries<'a>;
+    type Entries<'a> = slice::Iter<'a, bindings::posix_acl_entry>;
 
     #[inline(always)]
     fn no_acl(&self) -> bool {
@@ -348,7 +344,7 @@ impl InodePerm<UserNamespace> for AnyInode {
     fn with_acl<R>(
         &self,
         mask: Mask,
-        check: impl FnOnce(Entries<'_>) -> R,
+        check: impl FnOnce(Self::Entries<'_>) -> R,
     ) -> CheckResult<Option<R>> {
         let kind = bindings::ACL_TYPE_ACCESS as i32;
         if mask.has(Mask::MAY_NOT_BLOCK) {
@@ -363,23 +359,31 @@ impl InodePerm<UserNamespace> for AnyInode {
             }
             // SAFETY: The ACL is valid until the end of the critical section, and no cached ACL
             // changes.
-            return Ok(Some(check(unsafe { Entries::new(acl) })));
+            let entries = unsafe { acl_entries(acl) };
+            return Ok(Some(check(entries.iter())));
         }
         // SAFETY: The inode is valid, and this may sleep.
         let acl = unsafe { bindings::get_inode_acl(self.as_ptr(), kind) };
-        let acl = crate::error::from_err_ptr(acl)?;
+        // `IS_ERR()` is a function for Rust. Only an error takes the call.
+        if acl.addr() >= (bindings::MAX_ERRNO as usize).wrapping_neg() {
+            crate::error::from_err_ptr(acl)?;
+        }
         if acl.is_null() {
             return Ok(None);
         }
         // SAFETY: `get_inode_acl()` returned a reference, and no cached ACL changes.
-        let checked = check(unsafe { Entries::new(acl) });
+        let checked = check(unsafe { acl_entries(acl) }.iter());
         // SAFETY: This drops the reference, and nothing uses the ACL any more.
         unsafe { bindings::posix_acl_release(acl) };
         Ok(Some(checked))
     }
 
     #[cfg(not(CONFIG_FS_POSIX_ACL))]
-    fn with_acl<R>(&self, _: Mask, _: impl FnOnce(Entries<'_>) -> R) -> CheckResult<Option<R>> {
+    fn with_acl<R>(
+        &self,
+        _: Mask,
+        _: impl FnOnce(Self::Entries<'_>) -> R,
+    ) -> CheckResult<Option<R>> {
         Ok(None)
     }
 }

@@ -160,10 +160,11 @@ impl CapsRoot {
             Self::V2 => REVISION_2,
             Self::V3(_) => REVISION_3,
         };
-        let word = |at| word(from, at).unwrap_or(0);
-        store_word(attribute, 0, revision | (word(0) & EFFECTIVE));
-        for at in (4..SIZE_2).step_by(4) {
-            store_word(attribute, at, word(at));
+        let flags = word(from, 0).unwrap_or(0) & EFFECTIVE;
+        store_word(attribute, 0, revision | flags);
+        let capabilities = 4..SIZE_2;
+        if let Some(to) = attribute.get_mut(capabilities.clone()) {
+            to.copy_from_slice(from.get(capabilities).unwrap_or(&[0; SIZE_2 - 4]));
         }
         self.store(attribute);
     }
@@ -288,7 +289,7 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
         inode: &impl InodeAttrs<C::Namespace>,
         caps: CallerCaps,
     ) -> CheckResult<DiskCaps> {
-        if !self.capable_wrt_inode_uidgid(inode, Capability::Setfcap) {
+        if !self.has_capability_over(inode, Capability::Setfcap) {
             return Err(CheckError::EPERM);
         }
         if caps.0 == CapsRoot::V2

@@ -96,7 +96,7 @@ impl<C: Caller, M: Idmap<C::Namespace> + ?Sized> Access<'_, C, M> {
     /// Checks whether the ACL grants access. Returns [`None`] if the mode bits apply.
     ///
     /// Equals `check_acl()`, with [`None`] for `-EAGAIN`.
-    #[inline(never)]
+    #[inline]
     fn check_acl(self, inode: &impl InodePerm<C::Namespace>, mask: Mask) -> Option<CheckResult> {
         match inode.with_acl(mask, |entries| {
             self.posix_acl_permission(inode, entries, mask)

@@ -143,10 +143,19 @@ pub trait InodeAttrs<N: ?Sized>: HasNamespace<N> {
     fn flags(&self) -> InodeFlags;
 }
 
+/// An entry of an ACL on disk.
+pub trait AclEntry {
+    /// Decodes the entry.
+    fn decode(&self) -> Entry<Filesystem>;
+
+    /// Returns whether this is the mask.
+    fn is_mask(&self) -> bool;
+}
+
 /// An inode with an access ACL, on a superblock with flags.
 pub trait InodePerm<N: ?Sized>: InodeAttrs<N> {
     /// The entries of an ACL.
-    type Entries<'a>: Iterator<Item = Entry<Filesystem>>
+    type Entries<'a>: Iterator<Item: AclEntry>
     where
         Self: 'a;
 

@@ -9,7 +9,7 @@ use crate::{
         inode::AnyInode,
         mode::Mask,
         permission::{
-            current::Entries,
+            current::acl_entries,
             CheckError,
             Entry, //
         },
@@ -36,7 +36,7 @@ unsafe extern "C" fn rust_posix_acl_permission(
     // SAFETY: `inode` is valid.
     let inode = unsafe { AnyInode::from_raw(inode) };
     // SAFETY: `acl` is valid and does not change.
-    let entries = unsafe { Entries::new(acl) };
+    let entries = unsafe { acl_entries(acl) };
     CheckError::to_c(task.posix_acl_permission(inode, entries, Mask::new(want as u32)))
 }
 
@@ -61,13 +61,12 @@ unsafe extern "C" fn rust_vfs_posix_acl_to_xattr(
     // SAFETY: `inode` is valid.
     let inode = unsafe { AnyInode::from_raw(inode) };
     // SAFETY: `acl` is valid and does not change.
-    let entries = unsafe { Entries::new(acl) };
+    let entries = unsafe { acl_entries(acl) };
 
     type Header = bindings::posix_acl_xattr_header;
     type XattrEntry = bindings::posix_acl_xattr_entry;
     // `posix_acl_xattr_size()`: the size of an ACL in memory is greater, and did not overflow.
     let xattr_size = entries
-        .as_slice()
         .len()
         .wrapping_mul(size_of::<XattrEntry>())
         .wrapping_add(size_of::<Header>());
@@ -83,7 +82,7 @@ unsafe extern "C" fn rust_vfs_posix_acl_to_xattr(
         let header: *mut Header = buffer.cast();
         (*header).a_version = bindings::POSIX_ACL_XATTR_VERSION.to_le();
         let mut out: *mut XattrEntry = header.add(1).cast();
-        for entry in entries.as_slice() {
+        for entry in entries {
             let read = task.acl_to_caller(inode, Entry::from_c(entry));
             *out = XattrEntry {
                 e_tag: (entry.e_tag as u16).to_le(),
@@ -113,6 +112,10 @@ unsafe extern "C" fn rust_vfs_set_acl_idmapped_mnt(
 ) -> c_int {
     // SAFETY: `idmap` is valid, and the credentials stay the same until this returns.
     let task = unsafe { task(idmap) };
+    // Without an idmap, each id stays as it is.
+    if task.map.is_nop() {
+        return 0;
+    }
     // SAFETY: `fs_userns` is valid.
     let fs = unsafe { UserNamespace::from_raw(fs_userns) };
     // SAFETY: `acl` is valid.

@@ -4,7 +4,6 @@
 
 use super::task;
 use crate::{
-    alloc::flags::GFP_ATOMIC,
     bindings,
     fs::{
         inode::AnyInode,
@@ -181,9 +180,14 @@ unsafe extern "C" fn rust_cap_inode_getsecurity(
 
 /// Makes an attribute of another revision with the same capabilities, in memory of `kmalloc()`.
 fn new_attribute(root: CapsRoot, from: &[u8]) -> Result<*mut c_void> {
-    let mut new = KBox::new([0; CapsRoot::MAX_SIZE], GFP_ATOMIC)?;
-    root.convert(from, &mut *new);
-    Ok(KBox::into_raw(new).cast())
+    let mut new = [0u8; CapsRoot::MAX_SIZE];
+    root.convert(from, &mut new);
+    // SAFETY: `new` is valid for reads of its size.
+    let copy = unsafe { bindings::kmemdup(new.as_ptr().cast(), new.len(), bindings::GFP_ATOMIC) };
+    if copy.is_null() {
+        return Err(ENOMEM);
+    }
+    Ok(copy)
 }
 
 /// Checks an attribute that the caller writes, and replaces it if the filesystem must store
