@@ -77,11 +77,15 @@ pub(crate) fn picture(row: &Row) -> String {
         document = document
             .add(line(start + 4, end - 4, STAT + BOX.1 / 2))
             .add(small(show, center, STAT + BOX.1 / 2 - 8))
-            .add(small(map, center, STAT + BOX.1 / 2 + 18))
-            .add(line(end - 4, start + 4, CREATE + BOX.1 / 2))
-            .add(small(store, center, CREATE + BOX.1 / 2 - 8));
+            .add(small(map, center, STAT + BOX.1 / 2 + 18));
+        // A creation that fails does not reach the disk.
+        if column > 0 || created.is_some() {
+            document = document
+                .add(line(end - 4, start + 4, CREATE + BOX.1 / 2))
+                .add(small(store, center, CREATE + BOX.1 / 2 - 8));
+        }
     }
-    let caption = |words: &str, y: usize| small(words, WIDTH - 60, y);
+    let caption = |words: &str, y: usize| small(words, left(3) + BOX.0 / 2, y);
     document = document
         .add(caption("stat()", STAT + BOX.1 + 16))
         .add(caption("creation", CREATE + BOX.1 + 16));
