@@ -6,6 +6,7 @@ mod kernel_doc;
 mod library;
 mod order;
 mod safety;
+mod sphinx;
 
 use std::fmt;
 use std::fs::{self, File};
@@ -63,6 +64,7 @@ pub(crate) fn run(lab: &Lab, quick: bool, only: &str) -> Result<bool> {
         ("order of modules", Box::new(|| order::order(&tree.path))),
         ("SAFETY comments", Box::new(|| safety::safety(lab, &files))),
         ("kernel-doc", Box::new(|| kernel_doc::kernel_doc(&tree))),
+        ("sphinx", Box::new(|| sphinx::sphinx(lab, &tree))),
         ("formatting", Box::new(|| rustfmt(lab, &files))),
         ("checkpatch", Box::new(|| checkpatch(lab, &tree, &files))),
         ("clippy on tools", Box::new(|| clippy(lab))),
