@@ -101,10 +101,13 @@ pub fn capable<T: FileSystem>(idmap: &MntIdmap, inode: &Inode<T>, capability: Ca
 ///     str::CString,
 /// };
 ///
-/// fn read<T: FileSystem>(file: &OpenFile<T>, to: &mut ReadBuffer<'_>) -> Result {
+/// fn read<T: FileSystem>(file: &OpenFile<T>, position: i64, to: &mut ReadBuffer<'_>) -> Result {
 ///     let owner = caller::shown_uid(file.inode().uid(file.idmap()));
 ///     let text = CString::try_from_fmt(fmt!("owner {owner}\n"))?;
-///     to.put(text.to_bytes());
+///     let position = usize::try_from(position).map_err(|_| EINVAL)?;
+///     if let Some(rest) = text.to_bytes().get(position..) {
+///         to.put(rest);
+///     }
 ///     Ok(())
 /// }
 /// ```
