@@ -8,7 +8,7 @@ use std::{
     path::PathBuf,
 };
 
-use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueHint};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use idmap::{IdMaps, MapsError, explain::Operation};
 
@@ -166,30 +166,6 @@ pub(crate) enum Task {
         /// The shell
         shell: Shell,
     },
-}
-
-/// What makes a shell complete the words.
-pub(crate) fn completions(shell: Shell) -> Vec<u8> {
-    // The tasks with the options of the plain form, which is only good for this.
-    let tasks = Tasks::command();
-    let plain = Arguments::command();
-    // Its words are none of the tasks', and after them no script completes a task.
-    let options = plain
-        .get_arguments()
-        .filter(|argument| !argument.is_positional());
-    let mut both = tasks.clone().args(options.cloned());
-    let mut script = Vec::new();
-    if shell == Shell::Bash {
-        // A dash in the name makes two kinds of names in the script, so that no task is found.
-        let mut both = both.name("mount_idmapped");
-        clap_complete::generate(shell, &mut both, "mount_idmapped", &mut script);
-        let text = String::from_utf8_lossy(&script);
-        return text
-            .replace(" mount_idmapped\n", " mount-idmapped\n")
-            .into_bytes();
-    }
-    clap_complete::generate(shell, &mut both, "mount-idmapped", &mut script);
-    script
 }
 
 /// What `mount` is told.
@@ -387,6 +363,8 @@ fn two_dashes(argument: OsString) -> OsString {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
 
     fn words(line: &str) -> Result<Line, String> {
@@ -405,21 +383,6 @@ mod tests {
     fn the_descriptions_are_consistent() {
         Arguments::command().debug_assert();
         Tasks::command().debug_assert();
-    }
-
-    #[test]
-    fn shells_learn_all_words() {
-        for shell in <Shell as clap::ValueEnum>::value_variants() {
-            let script = String::from_utf8(super::completions(*shell)).unwrap();
-            for word in ["map-mount", "explain", "shift", "mounted-in", "completions"] {
-                assert!(script.contains(word), "{shell}: {word}");
-            }
-            // In bash, a task is completed only where its case has the name that is looked for.
-            let name = "mount_idmapped__subcmd__list";
-            let cases = [format!("cmd=\"{name}\""), format!(" {name})")];
-            let is_found = cases.iter().all(|case| script.contains(case));
-            assert!(*shell != Shell::Bash || is_found);
-        }
     }
 
     #[test]

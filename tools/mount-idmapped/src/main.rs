@@ -3,6 +3,7 @@
 //! The tool: idmapped mounts from the command line.
 
 mod cli;
+mod completions;
 mod deep;
 mod explaining;
 mod filesystem;

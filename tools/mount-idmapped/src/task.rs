@@ -13,8 +13,8 @@ use std::{
 use idmap::{Detached, IdMaps, IdmappedMount, Image, UserNs, mount_of, mounts, unmount};
 
 use crate::{
-    cli::{self, Container, MountArguments, Task},
-    deep, explaining,
+    cli::{Container, MountArguments, Task},
+    completions, deep, explaining,
     filesystem::Source,
     list::{self, Listed},
     namespace,
@@ -85,7 +85,7 @@ fn simple(task: &Task) -> Result<(), Failure> {
                 .try_fold(first.clone(), |maps, next| maps.then(next))?;
             print(&format!("{}\n", all.joined()))
         }
-        Task::Completions { shell } => print(&String::from_utf8_lossy(&cli::completions(*shell))),
+        Task::Completions { shell } => print(&String::from_utf8_lossy(&completions::script(*shell))),
         Task::Invert { map } => print(&format!("{}\n", map.clone().inverse())),
     }
 }
