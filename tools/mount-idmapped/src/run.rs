@@ -107,7 +107,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         mount = mount.map(userns);
     }
     let mount = mount.detached()?;
-    drop(source);
+    source.close()?;
     mount.attach(&arguments.target)?;
     match command {
         None => Ok(ExitCode::SUCCESS),

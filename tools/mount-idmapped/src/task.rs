@@ -85,7 +85,9 @@ fn simple(task: &Task) -> Result<(), Failure> {
                 .try_fold(first.clone(), |maps, next| maps.then(next))?;
             print(&format!("{}\n", all.joined()))
         }
-        Task::Completions { shell } => print(&String::from_utf8_lossy(&completions::script(*shell))),
+        Task::Completions { shell } => {
+            print(&String::from_utf8_lossy(&completions::script(*shell)))
+        }
         Task::Invert { map } => print(&format!("{}\n", map.clone().inverse())),
     }
 }
@@ -145,7 +147,7 @@ pub(crate) fn mount(arguments: &MountArguments) -> Result<(), Failure> {
         Some(tree) => Made::Tree(tree),
         None => Made::Mount(mount.detached()?),
     };
-    drop(filesystem);
+    filesystem.close()?;
     namespace::enter_for(arguments.namespace.as_deref(), [&**target])?;
     if let Some(mode) = options.mkdir {
         let made = DirBuilder::new().recursive(true).mode(mode).create(target);
