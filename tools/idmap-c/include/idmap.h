@@ -71,7 +71,7 @@ struct idmap_maps;
 
 #ifdef __cplusplus
 extern "C" {
-#endif // __cplusplus
+#endif /* __cplusplus */
 
 /**
  * Returns the message of the last function of this library that failed in this thread.
@@ -244,7 +244,7 @@ int idmap_mount(const char *source,
 int idmap_unmount(const char *target, unsigned int flags);
 
 #ifdef __cplusplus
-}  // extern "C"
-#endif  // __cplusplus
+} /* extern "C" */
+#endif /* __cplusplus */
 
-#endif  /* IDMAP_H */
+#endif /* IDMAP_H */

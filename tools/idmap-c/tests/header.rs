@@ -51,7 +51,13 @@ fn without_safety(text: &str) -> String {
             kept.push(line);
         }
     }
-    kept.join("\n") + "\n"
+    let text = kept.join("\n") + "\n";
+    // One kind of comments, with one blank before them.
+    text.replace("#endif  /*", "#endif /*")
+        .replace(" // __cplusplus", " /* __cplusplus */")
+        .replace(" // extern \"C\"", " /* extern \"C\" */")
+        .replace("#endif  ", "#endif ")
+        .replace("}  ", "} ")
 }
 
 #[test]

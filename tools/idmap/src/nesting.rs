@@ -5,6 +5,7 @@
 //! The rule is the kernel's own code. This module gives it the facts that `/proc` shows.
 
 use std::{
+    fmt::Display,
     fs,
     os::{
         fd::{AsFd, BorrowedFd, OwnedFd},
@@ -76,12 +77,12 @@ impl View {
     /// The user namespace of this program.
     fn ours() -> Option<Self> {
         let status = fs::metadata("/proc/self/ns/user").ok()?;
-        let read = |file: &str| fs::read_to_string(format!("/proc/self/{file}")).ok();
+        let count = |file: &str| fs::read_to_string(file).ok().as_deref().map(count);
         Some(Self {
             number: (status.dev(), status.ino()),
-            users: count(&read("uid_map")?),
-            groups: count(&read("gid_map")?),
-            may_setgroups: read("setgroups")?.trim() == "allow",
+            users: count("/proc/self/uid_map")?,
+            groups: count("/proc/self/gid_map")?,
+            may_setgroups: may_setgroups("self")?,
             parent: None,
         })
     }
@@ -94,12 +95,11 @@ impl View {
         }
         let (users, groups) = view.counts();
         let status = rustix::fs::fstat(view.file()).ok()?;
-        let setgroups = format!("/proc/{}/setgroups", view.process()?);
         Some(Self {
             number: (status.st_dev, status.st_ino),
             users,
             groups,
-            may_setgroups: fs::read_to_string(setgroups).ok()?.trim() == "allow",
+            may_setgroups: may_setgroups(view.process()?)?,
             parent: None,
         })
     }
@@ -126,6 +126,12 @@ impl View {
             parent: parent.and_then(|parent| Self::of(parent.as_fd()).map(Box::new)),
         })
     }
+}
+
+/// Whether processes in the user namespace of a process may leave their groups.
+fn may_setgroups(process: impl Display) -> Option<bool> {
+    let setting = fs::read_to_string(format!("/proc/{process}/setgroups"));
+    Some(setting.ok()?.trim() == "allow")
 }
 
 /// Returns how many ids a map in the format of `/proc/PID/uid_map` has.

@@ -46,7 +46,7 @@ fn enter(namespace: &OsStr) -> Result<(), Failure> {
     };
     let fail = |what: &str, errno: Errno| {
         let why = match errno {
-            Errno::NOENT if pid.is_some() => "there is no such process",
+            Errno::NOENT if pid.is_some() => "there is no such process, or /proc is not mounted",
             Errno::INVAL => {
                 "it is no mount namespace; right would be a process id or a path such \
                              as /proc/PID/ns/mnt"
