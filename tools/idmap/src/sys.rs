@@ -27,6 +27,7 @@ use std::{
 use rustix::{
     fs::{CWD, Mode, OFlags, openat},
     io::Errno,
+    ioctl::{Opcode, opcode},
     process::{Gid, Uid},
     thread::{
         LinkNameSpaceType, UnshareFlags, move_into_link_name_space, set_thread_groups,
@@ -34,18 +35,24 @@ use rustix::{
     },
 };
 
-/// `mount_setattr()`, the same number on every architecture but Alpha.
-const MOUNT_SETATTR: c_long = 442;
-/// `statmount()`, `listmount()` and `open_tree_attr()`, likewise.
-const STATMOUNT: c_long = 457;
-const LISTMOUNT: c_long = 458;
-const OPEN_TREE_ATTR: c_long = 467;
-/// `NS_GET_NSTYPE` of `linux/nsfs.h`.
-const NS_GET_NSTYPE: libc::Ioctl = 0xb703;
-/// `NS_GET_PARENT` and `NS_GET_OWNER_UID`, likewise.
-const NS_GET_PARENT: libc::Ioctl = 0xb702;
+const MOUNT_SETATTR: c_long = number(442, libc::SYS_pidfd_open);
+const STATMOUNT: c_long = number(457, libc::SYS_pidfd_open);
+const LISTMOUNT: c_long = number(458, libc::SYS_pidfd_open);
+const OPEN_TREE_ATTR: c_long = number(467, libc::SYS_pidfd_open);
+
+/// `NSIO` of `linux/nsfs.h`.
+const NSIO: u8 = 0xb7;
+/// `NS_GET_NSTYPE`, `NS_GET_PARENT` and `NS_GET_OWNER_UID`, likewise.
+const NS_GET_NSTYPE: Opcode = opcode::none(NSIO, 3);
+const NS_GET_PARENT: Opcode = opcode::none(NSIO, 2);
 #[cfg(feature = "explain")]
-const NS_GET_OWNER_UID: libc::Ioctl = 0xb704;
+const NS_GET_OWNER_UID: Opcode = opcode::none(NSIO, 4);
+
+/// The number of a system call that is `common` on most architectures. Those of Alpha and MIPS are
+/// greater by as much as that of `pidfd_open()` is, which is 434 elsewhere.
+const fn number(common: c_long, pidfd_open: c_long) -> c_long {
+    common - 434 + pidfd_open
+}
 
 /// `MOUNT_ATTR_IDMAP`.
 pub(crate) const ATTR_IDMAP: u64 = 0x0010_0000;
@@ -150,8 +157,8 @@ impl MountRequest {
 
 /// The id of a mount namespace, since Linux 6.11.
 pub(crate) fn mount_namespace_id(fd: BorrowedFd<'_>) -> Result<u64, Errno> {
-    /// `NS_GET_MNTNS_ID` of `linux/nsfs.h`.
-    const NS_GET_MNTNS_ID: u32 = 0x8008_b705;
+    /// `NS_GET_MNTNS_ID`, likewise.
+    const NS_GET_MNTNS_ID: Opcode = opcode::read::<u64>(NSIO, 5);
     let mut id = 0u64;
     // SAFETY: This ioctl writes an id to where its argument points, which lives until it returns.
     check(c_long::from(unsafe {
@@ -199,7 +206,7 @@ pub(crate) fn listmount(request: &MountRequest, ids: &mut [u64]) -> Result<usize
 pub(crate) fn namespace_type(fd: BorrowedFd<'_>) -> Result<i32, Errno> {
     // SAFETY: This ioctl takes no argument.
     check(c_long::from(unsafe {
-        libc::ioctl(fd.as_raw_fd(), NS_GET_NSTYPE)
+        libc::ioctl(fd.as_raw_fd(), NS_GET_NSTYPE as libc::Ioctl)
     }))
     .map(|kind| kind as i32)
 }
@@ -208,7 +215,7 @@ pub(crate) fn namespace_type(fd: BorrowedFd<'_>) -> Result<i32, Errno> {
 pub(crate) fn namespace_parent(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     // SAFETY: This ioctl takes no argument.
     let parent = check(c_long::from(unsafe {
-        libc::ioctl(fd.as_raw_fd(), NS_GET_PARENT)
+        libc::ioctl(fd.as_raw_fd(), NS_GET_PARENT as libc::Ioctl)
     }))?;
     // SAFETY: The call has just made this descriptor, so that nobody else has it.
     Ok(unsafe { OwnedFd::from_raw_fd(parent as i32) })
@@ -222,7 +229,7 @@ pub(crate) fn namespace_owner(fd: BorrowedFd<'_>) -> Result<u32, Errno> {
     check(c_long::from(unsafe {
         libc::ioctl(
             fd.as_raw_fd(),
-            NS_GET_OWNER_UID,
+            NS_GET_OWNER_UID as libc::Ioctl,
             std::ptr::from_mut(&mut owner),
         )
     }))?;
@@ -399,5 +406,28 @@ pub(crate) fn group(name: &CStr) -> Option<u32> {
         let (place, length) = (room.as_mut_ptr(), room.len());
         libc::getgrnam_r(name.as_ptr(), &mut entry, place, length, &mut found);
         (!found.is_null()).then_some(entry.gr_gid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The numbers of `mount_setattr` and `open_tree_attr` in the kernel's `syscall*.tbl`.
+    #[test]
+    fn numbers_are_those_of_the_architecture() {
+        for (pidfd_open, first, last) in [
+            (434, 442, 467),
+            // MIPS, with the offsets of o32, n64 and n32.
+            (4000 + 434, 4000 + 442, 4000 + 467),
+            (5000 + 434, 5000 + 442, 5000 + 467),
+            (6000 + 434, 6000 + 442, 6000 + 467),
+            // Alpha.
+            (544, 552, 577),
+        ] {
+            assert_eq!(number(442, pidfd_open), first);
+            assert_eq!(number(467, pidfd_open), last);
+        }
+        assert_eq!(MOUNT_SETATTR, libc::SYS_mount_setattr);
     }
 }
