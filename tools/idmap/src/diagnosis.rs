@@ -193,8 +193,9 @@ pub(crate) fn set_attributes(
                 source.display()
             ),
             false if filesystem.starts_with("fuse") => format!(
-                "the server of this {filesystem} does not allow idmapped mounts \
-                 (FUSE_ALLOW_IDMAP, Linux 6.12)"
+                "the server of this {filesystem} does not allow idmapped mounts: it must ask for \
+                 FUSE_ALLOW_IDMAP (Linux 6.12) and be mounted with default_permissions; or give \
+                 the server a map of its own, as bindfs --map has"
             ),
             false => format!("{filesystem} does not support idmapped mounts"),
         },

@@ -153,6 +153,7 @@ pub fn errno_name(errno: Errno) -> &'static str {
         Errno::NOSYS => "ENOSYS",
         Errno::NOTDIR => "ENOTDIR",
         Errno::NOTEMPTY => "ENOTEMPTY",
+        Errno::NOTTY => "ENOTTY",
         Errno::OPNOTSUPP => "EOPNOTSUPP",
         Errno::OVERFLOW => "EOVERFLOW",
         Errno::PERM => "EPERM",

@@ -30,6 +30,7 @@ mod attempt;
 mod attributes;
 mod caller;
 mod decide;
+mod fuse;
 mod idmap;
 mod layers;
 mod lookup;
@@ -42,7 +43,9 @@ mod reason;
 mod route;
 mod sight;
 mod standin;
+mod subvolume;
 mod trace;
+mod tree;
 mod view;
 mod workshop;
 
@@ -199,15 +202,22 @@ impl Explainer {
         let ends_with_slash = path.as_os_str().as_encoded_bytes().ends_with(b"/");
         let route = match &request.operation {
             Operation::Open(OpenMode::Create) if ends_with_slash => lookup.parent(path)?,
-            Operation::Create | Operation::Mkdir | Operation::Mkfifo | Operation::Symlink => {
-                lookup.new_name(path)?
-            }
-            Operation::Unlink | Operation::Rmdir | Operation::Rename(_) => lookup.parent(path)?,
+            Operation::Create
+            | Operation::Mkdir
+            | Operation::Mkfifo
+            | Operation::Symlink
+            | Operation::SubvolCreate => lookup.new_name(path)?,
+            Operation::Unlink
+            | Operation::Rmdir
+            | Operation::Rename(_)
+            | Operation::SubvolDelete => lookup.parent(path)?,
             Operation::Link(_) => lookup.object(path, false)?,
             _ => lookup.object(path, true)?,
         };
         let other = match &request.operation {
-            Operation::Rename(to) | Operation::Link(to) => Some(lookup.parent(to)?),
+            Operation::Rename(to) | Operation::Link(to) | Operation::SubvolSnapshot(to) => {
+                Some(lookup.parent(to)?)
+            }
             _ => None,
         };
         let mut doubts = lookup.doubts;

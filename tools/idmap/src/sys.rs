@@ -5,6 +5,8 @@
 #[cfg(feature = "explain")]
 mod actor;
 #[cfg(feature = "explain")]
+pub(crate) mod btrfs;
+#[cfg(feature = "explain")]
 mod sweeper;
 
 #[cfg(feature = "explain")]

@@ -10,6 +10,7 @@
 mod names;
 mod open;
 mod paths;
+mod subvolume;
 mod values;
 
 use std::{
@@ -218,6 +219,9 @@ impl Trial<'_> {
             Operation::SetFacl(entry) => {
                 self.change(Act::SetXattr(c"system.posix_acl_access", &acl(*entry)))
             }
+            Operation::SubvolCreate => self.make_subvolume(),
+            Operation::SubvolDelete => self.delete_subvolume(),
+            Operation::SubvolSnapshot(_) => self.snapshot(),
             Operation::Idmap => Err(untried("the task 'check' tries an idmap")),
         }
     }

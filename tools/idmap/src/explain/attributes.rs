@@ -16,11 +16,12 @@ use rustix::{fs::getxattr, io::Errno};
 
 use super::{
     decide::{Deciding, Done},
+    fuse,
     lookup::Route,
     names::{copy_up, in_layer},
     node::Node,
     operation::AclEntry,
-    reason,
+    reason, subvolume,
     trace::Stop,
     view::raw,
 };
@@ -61,7 +62,9 @@ fn notify_change(
     let (caller, access) = (deciding.caller, deciding.access(node));
     let what = || change.what.to_owned();
     let permission = |mask| {
-        access.mapped_inode_permission(node, mask, || access.mapped_generic_permission(node, mask))
+        access.mapped_inode_permission(node, mask, || {
+            subvolume::permission(access, caller, node, mask)
+        })
     };
     let verdict = access.may_setattr(node, attr.valid, permission);
     let why = || match verdict {
@@ -83,6 +86,8 @@ fn notify_change(
     let verdict = access.notify_change_ids(node, &attr);
     let why = || reason::change_of_ids(caller, node, change.user, change.group);
     deciding.trace.decide("notify_change", what, verdict, why)?;
+    subvolume::writable(deciding, node, "btrfs_setattr", change.what)?;
+    attr.valid = attr.valid.with(fuse::setattr(node));
     let verdict = access.setattr_prepare(node, &mut attr, || Ok(()), || Ok(()));
     let capability = match change.user.or(change.group) {
         Some(_) => "CAP_CHOWN",
@@ -274,6 +279,7 @@ pub(super) fn set_xattr(
         deciding.permission(rule, words, node, Mask::MAY_WRITE)?;
     }
     has_place(deciding, node, name)?;
+    subvolume::writable(deciding, node, "btrfs_xattr_handler_set", what)?;
     copy_up(deciding, node)?;
     Ok(Done::default())
 }
@@ -324,6 +330,8 @@ pub(super) fn set_cap(
         .decide("cap_convert_nscap", what, verdict, why)?;
     may_write_xattr(deciding, node)?;
     has_place(deciding, node, "security.capability")?;
+    let what = "storing capabilities of a program";
+    subvolume::writable(deciding, node, "btrfs_xattr_handler_set", what)?;
     copy_up(deciding, node)?;
     Ok(Done::default())
 }
@@ -367,6 +375,7 @@ pub(super) fn set_facl(
     let verdict = posix_acl_valid(&node.mount.userns, stored);
     let why = || "an id has no entry in the mount's map".to_owned();
     trace.decide("posix_acl_valid", what, verdict, why)?;
+    subvolume::writable(deciding, node, "btrfs_set_acl", "setting the ACL")?;
     copy_up(deciding, node)?;
     Ok(Done::default())
 }

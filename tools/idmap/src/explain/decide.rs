@@ -18,13 +18,14 @@ use rustix::io::Errno;
 use super::{
     Target, attributes,
     caller::Caller,
-    idmap,
+    fuse, idmap,
     lookup::{End, Found, Last, Place, Route, Step, missing},
     names,
     node::Node,
     operation::{OpenMode, Operation},
     reason,
     sight::Sight,
+    subvolume,
     trace::{Stop, Trace},
     view::MapView,
 };
@@ -64,7 +65,10 @@ impl<'a> Deciding<'a> {
     pub(super) fn run(&mut self, operation: &Operation, target: &Target) -> Result<Done, Stop> {
         let route = &target.route;
         match operation {
-            Operation::Stat => self.lookup(route).map(|_| Done::default()),
+            Operation::Stat => {
+                let node = &self.lookup(route)?.node;
+                fuse::may_getattr(self, node).map(|()| Done::default())
+            }
             Operation::Open(OpenMode::Create) => self.open_or_create(route),
             Operation::Open(mode) => self.open(route, *mode),
             Operation::Exec => self.exec(route),
@@ -87,6 +91,9 @@ impl<'a> Deciding<'a> {
             Operation::SetCap(root) => attributes::set_cap(self, route, *root),
             Operation::SetFacl(entry) => attributes::set_facl(self, route, *entry),
             Operation::Idmap => idmap::idmap(self, route),
+            Operation::SubvolCreate => subvolume::create(self, route),
+            Operation::SubvolDelete => subvolume::delete(self, route),
+            Operation::SubvolSnapshot(_) => subvolume::snapshot(self, route, target.other()?),
         }
     }
 
@@ -167,8 +174,9 @@ impl<'a> Deciding<'a> {
         mask: Mask,
     ) -> Result<(), Stop> {
         let access = self.access(node);
-        let verdict = access
-            .mapped_inode_permission(node, mask, || access.mapped_generic_permission(node, mask));
+        let verdict = access.mapped_inode_permission(node, mask, || {
+            subvolume::permission(access, self.caller, node, mask)
+        });
         let why = || reason::permission(self.caller, node, mask);
         self.trace.decide(rule, what, verdict, why)
     }
@@ -266,7 +274,7 @@ impl<'a> Deciding<'a> {
     }
 
     /// Mirrors `may_open()`.
-    fn may_open(&mut self, node: &Node, mask: Mask) -> Result<(), Stop> {
+    pub(super) fn may_open(&mut self, node: &Node, mask: Mask) -> Result<(), Stop> {
         let mode = node.mode();
         let runs = mask.has(Mask::MAY_EXEC);
         let trace = &mut self.trace;

@@ -415,7 +415,13 @@ impl Lookup<'_> {
             _ => None,
         };
         let plain = plain.or_else(|| mount.without_map(file.as_fd()));
-        Node::new(file, mount, plain, &mut self.doubts).map(Rc::new)
+        let closed = mount.why_closed();
+        match Node::new(file, mount, plain, &mut self.doubts) {
+            Err(error) if error.errno == Errno::ACCESS && closed.is_some() => {
+                Err(error.because(closed))
+            }
+            node => node.map(Rc::new),
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::{
     cell::{OnceCell, RefCell},
-    os::fd::{BorrowedFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::PathBuf,
 };
 
@@ -13,7 +13,11 @@ use kernel::{
     host,
     uidgid::{Filesystem, Group, Id, User},
 };
-use rustix::{io::Errno, mount::OpenTreeFlags};
+use rustix::{
+    fs::{Mode, OFlags, openat},
+    io::Errno,
+    mount::OpenTreeFlags,
+};
 
 use super::{
     layers::Layers,
@@ -22,8 +26,9 @@ use super::{
 use crate::{
     error::{Error, Step},
     maps::IdMaps,
+    mountinfo,
     mounts::{self, MountMap},
-    sys::{self, MountAttr},
+    sys::{self, MountAttr, btrfs},
 };
 
 /// Filesystems whose objects are decided upon by the rules that all share.
@@ -64,6 +69,8 @@ impl Told {
 pub(super) struct MountView {
     /// What tells it from others now.
     pub(super) key: u64,
+    /// The device of the filesystem.
+    pub(super) device: (u32, u32),
     pub(super) target: PathBuf,
     /// The directory of the filesystem that it shows.
     pub(super) root: PathBuf,
@@ -79,6 +86,9 @@ pub(super) struct MountView {
     is_told: bool,
     /// The layers of overlayfs.
     layers: OnceCell<Layers>,
+    options: Vec<Vec<u8>>,
+    /// The subvolumes of btrfs that were entered, by their devices, and whether they are read-only.
+    subvolumes: RefCell<Vec<((u32, u32), bool)>>,
     /// Places where the mount was entered, and the same through a copy of it that has no map.
     copies: RefCell<Vec<(u64, OwnedFd)>>,
 }
@@ -117,8 +127,14 @@ impl MountView {
             Some((device, userns)) if *device == facts.device => userns.clone(),
             _ => UserNsView::ours()?,
         };
+        let has_options = mount.filesystem == "btrfs" || mount.filesystem.starts_with("fuse");
         Ok(Self {
+            options: match has_options {
+                true => mountinfo::sb_options_of(file),
+                false => Vec::new(),
+            },
             key,
+            device: facts.device,
             target: mount.target,
             root: mount.root,
             layers: OnceCell::new(),
@@ -128,6 +144,7 @@ impl MountView {
             userns,
             attributes: facts.attributes,
             sb_read_only: facts.sb_read_only,
+            subvolumes: RefCell::default(),
             copies: RefCell::default(),
         })
     }
@@ -155,6 +172,42 @@ impl MountView {
         let shared = copy.try_clone().ok();
         copies.push((inode, copy));
         shared
+    }
+
+    /// Whether an object is in a read-only subvolume of btrfs. `device` is that of the object, which
+    /// each subvolume has one of; a directory of the subvolume is asked.
+    pub(super) fn is_in_read_only_subvolume(
+        &self,
+        device: (u32, u32),
+        file: BorrowedFd<'_>,
+    ) -> bool {
+        if self.filesystem != "btrfs" {
+            return false;
+        }
+        let mut subvolumes = self.subvolumes.borrow_mut();
+        if let Some((_, is_read_only)) = subvolumes.iter().find(|(other, _)| *other == device) {
+            return *is_read_only;
+        }
+        let Some(Ok((_, is_read_only))) = readable(file).map(|it| btrfs::subvolume_of(it.as_fd()))
+        else {
+            return false;
+        };
+        subvolumes.push((device, is_read_only));
+        is_read_only
+    }
+
+    /// Whether the filesystem has an option; the options of btrfs and FUSE are kept.
+    pub(super) fn has_option(&self, option: &str) -> bool {
+        self.options.iter().any(|it| it == option.as_bytes())
+    }
+
+    /// The number of an option that begins so.
+    pub(super) fn number(&self, option: &str) -> Option<u32> {
+        let values = self.options.iter();
+        let value = values
+            .filter_map(|it| it.strip_prefix(option.as_bytes()))
+            .next()?;
+        std::str::from_utf8(value).ok()?.parse().ok()
     }
 
     /// What is stored for an owner and a group that are seen through it, if it knows both.
@@ -186,7 +239,15 @@ impl MountView {
                  (--mounted-in tells otherwise)"
             ));
         }
-        if !COMMON.contains(&filesystem) {
+        if self.is_fuse() {
+            doubts.push(match self.is_checked_by_server() {
+                true => format!(
+                    "the server of the {filesystem} at {target} allows it: it checks permissions \
+                     itself, as the option default_permissions is missing"
+                ),
+                false => format!("the server of the {filesystem} at {target} does not refuse it"),
+            });
+        } else if !COMMON.contains(&filesystem) {
             doubts.push(format!(
                 "the {filesystem} at {target} has no rules of its own"
             ));
@@ -206,6 +267,9 @@ impl MountView {
 
     /// Why the ids on disk are not known, if so.
     pub(super) fn disk_is_hidden(&self) -> Option<&'static str> {
+        if self.is_fuse() {
+            return Some("known to the server only");
+        }
         let is_elsewhere = self.userns.is_ours()
             && !self.userns.is_initial()
             && !MOUNTED_BY_ANYBODY.contains(&&*self.filesystem);
@@ -250,6 +314,12 @@ impl MountView {
     pub(super) fn is_nosymfollow(&self) -> bool {
         self.attributes & 0x0020_0000 != 0
     }
+}
+
+/// A directory, opened for its ioctls.
+pub(super) fn readable(file: BorrowedFd<'_>) -> Option<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    openat(file, ".", flags, Mode::empty()).ok()
 }
 
 impl HasNamespace<UserNsView> for MountView {

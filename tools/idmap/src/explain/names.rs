@@ -2,8 +2,6 @@
 
 //! The order in which the kernel asks: making, removing and moving names.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-
 use kernel::{
     fs::{
         mode::{InodeFlags, Mask, Mode},
@@ -11,18 +9,16 @@ use kernel::{
     },
     uidgid::{Group, Kind, User},
 };
-use rustix::{
-    fs::{Dir, Mode as OpenMode, OFlags, openat},
-    io::Errno,
-};
+use rustix::io::Errno;
 
 use super::{
     decide::{Deciding, Done},
     layers::Layers,
     lookup::{Entry, Last, Place, Route},
     node::{Node, xattr},
-    reason,
+    reason, subvolume,
     trace::Stop,
+    tree::{is_above, is_filled},
     view::raw,
 };
 
@@ -36,7 +32,7 @@ fn is_fat(node: &Node) -> bool {
 const WRITE_AND_SEARCH: Mask = Mask::MAY_WRITE.with(Mask::MAY_EXEC);
 
 /// Whether the caller may write to and search a directory.
-fn writable(deciding: &mut Deciding<'_>, node: &Node) -> Result<(), Stop> {
+pub(super) fn writable(deciding: &mut Deciding<'_>, node: &Node) -> Result<(), Stop> {
     let what = || "writing to the directory".to_owned();
     deciding.permission("inode_permission", what, node, WRITE_AND_SEARCH)
 }
@@ -44,7 +40,7 @@ fn writable(deciding: &mut Deciding<'_>, node: &Node) -> Result<(), Stop> {
 /// Whose it is what the caller makes in a directory.
 ///
 /// Mirrors `may_o_create()`, and `may_create_dentry()` for a directory that is there.
-fn may_create(deciding: &mut Deciding<'_>, dir: &Node) -> Result<MappedFsIds, Stop> {
+pub(super) fn may_create(deciding: &mut Deciding<'_>, dir: &Node) -> Result<MappedFsIds, Stop> {
     let access = deciding.access(dir);
     // The directory's permission is asked for after this, as a step of its own.
     let owner = access.may_o_create(dir, || Ok(()));
@@ -113,7 +109,7 @@ pub(super) fn in_layer(
 }
 
 /// What is stored for something new.
-fn made(deciding: &Deciding<'_>, dir: &Node, owner: MappedFsIds, mode: Mode) -> Done {
+pub(super) fn made(deciding: &Deciding<'_>, dir: &Node, owner: MappedFsIds, mode: Mode) -> Done {
     let has_default_acl =
         !mode.is_lnk() && xattr(&dir.best_path(), "system.posix_acl_default").is_ok();
     let umask = || Mode::new(deciding.settings.umask);
@@ -158,7 +154,7 @@ pub(super) fn create_at(deciding: &mut Deciding<'_>, place: &Place) -> Result<Do
 }
 
 /// A place for a new name; mirrors `filename_create()`.
-fn new_place<'r>(
+pub(super) fn new_place<'r>(
     deciding: &mut Deciding<'_>,
     route: &'r Route,
     is_dir: bool,
@@ -207,7 +203,7 @@ pub(super) fn tmpfile(deciding: &mut Deciding<'_>, route: &Route) -> Result<Done
 }
 
 /// The victim of a removal, which must be there.
-fn victim<'r>(deciding: &mut Deciding<'_>, place: &'r Place) -> Result<&'r Entry, Stop> {
+pub(super) fn victim<'r>(deciding: &mut Deciding<'_>, place: &'r Place) -> Result<&'r Entry, Stop> {
     match deciding.entry(place)? {
         Some(entry) => {
             deciding.show(&entry.node);
@@ -218,7 +214,7 @@ fn victim<'r>(deciding: &mut Deciding<'_>, place: &'r Place) -> Result<&'r Entry
 }
 
 /// Whether a name may be removed; mirrors `may_delete_dentry()`.
-fn may_delete(
+pub(super) fn may_delete(
     deciding: &mut Deciding<'_>,
     dir: &Node,
     node: &Node,
@@ -279,21 +275,6 @@ fn not_mounted_on(deciding: &mut Deciding<'_>, entry: &Entry) -> Result<(), Stop
     )
 }
 
-/// Whether a directory has entries.
-pub(super) fn is_filled(node: &Node) -> bool {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let open = |flags| openat(node.best(), ".", flags, OpenMode::empty());
-    // Looking must not show in the time of access, where that can be avoided.
-    let Ok(file) = open(flags | OFlags::NOATIME).or_else(|_| open(flags)) else {
-        return false;
-    };
-    let Ok(mut entries) = Dir::new(file) else {
-        return false;
-    };
-    entries
-        .any(|entry| entry.is_ok_and(|entry| !matches!(entry.file_name().to_bytes(), b"." | b"..")))
-}
-
 /// Mirrors `filename_unlinkat()`.
 pub(super) fn unlink(deciding: &mut Deciding<'_>, route: &Route) -> Result<Done, Stop> {
     let place = deciding.parent(route)?;
@@ -348,6 +329,9 @@ pub(super) fn rmdir(deciding: &mut Deciding<'_>, route: &Route) -> Result<Done, 
     not_mounted_on(deciding, entry)?;
     copy_up(deciding, &place.directory)?;
     empty(deciding, &entry.node)?;
+    if entry.node.is_subvolume() {
+        subvolume::may_destroy(deciding, &entry.node)?;
+    }
     Ok(Done::default())
 }
 
@@ -359,41 +343,6 @@ fn empty(deciding: &mut Deciding<'_>, node: &Node) -> Result<(), Stop> {
         Errno::NOTEMPTY,
         "it is not empty",
     )
-}
-
-/// Whether `node` is `directory` or above it, on the same mount.
-pub(super) fn is_above(node: &Node, directory: &Node) -> bool {
-    fn open(at: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Errno> {
-        let flags = OFlags::PATH | OFlags::CLOEXEC;
-        openat(at, name, flags, OpenMode::empty())
-    }
-    let Ok(mut at) = open(directory.best(), ".") else {
-        return false;
-    };
-    let mut before = None;
-    loop {
-        let Ok(status) = rustix::fs::fstat(&at) else {
-            return false;
-        };
-        let key = (status.st_dev, status.st_ino);
-        if key
-            == (
-                rustix::fs::makedev(node.device.0, node.device.1),
-                node.inode,
-            )
-        {
-            return true;
-        }
-        // At the root, what is above is the same.
-        if before == Some(key) {
-            return false;
-        }
-        before = Some(key);
-        let Ok(above) = open(at.as_fd(), "..") else {
-            return false;
-        };
-        at = above;
-    }
 }
 
 /// Mirrors `filename_renameat2()` and `vfs_rename()`.
@@ -441,6 +390,7 @@ pub(super) fn rename(deciding: &mut Deciding<'_>, from: &Route, to: &Route) -> R
         deciding.permission("vfs_rename", what, source, Mask::MAY_WRITE)?;
     }
     not_mounted_on(deciding, from)?;
+    subvolume::may_rename(deciding, source, target, &old.directory, &new.directory)?;
     if let Some(onto) = &onto {
         not_mounted_on(deciding, onto)?;
         if onto.node.mode().is_dir() {
@@ -463,11 +413,12 @@ pub(super) fn link(deciding: &mut Deciding<'_>, from: &Route, to: &Route) -> Res
     trace.refuse_if(apart, "filename_linkat", what, Errno::XDEV, why)?;
 
     let access = deciding.access(node);
-    let protected = deciding.settings.protected_hardlinks;
+    let (caller, protected) = (deciding.caller, deciding.settings.protected_hardlinks);
     let verdict = access.may_linkat(node, protected, |mask| {
-        access.mapped_inode_permission(node, mask, || access.mapped_generic_permission(node, mask))
+        access.mapped_inode_permission(node, mask, || {
+            subvolume::permission(access, caller, node, mask)
+        })
     });
-    let caller = deciding.caller;
     let why = || match reason::unmapped(caller, node) {
         Some(text) => format!("{text}, and its link count would be stored with it"),
         None => {
@@ -492,5 +443,6 @@ pub(super) fn link(deciding: &mut Deciding<'_>, from: &Route, to: &Route) -> Res
     trace.refuse_if(is_fat(node), "vfs_link", what, Errno::PERM, why)?;
     let is_dir = node.mode().is_dir();
     trace.refuse_if(is_dir, "vfs_link", what, Errno::PERM, "it is a directory")?;
+    subvolume::may_link(deciding, node, &new.directory)?;
     Ok(Done::default())
 }

@@ -27,7 +27,10 @@ use super::{
     mount::MountView,
     view::{Pick, UserNsView, raw},
 };
-use crate::error::{Error, Step};
+use crate::{
+    error::{Error, Step},
+    sys::btrfs,
+};
 
 /// The number that stands for ids without a name, by default.
 const OVERFLOW: u32 = 65534;
@@ -48,6 +51,8 @@ pub(super) struct Node {
     group: Option<FsGid>,
     flags: InodeFlags,
     acl: Acl,
+    /// Whether it is in a read-only subvolume of btrfs.
+    is_subvolume_read_only: bool,
 }
 
 /// What is known of an object's access ACL.
@@ -88,6 +93,7 @@ impl Node {
             group: None,
             flags,
             acl: Acl::None,
+            is_subvolume_read_only: false,
             device: (status.stx_dev_major, status.stx_dev_minor),
             inode: status.stx_ino,
             file,
@@ -95,6 +101,9 @@ impl Node {
             is_only_plain: false,
             mount,
         };
+        node.is_subvolume_read_only = node
+            .mount
+            .is_in_read_only_subvolume(node.device, node.best());
         node.owner = node.stored(status.stx_uid, doubts);
         node.group = node.stored(status.stx_gid, doubts);
         if !node.mode.is_lnk() {
@@ -244,6 +253,16 @@ impl Node {
     {
         let id: Id<K, kernel::uidgid::Kernel> = host::id(raw(id))?;
         kernel::fs::permission::UidGidMap::<K>::from_kid(&self.mount.userns, id).map(Id::get)
+    }
+
+    /// Whether it is in a read-only subvolume of btrfs.
+    pub(super) fn is_subvolume_read_only(&self) -> bool {
+        self.is_subvolume_read_only
+    }
+
+    /// Whether it is the root directory of a subvolume of btrfs.
+    pub(super) fn is_subvolume(&self) -> bool {
+        self.mount.filesystem == "btrfs" && self.inode == btrfs::FIRST_FREE_OBJECTID
     }
 
     pub(super) fn raw_mode(&self) -> u32 {

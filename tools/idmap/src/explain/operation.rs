@@ -92,6 +92,12 @@ pub enum Operation {
     /// `mount_setattr()` of `MOUNT_ATTR_IDMAP` for a new copy of the mount, with a user namespace
     /// that the caller makes.
     Idmap,
+    /// `BTRFS_IOC_SUBVOL_CREATE`.
+    SubvolCreate,
+    /// `BTRFS_IOC_SNAP_DESTROY`.
+    SubvolDelete,
+    /// `BTRFS_IOC_SNAP_CREATE` of a subvolume: this becomes the snapshot.
+    SubvolSnapshot(PathBuf),
 }
 
 /// Why a text is no operation.
@@ -111,7 +117,8 @@ impl Operation {
     pub const FORMS: &'static str = "stat, open:r, open:w, open:rw, open:a (append), open:c \
         (create if missing), open:noatime, exec, connect, create, mkdir, mkfifo, symlink, tmpfile, unlink, rmdir, \
         rename:TO, link:TO, chmod:MODE, chown:UID[:GID], chgrp:GID, touch, settimes, truncate, \
-        setxattr:NAME, setcap, setcap:ROOT, setfacl:u:UID, setfacl:g:GID, idmap";
+        setxattr:NAME, setcap, setcap:ROOT, setfacl:u:UID, setfacl:g:GID, idmap, subvol-create, \
+        subvol-delete, subvol-snapshot:TO";
 }
 
 impl FromStr for Operation {
@@ -179,6 +186,9 @@ impl FromStr for Operation {
                 _ => return Err(unknown()),
             },
             ("idmap", None) => Self::Idmap,
+            ("subvol-create", None) => Self::SubvolCreate,
+            ("subvol-delete", None) => Self::SubvolDelete,
+            ("subvol-snapshot", Some(to)) if !to.is_empty() => Self::SubvolSnapshot(to.into()),
             _ => return Err(unknown()),
         })
     }
@@ -220,6 +230,9 @@ impl fmt::Display for Operation {
             Self::SetFacl(AclEntry::User(user)) => write!(f, "setfacl:u:{user}"),
             Self::SetFacl(AclEntry::Group(group)) => write!(f, "setfacl:g:{group}"),
             Self::Idmap => f.write_str("idmap"),
+            Self::SubvolCreate => f.write_str("subvol-create"),
+            Self::SubvolDelete => f.write_str("subvol-delete"),
+            Self::SubvolSnapshot(to) => write!(f, "subvol-snapshot:{}", to.display()),
         }
     }
 }
@@ -262,6 +275,9 @@ mod tests {
             "setfacl:u:6",
             "setfacl:g:7",
             "idmap",
+            "subvol-create",
+            "subvol-delete",
+            "subvol-snapshot:a",
         ] {
             assert_eq!(text.parse::<Operation>().unwrap().to_string(), text);
         }

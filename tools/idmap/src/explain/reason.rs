@@ -15,7 +15,9 @@ use kernel::{
 
 use super::{
     caller::Caller,
+    fuse,
     node::Node,
+    subvolume,
     view::{MapView, Pick, UserNsView, raw},
 };
 
@@ -27,6 +29,9 @@ fn at<'a>(caller: &'a Caller, node: &'a Node) -> At<'a> {
 
 /// Why `inode_permission()` says no.
 pub(super) fn permission(caller: &Caller, node: &Node, mask: Mask) -> String {
+    if let Some(text) = fuse::why_not(caller, node) {
+        return text;
+    }
     if mask.has(Mask::MAY_WRITE) {
         if node.is_read_only() {
             return "the filesystem is read-only".to_owned();
@@ -36,6 +41,9 @@ pub(super) fn permission(caller: &Caller, node: &Node, mask: Mask) -> String {
         }
         if let Some(text) = unmapped(caller, node) {
             return format!("{text}, and what is written would be stored with it");
+        }
+        if subvolume::is_locked(node, mask) {
+            return subvolume::READ_ONLY.to_owned();
         }
     }
     let access = at(caller, node);

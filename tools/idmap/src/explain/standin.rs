@@ -25,11 +25,13 @@ use rustix::{
 
 use super::{
     lookup::{Route, Step},
+    mount::readable,
     node::{Node, place, xattr},
+    workshop::make_subvolume,
 };
 use crate::{
     error::{self, Error},
-    sys::with_owner,
+    sys::{btrfs, with_owner},
 };
 
 /// Attributes that permission checks look at.
@@ -92,6 +94,7 @@ impl New {
         let bits = Bits::from_raw_mode(0o600);
         let kind = FileType::from_raw_mode(original.mode().bits().into());
         let make = || match kind {
+            FileType::Directory if original.is_subvolume() => make_subvolume(room, name),
             FileType::Directory => mkdirat(room, name, Bits::from_raw_mode(0o700)),
             FileType::Symlink => {
                 let text = readlinkat(original.best(), "", Vec::new())?;
@@ -194,7 +197,14 @@ impl New {
                 Err(errno) => Err(errno),
             }
         };
-        set().map_err(|errno| failed("giving it the inode flags", errno))
+        set().map_err(|errno| failed("giving it the inode flags", errno))?;
+        if original.is_subvolume() && original.is_subvolume_read_only() {
+            let locked = readable(self.file.as_fd())
+                .ok_or(Errno::ACCESS)
+                .and_then(|file| btrfs::lock_subvolume(file.as_fd()));
+            locked.map_err(|errno| failed("making it read-only", errno))?;
+        }
+        Ok(())
     }
 
     /// Fails unless the object is like the original in all that permission checks look at.
@@ -238,7 +248,8 @@ pub(super) fn same(one: &Stat, other: &Stat) -> Result<(), Error> {
 /// Whether names can be made and removed in a directory.
 pub(super) fn is_writable(directory: &Node) -> bool {
     let locks = InodeFlags::S_APPEND.with(InodeFlags::S_IMMUTABLE);
-    !directory.mount.is_read_only() && !directory.flags().has_any(locks)
+    let is_read_only = directory.mount.is_read_only() || directory.is_subvolume_read_only();
+    !is_read_only && !directory.flags().has_any(locks)
 }
 
 /// Why nothing is made in some directories of overlayfs.
@@ -258,6 +269,8 @@ pub(super) fn workplaces(route: &Route, original: &Rc<Node>) -> Vec<Rc<Node>> {
         let is_fit = node.mount.key == original.mount.key
             && is_writable(node)
             && !node.is_only_plain()
+            // Names of a file are in one subvolume of btrfs, as is what makes it read-only.
+            && (original.is_subvolume() || node.device == original.device)
             && !is_copied(node)
             && !places.iter().any(|other| other.is(node));
         if is_fit && places.len() < 8 {

@@ -17,13 +17,15 @@ use rustix::{
 };
 
 use super::{
-    names::is_filled,
+    mount::readable,
     node::{Node, place},
     standin::{COPIED, MOVED, New, OPEN, StandIn, failed, inode, is_copied, is_own, same, untried},
+    subvolume::is_parent,
+    tree::is_filled,
 };
 use crate::{
     error::{self, Error},
-    sys::{Made, Sweep, Sweeper, with_owner},
+    sys::{Made, Sweep, Sweeper, btrfs, with_owner},
 };
 
 /// The names that a trial may make in a directory; nobody else has them.
@@ -37,7 +39,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    fn new() -> Result<Self, Error> {
+    pub(super) fn new() -> Result<Self, Error> {
         let mut token = [0; 8];
         let count = rustix::rand::getrandom(&mut token, rustix::rand::GetRandomFlags::empty());
         if count != Ok(token.len()) {
@@ -73,6 +75,27 @@ impl Names {
             });
         }
         all
+    }
+}
+
+/// What is made in a stand-in for a directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Inner {
+    Nothing,
+    Directory,
+    Subvolume,
+}
+
+impl Inner {
+    /// What a directory has, if it has anything.
+    pub(super) fn of(original: &Node) -> Self {
+        if !original.is_directory() || !is_filled(original) {
+            Self::Nothing
+        } else if is_parent(original) {
+            Self::Subvolume
+        } else {
+            Self::Directory
+        }
     }
 }
 
@@ -176,7 +199,13 @@ impl Workshop {
         original: &Node,
         directory: &Node,
         name: &CStr,
+        inner: Inner,
     ) -> Result<StandIn, Error> {
+        if inner != Inner::Nothing && original.is_subvolume() && original.is_subvolume_read_only() {
+            return Err(untried(
+                "a name that is made in a read-only subvolume cannot be removed again",
+            ));
+        }
         let room = self.room(directory)?;
         let made = New::make(
             original,
@@ -184,10 +213,13 @@ impl Workshop {
             &self.names.inner,
             directory.has_plain(),
         )?;
-        if original.is_directory() && is_filled(original) {
-            let inner = mkdirat(&made.file, &*self.names.inner, Bits::from_raw_mode(0o700));
-            inner.map_err(|errno| failed("making a directory in it", errno))?;
-        }
+        let name_in = &*self.names.inner;
+        let filled = match inner {
+            Inner::Nothing => Ok(()),
+            Inner::Directory => mkdirat(&made.file, name_in, Bits::from_raw_mode(0o700)),
+            Inner::Subvolume => make_subvolume(made.file.as_fd(), name_in),
+        };
+        filled.map_err(|errno| failed("making a directory in it", errno))?;
         made.dress(original)?;
         let flags = RenameFlags::NOREPLACE;
         renameat_with(&room, &*self.names.inner, directory.best(), name, flags)
@@ -262,4 +294,10 @@ impl Workshop {
             .map_err(|errno| failed("opening the directory beside it", errno))?;
         Ok(room)
     }
+}
+
+/// Makes a subvolume in a directory.
+pub(super) fn make_subvolume(directory: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
+    let directory = readable(directory).ok_or(Errno::ACCESS)?;
+    btrfs::make_subvolume(directory.as_fd(), name)
 }

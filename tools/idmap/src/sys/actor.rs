@@ -6,6 +6,7 @@
 //! allocates nor locks, as other threads may have held locks when it was copied.
 
 mod number;
+mod subvolume;
 
 use std::{
     ffi::{CStr, c_char, c_int, c_long},
@@ -17,7 +18,7 @@ use rustix::{
     pipe::{PipeFlags, pipe_with},
 };
 
-use super::{Blocked, check, reap};
+use super::{Blocked, btrfs::Subvol, check, reap};
 use number::Number;
 
 /// `AT_EXECVE_CHECK` of `linux/fcntl.h`, since Linux 6.14.
@@ -110,6 +111,9 @@ pub(crate) enum Act<'a> {
     /// To no bytes.
     Truncate,
     SetXattr(&'a CStr, &'a [u8]),
+    /// Opens the directory of a name and makes an ioctl of btrfs with the name; the object is the
+    /// subvolume of a snapshot.
+    Subvol(Subvol, Name<'a>),
 }
 
 /// All that the process does.
@@ -483,6 +487,9 @@ fn act(task: &Task<'_>, ways: [c_int; 2], own: c_int, ids: &mut (u32, u32)) -> i
                 }
                 failed => failed,
             },
+            Act::Subvol(kind, Name(at, name)) => {
+                return subvolume::act(*kind, own, number, fd(*at), name);
+            }
         })
     }
 }

@@ -47,7 +47,7 @@ pub(crate) struct Scene {
 }
 
 /// All of them.
-pub(crate) const SCENES: [Scene; 19] = [
+pub(crate) const SCENES: [Scene; 21] = [
     Scene {
         name: "home-dir",
         alias: "A",
@@ -196,9 +196,25 @@ pub(crate) const SCENES: [Scene; 19] = [
         name: "explain",
         alias: "X",
         title: "Explanations against reality, at random",
-        filesystems: &[EXT4, TMPFS, RUST_IDMAPFS],
+        filesystems: &[EXT4, BTRFS, TMPFS, RUST_IDMAPFS],
         tour: &[],
         run: explain::run,
+    },
+    Scene {
+        name: "fuse-server",
+        alias: "",
+        title: "The tool on FUSE, with servers that allow idmaps and others",
+        filesystems: &[TMPFS],
+        tour: &[],
+        run: tool::fuse::run,
+    },
+    Scene {
+        name: "subvolumes",
+        alias: "",
+        title: "Explanations of operations on subvolumes",
+        filesystems: &[BTRFS],
+        tour: &[],
+        run: tool::subvolumes::run,
     },
 ];
 

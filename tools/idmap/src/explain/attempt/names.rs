@@ -9,11 +9,11 @@ use kernel::fs::{mode::InodeFlags, permission::InodeAttrs};
 use super::{
     super::{
         lookup::{End, Entry, Last, Place, Route},
-        names::is_above,
         node::Node,
         operation::Operation,
         standin::{self, StandIn, is_writable, untried},
-        workshop::Workshop,
+        tree::is_above,
+        workshop::{Inner, Workshop},
     },
     Attempted, Look, NO_WORKPLACE, Trial, make_anywhere,
     paths::{Handed, object_way, parent_text, parent_way, real, whole},
@@ -144,7 +144,7 @@ impl Trial<'_> {
         let workshop = open_workshop(directory)?;
         let spare = workshop.names.spare[0].clone();
         let opened = workshop
-            .make_name(original, directory, &spare)
+            .make_name(original, directory, &spare, Inner::of(original))
             .and_then(|_| {
                 workshop.fill(directory, &spare)?;
                 workshop.seen(directory, &spare)
@@ -241,7 +241,7 @@ fn not_append_only(directory: &Node) -> Result<(), Error> {
     }
 }
 /// Whether nothing has the name, which can then be made.
-fn is_free(place: &Place) -> bool {
+pub(super) fn is_free(place: &Place) -> bool {
     place.last == Last::Name && matches!(place.entry, Ok(None))
 }
 
@@ -278,7 +278,7 @@ fn victim(workshop: &Workshop, place: &Place, index: usize) -> Result<Handed, Er
         if *is_mounted_on {
             return Err(untried("something is mounted on it"));
         }
-        workshop.make_name(node, &place.directory, name)?;
+        workshop.make_name(node, &place.directory, name, Inner::of(node))?;
     }
     Handed::in_place(name.to_bytes(), place)
 }

@@ -12,7 +12,7 @@ use super::{
         lookup::{End, Found, Last, Place},
         operation::OpenMode,
         standin::{is_writable, untried},
-        workshop::Workshop,
+        workshop::{Inner, Workshop},
     },
     Attempted, Look, Trial,
     names::open_workshop,
@@ -70,7 +70,7 @@ impl Trial<'_> {
             }
             let workshop = Workshop::open(vec![Rc::clone(directory)])?;
             let name = workshop.names.spare[0].clone();
-            let stand_in = workshop.make_name(node, directory, &name);
+            let stand_in = workshop.make_name(node, directory, &name, Inner::of(node));
             if let Err(error) = stand_in {
                 workshop.close()?;
                 return Err(error);

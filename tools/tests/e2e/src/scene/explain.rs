@@ -14,6 +14,7 @@ use idmap::{
     unmount,
 };
 use kselftest::filesystem::TMPFS;
+use rustix::mount::{MountFlags, mount_remount};
 
 use self::world::World;
 use crate::{
@@ -150,12 +151,15 @@ fn ask_all(
         }
         let world = World::new(rng, &disk.join(number.to_string()))?;
         world.mount(target)?;
+        if world.is_btrfs() && number == worlds / 2 {
+            allow_deletion(disk)?;
+        }
         let explainer = Explainer::new(told.clone());
         for _ in 0..CALLERS {
             let caller = caller(rng)?;
             let stand = Stand::new(&caller).context(format_args!("becoming {caller:?}"))?;
             for _ in 0..QUESTIONS {
-                let (name, operation) = world::question(rng, target);
+                let (name, operation) = world.question(rng, target);
                 let place = format!("world {number}: {operation} of {name}");
                 let request = Request {
                     caller: &caller,
@@ -168,6 +172,12 @@ fn ask_all(
         unmount(target, false).context("unmounting")?;
     }
     Ok(())
+}
+
+/// Lets users delete their subvolumes from here on.
+fn allow_deletion(disk: &Path) -> Result<(), Failure> {
+    let flags = MountFlags::empty();
+    mount_remount(disk, flags, "user_subvol_rm_allowed").context("remounting btrfs")
 }
 
 fn ask(

@@ -3,9 +3,11 @@
 //! The tool: its error messages and exit status, and the effect of its options.
 
 mod explaining;
+pub(crate) mod fuse;
 mod more;
 pub(crate) mod options;
 mod plain;
+pub(crate) mod subvolumes;
 
 pub(crate) use plain::in_namespace;
 

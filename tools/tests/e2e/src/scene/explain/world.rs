@@ -5,6 +5,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use idmap::{
@@ -13,8 +14,8 @@ use idmap::{
 };
 use kselftest::{acl, rng::Rng, syscalls::set_xattr};
 use rustix::fs::{
-    AtFlags, CWD, FileType, Gid, IFlags, Mode, OFlags, Uid, chmodat, chownat, ioctl_getflags,
-    ioctl_setflags, mknodat, openat,
+    AtFlags, CWD, FileType, FsWord, Gid, IFlags, Mode, OFlags, Uid, chmodat, chownat,
+    ioctl_getflags, ioctl_setflags, mknodat, openat, statfs,
 };
 use rustix::io::Errno;
 
@@ -63,14 +64,20 @@ pub(super) struct World {
     root: PathBuf,
     map: String,
     attributes: Vec<Attributes>,
+    is_btrfs: bool,
 }
 
 impl World {
     /// Makes a tree at a path where nothing is.
     pub(super) fn new(rng: &mut Rng, root: &Path) -> Result<Self, Failure> {
+        let above = root.parent().unwrap_or(root);
+        let is_btrfs = statfs(above).context(above.display())?.f_type == BTRFS;
         for name in DIRECTORIES {
             let path = root.join(name);
-            fs::create_dir(&path).context(path.display())?;
+            match is_btrfs && rng.once_in(3) {
+                true => subvolume(&format!("create {}", path.display()))?,
+                false => fs::create_dir(&path).context(path.display())?,
+            }
         }
         for name in FILES {
             let path = root.join(name);
@@ -107,6 +114,12 @@ impl World {
                 set_acl(rng, &path)?;
             }
         }
+        if is_btrfs && rng.once_in(3) {
+            let name = rng.pick(&DIRECTORIES);
+            // Most are no subvolumes.
+            let line = format!("property set {} ro true", root.join(name).display());
+            let _ = btrfs(&line);
+        }
         for name in DIRECTORIES.iter().chain(&FILES) {
             if rng.once_in(14) {
                 let flag = rng.pick(&[IFlags::IMMUTABLE, IFlags::APPEND]);
@@ -118,7 +131,11 @@ impl World {
                     Err(Errno::NOTTY) => continue,
                     flags => flags.context(path.display())?,
                 };
-                ioctl_setflags(&file, flags | flag).context(path.display())?;
+                match ioctl_setflags(&file, flags | flag) {
+                    // The subvolume is read-only.
+                    Err(Errno::ROFS) => continue,
+                    set => set.context(path.display())?,
+                }
             }
         }
         let mut attributes = Vec::new();
@@ -135,12 +152,37 @@ impl World {
             root: root.to_owned(),
             map,
             attributes,
+            is_btrfs,
         })
+    }
+
+    pub(super) fn is_btrfs(&self) -> bool {
+        self.is_btrfs
     }
 
     /// The map that it is seen through.
     pub(super) fn map(&self) -> &str {
         &self.map
+    }
+
+    /// A name of the world, and something to do with it.
+    pub(super) fn question(&self, rng: &mut Rng, target: &Path) -> (&'static str, Operation) {
+        if !self.is_btrfs || !rng.once_in(4) {
+            return question(rng, target);
+        }
+        let directory = |rng: &mut Rng| match rng.below(6) {
+            0 => rng.pick(&ODD),
+            1 => rng.pick(&FILES),
+            _ => rng.pick(&DIRECTORIES),
+        };
+        let name = directory(rng);
+        let operation = match rng.below(5) {
+            0 => Operation::SubvolCreate,
+            1 => Operation::SubvolSnapshot(target.join(directory(rng))),
+            2 => Operation::SubvolSnapshot(target.join("d/snapshot")),
+            _ => Operation::SubvolDelete,
+        };
+        (name, operation)
     }
 
     /// Mounts it.
@@ -153,6 +195,26 @@ impl World {
         }
         mount.attach(target).context(&self.map)
     }
+}
+
+/// `BTRFS_SUPER_MAGIC` of `linux/magic.h`.
+const BTRFS: FsWord = 0x9123_683e;
+
+/// Runs `btrfs`.
+fn btrfs(line: &str) -> Result<(), Failure> {
+    let run = Command::new("btrfs").args(line.split(' ')).output();
+    let output = run.context("running btrfs")?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(Failure::Failed(format!(
+            "btrfs {line}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        ))),
+    }
+}
+
+fn subvolume(line: &str) -> Result<(), Failure> {
+    btrfs(&format!("subvolume {line}"))
 }
 
 /// Maps that have most of the ids, mostly mixed up; for a caller's namespace always 0.
@@ -196,7 +258,7 @@ fn set_acl(rng: &mut Rng, path: &Path) -> Result<(), Failure> {
 }
 
 /// A name of the world, and something to do with it.
-pub(super) fn question(rng: &mut Rng, target: &Path) -> (&'static str, Operation) {
+fn question(rng: &mut Rng, target: &Path) -> (&'static str, Operation) {
     let some = |rng: &mut Rng| match rng.below(8) {
         0 => rng.pick(&DIRECTORIES),
         1 => rng.pick(&LINKS).0,
