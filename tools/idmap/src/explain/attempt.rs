@@ -32,7 +32,7 @@ use self::{
 use super::{
     Explainer, Request, Target,
     caller::Caller,
-    lookup::{End, Route, Step as Lookup},
+    lookup::{End, Place, Route, Step as Lookup},
     mount::MountView,
     node::Node,
     operation::Operation,
@@ -176,6 +176,14 @@ impl Trial<'_> {
             if let Some(Lookup::Unknown(error)) = route.steps.last() {
                 return Err(error.clone());
             }
+            if let End::At(Place {
+                entry: Err(step), ..
+            }) = &route.end
+            {
+                if let Lookup::Unknown(error) = &**step {
+                    return Err(error.clone());
+                }
+            }
         }
         match operation {
             Operation::Stat => self.on_object(Act::Stat),
@@ -277,8 +285,9 @@ impl Trial<'_> {
             return self.perform(&[way], None, Act::None);
         };
         if found.node.mount.is_read_only() {
-            // The kernel changes nothing through such a mount.
-            return self.perform(&[way], None, act);
+            // The mount may become writable at any time, and a copy of it does not.
+            let copy = standin::read_only_copy(&found.node)?;
+            return self.perform(&[way], Some(copy.as_fd()), act);
         }
         let places = standin::workplaces(self.route, &found.node);
         if places.is_empty() {

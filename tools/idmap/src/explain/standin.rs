@@ -21,6 +21,7 @@ use rustix::{
         removexattr, setxattr, statat, symlinkat,
     },
     io::Errno,
+    mount::{OpenTreeFlags, open_tree},
 };
 
 use super::{
@@ -31,7 +32,7 @@ use super::{
 };
 use crate::{
     error::{self, Error},
-    sys::{btrfs, with_owner},
+    sys::{self, MountAttr, btrfs, with_owner},
 };
 
 /// Attributes that permission checks look at.
@@ -243,6 +244,30 @@ pub(super) fn same(one: &Stat, other: &Stat) -> Result<(), Error> {
         true => Ok(()),
         false => Err(untried("another object does not get its owner and mode")),
     }
+}
+
+/// An object through a copy of its mount that is read-only, and stays so.
+pub(super) fn read_only_copy(node: &Node) -> Result<OwnedFd, Error> {
+    /// `MOUNT_ATTR_RDONLY` of `linux/mount.h`.
+    const READ_ONLY: u64 = 0x1;
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_EMPTY_PATH;
+    let attr = MountAttr {
+        set: READ_ONLY,
+        ..MountAttr::default()
+    };
+    let copy = open_tree(node.file(), "", flags).and_then(|copy| {
+        sys::mount_setattr(copy.as_fd(), false, &attr)?;
+        Ok(copy)
+    });
+    copy.map_err(|errno| {
+        untried(format!(
+            "the mount is read-only and may become writable in between; a copy of it that stays \
+             read-only cannot be made here ({})",
+            error::errno_name(errno)
+        ))
+    })
 }
 
 /// Whether names can be made and removed in a directory.

@@ -10,8 +10,8 @@ use std::{
 
 use rustix::{
     fs::{
-        AtFlags, CWD, Mode as Bits, OFlags, RenameFlags, Stat, chmodat, fstat, linkat, mkdirat,
-        openat, renameat_with,
+        AtFlags, CWD, FileType, Mode as Bits, OFlags, RenameFlags, Stat, chmodat, fstat, linkat,
+        mkdirat, mknodat, openat, renameat_with,
     },
     io::Errno,
 };
@@ -230,6 +230,14 @@ impl Workshop {
             file: made.file,
             seen: None,
         })
+    }
+
+    /// Makes a file with a spare name, the second one.
+    pub(super) fn make_file(&self, directory: &Node) -> Result<(), Error> {
+        let [_, name] = &self.names.spare;
+        let bits = Bits::from_raw_mode(0o600);
+        mknodat(directory.best(), name, FileType::RegularFile, bits, 0)
+            .map_err(|errno| failed("making a file", errno))
     }
 
     /// Makes a directory in a stand-in for a directory, unless there is one.

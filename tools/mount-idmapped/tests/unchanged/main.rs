@@ -7,13 +7,16 @@
 //! long form is given by `MOUNT_IDMAPPED_ATTEMPTS`, the first seed by `MOUNT_IDMAPPED_SEED`, and
 //! another program to run by `MOUNT_IDMAPPED`.
 
+mod races;
 mod random;
 mod rows;
 mod snapshot;
 mod world;
 
 use std::{
-    env, fs,
+    env,
+    ffi::OsString,
+    fs,
     process::{Command, Stdio},
     thread::sleep,
     time::{Duration, Instant},
@@ -35,6 +38,12 @@ fn is_root() -> bool {
         eprintln!("skipped: this needs root");
     }
     root
+}
+
+/// The program that is run.
+fn program() -> OsString {
+    let program = env::var_os("MOUNT_IDMAPPED");
+    program.unwrap_or_else(|| env!("CARGO_BIN_EXE_mount-idmapped").into())
 }
 
 fn number(name: &str, default: u64) -> u64 {
@@ -146,9 +155,7 @@ fn step(random: &mut Random, world: &World, before: &Snapshot, tally: &mut Tally
 
 /// Runs the program and ends it by a signal; whether the signal came in time.
 fn kill(random: &mut Random, options: &[String], operation: &str, path: &std::path::Path) -> bool {
-    let program = env::var_os("MOUNT_IDMAPPED");
-    let program = program.unwrap_or_else(|| env!("CARGO_BIN_EXE_mount-idmapped").into());
-    let mut child = Command::new(program)
+    let mut child = Command::new(program())
         .arg("explain")
         .args(options)
         .arg(format!("--op={operation}"))

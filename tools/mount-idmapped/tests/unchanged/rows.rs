@@ -12,13 +12,13 @@ use std::{
     time::Duration,
 };
 
-use crate::{adopt_orphans, is_root, snapshot::Snapshot, wait_for_orphans};
+use crate::{adopt_orphans, is_root, program, snapshot::Snapshot, wait_for_orphans};
 
 /// A directory that is removed with this value.
-struct Room(PathBuf);
+pub(crate) struct Room(pub(crate) PathBuf);
 
 impl Room {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("rows.{}.{number}", std::process::id()));
@@ -32,13 +32,13 @@ impl Room {
         path
     }
 
-    fn directory(&self, name: &str) -> PathBuf {
+    pub(crate) fn directory(&self, name: &str) -> PathBuf {
         let path = self.0.join(name);
         fs::create_dir(&path).expect(name);
         path
     }
 
-    fn snapshot(&self) -> Snapshot {
+    pub(crate) fn snapshot(&self) -> Snapshot {
         Snapshot::of(std::slice::from_ref(&self.0))
     }
 }
@@ -79,8 +79,8 @@ impl Drop for Process {
     }
 }
 
-fn explain<S: AsRef<OsStr>>(directory: &Path, arguments: &[S]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_mount-idmapped"))
+pub(crate) fn explain<S: AsRef<OsStr>>(directory: &Path, arguments: &[S]) -> Output {
+    Command::new(program())
         .current_dir(directory)
         .arg("explain")
         .args(arguments)
@@ -88,7 +88,7 @@ fn explain<S: AsRef<OsStr>>(directory: &Path, arguments: &[S]) -> Output {
         .expect("the program runs")
 }
 
-fn text(output: &Output) -> String {
+pub(crate) fn text(output: &Output) -> String {
     let (out, errors) = (&output.stdout, &output.stderr);
     String::from_utf8_lossy(out).into_owned() + &String::from_utf8_lossy(errors)
 }
@@ -372,4 +372,22 @@ fn the_directory_of_the_first_name_is_searched_before_the_second_path() {
     let output = explain(&room.0, &["--as=7", "--op=rename:a/x", "--try", "d/f"]);
     let text = text(&output);
     assert!(text.contains("EACCES, as explained"), "{text}");
+}
+
+#[test]
+fn rmdir_keeps_attributes_of_users() {
+    if !is_root() {
+        return;
+    }
+    let room = Room::new();
+    let directory = room.directory("d");
+    for name in ["user.a", "trusted.a"] {
+        let flags = rustix::fs::XattrFlags::empty();
+        rustix::fs::setxattr(&directory, name, b"value", flags).expect(name);
+    }
+    let before = room.snapshot();
+    let output = explain(&room.0, &["--op=rmdir", "--try", "d"]);
+    before.compare(&room.snapshot(), "rmdir");
+    let text = text(&output);
+    assert!(text.contains("it worked, as explained"), "{text}");
 }

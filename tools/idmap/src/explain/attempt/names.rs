@@ -2,7 +2,11 @@
 
 //! Trials of operations that make, remove and move names.
 
-use std::{ffi::c_int, os::fd::AsFd, rc::Rc};
+use std::{
+    ffi::c_int,
+    os::{fd::AsFd, unix::ffi::OsStrExt},
+    rc::Rc,
+};
 
 use kernel::fs::{mode::InodeFlags, permission::InodeAttrs};
 
@@ -44,6 +48,7 @@ impl Trial<'_> {
             return self.perform(&[way], None, Act::None);
         };
         if !is_free(place) && !is_workable(place) {
+            // The name is taken, or none.
             let handed = real(self.route, place)?;
             return self.perform(&[way], None, act(handed.name(0)));
         }
@@ -66,8 +71,11 @@ impl Trial<'_> {
         let End::At(place) = &self.route.end else {
             return self.perform(&[way], None, Act::None);
         };
-        if must_fail(place) {
-            let handed = real(self.route, place)?;
+        if let Some(unnamed) = unnamed(self.route, place)? {
+            return self.perform(&[way], None, Act::Unlink(unnamed.name(0), flags));
+        }
+        if let (Ok(Some(entry)), false) = (&place.entry, is_writable(&place.directory)) {
+            let (handed, flags) = harmless_removal(place, entry, flags)?;
             return self.perform(&[way], None, Act::Unlink(handed.name(0), flags));
         }
         let workshop = open_workshop(&place.directory)?;
@@ -108,12 +116,27 @@ impl Trial<'_> {
                 }
             }
         }
-        if must_fail(old) || must_fail(new) && new.directory.mount.is_read_only() {
-            let (from, to) = (real(self.route, old)?, real(other, new)?);
+        if let Some(from) = unnamed(self.route, old)? {
+            let to = match unnamed(other, new)? {
+                Some(to) => to,
+                None => spare(new)?,
+            };
             return self.perform(&ways, None, Act::Rename(from.name(0), to.name(1)));
         }
+        let is_locked = !is_writable(&old.directory) || !is_writable(&new.directory);
+        if is_locked && is_one(old, new) {
+            // The kernel moves nothing onto itself, by whichever name.
+            let from = Handed::in_place(old.name.as_bytes(), old)?;
+            let to = Handed::in_place(old.name.as_bytes(), new)?;
+            let act = Act::Rename(from.name(0), to.name_at(At::Way(0)));
+            return self.perform(&ways, None, act);
+        }
+        if let (Ok(Some(source)), false) = (&old.entry, is_writable(&old.directory)) {
+            return self.rename_locked(&ways, old, new, source);
+        }
+        harmless_target(old, new)?;
         let mut places = vec![Rc::clone(&old.directory)];
-        if is_writable(&new.directory) && !new.directory.is(&old.directory) {
+        if !new.directory.is(&old.directory) {
             places.push(Rc::clone(&new.directory));
         }
         let workshop = Workshop::open(places)?;
@@ -127,6 +150,41 @@ impl Trial<'_> {
         };
         let act = Act::Rename(from.name(0), to.name(1));
         self.perform_in(workshop, &ways, None, act, Look::Nothing)
+    }
+
+    /// Moves a name that cannot be moved: that of an object in a directory that is immutable or
+    /// append-only. Should this change in between, the new name has an object of another kind.
+    fn rename_locked(
+        &self,
+        ways: &[Way<'_>],
+        old: &Place,
+        new: &Place,
+        source: &Entry,
+    ) -> Result<Attempted, Error> {
+        let from = Handed::in_place(old.name.as_bytes(), old)?;
+        let mut places = vec![Rc::clone(&new.directory)];
+        places.extend(standin::workplaces(self.route, &source.node));
+        let place = places.into_iter().find(|place| is_writable(place));
+        let Some(place) = place else {
+            return Err(untried(LOCKED));
+        };
+        let workshop = open_workshop(&place)?;
+        let made = match source.node.is_directory() {
+            true => workshop
+                .make_file(&place)
+                .map(|()| &workshop.names.spare[1]),
+            false => workshop.room(&place).map(|_| &workshop.names.room),
+        };
+        let name = match made {
+            Ok(name) => Handed::in_place(name.to_bytes(), new)?,
+            Err(error) => {
+                workshop.close()?;
+                return Err(error);
+            }
+        };
+        let to = name.name_at(At::Given(place.file()));
+        let act = Act::Rename(from.name(0), to);
+        self.perform_in(workshop, ways, None, act, Look::Nothing)
     }
 
     /// Moves a stand-in for a directory into itself, or one of its names onto it.
@@ -191,7 +249,8 @@ impl Trial<'_> {
                 return Err(untried(NO_WORKPLACE));
             }
         }
-        if is_writable(&new.directory) && !places.iter().any(|place| place.is(&new.directory)) {
+        let is_swept = !new.directory.mount.is_read_only();
+        if is_swept && !places.iter().any(|place| place.is(&new.directory)) {
             places.push(Rc::clone(&new.directory));
         }
         if new.last == Last::Name && is_free(new) {
@@ -223,13 +282,69 @@ impl Trial<'_> {
     }
 }
 
-/// A workshop in the directory of a name, where names can be made, and else in none.
+/// A workshop in the directory of a name, if its mount is not read-only, and else in none.
+///
+/// An immutable directory may change in between, and is swept as well.
 pub(super) fn open_workshop(directory: &Rc<Node>) -> Result<Workshop, Error> {
     not_append_only(directory)?;
-    Workshop::open(match is_writable(directory) {
-        true => vec![Rc::clone(directory)],
-        false => Vec::new(),
+    Workshop::open(match directory.mount.is_read_only() {
+        false => vec![Rc::clone(directory)],
+        true => Vec::new(),
     })
+}
+
+/// Why a name is left alone.
+const LOCKED: &str = "the directory is immutable, append-only or in a read-only subvolume; should \
+                      this change in between, the real name would be moved or replaced";
+
+/// What a path is handed to the kernel as where no name of an object can be acted upon: the path is
+/// none that ends with a name of that length, nothing has the name, or the mount is read-only.
+fn unnamed(route: &Route, place: &Place) -> Result<Option<Handed>, Error> {
+    if place.last != Last::Name || place.entry.is_err() {
+        return real(route, place).map(Some);
+    }
+    let is_free = matches!(place.entry, Ok(None)) && !is_writable(&place.directory);
+    // The kernel looks at the mount before it looks the name up.
+    match is_free || place.directory.mount.is_read_only() {
+        true => spare(place).map(Some),
+        false => Ok(None),
+    }
+}
+
+/// A name that nobody has.
+fn spare(place: &Place) -> Result<Handed, Error> {
+    let names = super::super::workshop::Names::new()?;
+    Handed::in_place(names.spare[0].to_bytes(), place)
+}
+
+/// A call that removes nothing, and that the kernel checks as the one that is wanted: of an object in
+/// a directory that is immutable or append-only. The kind of the object is the last check.
+fn harmless_removal(place: &Place, entry: &Entry, flags: c_int) -> Result<(Handed, c_int), Error> {
+    let handed = Handed::in_place(place.name.as_bytes(), place)?;
+    if place.slash && flags == 0 {
+        // A path with a slash at its end is none to unlink().
+        return Ok((handed, flags));
+    }
+    Ok(match entry.node.is_directory() {
+        true => (Handed::without_slash(&place.name)?, 0),
+        false => (handed, libc::AT_REMOVEDIR),
+    })
+}
+
+/// Fails if a stand-in could get the name of an object, or one that cannot be removed again.
+fn harmless_target(old: &Place, new: &Place) -> Result<(), Error> {
+    if is_writable(&new.directory) || new.last != Last::Name {
+        return Ok(());
+    }
+    match (&old.entry, &new.entry) {
+        (_, Ok(None)) => not_append_only(&new.directory),
+        (Ok(Some(source)), Ok(Some(target)))
+            if source.node.is_directory() == target.node.is_directory() =>
+        {
+            Err(untried(LOCKED))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn not_append_only(directory: &Node) -> Result<(), Error> {
@@ -283,6 +398,14 @@ fn victim(workshop: &Workshop, place: &Place, index: usize) -> Result<Handed, Er
     Handed::in_place(name.to_bytes(), place)
 }
 
+/// Whether two names are of one object.
+fn is_one(old: &Place, new: &Place) -> bool {
+    match (&old.entry, &new.entry) {
+        (Ok(Some(one)), Ok(Some(two))) => one.node.is(&two.node),
+        _ => false,
+    }
+}
+
 /// The names of the stand-ins for both names of a renaming.
 fn rename_names(
     workshop: &Workshop,
@@ -290,15 +413,15 @@ fn rename_names(
     old: &Place,
     new: &Place,
 ) -> Result<(Handed, Handed), Error> {
-    let is_one = match (&old.entry, &new.entry) {
-        (Ok(Some(one)), Ok(Some(two))) => one.node.is(&two.node),
-        _ => false,
-    };
     let from = victim(workshop, old, 0)?;
+    if is_free(new) {
+        let name = &workshop.names.spare[1];
+        return Ok((from, Handed::in_place(name.to_bytes(), new)?));
+    }
     if must_fail(new) {
         return Ok((from, real(other, new)?));
     }
-    if !is_one {
+    if !is_one(old, new) {
         return Ok((from, victim(workshop, new, 1)?));
     }
     let [name, second] = &workshop.names.spare;

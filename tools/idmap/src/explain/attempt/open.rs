@@ -23,6 +23,10 @@ use crate::{
     sys::{Act, At, Expected, Name, Way},
 };
 
+/// Why some objects on read-only mounts are left alone.
+const EFFECTS: &str = "opening or connecting to it may have effects, and nothing can be made on the \
+                       read-only mount that it could be tried on instead";
+
 impl Trial<'_> {
     pub(super) fn open(&self, mode: OpenMode) -> Result<Attempted, Error> {
         let (flags, writes) = match mode {
@@ -82,8 +86,12 @@ impl Trial<'_> {
         // Opening a pipe wakes those at its other end, opening a device may do anything, and
         // overlayfs copies a file that is opened for writing.
         let copies = writes && kind.is_reg() && node.mount.layers().is_some();
-        if is_plain && !copies || node.mount.is_read_only() && kind.is_reg() {
+        let is_read_only = node.mount.is_read_only();
+        if is_plain && !copies || is_read_only && kind.is_reg() {
             return self.perform(&[way], None, Act::Reopen(flags));
+        }
+        if is_read_only {
+            return Err(untried(EFFECTS));
         }
         self.change(Act::Reopen(flags)).map(|attempted| Attempted {
             after: None,
@@ -98,6 +106,7 @@ impl Trial<'_> {
             End::At(_) | End::Nowhere => false,
         };
         let attempted = match is_socket {
+            true if self.is_read_only() => return Err(untried(EFFECTS)),
             true => self.change(Act::Connect)?,
             false => self.on_object(Act::Connect)?,
         };
@@ -109,6 +118,11 @@ impl Trial<'_> {
             },
             _ => attempted,
         })
+    }
+
+    fn is_read_only(&self) -> bool {
+        let node = self.route.node();
+        node.is_some_and(|node| node.mount.is_read_only())
     }
 
     fn open_new(&self, place: &Place) -> Result<Attempted, Error> {

@@ -3,7 +3,7 @@
 //! Paths and their last names, as a trial hands them to the kernel.
 
 use std::{
-    ffi::{CStr, CString, c_int},
+    ffi::{CStr, CString, OsStr, c_int},
     os::unix::ffi::OsStrExt,
 };
 
@@ -33,6 +33,19 @@ impl Handed {
             At::Cwd
         };
         Name(at, &self.text)
+    }
+
+    /// The same in another directory.
+    pub(super) fn name_at<'h>(&'h self, at: At<'h>) -> Name<'h> {
+        Name(at, &self.text)
+    }
+
+    /// A name in the directory of the path, without a slash.
+    pub(super) fn without_slash(name: &OsStr) -> Result<Self, Error> {
+        Ok(Self {
+            in_directory: true,
+            text: c_string(name.as_bytes())?,
+        })
     }
 
     /// A name in the directory of the path, with the slash of the path after it.
