@@ -129,13 +129,17 @@ pub(crate) fn copy_mount(errno: Errno, source: &Path, recursive: bool) -> Option
         Errno::PERM => NOT_ADMIN.to_owned(),
         Errno::NOSYS => "open_tree() came with Linux 5.2, idmapped mounts with 5.12".to_owned(),
         Errno::NOENT => "there is no such source".to_owned(),
+        Errno::INVAL if mountinfo::of(source).is_none() => {
+            "the mount is of another mount namespace, whose mounts are copied only there: run this \
+             by nsenter --mount --target=PID"
+                .to_owned()
+        }
         Errno::INVAL if !recursive => format!(
-            "the mount is of another mount namespace, is unbindable, or hides files under mounts \
-             that may only be copied along (--recursive); see the mounts below {} in \
-             /proc/self/mountinfo",
+            "the mount is unbindable, or hides files under mounts that may only be copied along \
+             (--recursive); see the mounts below {} in /proc/self/mountinfo",
             source.display()
         ),
-        Errno::INVAL => "the mount is of another mount namespace or unbindable".to_owned(),
+        Errno::INVAL => "the mount is unbindable".to_owned(),
         _ => return None,
     })
 }

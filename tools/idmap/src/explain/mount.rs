@@ -228,7 +228,8 @@ impl MountView {
         }
         if self.layers().is_some_and(|layers| !layers.is_complete()) {
             doubts.push(format!(
-                "the layers of the overlay at {target}, which are not found from here, have no maps"
+                "the layers of the overlay at {target}, which are not found from here, have no maps \
+                 (--namespace looks from its mount namespace)"
             ));
         }
         let is_ours = self.userns.is_ours();

@@ -34,7 +34,7 @@ pub(super) fn permission(caller: &Caller, node: &Node, mask: Mask) -> String {
     }
     if mask.has(Mask::MAY_WRITE) {
         if node.is_read_only() {
-            return "the filesystem is read-only".to_owned();
+            return node.mount.why_read_only().to_owned();
         }
         if node.flags().has(InodeFlags::S_IMMUTABLE) {
             return "it is immutable (chattr +i)".to_owned();

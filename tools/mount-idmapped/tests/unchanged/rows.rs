@@ -391,3 +391,56 @@ fn rmdir_keeps_attributes_of_users() {
     let text = text(&output);
     assert!(text.contains("it worked, as explained"), "{text}");
 }
+
+/// Makes directories for overlayfs on a tmpfs at `m` of a room.
+fn layers(room: &Room) -> String {
+    let place = room.0.join("m").display().to_string();
+    format!(
+        "mkdir -p {place} && mount -t tmpfs none {place} && cd {place} && mkdir l u w o && echo >l/f"
+    )
+}
+
+#[test]
+fn an_overlay_of_another_mount_namespace_is_named() {
+    if !is_root() {
+        return;
+    }
+    let room = Room::new();
+    let layers = layers(&room);
+    let process = Process::run(&format!(
+        "exec unshare --mount sh -c '{layers} && mount -t overlay none -o \
+         lowerdir=l,upperdir=u,workdir=w o && echo && exec sleep 1000'"
+    ));
+    let path = format!("/proc/{}/root{}/m/o", process.id(), room.0.display());
+    let output = explain(&room.0, &["--op=open:w", "--try", &format!("{path}/f")]);
+    let text = text(&output);
+    assert!(
+        text.contains("--namespace looks from its mount namespace"),
+        "{text}"
+    );
+    let check = Command::new(program()).args(["check", &path]).output();
+    let errors = String::from_utf8_lossy(&check.expect("the program runs").stderr).into_owned();
+    let words = "of another mount namespace, whose mounts are copied only there";
+    assert!(errors.contains(words), "{errors}");
+}
+
+#[test]
+fn a_read_only_overlay_names_the_cause() {
+    if !is_root() {
+        return;
+    }
+    let room = Room::new();
+    // Without user 0, overlayfs makes nothing in its work directory.
+    let script = format!(
+        "unshare --mount sh -c '{} && chown 5:5 u w && mkdir -p mm && {1} --map-mount=b:5:6:1 . mm && \
+         mount -t overlay none -o lowerdir=l,upperdir=mm/u,workdir=mm/w o && \
+         {1} explain --op=open:w --op=unlink --try o/f'",
+        layers(&room),
+        program().display()
+    );
+    let output = Command::new("sh").args(["-c", &script]).output();
+    let text = text(&output.expect("a shell"));
+    let cause = "takes an entry for user and group 0";
+    assert_eq!(text.matches(cause).count(), 2, "{text}");
+    assert_eq!(text.matches("EROFS, as explained").count(), 2, "{text}");
+}
