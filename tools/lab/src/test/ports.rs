@@ -26,6 +26,8 @@ use crate::{cache, tree};
 const PORTS: [&str; 2] = ["minix", "jfs"];
 /// The modules of the guest's kernel that they need.
 const LIBRARY: &str = "fs/nls/nls_ucs2_utils.ko";
+/// The header that jfs includes from the directory beside its own.
+const HEADER: &str = "nls/nls_ucs2_data.h";
 /// The table of results.
 const TABLE: &str = "patches/ports/README.md";
 /// The line before the output of each run in the guest.
@@ -99,6 +101,10 @@ fn build(
     let library = kernel.join(LIBRARY);
     fs::copy(&library, share.join("library.ko"))
         .with_context(|| format!("cannot copy {}", library.display()))?;
+    let header = scratch.join(HEADER);
+    fs::create_dir_all(header.parent().context("no directory")?)?;
+    fs::copy(tree.source.path.join("fs").join(HEADER), &header)
+        .with_context(|| format!("cannot copy {HEADER}"))?;
     let module = Build {
         lab,
         tree: &tree.path,
