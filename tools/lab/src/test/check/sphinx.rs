@@ -3,7 +3,6 @@
 //! The documents, read by Sphinx with the configuration of the kernel.
 
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use anyhow::{Result, bail, ensure};
@@ -41,6 +40,8 @@ pub(super) fn sphinx(lab: &Lab, tree: &Tree) -> Result<String> {
 fn warnings(documents: &Path, configuration: &Path, scratch: &Path) -> Result<String> {
     let pages = scratch.join(DOCUMENTS);
     fs::create_dir_all(&pages)?;
+    // Sphinx reports paths without symbolic links.
+    let pages = pages.canonicalize()?;
     let mut index = "Pages\n=====\n\n.. toctree::\n\n".to_owned();
     let mut count = 0;
     for entry in fs::read_dir(documents)? {
@@ -48,7 +49,7 @@ fn warnings(documents: &Path, configuration: &Path, scratch: &Path) -> Result<St
         let (Some(name), Some(stem)) = (path.file_name(), path.file_stem()) else {
             continue;
         };
-        symlink(&path, pages.join(name))?;
+        fs::copy(&path, pages.join(name))?;
         if path.extension().is_some_and(|is| is == "rst") {
             index += &format!("   {}\n", stem.to_string_lossy());
             count += 1;
