@@ -140,7 +140,13 @@ pub(super) fn create(deciding: &mut Deciding<'_>, route: &Route) -> Result<Done,
     new_place(deciding, place)?;
     is_free(deciding, place)?;
     let owner = may_create(deciding, &place.directory)?;
-    Ok(made(deciding, &place.directory, owner, Mode::new(0o040777)))
+    let mut done = made(deciding, &place.directory, owner, Mode::new(0o040777));
+    if let Some(after) = &mut done.after {
+        // btrfs gives inode_init_owner() no directory: a set-group-id bit passes nothing on.
+        after.group = Some(owner.group());
+        after.mode = Mode::new(after.mode.bits() & !0o2000);
+    }
+    Ok(done)
 }
 
 /// Mirrors `__btrfs_ioctl_snap_create()` for a snapshot.

@@ -38,6 +38,8 @@ const ALWAYS: &str = "\
 0 | subvol-delete | public/. | EACCES | the path does not end with its name
 0 | subvol-delete | public/.. | EINVAL | the path does not end with its name
 2000 | subvol-create | public/new | it works | stored is then 1000:1000
+2000 | subvol-create | set-group-id/new | it works | stored is then 1000:1000 with mode 0
+2000 | mkdir | set-group-id/new | it works | stored is then 1000:0 with mode 2
 2000 | subvol-create | plain/file | EEXIST | something of that name is there
 2000 | subvol-create | new | EACCES | may not write and search
 1001 | subvol-create | public/new | EOVERFLOW | 1001 has no entry in the mount's map
@@ -95,6 +97,8 @@ pub(crate) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
     }
     fill(&disk)?;
     syscalls::chmod(disk.join("public"), 0o1777).context("opening a directory")?;
+    std::fs::create_dir(disk.join("set-group-id")).context("making a directory")?;
+    syscalls::chmod(disk.join("set-group-id"), 0o2777).context("setting a bit")?;
     let before = names(fixture, &disk)?;
     let mapped = fixture.idmap("b:0:0:1 b:1000:2000:1 b:3000:3000:1", &disk, "mapped")?;
 
