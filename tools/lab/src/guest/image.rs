@@ -228,10 +228,11 @@ pub(crate) fn extract(arch: Arch, packages: &str) -> Command {
     command
 }
 
-/// The options that do the work of the scripts of base-files and base-passwd, and select the
-/// alternatives that tests use.
+/// The options that do the work of the scripts of base-files, base-passwd and passwd, and select
+/// the alternatives that tests use.
 const BASE_SCRIPTS: [&str; 4] = [
-    "--extract-hook=cd \"$1\" && mkdir -p home media mnt opt root srv",
+    "--extract-hook=cd \"$1\" && mkdir -p home media mnt opt root srv && \
+     touch etc/subuid etc/subgid",
     "--extract-hook=for f in passwd group; do \
      cp \"$1/usr/share/base-passwd/$f.master\" \"$1/etc/$f\"; done",
     "--extract-hook=sed 's/:.*/:*:::::::/' \"$1/etc/passwd\" >\"$1/etc/shadow\"",
