@@ -32,7 +32,7 @@ fn is_fat(node: &Node) -> bool {
 const WRITE_AND_SEARCH: Mask = Mask::MAY_WRITE.with(Mask::MAY_EXEC);
 
 /// Whether the caller may write to and search a directory.
-pub(super) fn writable(deciding: &mut Deciding<'_>, node: &Node) -> Result<(), Stop> {
+fn writable(deciding: &mut Deciding<'_>, node: &Node) -> Result<(), Stop> {
     let what = || "writing to the directory".to_owned();
     deciding.permission("inode_permission", what, node, WRITE_AND_SEARCH)
 }
@@ -154,7 +154,7 @@ pub(super) fn create_at(deciding: &mut Deciding<'_>, place: &Place) -> Result<Do
 }
 
 /// A place for a new name; mirrors `filename_create()`.
-pub(super) fn new_place<'r>(
+fn new_place<'r>(
     deciding: &mut Deciding<'_>,
     route: &'r Route,
     is_dir: bool,

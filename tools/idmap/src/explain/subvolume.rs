@@ -2,7 +2,7 @@
 
 //! The order in which btrfs asks: subvolumes, and operations that meet them.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 
 use kernel::fs::{
     mode::{Mask, Mode},
@@ -15,7 +15,7 @@ use super::{
     decide::{Deciding, Done},
     fuse,
     lookup::{Last, Place, Route},
-    mount,
+    mount::readable,
     names::{made, may_create, may_delete, victim},
     node::Node,
     reason,
@@ -236,13 +236,9 @@ pub(super) fn may_destroy(deciding: &mut Deciding<'_>, node: &Node) -> Result<()
     trace.refuse_if(is_parent(node), rule, what, Errno::NOTEMPTY, why)
 }
 
-fn readable(node: &Node) -> Option<OwnedFd> {
-    mount::readable(node.best())
-}
-
 /// Whether a subvolume is the one that is mounted by default, as far as that is shown.
 pub(super) fn is_default(node: &Node) -> bool {
-    let Some(file) = readable(node) else {
+    let Some(file) = readable(node.best()) else {
         return false;
     };
     let tree = btrfs::subvolume_of(file.as_fd()).map(|(tree, _)| tree);
@@ -252,6 +248,6 @@ pub(super) fn is_default(node: &Node) -> bool {
 
 /// Whether there are subvolumes in a subvolume.
 pub(super) fn is_parent(node: &Node) -> bool {
-    let file = readable(node);
+    let file = readable(node.best());
     node.is_subvolume() && file.is_some_and(|it| btrfs::has_subvolumes(it.as_fd()) == Ok(true))
 }
