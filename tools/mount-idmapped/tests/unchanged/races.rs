@@ -164,6 +164,17 @@ fn a_directory_that_is_unlocked_loses_nothing() {
     }
 }
 
+/// Tries operations, each with a path below `m` and a text of the output. None changes the room.
+fn try_rows(room: &Room, rows: &[(&str, &str, &str)]) {
+    let before = room.snapshot();
+    for (operation, path, expected) in rows {
+        let options = [&format!("--op={operation}"), "--try", path];
+        let text = text(&explain(&room.0.join("m"), &options));
+        assert!(text.contains(expected), "{operation} of {path}: {text}");
+        before.compare(&room.snapshot(), operation);
+    }
+}
+
 #[test]
 fn names_in_locked_directories_are_tried_or_refused_with_the_reason() {
     if !is_root() {
@@ -173,8 +184,7 @@ fn names_in_locked_directories_are_tried_or_refused_with_the_reason() {
     fill(&room);
     let place = room.0.join("m");
     lock(&place, IFlags::IMMUTABLE, true);
-    let before = room.snapshot();
-    for (operation, path, expected) in [
+    let rows = [
         ("unlink", "a", "EPERM, as explained"),
         ("unlink", "d", "EPERM, as explained"),
         ("unlink", "a/", "ENOTDIR, as explained"),
@@ -193,17 +203,12 @@ fn names_in_locked_directories_are_tried_or_refused_with_the_reason() {
         ("mkdir", "new", "EPERM, as explained"),
         ("mkdir", "a", "EEXIST, as explained"),
         ("link:new", "../s/a", "EPERM, as explained"),
-    ] {
-        let output = explain(&place, &[&format!("--op={operation}"), "--try", path]);
-        let text = text(&output);
-        assert!(text.contains(expected), "{operation} of {path}: {text}");
-        before.compare(&room.snapshot(), operation);
-    }
+    ];
+    try_rows(&room, &rows);
     lock(&place, IFlags::IMMUTABLE, false);
     // A name that is made in an append-only directory would stay.
     lock(&place, IFlags::APPEND, true);
-    let before = room.snapshot();
-    for (operation, path, expected) in [
+    let rows = [
         (
             "rename:new",
             "../s/a",
@@ -216,12 +221,8 @@ fn names_in_locked_directories_are_tried_or_refused_with_the_reason() {
         ),
         ("unlink", "a", "EPERM, as explained"),
         ("rename:../s/new", "a", "EPERM, as explained"),
-    ] {
-        let output = explain(&place, &[&format!("--op={operation}"), "--try", path]);
-        let text = text(&output);
-        assert!(text.contains(expected), "{operation} of {path}: {text}");
-        before.compare(&room.snapshot(), operation);
-    }
+    ];
+    try_rows(&room, &rows);
     lock(&place, IFlags::APPEND, false);
 }
 
