@@ -68,20 +68,38 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
+/// The words before a command that receives a signal when this program ends. The signal follows.
+const BOUND: [&str; 2] = ["setpriv", "--pdeathsig"];
+
 /// Returns such a command, which is killed when this program ends.
 pub(crate) fn bound(program: &str) -> Command {
-    let mut command = command("setpriv");
-    command.args(["--pdeathsig", "KILL", program]);
+    with_death_signal("KILL", program)
+}
+
+/// Returns such a command, which is terminated when this program ends: make ends the commands of its
+/// rules then, cargo starts no further ones.
+pub(crate) fn build(program: &str) -> Command {
+    with_death_signal("TERM", program)
+}
+
+/// Returns a command that receives `signal` when this program ends.
+fn with_death_signal(signal: &str, program: &str) -> Command {
+    let [setpriv, option] = BOUND;
+    let mut command = command(setpriv);
+    command.args([option, signal, program]);
     command
 }
 
 /// Returns the command as a user types it.
 pub(crate) fn shown(command: &Command) -> String {
-    std::iter::once(command.get_program())
+    let words: Vec<String> = std::iter::once(command.get_program())
         .chain(command.get_args())
         .map(|word| quoted(&word.to_string_lossy()))
-        .collect::<Vec<_>>()
-        .join(" ")
+        .collect();
+    match words.as_slice() {
+        [setpriv, option, _, words @ ..] if [setpriv, option] == BOUND => words.join(" "),
+        words => words.join(" "),
+    }
 }
 
 /// Quotes a word if a shell would split or expand it.
@@ -142,5 +160,30 @@ mod tests {
         let mut command = Command::new("make");
         command.args(["O=/a/b", "two words", "", "it's"]);
         assert_eq!(shown(&command), r"make O=/a/b 'two words' '' 'it'\''s'");
+    }
+
+    #[test]
+    fn builds_end_with_the_program() {
+        use std::io::{BufRead, BufReader};
+        use std::process::Stdio;
+
+        // The shell `parent` stands for this program, its child for make.
+        let child = "trap 'echo ended; exit' TERM; echo began; sleep 10 & wait";
+        let mut command = build("sh");
+        command.args(["-c", child]);
+        assert_eq!(command.get_program(), "setpriv");
+        assert!(shown(&command).starts_with("sh -c "));
+        let mut parent = Command::new("sh")
+            .args(["-c", "\"$@\" & wait", "parent"])
+            .arg(command.get_program())
+            .args(command.get_args())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(parent.stdout.take().unwrap()).lines();
+        assert_eq!(lines.next().unwrap().unwrap(), "began");
+        parent.kill().unwrap();
+        parent.wait().unwrap();
+        assert_eq!(lines.next().unwrap().unwrap(), "ended");
     }
 }
