@@ -12,7 +12,8 @@ use super::{
     filesystem::FileSystem,
     inode::{
         Inode,
-        Locked, //
+        Locked,
+        SharedLocked, //
     },
     mode::Mode, //
 };
@@ -133,6 +134,55 @@ impl<'d, T: FileSystem> Negative<'d, T> {
     }
 }
 
+/// A name that is looked up, and is not in the dentry cache.
+///
+/// # Invariants
+///
+/// The dentry is valid, negative and in `dir`. The current task looks it up.
+pub struct Lookup<'d, T: FileSystem> {
+    pub(super) dir: SharedLocked<'d, T>,
+    pub(super) dentry: *mut bindings::dentry,
+    pub(super) brand: Brand<'d>,
+}
+
+/// The proof that a [`Lookup`] was answered.
+pub struct LookedUp<'d>(pub(super) Brand<'d>);
+
+impl<'d, T: FileSystem> Lookup<'d, T> {
+    /// Creates an instance from the arguments of the C operation.
+    ///
+    /// # Safety
+    ///
+    /// `dir` must be as for [`SharedLocked::from_raw`]. `dentry` must be a valid, negative dentry
+    /// in `dir` that the current task looks up until the result is dropped. `'d` must not stand for
+    /// another dentry.
+    pub(super) unsafe fn from_raw(
+        dir: *mut bindings::inode,
+        dentry: *mut bindings::dentry,
+    ) -> Self {
+        // INVARIANT: `dentry` is valid, negative, in `dir` and looked up, by the requirements of
+        // this function.
+        Self {
+            // SAFETY: `dir` is as `SharedLocked::from_raw()` requires, by the requirements of this
+            // function.
+            dir: unsafe { SharedLocked::from_raw(dir) },
+            dentry,
+            brand: PhantomData,
+        }
+    }
+
+    /// Returns the directory.
+    pub fn dir(&self) -> &SharedLocked<'d, T> {
+        &self.dir
+    }
+
+    /// Returns the name, of at most 255 bytes.
+    pub fn name(&self) -> &Name {
+        // SAFETY: The dentry is valid and in `dir`, which is locked, by the type invariants.
+        unsafe { Name::of_dentry(self.dentry) }
+    }
+}
+
 /// A positive dentry.
 ///
 /// # Invariants
@@ -174,6 +224,14 @@ impl<T: FileSystem> Positive<T> {
         // SAFETY: A positive dentry holds a reference to its inode. The inode belongs to a
         // superblock of `T`, as the dentry does, and a published inode has data.
         unsafe { Inode::from_raw(inode) }
+    }
+
+    /// Checks whether the dentry stays in the dentry cache until its name is removed. The dentry of
+    /// an inode that a lookup generated does not.
+    pub(super) fn is_persistent(&self) -> bool {
+        // SAFETY: The dentry is valid. Other tasks may write to other bits of the field.
+        let flags = unsafe { (&raw const (*self.as_ptr()).d_flags).read_volatile() };
+        flags & bindings::dentry_flags_DCACHE_PERSISTENT != 0
     }
 
     /// Checks whether the dentry has no positive children.

@@ -4,6 +4,8 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
+mod mmap;
+mod page_cache;
 mod vtable;
 
 use super::{
@@ -31,13 +33,22 @@ use crate::{
 };
 use core::marker::PhantomData;
 
-pub(super) use self::vtable::FileVTable;
+pub use self::mmap::MmapRequest;
+pub(super) use self::{
+    page_cache::{
+        PageCacheTable,
+        PageCacheVTable,
+        ReadOnly, //
+    },
+    vtable::FileVTable, //
+};
 
 /// An open file of `T`.
 ///
 /// # Invariants
 ///
-/// The file is open for as long as it is borrowed. Its inode belongs to a superblock of `T`.
+/// The file is open for as long as it is borrowed, or is being opened or released. Its inode belongs
+/// to a superblock of `T`.
 #[repr(transparent)]
 pub struct OpenFile<T: FileSystem>(Opaque<bindings::file>, PhantomData<T>);
 
@@ -46,8 +57,8 @@ impl<T: FileSystem> OpenFile<T> {
     ///
     /// # Safety
     ///
-    /// `ptr` must point to a file that is open for `'a`, and whose inode belongs to a superblock of
-    /// `T`.
+    /// `ptr` must point to a file that is open for `'a`, or is being opened or released by the
+    /// current task for `'a`. Its inode must belong to a superblock of `T`.
     #[inline(always)]
     pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::file) -> &'a Self {
         // SAFETY: `ptr` is valid for `'a`, by the requirements of this function.
@@ -68,6 +79,24 @@ impl<T: FileSystem> OpenFile<T> {
         // SAFETY: An open file holds a reference to its inode, which belongs to a superblock of
         // `T`, by the type invariants, and has data.
         unsafe { Inode::from_raw((*self.as_ptr()).f_inode) }
+    }
+
+    /// Returns the access mode: `O_RDONLY`, `O_WRONLY` or `O_RDWR`.
+    fn access_mode(&self) -> u32 {
+        // SAFETY: The file is open, by the type invariants. `fcntl()` writes other bits of the
+        // field.
+        let flags = unsafe { (&raw const (*self.as_ptr()).f_flags).read_volatile() };
+        flags & bindings::O_ACCMODE
+    }
+
+    /// Checks whether the file was opened for reading.
+    pub fn can_read(&self) -> bool {
+        matches!(self.access_mode(), bindings::O_RDONLY | bindings::O_RDWR)
+    }
+
+    /// Checks whether the file was opened for writing.
+    pub fn can_write(&self) -> bool {
+        matches!(self.access_mode(), bindings::O_WRONLY | bindings::O_RDWR)
     }
 
     /// Returns the idmap of the mount through which the file was opened.
@@ -138,9 +167,10 @@ pub(super) fn io_error(error: Error) -> Error {
 
 /// The operations of open files of one kind of inode.
 ///
-/// For files whose contents the filesystem creates when they are read, for directories with entries
-/// that are not in the dentry cache, and for ioctls. For regular files in memory see
-/// [`memfs`](super::memfs).
+/// For files whose contents the filesystem creates when they are read, and for directories with
+/// entries that are not in the dentry cache. A file whose contents are in the page cache, such as
+/// one of [`memfs`](super::memfs), can have [`open()`](Self::open), [`release()`](Self::release),
+/// [`mmap()`](Self::mmap) and [`ioctl()`](Self::ioctl).
 ///
 /// An operation that depends on the owner of the inode gets the idmap of the mount through which
 /// the file was opened as its first parameter. An operation that is not implemented is null in the
@@ -204,6 +234,88 @@ pub(super) fn io_error(error: Error) -> Error {
 /// }
 /// ```
 ///
+/// A file in memory that one writer at a time has open, and that is mapped for reading only:
+///
+/// ```
+/// use kernel::{
+///     fs::{
+///         dentry::Name,
+///         file_ops::{FileOperations, MmapRequest, OpenFile},
+///         filesystem::FileSystem,
+///         inode_ops::InodeOperations,
+///         memfs::MemFileSystem,
+///         mnt_idmapping::MntIdmap,
+///         mode::Mode,
+///         new_inode::{New, NewOwner},
+///         super_block::SuperBlock,
+///     },
+///     prelude::*,
+///     sync::atomic::{Acquire, Atomic, Relaxed, Release},
+/// };
+///
+/// struct MyFs;
+///
+/// #[vtable]
+/// impl FileSystem for MyFs {
+///     const NAME: &'static CStr = c"my_fs";
+///     type Options = ();
+///     type Data = ();
+///     // Whether a writer has the file open.
+///     type InodeData = Atomic<i32>;
+/// }
+///
+/// # impl MemFileSystem for MyFs {
+/// #     fn charge(_super_block: &SuperBlock<Self>) -> Result {
+/// #         Ok(())
+/// #     }
+/// #
+/// #     fn uncharge(_super_block: &SuperBlock<Self>) {}
+/// #
+/// #     fn limit(_super_block: &SuperBlock<Self>) -> Option<u64> {
+/// #         None
+/// #     }
+/// # }
+/// #
+/// struct Log;
+///
+/// #[vtable]
+/// impl FileOperations for Log {
+///     type FileSystem = MyFs;
+///
+///     fn open(_idmap: &MntIdmap, file: &OpenFile<MyFs>) -> Result {
+///         let written = file.inode().data();
+///         if file.can_write() && written.xchg(1, Acquire) != 0 {
+///             return Err(EBUSY);
+///         }
+///         Ok(())
+///     }
+///
+///     fn release(file: &OpenFile<MyFs>) {
+///         if file.can_write() {
+///             file.inode().data().store(0, Release);
+///         }
+///     }
+///
+///     fn mmap(_idmap: &MntIdmap, _file: &OpenFile<MyFs>, request: &MmapRequest<'_>) -> Result {
+///         match request.is_shared() && request.can_write() {
+///             true => Err(EPERM),
+///             false => Ok(()),
+///         }
+///     }
+/// }
+///
+/// struct Leaf;
+///
+/// #[vtable]
+/// impl InodeOperations for Leaf {
+///     type FileSystem = MyFs;
+/// }
+///
+/// fn log(owner: &NewOwner<'_, MyFs>, name: &Name, mode: Mode) -> Result<New<MyFs>> {
+///     New::memory_file_with::<Leaf, Log>(owner, Some(name), mode, Ok(Atomic::new(0)))
+/// }
+/// ```
+///
 /// File operations of another filesystem do not fit:
 ///
 /// ```ignore,compile_fail,E0271
@@ -233,6 +345,46 @@ pub(super) fn io_error(error: Error) -> Error {
 pub trait FileOperations {
     /// The filesystem.
     type FileSystem: FileSystem;
+
+    /// Called when a file of the inode is opened, also without a name by `O_TMPFILE`. The inode is
+    /// not locked.
+    ///
+    /// The VFS has checked the permissions of the mode, and the file has write access to the mount
+    /// if it is opened for writing. `O_TRUNC` truncates the file afterwards. A file descriptor of
+    /// `O_PATH` is opened without this call.
+    ///
+    /// # Errors
+    ///
+    /// `open()` fails with the error, and [`release()`](Self::release) is not called.
+    fn open(_idmap: &MntIdmap, _file: &OpenFile<Self::FileSystem>) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Called when the last reference to an open file is dropped: once for each file that
+    /// [`open()`](Self::open) has opened, also if the system call fails afterwards. The inode is
+    /// not locked.
+    ///
+    /// The task can be another one than that which opened the file, with other credentials.
+    fn release(_file: &OpenFile<Self::FileSystem>) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Called to map a file whose contents are in the page cache into memory. `mmap_lock` of the
+    /// address space is held for writing: must not lock an inode and must not access user memory.
+    ///
+    /// The file was opened with the mode that the mapping needs.
+    ///
+    /// # Errors
+    ///
+    /// `mmap()` fails with the error.
+    #[doc(alias("mmap_prepare"))]
+    fn mmap(
+        _idmap: &MntIdmap,
+        _file: &OpenFile<Self::FileSystem>,
+        _request: &MmapRequest<'_>,
+    ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
 
     /// Called to read from `_position`, which is not negative. The inode is not locked.
     ///

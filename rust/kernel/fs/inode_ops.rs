@@ -4,12 +4,15 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
+mod lookup;
 mod remove;
 mod vtable;
 
 use super::{
     dentry::{
         Filled,
+        LookedUp,
+        Lookup,
         Negative,
         Removed,
         Tmpfile,
@@ -98,6 +101,58 @@ pub(super) use self::vtable::InodeVTable;
 /// }
 /// ```
 ///
+/// A directory with a directory `0` to `9` for each slot, which exists while it is used. Other names
+/// do not exist:
+///
+/// ```
+/// use kernel::{
+///     fs::{
+///         dentry::{LookedUp, Lookup},
+///         filesystem::FileSystem,
+///         inode_ops::InodeOperations,
+///         mode::Mode,
+///         new_inode::New,
+///     },
+///     prelude::*,
+///     uidgid::{FsGid, FsUid},
+/// };
+///
+/// struct MyFs;
+///
+/// #[vtable]
+/// impl FileSystem for MyFs {
+///     const NAME: &'static CStr = c"my_fs";
+///     type Options = ();
+///     // The owner of the slots.
+///     type Data = (FsUid, FsGid);
+///     // The number of the slot.
+///     type InodeData = u8;
+/// }
+///
+/// struct Slots;
+/// struct Slot;
+///
+/// #[vtable]
+/// impl InodeOperations for Slots {
+///     type FileSystem = MyFs;
+///
+///     fn lookup<'d>(lookup: Lookup<'d, MyFs>) -> Result<LookedUp<'d>> {
+///         let [digit @ b'0'..=b'9'] = *lookup.name().as_bytes() else {
+///             return lookup.negative();
+///         };
+///         let owner = lookup.owner(*lookup.dir().super_block().data());
+///         let (name, mode) = (lookup.name(), Mode::new(0o755));
+///         let new = New::directory::<Slot>(&owner, name, mode, Ok(digit - b'0'))?;
+///         lookup.instantiate(new)
+///     }
+/// }
+///
+/// #[vtable]
+/// impl InodeOperations for Slot {
+///     type FileSystem = MyFs;
+/// }
+/// ```
+///
 /// The proof is for the dentry of the operation, and only [`Negative`] returns one:
 ///
 /// ```ignore,compile_fail,E0423
@@ -126,6 +181,26 @@ pub(super) use self::vtable::InodeVTable;
 pub trait InodeOperations: 'static {
     /// The filesystem.
     type FileSystem: FileSystem;
+
+    /// Called to look up a name that is not in the dentry cache. The directory is locked for
+    /// reading or for writing. The VFS has checked the permission to search the directory.
+    ///
+    /// [`Lookup::instantiate`] gives the name an inode that the filesystem generates.
+    /// [`Lookup::negative`] is for a name that does not exist; it can be created then.
+    ///
+    /// The inode is dropped after its last use, and the next lookup of the name calls this again.
+    /// The inode that it generates has another number. Changes of attributes are lost with the
+    /// inode. A generated name cannot be removed or renamed. `getdents()` lists it if the directory
+    /// has [`iterate_shared()`](super::file_ops::FileOperations::iterate_shared) of its own.
+    ///
+    /// Not implemented: names that are not in the dentry cache do not exist.
+    ///
+    /// # Errors
+    ///
+    /// The system call fails with the error, and the next lookup of the name calls this again.
+    fn lookup<'d>(_lookup: Lookup<'d, Self::FileSystem>) -> Result<LookedUp<'d>> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
 
     /// Called to create a regular file. The directory is locked for writing.
     ///

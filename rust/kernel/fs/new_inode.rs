@@ -81,16 +81,17 @@ pub struct NewOwner<'a, T: FileSystem> {
 enum Ids<'a> {
     /// The ids of the caller, mapped by an idmap.
     Caller(&'a MntIdmap),
-    /// Ids that the filesystem chose, in a superblock that is not mounted yet.
+    /// Ids that the filesystem chose, for an inode that it generates.
     Given(FsUid, FsGid),
 }
 
 impl<'a, T: FileSystem> NewOwner<'a, T> {
-    /// Creates the owner of an inode in the root directory of a superblock that is not mounted yet.
-    pub(super) fn given(root: &'a Inode<T>, (uid, gid): (FsUid, FsGid)) -> Self {
+    /// Creates the owner of an inode that the filesystem generates: in a root directory that is not
+    /// mounted yet, or at a lookup.
+    pub(super) fn given(dir: &'a Inode<T>, (uid, gid): (FsUid, FsGid)) -> Self {
         // INVARIANT: The ids are not those of the caller.
         Self {
-            dir: root,
+            dir,
             ids: Ids::Given(uid, gid),
             _not_send: NotThreadSafe,
         }

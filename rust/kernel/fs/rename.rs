@@ -17,7 +17,10 @@ use super::{
     },
     mode::flags, //
 };
-use crate::bindings;
+use crate::{
+    bindings,
+    prelude::*, //
+};
 use core::{
     cell::Cell,
     marker::PhantomData, //
@@ -142,11 +145,24 @@ impl<'d, T: FileSystem> Rename<'d, T> {
 
     /// Returns the inode that has the new name, if there is one.
     pub fn target(&self) -> Option<&'d Inode<T>> {
+        self.replaced().map(Positive::inode)
+    }
+
+    /// Fails with [`EPERM`] if a lookup generated one of the inodes.
+    pub(super) fn check_persistent(&self) -> Result {
+        match self.old.is_persistent() && self.replaced().is_none_or(Positive::is_persistent) {
+            true => Ok(()),
+            false => Err(EPERM),
+        }
+    }
+
+    /// Returns the dentry of the inode that has the new name, if there is one.
+    fn replaced(&self) -> Option<&'d Positive<T>> {
         // SAFETY: The dentry is valid by the type invariants. `d_inode` does not change while
         // `new_dir` is locked.
         let inode = unsafe { (*self.new).d_inode };
-        // SAFETY: A positive dentry holds a reference to its inode, which belongs to a superblock
-        // of `T`, as the dentry does, and has data.
-        (!inode.is_null()).then(|| unsafe { Inode::from_raw(inode) })
+        // SAFETY: The dentry is valid and belongs to a superblock of `T`, by the type invariants.
+        // It is positive, and stays so while `new_dir` is locked.
+        (!inode.is_null()).then(|| unsafe { Positive::from_raw(self.new) })
     }
 }

@@ -8,6 +8,7 @@ mod calls;
 mod files;
 mod mount;
 mod names;
+mod open;
 mod open_files;
 
 use super::{
@@ -18,6 +19,8 @@ use super::{
     },
     dentry::{
         Filled,
+        LookedUp,
+        Lookup,
         Name,
         Negative,
         Removed,
@@ -70,7 +73,7 @@ const PARAMETER: i32 = 2;
 const DATA: i32 = 3;
 const ROOT_DATA: i32 = 4;
 const ROOT: i32 = 5;
-/// The creation of an inode after the mount, which no test makes fail.
+/// The creation of an inode after the mount.
 const NEW_INODE: i32 = 6;
 
 /// The deviation from their usual behaviour that operations show: a constant of [`fault`].
@@ -89,6 +92,10 @@ mod fault {
     pub(super) const SETS_SIZE: i32 = 4;
     /// `populate()` creates an entry.
     pub(super) const POPULATES: i32 = 5;
+    /// `open()` fails.
+    pub(super) const NO_OPEN: i32 = 6;
+    /// `mmap()` fails.
+    pub(super) const NO_MMAP: i32 = 7;
 }
 
 /// The step that fails.
@@ -272,6 +279,18 @@ fn with_late_error<R>(done: Result<R>) -> Result<R> {
 #[vtable]
 impl InodeOperations for Dir {
     type FileSystem = TestFs;
+
+    /// Generates the directory `generated`, directories whose name begins with `0`, and the regular
+    /// file `file-generated`.
+    fn lookup<'d>(lookup: Lookup<'d, TestFs>) -> Result<LookedUp<'d>> {
+        let owner = lookup.owner(lookup.dir().super_block().data().owner);
+        let new = match lookup.name().as_bytes() {
+            b"generated" | [b'0', ..] => directory_or_pipe(&owner, lookup.name(), true)?,
+            b"file-generated" => files::file(&owner, lookup.name(), Mode::new(0o600))?,
+            _ => return lookup.negative(),
+        };
+        lookup.instantiate(new)
+    }
 
     fn create<'d>(idmap: &MntIdmap, name: Negative<'d, TestFs>, mode: Mode) -> Result<Filled<'d>> {
         let owner = name.dir().new_owner(idmap)?;

@@ -47,7 +47,10 @@ macro_rules! if_has {
 }
 
 impl<F: FileOperations> FileVTable<F> {
-    const COMMON: bindings::file_operations = bindings::file_operations {
+    /// The operations that any open file can have.
+    pub(super) const COMMON: bindings::file_operations = bindings::file_operations {
+        open: if_has!(HAS_OPEN, Self::open),
+        release: if_has!(HAS_RELEASE, Self::release),
         unlocked_ioctl: if_has!(HAS_IOCTL, Self::ioctl),
         #[cfg(CONFIG_COMPAT)]
         compat_ioctl: if F::HAS_IOCTL {
@@ -62,20 +65,51 @@ impl<F: FileOperations> FileVTable<F> {
     };
 
     /// The table of regular files.
-    pub(in crate::fs) const FILE: bindings::file_operations = bindings::file_operations {
-        read_iter: if_has!(HAS_READ, Self::read_iter),
-        splice_read: if_has!(HAS_READ, bindings::copy_splice_read),
-        write_iter: if_has!(HAS_WRITE, Self::write_iter),
-        splice_write: if_has!(HAS_WRITE, bindings::iter_file_splice_write),
-        ..Self::COMMON
+    pub(in crate::fs) const FILE: bindings::file_operations = {
+        assert!(
+            !F::HAS_MMAP,
+            "the contents of the file are not in the page cache: mmap() cannot be implemented"
+        );
+        bindings::file_operations {
+            read_iter: if_has!(HAS_READ, Self::read_iter),
+            splice_read: if_has!(HAS_READ, bindings::copy_splice_read),
+            write_iter: if_has!(HAS_WRITE, Self::write_iter),
+            splice_write: if_has!(HAS_WRITE, bindings::iter_file_splice_write),
+            ..Self::COMMON
+        }
     };
 
     /// The table of directories.
-    pub(in crate::fs) const DIRECTORY: bindings::file_operations = bindings::file_operations {
-        iterate_shared: if_has!(HAS_ITERATE_SHARED, Self::iterate_shared),
-        read: Some(bindings::generic_read_dir),
-        ..Self::COMMON
+    pub(in crate::fs) const DIRECTORY: bindings::file_operations = {
+        assert!(!F::HAS_MMAP, "a directory cannot be mapped");
+        bindings::file_operations {
+            iterate_shared: if_has!(HAS_ITERATE_SHARED, Self::iterate_shared),
+            read: Some(bindings::generic_read_dir),
+            ..Self::COMMON
+        }
     };
+
+    /// `->open()`.
+    ///
+    /// # Safety
+    ///
+    /// `file` must be a file of `inode` that the current task opens.
+    unsafe extern "C" fn open(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
+        // SAFETY: `file` is a file of the filesystem that the current task opens.
+        let file = unsafe { OpenFile::from_raw(file) };
+        from_result(|| F::open(file.idmap(), file).map(|()| 0))
+    }
+
+    /// `->release()`.
+    ///
+    /// # Safety
+    ///
+    /// `file` must be a file of `inode` that the current task releases.
+    unsafe extern "C" fn release(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
+        // SAFETY: `file` is a file of the filesystem that the current task releases.
+        F::release(unsafe { OpenFile::from_raw(file) });
+        0
+    }
 
     /// `->read_iter()`.
     ///

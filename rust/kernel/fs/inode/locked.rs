@@ -92,7 +92,8 @@ impl<T: FileSystem> Deref for Locked<'_, T> {
 ///
 /// # Invariants
 ///
-/// The current task holds the lock for as long as the instance is borrowed.
+/// The current task holds the lock, for reading or for writing, for as long as the instance is
+/// borrowed. No [`Locked`] for the same inode is used meanwhile.
 pub struct SharedLocked<'a, T: FileSystem> {
     inode: &'a Inode<T>,
     _not_send: NotThreadSafe,
@@ -103,17 +104,23 @@ impl<'a, T: FileSystem> SharedLocked<'a, T> {
     ///
     /// # Safety
     ///
-    /// `ptr` must be as for [`Inode::from_raw`], and the current task must hold `i_rwsem` for
-    /// reading for `'a`.
+    /// `ptr` must be as for [`Inode::from_raw`]. The current task must hold `i_rwsem`, for reading
+    /// or for writing, for `'a`, and must not use a [`Locked`] for the same inode meanwhile.
     #[inline(always)]
     pub(in crate::fs) unsafe fn from_raw(ptr: *mut bindings::inode) -> Self {
-        // INVARIANT: The lock is held by the requirements of this function.
+        // INVARIANT: The lock is held, and no `Locked` is used, by the requirements of this
+        // function.
         Self {
             // SAFETY: `ptr` is as `Inode::from_raw()` requires, by the requirements of this
             // function.
             inode: unsafe { Inode::from_raw(ptr) },
             _not_send: NotThreadSafe,
         }
+    }
+
+    /// Returns the inode, for as long as it is locked.
+    pub(in crate::fs) fn inode(&self) -> &'a Inode<T> {
+        self.inode
     }
 }
 

@@ -106,7 +106,7 @@ impl<O: InodeOperations> InodeVTable<O> {
 
     /// The table of directories.
     pub(in crate::fs) const DIRECTORY: bindings::inode_operations = bindings::inode_operations {
-        lookup: Some(bindings::simple_lookup),
+        lookup: Self::LOOKUP,
         create: if_has!(HAS_CREATE, create),
         mkdir: if_has!(HAS_MKDIR, mkdir),
         mknod: if_has!(HAS_MKNOD, mknod),

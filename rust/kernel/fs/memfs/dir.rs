@@ -10,9 +10,12 @@
 
 use crate::{
     bindings,
+    error::from_err_ptr,
     fs::{
         dentry::{
             Filled,
+            LookedUp,
+            Lookup,
             Negative,
             Removed,
             Victim, //
@@ -21,7 +24,10 @@ use crate::{
         inode::Locked,
         inode_cache::offsets,
         mode::Mode,
-        new_inode::New,
+        new_inode::{
+            New,
+            NewOwner, //
+        },
         rename::{
             Rename,
             RenameArgs,
@@ -29,8 +35,58 @@ use crate::{
             Renamed, //
         },
     },
-    prelude::*, //
+    prelude::*,
+    uidgid::{
+        FsGid,
+        FsUid, //
+    },
 };
+
+impl<'d, T: FileSystem> Lookup<'d, T> {
+    /// Returns the owner of the inode, with ids that the filesystem chose.
+    ///
+    /// A lookup has no idmap: the callers of all mounts share the dentry.
+    pub fn owner(&self, ids: (FsUid, FsGid)) -> NewOwner<'d, T> {
+        NewOwner::given(self.dir.inode(), ids)
+    }
+
+    /// Instantiates the dentry with a new inode. The dentry cache drops the dentry after its last
+    /// use.
+    ///
+    /// # Errors
+    ///
+    /// Those of `d_splice_alias()`. The inode is dropped.
+    pub fn instantiate(self, new: New<T>) -> Result<LookedUp<'d>> {
+        // SAFETY: `dentry` is looked up, by the type invariants. `publish()` hands over the
+        // reference to the inode.
+        let spliced = unsafe { bindings::d_splice_alias(new.publish(), self.dentry) };
+        self.done(spliced)
+    }
+
+    /// Leaves the dentry negative.
+    ///
+    /// # Errors
+    ///
+    /// Those of `simple_lookup()`.
+    pub fn negative(self) -> Result<LookedUp<'d>> {
+        // SAFETY: `dentry` is looked up in `dir`, by the type invariants.
+        let looked_up = unsafe { bindings::simple_lookup(self.dir.as_ptr(), self.dentry, 0) };
+        self.done(looked_up)
+    }
+
+    /// Returns the proof for the result of a function of C.
+    fn done(self, looked_up: *mut bindings::dentry) -> Result<LookedUp<'d>> {
+        let other = from_err_ptr(looked_up)?;
+        if !other.is_null() {
+            // Another dentry of a directory. A new inode has none.
+            //
+            // SAFETY: The function returned a reference, which is dropped here.
+            unsafe { bindings::dput(other) };
+            return Err(ESTALE);
+        }
+        Ok(LookedUp(self.brand))
+    }
+}
 
 impl<'d, T: FileSystem> Negative<'d, T> {
     /// Instantiates the dentry with a new inode.
@@ -89,11 +145,15 @@ impl<'d, T: FileSystem> Victim<'d, T> {
     ///
     /// # Errors
     ///
-    /// [`EISDIR`] if the inode is a directory. The VFS checks that it is not.
+    /// [`EISDIR`] if the inode is a directory. The VFS checks that it is not. [`EPERM`] if a lookup
+    /// generated the inode.
     #[inline]
     pub fn unlink(self) -> Result<Removed<'d>> {
         if self.inode().mode().is_dir() {
             return Err(EISDIR);
+        }
+        if !self.dentry.is_persistent() {
+            return Err(EPERM);
         }
         // SAFETY: `dir` is locked for writing, and `dentry` is in it, by the type invariants.
         unsafe { offsets::remove(self.dir.as_ptr(), self.dentry.as_ptr()) };
@@ -113,14 +173,17 @@ impl<'d, T: FileSystem> Victim<'d, T> {
     /// # Errors
     ///
     /// [`ENOTDIR`] if the inode is not a directory. The VFS checks that it is one. [`ENOTEMPTY`] if
-    /// the directory has positive dentries.
+    /// the directory has positive dentries. [`EPERM`] if a lookup generated the inode.
     #[inline]
     pub fn rmdir(self) -> Result<Removed<'d>> {
         if !self.inode().mode().is_dir() {
             return Err(ENOTDIR);
         }
-        // SAFETY: `dir` is locked for writing, and `dentry` is a positive dentry of a directory in
-        // it, by the type invariants and the check above.
+        if !self.dentry.is_persistent() {
+            return Err(EPERM);
+        }
+        // SAFETY: `dir` is locked for writing, and `dentry` is a persistent dentry of a directory
+        // in it, by the type invariants and the checks above.
         crate::error::to_result(unsafe {
             bindings::simple_rmdir(self.dir.as_ptr(), self.dentry.as_ptr())
         })?;
@@ -143,6 +206,7 @@ impl<'d, T: FileSystem> Rename<'d, T> {
     /// - [`EINVAL`] if [`RenameFlags::EXCHANGE`] is set, if [`RenameFlags::WHITEOUT`] is set and no
     ///   whiteout is given, or if a whiteout is given and [`RenameFlags::WHITEOUT`] is not set.
     /// - [`ENOTEMPTY`] if the inode that has the new name is a directory with positive dentries.
+    /// - [`EPERM`] if a lookup generated one of the inodes.
     /// - [`ENOMEM`].
     ///
     /// If the rename fails, nothing is changed, and the whiteout is dropped.
@@ -155,6 +219,7 @@ impl<'d, T: FileSystem> Rename<'d, T> {
         if flags.has(RenameFlags::EXCHANGE) || !whiteout_fits {
             return Err(EINVAL);
         }
+        self.check_persistent()?;
         let args = self.args();
         // SAFETY: The dentry is valid by the type invariants.
         if unsafe { bindings::simple_empty(args.new) } == 0 {
@@ -195,7 +260,8 @@ impl<'d, T: FileSystem> Rename<'d, T> {
     /// # Errors
     ///
     /// [`EINVAL`] if [`RenameFlags::EXCHANGE`] is not set. [`ENOENT`] if no inode has the new name.
-    /// The VFS checks that there is one. [`ENOMEM`]. If the rename fails, nothing is changed.
+    /// The VFS checks that there is one. [`EPERM`] if a lookup generated one of the inodes.
+    /// [`ENOMEM`]. If the rename fails, nothing is changed.
     pub fn exchange(self) -> Result<Renamed<'d>> {
         if !self.flags().has(RenameFlags::EXCHANGE) {
             return Err(EINVAL);
@@ -203,6 +269,7 @@ impl<'d, T: FileSystem> Rename<'d, T> {
         if self.target().is_none() {
             return Err(ENOENT);
         }
+        self.check_persistent()?;
         let args = self.args();
         // SAFETY: Both directories are locked for writing, and both dentries are positive and in
         // them, by the type invariants and the check above.

@@ -32,7 +32,8 @@ use crate::{
         file_ops::{
             io_error,
             FileOperations,
-            FileVTable, //
+            PageCacheTable,
+            PageCacheVTable, //
         },
         inode::Inode,
         inode_ops::{
@@ -75,15 +76,16 @@ impl<T: MemFileSystem> New<T> {
         Ok(new)
     }
 
-    /// Creates a regular file as [`New::file`] does, with the ioctls of `F`.
+    /// Creates a regular file as [`New::file`] does, with operations of `F`.
     ///
-    /// `F` must implement [`ioctl()`](FileOperations::ioctl) only: another operation does not
-    /// compile, because the contents are in memory.
+    /// `F` can implement [`open()`](FileOperations::open), [`release()`](FileOperations::release),
+    /// [`mmap()`](FileOperations::mmap) and [`ioctl()`](FileOperations::ioctl). Another operation
+    /// does not compile, because the contents are in memory.
     ///
     /// # Errors
     ///
     /// See [`New`].
-    pub fn file_with_ioctl<O, F>(
+    pub fn memory_file_with<O, F>(
         owner: &NewOwner<'_, T>,
         name: Option<&Name>,
         mode: Mode,
@@ -94,8 +96,9 @@ impl<T: MemFileSystem> New<T> {
         F: FileOperations<FileSystem = T>,
     {
         let new = Self::regular(owner, name, mode, &InodeVTable::<O>::OTHER, data)?;
-        let file = &WithIoctl::<T, F>::FILE;
-        // SAFETY: The inode is valid and not visible to others.
+        let file = &PageCacheVTable::<MemfsVTable<T>, F>::FILE;
+        // SAFETY: The inode is valid and not visible to others. The functions of the tables accept
+        // inodes of `T`.
         unsafe { init(new.as_ptr(), file, &MemfsVTable::<T>::MAPPING) };
         Ok(new)
     }
@@ -135,25 +138,7 @@ pub(super) enum Content {
 /// The C tables of regular files in memory.
 pub(super) struct MemfsVTable<T>(PhantomData<T>);
 
-/// The C table of files with ioctls.
-struct WithIoctl<T, F>(PhantomData<(T, F)>);
-
-impl<T: MemFileSystem, F: FileOperations<FileSystem = T>> WithIoctl<T, F> {
-    const FILE: bindings::file_operations = {
-        assert!(
-            !F::HAS_READ && !F::HAS_WRITE && !F::HAS_ITERATE_SHARED,
-            "the contents of the file are in memory: only ioctl() can be implemented"
-        );
-        bindings::file_operations {
-            unlocked_ioctl: FileVTable::<F>::FILE.unlocked_ioctl,
-            #[cfg(CONFIG_COMPAT)]
-            compat_ioctl: FileVTable::<F>::FILE.compat_ioctl,
-            ..MemfsVTable::<T>::FILE
-        }
-    };
-}
-
-impl<T: MemFileSystem> MemfsVTable<T> {
+impl<T: MemFileSystem> PageCacheTable for MemfsVTable<T> {
     const FILE: bindings::file_operations = bindings::file_operations {
         llseek: Some(llseek),
         read_iter: Some(read_iter),
@@ -166,7 +151,9 @@ impl<T: MemFileSystem> MemfsVTable<T> {
         setlease: Some(bindings::generic_setlease),
         ..pin_init::zeroed()
     };
+}
 
+impl<T: MemFileSystem> MemfsVTable<T> {
     const MAPPING: bindings::address_space_operations = bindings::address_space_operations {
         read_folio: Some(Self::read_folio),
         write_begin: Some(Self::write_begin),

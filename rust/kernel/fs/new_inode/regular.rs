@@ -19,7 +19,10 @@ use crate::{
         dentry::Name,
         file_ops::{
             FileOperations,
-            FileVTable, //
+            FileVTable,
+            PageCacheTable,
+            PageCacheVTable,
+            ReadOnly, //
         },
         filesystem::FileSystem,
         inode_ops::{
@@ -113,15 +116,59 @@ impl<T: FileSystem> New<T> {
         O: InodeOperations<FileSystem = T>,
         A: AddressSpaceOperations<FileSystem = T>,
     {
+        let new = Self::fixed_size::<O, A>(owner, name, mode, size, data)?;
+        // SAFETY: The inode is valid and not visible to others. The table is static, and its
+        // functions accept files of `T`.
+        unsafe { (*new.as_ptr()).__bindgen_anon_3.i_fop = &ReadOnly::FILE };
+        Ok(new)
+    }
+
+    /// Creates a regular file as [`New::read_only_file`] does, with operations of `F`.
+    ///
+    /// `F` can implement [`open()`](FileOperations::open), [`release()`](FileOperations::release),
+    /// [`mmap()`](FileOperations::mmap) and [`ioctl()`](FileOperations::ioctl). Another operation
+    /// does not compile, because the contents are in the page cache.
+    ///
+    /// # Errors
+    ///
+    /// See [`New::read_only_file`].
+    pub fn read_only_file_with<O, A, F>(
+        owner: &NewOwner<'_, T>,
+        name: &Name,
+        mode: Mode,
+        size: u64,
+        data: impl PinInit<T::InodeData, Error>,
+    ) -> Result<Self>
+    where
+        O: InodeOperations<FileSystem = T>,
+        A: AddressSpaceOperations<FileSystem = T>,
+        F: FileOperations<FileSystem = T>,
+    {
+        let new = Self::fixed_size::<O, A>(owner, name, mode, size, data)?;
+        let file = &PageCacheVTable::<ReadOnly, F>::FILE;
+        // SAFETY: The inode is valid and not visible to others. The table is static, and its
+        // functions accept files of `T`.
+        unsafe { (*new.as_ptr()).__bindgen_anon_3.i_fop = file };
+        Ok(new)
+    }
+
+    /// Creates a regular file of `size` bytes without file operations, whose pages `A` reads.
+    fn fixed_size<O, A>(
+        owner: &NewOwner<'_, T>,
+        name: &Name,
+        mode: Mode,
+        size: u64,
+        data: impl PinInit<T::InodeData, Error>,
+    ) -> Result<Self>
+    where
+        O: InodeOperations<FileSystem = T>,
+        A: AddressSpaceOperations<FileSystem = T>,
+    {
         let operations = &InodeVTable::<O>::FIXED_SIZE;
         let new = Self::regular(owner, Some(name), mode, operations, data)?.with_size(size)?;
-        let inode = new.as_ptr();
-        // SAFETY: The inode is valid and not visible to others, and so is its mapping. The tables
-        // are static, and their functions accept inodes of `T`.
-        unsafe {
-            (*inode).__bindgen_anon_3.i_fop = &raw const bindings::generic_ro_fops;
-            (*(*inode).i_mapping).a_ops = &AddressSpaceVTable::<A>::TABLE;
-        }
+        // SAFETY: The inode is valid and not visible to others, and so is its mapping. The table is
+        // static, and its functions accept inodes of `T`.
+        unsafe { (*(*new.as_ptr()).i_mapping).a_ops = &AddressSpaceVTable::<A>::TABLE };
         Ok(new)
     }
 }

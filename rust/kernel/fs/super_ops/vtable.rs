@@ -53,7 +53,8 @@ impl<T: SuperOperations> SuperVTable<T> {
             (*sb).s_blocksize_bits = bindings::PAGE_SHIFT as u8;
             (*sb).s_magic = T::MAGIC as usize;
             (*sb).s_time_gran = 1;
-            // A removed name cannot be looked up again, so its dentry need not be cached.
+            // A removed name cannot be looked up again, so its dentry need not be cached. An inode
+            // that a lookup generated exists until its last use.
             (*sb).s_d_flags = bindings::dentry_flags_DCACHE_DONTCACHE;
             (*sb).s_xattr = T::XATTR.as_ptr();
             // `write()` need not look for file capabilities each time.

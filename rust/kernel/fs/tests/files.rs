@@ -18,6 +18,7 @@ use crate::{
         dir_context::DirContext,
         file_ops::{
             FileOperations,
+            MmapRequest,
             OpenFile,
             ReadBuffer, //
         },
@@ -27,12 +28,14 @@ use crate::{
             Locked,
             SharedLocked, //
         },
+        memfs::MemFileSystem,
         mnt_idmapping::MntIdmap,
         mode::Mode,
         new_inode::{
             New,
             NewOwner, //
         },
+        super_block::SuperBlock, //
     },
     iov::IovIterSource,
     page::PAGE_SIZE,
@@ -61,6 +64,14 @@ pub(super) static WRITTEN_TO: Atomic<i64> = Atomic::new(-1);
 /// The length of `contents` in the last call of `read_folio()`.
 pub(super) static FOLIO_LENGTH: Atomic<usize> = Atomic::new(0);
 
+/// The number of files that `open()` opened, and of those that `release()` released.
+pub(super) static OPENED: Atomic<i32> = Atomic::new(0);
+pub(super) static RELEASED: Atomic<i32> = Atomic::new(0);
+/// Whether the last file was opened for reading (1) and for writing (2).
+pub(super) static ACCESS: Atomic<i32> = Atomic::new(0);
+/// The first byte of the last mapping, and the number of bytes.
+pub(super) static MAPPED: [Atomic<u64>; 2] = [Atomic::new(0), Atomic::new(0)];
+
 /// Creates a regular file. Its name selects its operations.
 pub(super) fn file(owner: &NewOwner<'_, TestFs>, name: &Name, mode: Mode) -> Result<New<TestFs>> {
     let data = Node::new(NEW_INODE);
@@ -68,6 +79,11 @@ pub(super) fn file(owner: &NewOwner<'_, TestFs>, name: &Name, mode: Mode) -> Res
         b"pages" => New::read_only_file::<Dir, Pages>(owner, name, mode, SIZE as u64, data),
         b"tail" => New::read_only_file::<Dir, Pages>(owner, name, mode, 100, data),
         b"huge" => New::read_only_file::<Dir, Pages>(owner, name, mode, u64::MAX, data),
+        b"memory" => New::memory_file_with::<Dir, Checked>(owner, Some(name), mode, data),
+        b"memory-plain" => New::file::<Dir>(owner, Some(name), mode, data),
+        b"checked" => {
+            New::read_only_file_with::<Dir, Pages, Checked>(owner, name, mode, SIZE as u64, data)
+        }
         b"nothing" => New::file_with::<Dir, Nothing>(owner, name, mode, data),
         _ => New::file_with::<Dir, Own>(owner, name, mode, data),
     }
@@ -82,11 +98,77 @@ pub(super) fn directory(
     New::directory_with::<Dir, Own>(owner, name, mode, Node::new(NEW_INODE))
 }
 
+impl MemFileSystem for TestFs {
+    fn charge(_super_block: &SuperBlock<Self>) -> Result {
+        Ok(())
+    }
+
+    fn uncharge(_super_block: &SuperBlock<Self>) {}
+
+    fn limit(_super_block: &SuperBlock<Self>) -> Option<u64> {
+        None
+    }
+}
+
+/// The operations of files whose contents are in the page cache.
+struct Checked;
+
+#[vtable]
+impl FileOperations for Checked {
+    type FileSystem = TestFs;
+
+    fn open(idmap: &MntIdmap, file: &OpenFile<TestFs>) -> Result {
+        opened(idmap, file)
+    }
+
+    fn release(file: &OpenFile<TestFs>) {
+        released(file);
+    }
+
+    fn mmap(idmap: &MntIdmap, file: &OpenFile<TestFs>, request: &MmapRequest<'_>) -> Result {
+        if FAULT.load(Relaxed) == fault::NO_MMAP || !core::ptr::eq(idmap, file.idmap()) {
+            return Err(EDOM);
+        }
+        if request.is_shared() && request.can_write() {
+            return Err(EPERM);
+        }
+        MAPPED[0].store(request.position(), Relaxed);
+        MAPPED[1].store(request.len() as u64, Relaxed);
+        Ok(())
+    }
+}
+
+/// Counts an opened file, or fails.
+fn opened(idmap: &MntIdmap, file: &OpenFile<TestFs>) -> Result {
+    if FAULT.load(Relaxed) == fault::NO_OPEN || !core::ptr::eq(idmap, file.idmap()) {
+        return Err(EDOM);
+    }
+    OPENED.fetch_add(1, Relaxed);
+    let (read, write) = (file.can_read(), file.can_write());
+    ACCESS.store(i32::from(read) | i32::from(write) << 1, Relaxed);
+    Ok(())
+}
+
+/// Counts a released file, which still has its inode.
+fn released(file: &OpenFile<TestFs>) {
+    if file.inode().ino() != 0 {
+        RELEASED.fetch_add(1, Relaxed);
+    }
+}
+
 struct Own;
 
 #[vtable]
 impl FileOperations for Own {
     type FileSystem = TestFs;
+
+    fn open(idmap: &MntIdmap, file: &OpenFile<TestFs>) -> Result {
+        opened(idmap, file)
+    }
+
+    fn release(file: &OpenFile<TestFs>) {
+        released(file);
+    }
 
     fn read(_file: &OpenFile<TestFs>, position: i64, to: &mut ReadBuffer<'_>) -> Result {
         let position = usize::try_from(position).map_err(|_| EINVAL)?;

@@ -5,6 +5,7 @@
 use super::{
     calls::{
         find,
+        look_up,
         make_directory,
         make_special,
         make_unmapped,
@@ -14,11 +15,16 @@ use super::{
     },
     counted,
     fault,
-    FAULT, //
+    CREATED,
+    FAILING_STEP,
+    FAULT,
+    NEW_INODE,
+    NO_STEP, //
 };
 use crate::{
     bindings,
     prelude::*,
+    str::CString,
     sync::atomic::Relaxed, //
 };
 
@@ -94,6 +100,93 @@ mod cases {
             })?;
             assert_eq!((exchanged, replaced), (Ok(()), Ok(())));
             assert_eq!(found, [false, true]);
+            Ok(())
+        })?;
+        assert_eq!(left, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn lookup_generates_inode_until_last_use() -> Result {
+        for name in [c"generated", c"file-generated"] {
+            let (_, left) = counted(|| {
+                // SAFETY: `mount` is a mount of the filesystem.
+                let (same, positive, created, found) = mounted(None, |mount| unsafe {
+                    let before = CREATED.load(Relaxed);
+                    let (first, second) = (look_up(mount, name)?, look_up(mount, name)?);
+                    let positive = !(*first).d_inode.is_null();
+                    let once = CREATED.load(Relaxed) - before;
+                    bindings::dput(first);
+                    bindings::dput(second);
+                    let found = find((*mount).mnt_root, name);
+                    bindings::dput(found);
+                    bindings::dput(look_up(mount, name)?);
+                    let created = (once, CREATED.load(Relaxed) - before);
+                    Ok::<_, Error>((first == second, positive, created, found))
+                })??;
+                assert_eq!((same, positive, created), (true, true, (1, 2)));
+                assert!(found.is_null());
+                Ok(())
+            })?;
+            assert_eq!(left, 0);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn failed_lookup_leaves_nothing() -> Result {
+        let (_, left) = counted(|| {
+            let long = CString::try_from_fmt(fmt!("{:0>256}", 0))?;
+            // SAFETY: `mount` is a mount of the filesystem.
+            let (failed, too_long, negative) = mounted(None, |mount| unsafe {
+                let looked_up = |name: &CStr| {
+                    look_up(mount, name).map(|dentry| {
+                        let negative = (*dentry).d_inode.is_null();
+                        bindings::dput(dentry);
+                        negative
+                    })
+                };
+                FAILING_STEP.store(NEW_INODE, Relaxed);
+                let failed = looked_up(c"generated");
+                FAILING_STEP.store(NO_STEP, Relaxed);
+                (failed, looked_up(&long), looked_up(c"other"))
+            })?;
+            assert_eq!((failed, too_long), (Err(EDOM), Err(ENAMETOOLONG)));
+            assert_eq!(negative, Ok(true));
+            Ok(())
+        })?;
+        assert_eq!(left, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn generated_name_cannot_be_removed_or_renamed() -> Result {
+        let (_, left) = counted(|| {
+            for name in [c"generated", c"file-generated"] {
+                // SAFETY: `mount` is a mount of the filesystem.
+                let results = mounted(None, |mount| unsafe {
+                    let other = match name == c"generated" {
+                        true => make_directory(mount, c"a"),
+                        false => make_special(mount, c"a", bindings::S_IFIFO, 0),
+                    };
+                    let dentry = look_up(mount, name)?;
+                    let results = [
+                        other,
+                        remove(mount, name),
+                        rename(mount, name, c"a", 0),
+                        rename(mount, c"a", name, 0),
+                        rename(mount, name, c"a", bindings::RENAME_EXCHANGE),
+                        rename(mount, c"a", name, bindings::RENAME_EXCHANGE),
+                    ];
+                    bindings::dput(dentry);
+                    Ok::<_, Error>(results)
+                })??;
+                let refused = Err(EPERM);
+                assert_eq!(
+                    results,
+                    [Ok(()), refused, refused, refused, refused, refused]
+                );
+            }
             Ok(())
         })?;
         assert_eq!(left, 0);

@@ -6,13 +6,15 @@ use super::{
     calls::{
         make_directory,
         make_file,
-        mounted,
-        Listed,
-        Open, //
+        mounted, //
     },
     counted,
     fault,
     files,
+    open::{
+        Listed,
+        Open, //
+    },
     FAULT, //
 };
 use crate::{
@@ -123,6 +125,15 @@ mod cases {
             })
         });
         assert_eq!(nothing?, (false, false, false, false, false));
+        for name in [c"nothing", c"memory-plain"] {
+            let others = opened(name, |file| {
+                file.table(|table| {
+                    let mmap = table.mmap_prepare.is_some();
+                    (table.open.is_some(), table.release.is_some(), mmap)
+                })
+            });
+            assert_eq!(others?, (false, false, name == c"memory-plain"));
+        }
         let refused = opened(c"nothing", |file| {
             (file.read(0, &mut [0]), file.write(0, b"a"))
         });
@@ -137,6 +148,100 @@ mod cases {
             })
         });
         assert_eq!(directory?, (false, true, true));
+        Ok(())
+    }
+
+    #[test]
+    fn release_is_called_once_for_each_open() -> Result {
+        for name in [c"file", c"memory", c"checked", c"own"] {
+            let count = || (files::OPENED.load(Relaxed), files::RELEASED.load(Relaxed));
+            let before = count();
+            let during = opened(name, |_| count())?;
+            assert_eq!(during, (before.0 + 1, before.1));
+            assert_eq!(count(), (before.0 + 1, before.1 + 1));
+            // The error of `open()` reaches the caller.
+            FAULT.store(fault::NO_OPEN, Relaxed);
+            let failed = opened(name, |_| ());
+            FAULT.store(fault::NONE, Relaxed);
+            assert_eq!(failed, Err(EDOM));
+            assert_eq!(count(), (before.0 + 1, before.1 + 1));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn file_that_fails_after_open_is_released() -> Result {
+        let count = || (files::OPENED.load(Relaxed), files::RELEASED.load(Relaxed));
+        let before = count();
+        let (_, left) = counted(|| {
+            // SAFETY: `mount` is a mount of the filesystem.
+            let failed = mounted(None, |mount| unsafe {
+                make_file(mount, c"memory")?;
+                let flags = bindings::O_RDONLY | bindings::O_DIRECT;
+                Open::with_flags(mount, c"memory", flags).map(|_| ())
+            });
+            assert_eq!(failed?, Err(EINVAL));
+            Ok(())
+        })?;
+        assert_eq!(count(), (before.0 + 1, before.1 + 1));
+        assert_eq!(left, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn open_gets_access_mode() -> Result {
+        let modes = [bindings::O_RDONLY, bindings::O_WRONLY, bindings::O_RDWR];
+        for (mode, access) in modes.into_iter().zip(1..) {
+            // SAFETY: `mount` is a mount of the filesystem.
+            let opened = mounted(None, |mount| unsafe {
+                make_file(mount, c"memory")?;
+                Open::with_flags(mount, c"memory", mode).map(|_| ())
+            });
+            assert_eq!(opened?, Ok(()));
+            assert_eq!(files::ACCESS.load(Relaxed), access);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn mmap_is_checked_before_page_cache() -> Result {
+        let (shared, write) = (bindings::VM_MAYSHARE, bindings::VM_MAYWRITE);
+        for name in [c"memory", c"checked"] {
+            let mapped = opened(name, |file| {
+                let requests = [0, shared, write, shared | write].map(|flags| file.mmap(flags));
+                FAULT.store(fault::NO_MMAP, Relaxed);
+                let failed = file.mmap(0);
+                FAULT.store(fault::NONE, Relaxed);
+                (requests, failed)
+            });
+            let (requests, failed) = mapped?;
+            assert_eq!(requests, [Ok(()), Ok(()), Ok(()), Err(EPERM)]);
+            assert_eq!(failed, Err(EDOM));
+            let place = [0, 1].map(|index: usize| files::MAPPED[index].load(Relaxed));
+            assert_eq!(place, [2 * PAGE_SIZE as u64; 2]);
+        }
+        // Without `mmap()`, the page cache decides.
+        let plain = opened(c"memory-plain", |file| file.mmap(shared | write));
+        assert_eq!(plain?, Ok(()));
+        let pages = opened(c"pages", |file| {
+            let flags = bindings::VM_SHARED | shared | write;
+            (file.mmap(0), file.mmap(flags))
+        });
+        assert_eq!(pages?, (Ok(()), Err(EINVAL)));
+        Ok(())
+    }
+
+    #[test]
+    fn table_of_fixed_size_equals_that_of_c() -> Result {
+        let bytes = |table: *const bindings::file_operations| {
+            let words = size_of::<bindings::file_operations>() / size_of::<usize>();
+            // SAFETY: A table has pointers and integers of the size of a word only. It is constant.
+            unsafe { core::slice::from_raw_parts(table.cast::<usize>(), words) }
+        };
+        let equal = opened(c"pages", |file| {
+            file.table(|table| bytes(table) == bytes(&raw const bindings::generic_ro_fops))
+        });
+        assert!(equal?);
         Ok(())
     }
 
