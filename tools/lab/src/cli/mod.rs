@@ -194,6 +194,9 @@ enum Task {
         /// The only world in which operations run.
         #[arg(long, env = "WORLD")]
         world: Option<u64>,
+        /// The only filesystem: TYPE[:DEVICE|:OPTIONS].
+        #[arg(long, env = "ON")]
+        on: Option<String>,
     },
     /// Create and remove idmapped mounts on all processors, concurrently with readers.
     Storm {
@@ -345,7 +348,21 @@ pub(crate) fn act(cli: Cli) -> Result<u8> {
             Ok(0)
         }
         Task::Test { only, jobs } => Ok(u8::from(!test::run(&lab, &only, jobs)?)),
-        Task::Battery { seed, ops, world } => battery::battery(&lab, Wanted { seed, ops, world }),
+        Task::Battery {
+            seed,
+            ops,
+            world,
+            on,
+        } => {
+            let on = on.as_deref();
+            let wanted = Wanted {
+                seed,
+                ops,
+                world,
+                on,
+            };
+            battery::battery(&lab, wanted)
+        }
         Task::Storm { minutes, engine } => Ok(u8::from(!test::storm(&lab, engine, minutes)?)),
         Task::Fuzz {
             calls,

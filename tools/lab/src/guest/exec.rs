@@ -87,10 +87,10 @@ impl Play<'_> {
             command += &format!(" --on {filesystem}");
         }
         // A shell parses the command.
-        let plain = |c: char| c.is_ascii_alphanumeric() || " -_".contains(c);
+        let plain = |c: char| c.is_ascii_alphanumeric() || " -_:/=,.".contains(c);
         ensure!(
             command.chars().all(plain),
-            "S and ON are names, such as S='A B' ON=ext4"
+            "S and ON are names, such as S='A B' ON=ext4, or ON=TYPE:OPTIONS"
         );
         let mut options = Options::new(Job::Exec(command.into()), "play");
         options.output = Output::Pass;

@@ -58,6 +58,7 @@ pub(crate) fn run(lab: &Lab, request: &Request<'_>) -> Result<bool> {
         seed: 1,
         ops: request.ops,
         world: None,
+        on: None,
     };
     let steps: &[Step<'_>] = &[
         ("kunit", &|| {

@@ -5,9 +5,10 @@
 use std::{fs, io, io::Write};
 
 use idmap::{Attributes, IdmappedMount, UserNs};
-use kselftest::filesystem::{Filesystem, TMPFS};
+use kselftest::filesystem::TMPFS;
 use kselftest::rng::Rng;
 use kselftest::syscalls;
+use kselftest::target::Place;
 
 use crate::{
     count::Counts,
@@ -29,7 +30,7 @@ const MUTATION_PERCENT: usize = 25;
 /// Which world: everything about it follows.
 pub(crate) struct Fixture {
     pub(crate) number: u64,
-    pub(crate) on: Filesystem,
+    pub(crate) on: Place,
     pub(crate) seed: u64,
     pub(crate) ops: u64,
 }
@@ -51,8 +52,8 @@ impl Fixture {
         trace: &mut impl Write,
     ) -> io::Result<()> {
         let mut rng = Rng::of(self.seed, u64::MAX);
-        let shape = Shape::random(&mut rng, self.on == TMPFS);
-        writeln!(trace, "world {} on {}", self.number, self.on.name)?;
+        let shape = Shape::random(&mut rng, self.on == Place::Known(TMPFS));
+        writeln!(trace, "world {} on {}", self.number, self.on.name())?;
         self.describe(&shape, trace)?;
         let namespaces = self.namespaces(&shape)?;
         let userns = |number: usize| UserNs::open(syscalls::through(&namespaces[number]));
@@ -68,7 +69,7 @@ impl Fixture {
         };
         let mut mutator = None;
         let test_mount = TestMount::make(
-            self.on,
+            &self.on,
             disks,
             &layers,
             inside,

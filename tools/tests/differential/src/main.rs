@@ -29,9 +29,10 @@ use std::{
 };
 
 use clap::Parser;
-use kselftest::filesystem::{self, Filesystem};
+use kselftest::filesystem::{EXT4, OVERLAY, TMPFS, VFAT};
 use kselftest::mounts;
 use kselftest::rng::Rng;
+use kselftest::target::Place;
 use rustix::{
     fs::Mode,
     mount::{UnmountFlags, unmount},
@@ -57,15 +58,30 @@ struct Arguments {
     /// Only the world of this number
     #[arg(long)]
     world: Option<u64>,
-    /// The filesystems, which take turns
-    #[arg(long, value_delimiter = ',', default_value = "tmpfs", value_parser = filesystem::find)]
-    on: Vec<Filesystem>,
+    /// The filesystems, which take turns: tmpfs, ext4, vfat, overlay, or one TYPE[:DEVICE|:OPTIONS]
+    #[arg(long, default_value = "tmpfs", value_parser = places)]
+    on: Places,
     /// Where an ext4 filesystem is mounted, on which a directory is made
     #[arg(long, value_name = "DIRECTORY")]
     ext4: Option<PathBuf>,
     /// The device of a FAT filesystem; whatever is on it is removed
     #[arg(long, value_name = "DEVICE")]
     vfat: Option<PathBuf>,
+}
+
+/// The filesystems of the worlds.
+type Places = Vec<Place>;
+
+/// Parses the names of filesystems, or one that the user names.
+fn places(text: &str) -> Result<Places, String> {
+    let known = [TMPFS, EXT4, VFAT, OVERLAY];
+    let parse = |text| Place::parse(text, &known).map_err(|failure| failure.to_string());
+    let all: Result<Places, String> = text.split(',').map(parse).collect();
+    match all {
+        Ok(all) if all.iter().all(|place| matches!(place, Place::Known(_))) => Ok(all),
+        // Options have commas, too.
+        _ => parse(text).map(|place| vec![place]),
+    }
 }
 
 fn main() -> ExitCode {
@@ -101,7 +117,7 @@ fn run(arguments: &Arguments) -> io::Result<()> {
     for number in worlds {
         let world = Fixture {
             number,
-            on: arguments.on[number as usize % arguments.on.len()],
+            on: arguments.on[number as usize % arguments.on.len()].clone(),
             seed: Rng::of(arguments.seed, number).next(),
             ops: OPS_OF_A_WORLD,
         };

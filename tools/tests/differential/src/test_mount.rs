@@ -10,8 +10,9 @@ use std::{
 };
 
 use idmap::{IdmappedMount, UserNs};
-use kselftest::filesystem::{EXT4, Filesystem, OVERLAY, TMPFS, VFAT};
+use kselftest::filesystem::{EXT4, OVERLAY, TMPFS, VFAT};
 use kselftest::rng::Rng;
+use kselftest::target::{Mounted, Place};
 use rustix::{
     fs::CWD,
     mount::{MountFlags, MoveMountFlags, UnmountFlags, mount, move_mount, unmount},
@@ -35,6 +36,8 @@ pub(crate) struct TestMount {
     pub(crate) upper: Option<PathBuf>,
     /// The directory on a filesystem that stays.
     made: Option<PathBuf>,
+    /// The filesystem that the user has named.
+    named: Option<Mounted>,
 }
 
 /// The maps of the mounts that overlayfs takes its layers from.
@@ -65,7 +68,7 @@ impl TestMount {
     /// Mounts the filesystem of a fixture; a tmpfs belongs to the user namespace, if there is one.
     /// `fill` gets the directory of the lower layer.
     pub(crate) fn make(
-        on: Filesystem,
+        on: &Place,
         disks: &Disks,
         layers: &Layers<'_>,
         inside: Option<(&kselftest::userns::UserNs, &Namespace)>,
@@ -79,6 +82,17 @@ impl TestMount {
             files: files.clone(),
             upper: None,
             made: None,
+            named: None,
+        };
+        let on = match on {
+            Place::Known(on) => *on,
+            Place::Named(target, _) => {
+                let mounted = target.mount(&Path::new(ROOT).join("target"));
+                let mounted = mounted.map_err(|failure| io::Error::other(failure.to_string()))?;
+                test_mount.files = mounted.directory.clone();
+                test_mount.named = Some(mounted);
+                return Ok(test_mount);
+            }
         };
         match on {
             TMPFS => match inside {
@@ -153,6 +167,10 @@ impl TestMount {
 
     /// Removes it.
     pub(crate) fn remove(self) -> io::Result<()> {
+        if let Some(mounted) = self.named {
+            let removed = mounted.remove();
+            removed.map_err(|failure| io::Error::other(failure.to_string()))?;
+        }
         unmount_all()?;
         self.made.map_or(Ok(()), |directory| remove(&directory))
     }

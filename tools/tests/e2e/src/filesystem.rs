@@ -8,7 +8,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use kselftest::filesystem::{self, Filesystem, OVERLAY, TMPFS};
+use kselftest::filesystem::{ALL, Filesystem, OVERLAY, TMPFS};
+use kselftest::target::Place;
 
 use crate::{
     fixture::Fixture,
@@ -21,12 +22,10 @@ pub(crate) const ROOT: Filesystem = Filesystem {
     ..TMPFS
 };
 
-/// Looks a filesystem up by its name.
-pub(crate) fn find(name: &str) -> Result<Filesystem, String> {
-    if name == ROOT.name {
-        return Ok(ROOT);
-    }
-    filesystem::find(name)
+/// Parses the name of a filesystem of the scenes, or `TYPE[:DEVICE|:OPTIONS]`.
+pub(crate) fn parse(text: &str) -> Result<Place, String> {
+    let known: Vec<Filesystem> = ALL.into_iter().chain([ROOT]).collect();
+    Place::parse(text, &known).map_err(|failure| failure.to_string())
 }
 
 /// Returns the reason why this machine cannot mount one, if there is one.
@@ -90,6 +89,11 @@ impl Fixture {
     /// Likewise, with options each of which ends in a comma.
     pub(crate) fn plain_with(&mut self, name: &str, options: &str) -> Result<PathBuf, Failure> {
         let target = self.directory(name)?;
+        if let Some(mounted) = &self.mounted {
+            let directory = mounted.directory.display();
+            self.prepare(&format!("mount --bind {directory} {}", target.display()))?;
+            return Ok(target);
+        }
         let kind = self.filesystem.base();
         let name = kind.name;
         let Some((mkfs, size)) = kind.mkfs else {

@@ -11,6 +11,7 @@ use std::{
 
 use kselftest::filesystem::Filesystem;
 use kselftest::mounts;
+use kselftest::target::{Mounted, Target};
 use rustix::{
     io::Errno,
     mount::{MountFlags, UnmountFlags, mount, unmount},
@@ -48,6 +49,8 @@ impl Ran {
 pub(crate) struct Fixture {
     pub(crate) filesystem: Filesystem,
     pub(crate) report: Report,
+    /// The filesystem that the user has named.
+    pub(crate) mounted: Option<Mounted>,
     /// Files to remove from the machine at the end.
     made: Vec<PathBuf>,
 }
@@ -66,8 +69,17 @@ impl Fixture {
         Ok(Self {
             filesystem,
             report,
+            mounted: None,
             made: Vec::new(),
         })
+    }
+
+    /// Mounts the filesystem that the user has named.
+    pub(crate) fn mount(&mut self, target: &Target) -> Result<(), Failure> {
+        let mounted = target.mount(&self.path("target"))?;
+        self.filesystem = mounted.filesystem;
+        self.mounted = Some(mounted);
+        Ok(())
     }
 
     /// A path on the fixture.
@@ -252,6 +264,11 @@ impl Fixture {
         let mounts = inspect::mounts_below(DIRECTORY).context("reading the table of mounts")?;
         let mut failed = Ok(());
         for point in mounts {
+            // The mounts in the filesystem that the user has named are gone by then.
+            let is_here = |mounted: &mut Mounted| mounted.directory.starts_with(&point);
+            if let Some(mounted) = self.mounted.take_if(is_here) {
+                mounted.remove()?;
+            }
             if let Err(errno) = unmount(&*point, UnmountFlags::empty()) {
                 failed = Err(errno).context(format_args!("unmounting {point}"));
                 // The next scene needs the place all the same.

@@ -19,7 +19,7 @@ mod tree;
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use kselftest::filesystem::Filesystem;
+use kselftest::target::Place;
 
 use crate::{
     run::{Form, Round},
@@ -52,9 +52,9 @@ enum Task {
         /// Which, by their names
         #[arg(required = true, value_name = "NAME", value_parser = scene::find)]
         scenes: Vec<&'static Scene>,
-        /// Only on this filesystem
-        #[arg(long, value_name = "FILESYSTEM", value_parser = filesystem::find)]
-        on: Option<Filesystem>,
+        /// Only on this filesystem: a name of the list, or TYPE[:DEVICE|:OPTIONS]
+        #[arg(long, value_name = "FILESYSTEM", value_parser = filesystem::parse)]
+        on: Option<Place>,
         /// Prints KTAP
         #[arg(long)]
         ktap: bool,

@@ -4,8 +4,8 @@
 
 use std::io::{Write, stdout};
 
-use kselftest::filesystem::Filesystem;
 use kselftest::ktap::Printer;
+use kselftest::target::Place;
 
 use crate::{
     fixture,
@@ -26,7 +26,7 @@ pub(crate) enum Form {
 
 /// Scenes to run.
 pub(crate) struct Round {
-    parts: Vec<(&'static Scene, Filesystem, Form)>,
+    parts: Vec<(&'static Scene, Place, Form)>,
     /// Whether a scene that cannot be run makes it wrong.
     whole: bool,
 }
@@ -43,19 +43,23 @@ impl Round {
                 } else {
                     Form::Short
                 };
-                parts.push((scene, *filesystem, form));
+                parts.push((scene, Place::Known(*filesystem), form));
             }
         }
         Self { parts, whole: true }
     }
 
     /// Some scenes, on one filesystem or on all.
-    pub(crate) fn some(scenes: &[&'static Scene], on: Option<Filesystem>, form: Form) -> Self {
+    pub(crate) fn some(scenes: &[&'static Scene], on: Option<Place>, form: Form) -> Self {
         let mut parts = Vec::new();
         for scene in scenes {
-            let wanted = |it: &&Filesystem| on.is_none_or(|on| on == **it);
-            let filesystems = scene.filesystems.iter().filter(wanted);
-            parts.extend(filesystems.map(|filesystem| (*scene, *filesystem, form)));
+            let known = scene.filesystems.iter().copied().map(Place::Known);
+            let places: Vec<Place> = match &on {
+                None => known.collect(),
+                Some(named @ Place::Named(..)) if scene.needs().is_some() => vec![named.clone()],
+                Some(on) => known.filter(|place| place == on).collect(),
+            };
+            parts.extend(places.into_iter().map(|place| (*scene, place, form)));
         }
         Self {
             parts,
@@ -83,8 +87,8 @@ impl Round {
         let mut printer = ktap.then(|| Printer::new(stdout(), self.parts.len()));
         let mut reports = Vec::new();
         let mut before = None;
-        for &(scene, filesystem, form) in &self.parts {
-            let report = scene.run(filesystem);
+        for (scene, place, form) in &self.parts {
+            let (report, form) = (scene.run(place), *form);
             match form {
                 Form::Whole => {
                     if before == Some(Form::Short) {

@@ -23,8 +23,9 @@ pub(crate) use nested::Sysctl;
 pub(crate) use tool::in_namespace;
 
 use kselftest::filesystem::{
-    BTRFS, EXT4, Filesystem, MSDOS, OVERLAY, RUST_IDMAPFS, TMPFS, VFAT, XFS,
+    BTRFS, EXT4, Feature, Filesystem, MSDOS, OVERLAY, RUST_IDMAPFS, TMPFS, VFAT, XFS,
 };
+use kselftest::target::Place;
 
 use crate::{
     client::CLIENTS,
@@ -218,6 +219,27 @@ pub(crate) const SCENES: [Scene; 21] = [
     },
 ];
 
+/// The scenes that run on any filesystem, and the features that each needs.
+const ANYWHERE: [(&str, &[Feature]); 11] = [
+    ("home-dir", &[Feature::Owners, Feature::Acl, Feature::Xattr]),
+    ("rootfs-without-root", &[Feature::Owners, Feature::Tmpfile]),
+    ("container-rootfs", &[Feature::Owners]),
+    (
+        "idmapped-layers",
+        &[Feature::Owners, Feature::Acl, Feature::UpperLayer],
+    ),
+    ("shared-image", &[Feature::Owners]),
+    ("writable-image", &[Feature::Owners, Feature::Xattr]),
+    (
+        "portable-home",
+        &[Feature::Owners, Feature::Acl, Feature::Tmpfile],
+    ),
+    ("service-files", &[Feature::Owners, Feature::Tmpfile]),
+    ("unmapped-mountpoint", &[Feature::Owners, Feature::Tmpfile]),
+    ("foreign-capabilities", &[Feature::Owners, Feature::Xattr]),
+    ("random-maps", &[Feature::Owners]),
+];
+
 /// Looks a scene up by its name or its letter.
 pub(crate) fn find(name: &str) -> Result<&'static Scene, String> {
     if name.is_empty() {
@@ -241,20 +263,44 @@ impl Scene {
         self.tour.contains(&filesystem)
     }
 
+    /// Returns the features that the scene needs, or `None` if it runs on the filesystems of its
+    /// table only.
+    pub(crate) fn needs(&self) -> Option<&'static [Feature]> {
+        let found = ANYWHERE.iter().find(|(name, _)| *name == self.name);
+        found.map(|(_, needs)| *needs)
+    }
+
     /// Runs the scene and returns the report.
-    pub(crate) fn run(&self, filesystem: Filesystem) -> Report {
-        let mut report = Report::new(self.name, self.title, filesystem.name);
+    pub(crate) fn run(&self, place: &Place) -> Report {
+        let mut report = Report::new(self.name, self.title, place.name());
+        let filesystem = match place {
+            Place::Known(filesystem) => *filesystem,
+            Place::Named(..) => TMPFS,
+        };
         if let Some(reason) = missing(filesystem) {
             report.skip(reason);
             return report;
         }
         match Fixture::new(filesystem, report) {
             Ok(mut fixture) => {
+                if let Place::Named(target, text) = place {
+                    let mounted = fixture.mount(target);
+                    let needs = self.needs().unwrap_or_default();
+                    if let (Ok(()), Some(lack)) = (&mounted, fixture.filesystem.missing_of(needs)) {
+                        fixture
+                            .report
+                            .skip(format!("{text} has no {}", lack.name()));
+                        return fixture.close(Ok(()));
+                    }
+                    if mounted.is_err() {
+                        return fixture.close(mounted);
+                    }
+                }
                 let run = (self.run)(&mut fixture);
                 fixture.close(run)
             }
             Err(failure) => {
-                let mut report = Report::new(self.name, self.title, filesystem.name);
+                let mut report = Report::new(self.name, self.title, place.name());
                 report.check("set-up", false, failure.to_string(), "a fixture".to_owned());
                 report
             }

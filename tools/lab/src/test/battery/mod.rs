@@ -18,14 +18,19 @@ use crate::ui;
 
 /// The arguments of the guest program `differential`.
 #[derive(Clone, Copy)]
-pub(crate) struct Wanted {
+pub(crate) struct Wanted<'a> {
     /// The seed of all random numbers.
     pub(crate) seed: u64,
     /// The number of operations.
     pub(crate) ops: u64,
     /// The only world in which operations run, if there is one.
     pub(crate) world: Option<u64>,
+    /// The filesystem, if not those of [`USUAL`].
+    pub(crate) on: Option<&'a str>,
 }
+
+/// The filesystems of which each must have each result in [`SEEN`].
+const USUAL: &str = "tmpfs,ext4,vfat,overlay";
 
 /// The number of operations from which each result in [`SEEN`] must occur.
 pub(crate) const ENOUGH: u64 = 20_000;
@@ -37,7 +42,7 @@ pub(crate) struct Run {
 }
 
 /// Runs both engines. Returns 1 if their traces differ.
-pub(crate) fn battery(lab: &Lab, wanted: Wanted) -> Result<u8> {
+pub(crate) fn battery(lab: &Lab, wanted: Wanted<'_>) -> Result<u8> {
     let rust = run(lab, Engine::Rust, wanted)?;
     let c = run(lab, Engine::C, wanted)?;
     if let Some(difference) = difference(&rust.trace, &c.trace, wanted.seed) {
@@ -59,14 +64,26 @@ pub(crate) fn battery(lab: &Lab, wanted: Wanted) -> Result<u8> {
 }
 
 /// Runs the program in a guest with one engine, and keeps its trace as a log.
-pub(crate) fn run(lab: &Lab, flavour: impl Into<Flavour>, wanted: Wanted) -> Result<Run> {
+pub(crate) fn run(lab: &Lab, flavour: impl Into<Flavour>, wanted: Wanted<'_>) -> Result<Run> {
     let flavour = flavour.into();
     let machine = exec::machine(lab, flavour.clone())?;
     let log = format!("battery-{}", lab.name(&flavour));
-    let Wanted { seed, ops, world } = wanted;
+    let Wanted {
+        seed,
+        ops,
+        world,
+        on,
+    } = wanted;
+    let on = on.unwrap_or(USUAL);
+    // A shell parses the command.
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_:/=,.".contains(c);
+    ensure!(
+        on.chars().all(plain),
+        "ON={on}: a filesystem is named by TYPE, TYPE:/DEVICE or TYPE:OPTIONS"
+    );
     let only = world.map_or(String::new(), |world| format!("--world {world} "));
     let command = format!(
-        "differential --seed {seed} --ops {ops} {only}--on tmpfs,ext4,vfat,overlay \
+        "differential --seed {seed} --ops {ops} {only}--on {on} \
          --ext4 $DISK1 --vfat $DISK2_DEV{}",
         flavour.epilogue()
     );
@@ -132,8 +149,8 @@ fn counts(trace: &str) -> BTreeMap<String, u64> {
 }
 
 /// Returns the results that did not occur in a run of enough operations.
-pub(crate) fn unseen(trace: &str, wanted: Wanted) -> Vec<String> {
-    if wanted.ops < ENOUGH || wanted.world.is_some() {
+pub(crate) fn unseen(trace: &str, wanted: Wanted<'_>) -> Vec<String> {
+    if wanted.ops < ENOUGH || wanted.world.is_some() || wanted.on.is_some() {
         return Vec::new();
     }
     let counts = counts(trace);
@@ -212,6 +229,7 @@ mod tests {
             seed: 1,
             ops: ENOUGH,
             world: None,
+            on: None,
         };
         let all: String = SEEN
             .iter()
@@ -225,5 +243,10 @@ mod tests {
         assert_eq!(unseen(&less, wanted), ["chown EPERM"]);
         let few = Wanted { ops: 500, ..wanted };
         assert!(unseen("", few).is_empty());
+        let other = Wanted {
+            on: Some("minix"),
+            ..wanted
+        };
+        assert!(unseen("", other).is_empty());
     }
 }

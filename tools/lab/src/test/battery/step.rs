@@ -9,10 +9,11 @@ use super::{Run, Wanted};
 use crate::lab::{Engine, Lab};
 
 /// The number of operations in a run of all tests; `make battery` has more.
-const WANTED: Wanted = Wanted {
+const WANTED: Wanted<'static> = Wanted {
     seed: 1,
     ops: super::ENOUGH,
     world: None,
+    on: None,
 };
 
 /// Runs the same operations on both engines, and compares the results.

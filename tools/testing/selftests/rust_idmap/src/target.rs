@@ -31,6 +31,35 @@ enum Source {
     Options(String),
 }
 
+/// Where tests run that have filesystems of their own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// One of their own filesystems.
+    Known(Filesystem),
+    /// A filesystem that the user names, with the text that names it.
+    Named(Target, &'static str),
+}
+
+impl Place {
+    /// Parses the name of a known filesystem, or `TYPE[:DEVICE|:OPTIONS]`.
+    pub fn parse(text: &str, known: &[Filesystem]) -> Result<Self, Failure> {
+        if let Some(known) = known.iter().find(|known| known.name == text) {
+            return Ok(Self::Known(*known));
+        }
+        let target = Target::parse(text)?;
+        // Reports refer to the text up to the end of the program.
+        Ok(Self::Named(target, text.to_owned().leak()))
+    }
+
+    /// Returns the name for reports.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Known(filesystem) => filesystem.name,
+            Self::Named(_, text) => text,
+        }
+    }
+}
+
 /// The filesystem, mounted. It is unmounted with the mount namespace.
 pub struct Mounted {
     /// The type, with the features that it lacks here.
@@ -172,6 +201,20 @@ mod tests {
         );
         assert!(Target::parse(":/dev/vdb").is_err());
         assert!(Target::parse("").is_err());
+    }
+
+    #[test]
+    fn known_names_come_before_types() {
+        let known = [filesystem::TMPFS];
+        let place = |text: &str| Place::parse(text, &known).unwrap();
+        assert_eq!(place("tmpfs"), Place::Known(filesystem::TMPFS));
+        for text in ["minix", "tmpfs:size=1m", "ext4:/dev/vdb"] {
+            let expected = Place::Named(Target::parse(text).unwrap(), text);
+            assert_eq!(place(text), expected);
+            assert_eq!(place(text).name(), text);
+        }
+        let error = Place::parse(":/dev/vdb", &known).unwrap_err();
+        assert!(error.to_string().contains("TYPE:/DEVICE"), "{error}");
     }
 
     #[test]
