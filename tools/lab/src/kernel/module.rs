@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
+use super::own_module::Build;
 use crate::fetch::toolchain::Toolchain;
 use crate::lab::Lab;
 use crate::tree::Tree;
@@ -37,11 +38,14 @@ pub(crate) fn build(
     cache::remove(&dir)?;
     fs::create_dir_all(&dir)?;
     let checkout = lab.checkout.canonicalize()?;
-    let mut make = toolchain.make(&tree.path, kernel);
-    make.arg(format!("M={}", checkout.display()))
-        .arg(format!("MO={}", dir.display()))
-        .arg(lab.arch.make_option())
-        .args(["CONFIG_SAMPLE_RUST_IDMAPFS=m", "modules"]);
+    let build = Build {
+        lab,
+        tree: &tree.path,
+        toolchain,
+        kernel,
+    };
+    let mut make = build.command(&checkout, &dir);
+    make.arg("CONFIG_SAMPLE_RUST_IDMAPFS=m");
     let step = ui::Step {
         cache: &lab.cache,
         label: "the filesystem in Rust as a module",

@@ -5,6 +5,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -82,10 +83,7 @@ impl Build<'_> {
     pub(crate) fn build(&self, sources: &Path) -> Result<Vec<PathBuf>> {
         let objects = self.objects();
         fs::create_dir_all(&objects)?;
-        let mut make = self.toolchain.make(self.tree, self.kernel);
-        make.arg(format!("M={}", sources.display()))
-            .arg(format!("MO={}", objects.display()))
-            .args([&self.lab.arch.make_option(), "modules"]);
+        let make = self.command(sources, &objects);
         let step = ui::Step {
             cache: &self.lab.cache,
             label: &format!("the modules in {}", sources.display()),
@@ -111,6 +109,15 @@ impl Build<'_> {
         );
         modules.sort();
         Ok(modules)
+    }
+
+    /// The command that builds the modules in a directory.
+    pub(super) fn command(&self, sources: &Path, objects: &Path) -> Command {
+        let mut make = self.toolchain.make(self.tree, self.kernel);
+        make.arg(format!("M={}", sources.display()))
+            .arg(format!("MO={}", objects.display()))
+            .args([&self.lab.arch.make_option(), "modules"]);
+        make
     }
 
     /// Copies modules to a directory, and returns the copies.
