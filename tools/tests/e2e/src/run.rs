@@ -2,7 +2,10 @@
 
 //! Runs scenes one after the other and prints their reports.
 
-use std::io::{Write, stdout};
+use std::{
+    io::{Write, stdout},
+    time::{Duration, Instant},
+};
 
 use kselftest::ktap::Printer;
 use kselftest::target::Place;
@@ -12,6 +15,9 @@ use crate::{
     report::{Context, Failure, Report},
     scene::{SCENES, Scene},
 };
+
+/// The number of scenes whose times are printed at the end.
+const SLOWEST: usize = 5;
 
 /// How a report is printed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -86,9 +92,12 @@ impl Round {
         let wrote = "writing the report";
         let mut printer = ktap.then(|| Printer::new(stdout(), self.parts.len()));
         let mut reports = Vec::new();
+        let mut times = Vec::new();
         let mut before = None;
         for (scene, place, form) in &self.parts {
-            let (report, form) = (scene.run(place), *form);
+            let (start, form) = (Instant::now(), *form);
+            let report = scene.run(place);
+            times.push((start.elapsed(), format!("{}.{}", scene.name, place.name())));
             match form {
                 Form::Whole => {
                     if before == Some(Form::Short) {
@@ -109,8 +118,12 @@ impl Round {
             before = Some(form);
             reports.push(report);
         }
-        if !ktap {
-            out.write_all(summary(&reports).as_bytes()).context(wrote)?;
+        match &mut printer {
+            Some(printer) => printer.comment(slowest(times)),
+            None => {
+                let text = summary(&reports) + &slowest(times) + "\n";
+                out.write_all(text.as_bytes()).context(wrote)?;
+            }
         }
         let run = reports.iter().any(|report| !report.is_skipped());
         Ok(run && reports.iter().all(|report| self.is_good(report)))
@@ -151,6 +164,18 @@ fn summary(reports: &[Report]) -> String {
     text
 }
 
+/// The names and times of the slowest scenes.
+fn slowest(mut times: Vec<(Duration, String)>) -> String {
+    times.sort_by(|one, other| other.cmp(one));
+    let all: Duration = times.iter().map(|(time, _)| *time).sum();
+    let slowest = times.iter().take(SLOWEST);
+    let slowest: Vec<String> = slowest
+        .map(|(time, name)| format!("{name} {:.1} s", time.as_secs_f64()))
+        .collect();
+    let all = all.as_secs_f64();
+    format!("{all:.1} s; the slowest: {}", slowest.join(", "))
+}
+
 /// Prints the scenes, their letters, and the filesystems that each runs on.
 pub(crate) fn list() {
     for scene in &SCENES {
@@ -159,5 +184,20 @@ pub(crate) fn list() {
             name, alias, title, ..
         } = scene;
         println!("{name:20} {alias}  {title}  [{}]", filesystems.join(" "));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_slowest_scenes_are_named_first() {
+        let times =
+            (1..=7).map(|tenths| (Duration::from_millis(100 * tenths), format!("{tenths}")));
+        assert_eq!(
+            slowest(times.collect()),
+            "2.8 s; the slowest: 7 0.7 s, 6 0.6 s, 5 0.5 s, 4 0.4 s, 3 0.3 s"
+        );
     }
 }
