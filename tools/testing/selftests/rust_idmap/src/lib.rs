@@ -7,6 +7,7 @@
 //! - [`credentials`], [`userns`], [`process`], [`mounts`]: users, namespaces and processes
 //! - [`filesystem`], [`target`], [`probe`]: the filesystems to test
 //! - [`acl`], [`fscaps`]: encodings of extended attributes
+//! - [`fuse`]: servers of FUSE
 //! - [`ktap`]: results of tests
 //! - [`rng`]: pseudorandom numbers
 //! - [`slab`], [`failslab`]: leaks of memory and failures of allocations
@@ -17,6 +18,7 @@ pub mod errno;
 pub mod failslab;
 pub mod filesystem;
 pub mod fscaps;
+pub mod fuse;
 pub mod handle;
 pub mod ktap;
 pub mod mapping;

@@ -2,17 +2,12 @@
 
 //! A FUSE server that allows idmapped mounts, and some that do not: what the tool makes of them.
 
-use std::{
-    fs::{File, OpenOptions},
-    io::{ErrorKind, Read, Write},
-    os::fd::AsRawFd,
-    path::Path,
-    thread,
-};
+use std::{path::Path, thread};
 
+use kselftest::fuse::{self, Attributes, Reply, Request};
 use rustix::{
     io::Errno,
-    mount::{MountFlags, UnmountFlags, mount, unmount},
+    mount::{UnmountFlags, unmount},
 };
 
 use super::explaining::says;
@@ -21,117 +16,42 @@ use crate::{
     report::{Context, Failure},
 };
 
-// `linux/fuse.h`.
-const LOOKUP: u32 = 1;
-const FORGET: u32 = 2;
-const GETATTR: u32 = 3;
-const OPEN: u32 = 14;
-const RELEASE: u32 = 18;
-const INIT: u32 = 26;
-const OPENDIR: u32 = 27;
-const RELEASEDIR: u32 = 29;
-const BATCH_FORGET: u32 = 42;
-const INIT_EXT: u32 = 1 << 30;
-/// `FUSE_ALLOW_IDMAP` in the second word of flags.
-const ALLOW_IDMAP: u32 = 1 << 8;
-
+/// The number of the file.
+const FILE: u64 = 2;
 /// The owner of all that the server has.
 const OWNER: u32 = 1000;
 
-/// Serves a directory with a file, until it is unmounted.
-fn serve(mut device: File, allows_idmaps: bool) {
-    let mut request = vec![0; 1 << 20];
-    loop {
-        let length = match device.read(&mut request) {
-            Ok(length) => length,
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(_) => return,
-        };
-        let Some((operation, unique, node, body)) = parts(&request[..length]) else {
-            return;
-        };
-        let answer = match operation {
-            INIT => Ok(init(allows_idmaps)),
-            LOOKUP if body.starts_with(b"file\0") => Ok(entry()),
-            LOOKUP => Err(Errno::NOENT),
-            GETATTR => Ok([&[0; 16][..], &attributes(node)].concat()),
-            OPEN | OPENDIR => Ok(vec![0; 16]),
-            RELEASE | RELEASEDIR => Ok(Vec::new()),
-            FORGET | BATCH_FORGET => continue,
-            _ => Err(Errno::NOSYS),
-        };
-        let (error, body) = match answer {
-            Ok(body) => (0, body),
-            Err(errno) => (-errno.raw_os_error(), Vec::new()),
-        };
-        let length = (16 + body.len()) as u32;
-        let mut reply = length.to_ne_bytes().to_vec();
-        reply.extend(i32::to_ne_bytes(error));
-        reply.extend(u64::to_ne_bytes(unique));
-        reply.extend(body);
-        if device.write_all(&reply).is_err() {
-            return;
-        }
+/// Replies to a request for a directory with a file.
+fn answer(request: &Request<'_>) -> Result<Reply, Errno> {
+    match request.operation {
+        fuse::LOOKUP if request.arguments == b"file\0" => Ok(Reply::entry(&attributes(FILE), 0)),
+        fuse::LOOKUP => Err(Errno::NOENT),
+        fuse::GETATTR => Ok(Reply::attributes(&attributes(request.node))),
+        fuse::OPEN | fuse::OPENDIR => Ok(Reply::open()),
+        fuse::RELEASE | fuse::RELEASEDIR => Ok(Reply::default()),
+        _ => Err(Errno::NOSYS),
     }
 }
 
-/// The operation, the number and the node of a request, and what follows.
-fn parts(request: &[u8]) -> Option<(u32, u64, u64, &[u8])> {
-    let operation = request.get(4..)?.first_chunk()?;
-    let unique = request.get(8..)?.first_chunk()?;
-    let node = request.get(16..)?.first_chunk()?;
-    let body = request.get(40..)?;
-    Some((
-        u32::from_ne_bytes(*operation),
-        u64::from_ne_bytes(*unique),
-        u64::from_ne_bytes(*node),
-        body,
-    ))
-}
-
-fn words(words: &[u32]) -> Vec<u8> {
-    words.iter().copied().flat_map(u32::to_ne_bytes).collect()
-}
-
-/// `struct fuse_init_out`.
-fn init(allows_idmaps: bool) -> Vec<u8> {
-    let flags = if allows_idmaps { ALLOW_IDMAP } else { 0 };
-    let mut body = words(&[7, 41, 0, INIT_EXT, 0, 4096, 1, 0, flags]);
-    body.resize(64, 0);
-    body
-}
-
-/// `struct fuse_entry_out`, of the file.
-fn entry() -> Vec<u8> {
-    let mut body = words(&[2, 0]);
-    body.resize(40, 0);
-    body.extend(attributes(2));
-    body
-}
-
-/// `struct fuse_attr`.
-fn attributes(node: u64) -> Vec<u8> {
-    let mut body = u64::to_ne_bytes(node).to_vec();
-    // Size, blocks and times.
-    body.resize(60, 0);
-    let (mode, links) = match node {
-        1 => (0o040755, 2),
-        _ => (0o100600, 1),
+fn attributes(node: u64) -> Attributes {
+    let mode = match node {
+        fuse::ROOT => 0o040755,
+        _ => 0o100600,
     };
-    body.extend(words(&[mode, links, OWNER, OWNER, 0, 4096, 0]));
-    body
+    Attributes {
+        node,
+        size: 0,
+        mode,
+        user: OWNER,
+        group: OWNER,
+    }
 }
 
 /// Mounts a filesystem with a server of its own.
 fn start(place: &Path, options: &str, allows_idmaps: bool) -> Result<(), Failure> {
-    let device = OpenOptions::new().read(true).write(true).open("/dev/fuse");
-    let device = device.context("opening /dev/fuse")?;
-    let fd = device.as_raw_fd();
-    let options = format!("fd={fd},rootmode=40000,user_id=0,group_id=0{options}");
-    let options = std::ffi::CString::new(options).context("options")?;
-    let flags = MountFlags::NOSUID | MountFlags::NODEV;
-    mount("server", place, "fuse", flags, Some(&*options)).context("mounting FUSE")?;
-    thread::spawn(move || serve(device, allows_idmaps));
+    let device = fuse::open().context("opening /dev/fuse")?;
+    fuse::mounted(&device, place, options).context("mounting FUSE")?;
+    thread::spawn(move || fuse::serve(&device, allows_idmaps, answer));
     Ok(())
 }
 
