@@ -56,6 +56,26 @@ const fn number(common: c_long, pidfd_open: c_long) -> c_long {
     common - 434 + pidfd_open
 }
 
+/// The calls with ids of 32 bits. The plain names are of calls with 16 bits on these architectures.
+#[cfg(all(feature = "explain", any(target_arch = "x86", target_arch = "arm")))]
+pub(crate) mod ids {
+    pub(crate) use libc::{
+        SYS_setfsgid32 as SETFSGID, SYS_setfsuid32 as SETFSUID, SYS_setgroups32 as SETGROUPS,
+        SYS_setresgid32 as SETRESGID, SYS_setresuid32 as SETRESUID,
+    };
+}
+/// The calls with ids of 32 bits.
+#[cfg(all(
+    feature = "explain",
+    not(any(target_arch = "x86", target_arch = "arm"))
+))]
+pub(crate) mod ids {
+    pub(crate) use libc::{
+        SYS_setfsgid as SETFSGID, SYS_setfsuid as SETFSUID, SYS_setgroups as SETGROUPS,
+        SYS_setresgid as SETRESGID, SYS_setresuid as SETRESUID,
+    };
+}
+
 /// `MOUNT_ATTR_IDMAP`.
 pub(crate) const ATTR_IDMAP: u64 = 0x0010_0000;
 
@@ -256,13 +276,10 @@ pub(crate) fn with_owner<T>(user: u32, group: u32, act: impl FnOnce() -> T) -> T
         // SAFETY: These calls take a number; they are of this thread alone when made raw.
         unsafe { libc::syscall(number, id) as u32 }
     };
-    let (old_user, old_group) = (
-        set(libc::SYS_setfsuid, user),
-        set(libc::SYS_setfsgid, group),
-    );
+    let (old_user, old_group) = (set(ids::SETFSUID, user), set(ids::SETFSGID, group));
     let result = act();
-    set(libc::SYS_setfsgid, old_group);
-    set(libc::SYS_setfsuid, old_user);
+    set(ids::SETFSGID, old_group);
+    set(ids::SETFSUID, old_user);
     prctl(libc::PR_SET_SECUREBITS, before);
     result
 }
@@ -296,6 +313,23 @@ impl Drop for Blocked {
     }
 }
 
+/// Copies this process, with these flags and no signal at its end. Returns 0 in the copy.
+///
+/// # Safety
+///
+/// The flags do not have `CLONE_VM`. The copy calls nothing but the kernel and code that neither
+/// allocates nor locks, as other threads may have held locks when it was made.
+pub(crate) unsafe fn clone(flags: c_long) -> Result<c_long, Errno> {
+    // s390 has the stack before the flags.
+    let [first, second] = match cfg!(target_arch = "s390x") {
+        true => [0, flags],
+        false => [flags, 0],
+    };
+    // SAFETY: Without CLONE_VM this is a fork: the copy has its own memory, and this thread's stack
+    // in it, as the stack is null. The caller keeps the copy to what it may call.
+    check(unsafe { libc::syscall(libc::SYS_clone, first, second, 0, 0, 0) })
+}
+
 /// Starts a process in a new user namespace that does nothing, and ends when it reads the end of
 /// `wait` or when it is killed. The copy of `close` that it inherits is closed first.
 ///
@@ -311,9 +345,7 @@ pub(crate) fn start_in_new_userns(
     // SAFETY: Without CLONE_VM this is a fork: the child has its own copy of the memory, and this
     // thread's stack in it. Other threads, which may hold locks, are not in the child, so it must
     // call nothing but the kernel, which `idle` fulfils.
-    let pid = check(unsafe {
-        libc::syscall(libc::SYS_clone, libc::CLONE_NEWUSER as c_long, 0, 0, 0, 0)
-    })?;
+    let pid = unsafe { clone(libc::CLONE_NEWUSER.into()) }?;
     if pid == 0 {
         idle(wait, close);
     }

@@ -363,7 +363,13 @@ impl InodePerm<UserNsView> for Node {
     }
 }
 
-/// The error number of a refusal.
+/// The error number of a refusal on this architecture.
 pub(super) fn errno(denied: CheckError) -> Errno {
-    Errno::from_raw_os_error(denied.to_errno().saturating_neg())
+    match denied {
+        // Above 34, the numbers of some architectures are others.
+        CheckError::ENODATA => Errno::NODATA,
+        CheckError::EOVERFLOW => Errno::OVERFLOW,
+        CheckError::EOPNOTSUPP => Errno::OPNOTSUPP,
+        denied => Errno::from_raw_os_error(denied.to_errno().saturating_neg()),
+    }
 }

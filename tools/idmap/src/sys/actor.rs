@@ -18,7 +18,7 @@ use rustix::{
     pipe::{PipeFlags, pipe_with},
 };
 
-use super::{Blocked, btrfs::Subvol, check, reap};
+use super::{Blocked, btrfs::Subvol, clone, ids, reap};
 use number::Number;
 
 /// `AT_EXECVE_CHECK` of `linux/fcntl.h`, since Linux 6.14.
@@ -151,7 +151,7 @@ pub(crate) fn perform(task: &Task<'_>) -> Result<Outcome, Errno> {
     let blocked = Blocked::all()?;
     // SAFETY: Without CLONE_VM this is a fork: the child has its own copy of the memory. It
     // calls nothing but the functions below, which keep to the rule at the head of this file.
-    let pid = check(unsafe { libc::syscall(libc::SYS_clone, 0, 0, 0, 0, 0) })?;
+    let pid = unsafe { clone(0) }?;
     if pid == 0 {
         let answer = run(task);
         let bytes = std::ptr::from_ref(&answer);
@@ -357,11 +357,11 @@ fn become_other(who: &Become<'_>) -> i32 {
     // They are made raw, as those of the C library would look for other threads.
     unsafe {
         first(&[
-            &|| libc::syscall(libc::SYS_setgroups, who.groups.len(), who.groups.as_ptr()),
+            &|| libc::syscall(ids::SETGROUPS, who.groups.len(), who.groups.as_ptr()),
             // Capabilities are kept over the change of user, to be cut down last.
             &|| libc::syscall(libc::SYS_prctl, libc::PR_SET_KEEPCAPS, 1, 0, 0, 0),
-            &|| libc::syscall(libc::SYS_setresgid, group, group, group),
-            &|| libc::syscall(libc::SYS_setresuid, user, user, user),
+            &|| libc::syscall(ids::SETRESGID, group, group, group),
+            &|| libc::syscall(ids::SETRESUID, user, user, user),
             &|| {
                 let Some(userns) = who.userns else { return 0 };
                 let mut all = [CapData::default(); 2];
@@ -395,7 +395,7 @@ fn act(task: &Task<'_>, ways: [c_int; 2], own: c_int, ids: &mut (u32, u32)) -> i
         At::Cwd => libc::AT_FDCWD,
     };
     let open = |at: c_int, path: *const c_char, flags: c_int| {
-        let flags = flags | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY;
+        let flags = flags | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_LARGEFILE;
         // SAFETY: The path ends with a NUL and lives until the call returns.
         let fd = unsafe { syscall(libc::SYS_openat, at, path, flags, 0o666) };
         if fd >= 0 {
@@ -410,11 +410,12 @@ fn act(task: &Task<'_>, ways: [c_int; 2], own: c_int, ids: &mut (u32, u32)) -> i
         error(match &task.act {
             Act::None => 0,
             Act::Stat => {
-                let mut status: libc::stat = std::mem::zeroed();
-                let flags = libc::AT_EMPTY_PATH;
+                let mut status: libc::statx = std::mem::zeroed();
+                let mask = libc::STATX_BASIC_STATS;
+                let (path, flags) = (c"".as_ptr(), libc::AT_EMPTY_PATH);
                 let place = std::ptr::from_mut(&mut status);
-                let done = syscall(libc::SYS_newfstatat, object, c"".as_ptr(), place, flags);
-                *ids = (status.st_uid, status.st_gid);
+                let done = syscall(libc::SYS_statx, object, path, flags, mask, place);
+                *ids = (status.stx_uid, status.stx_gid);
                 done
             }
             Act::Reopen(flags) => open(own, number, *flags),

@@ -16,7 +16,7 @@ use rustix::{
     pipe::{PipeFlags, pipe_with},
 };
 
-use super::{Blocked, check};
+use super::{Blocked, clone};
 
 /// `FS_IOC_GETFLAGS`, `FS_IOC_SETFLAGS`, `FS_IMMUTABLE_FL` and `FS_APPEND_FL` of `linux/fs.h`.
 const GETFLAGS: libc::Ioctl = libc::FS_IOC_GETFLAGS as libc::Ioctl;
@@ -54,7 +54,7 @@ impl Sweeper {
         let blocked = Blocked::all()?;
         // SAFETY: Without CLONE_VM this is a fork: the child has its own copy of the memory. It
         // calls nothing but the functions below, which keep to the rule of this file.
-        let pid = check(unsafe { libc::syscall(libc::SYS_clone, 0, 0, 0, 0, 0) })?;
+        let pid = unsafe { clone(0) }?;
         if pid == 0 {
             serve(sweeps, wait.as_raw_fd(), alive.as_raw_fd());
         }
@@ -191,14 +191,15 @@ fn remove(sweep: &Sweep<'_>, expected: Option<(i64, i64)>) -> i32 {
 /// The time of the last change of a directory.
 fn times(directory: c_int) -> Option<(i64, i64)> {
     // SAFETY: Zero is a value of all fields, and the status lives until the call returns.
-    let (done, status) = unsafe {
-        let mut status: libc::stat = std::mem::zeroed();
+    let (done, time) = unsafe {
+        let mut status: libc::statx = std::mem::zeroed();
+        let (path, flags) = (c"".as_ptr(), libc::AT_EMPTY_PATH);
+        let mask = libc::STATX_MTIME;
         let place = std::ptr::from_mut(&mut status);
-        let flags = libc::AT_EMPTY_PATH;
-        let done = libc::syscall(libc::SYS_newfstatat, directory, c"".as_ptr(), place, flags);
-        (done, status)
+        let done = libc::syscall(libc::SYS_statx, directory, path, flags, mask, place);
+        (done, status.stx_mtime)
     };
-    (done == 0).then_some((status.st_mtime as _, status.st_mtime_nsec as _))
+    (done == 0).then_some((time.tv_sec, time.tv_nsec.into()))
 }
 
 fn remove_name(directory: c_int, made: &Made) -> i32 {
