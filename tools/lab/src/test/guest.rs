@@ -48,10 +48,21 @@ impl<'a> Program<'a> {
     }
 }
 
-/// Runs the acceptance scenes.
+/// Runs the acceptance scenes, those that are random in their short form: explanations with another
+/// seed for each engine.
 pub(crate) fn scenes(lab: &Lab, flavour: impl Into<Flavour>) -> Result<Vec<Case>> {
     let flavour = flavour.into();
-    Program::new("scenes", "e2e all --ktap").run(lab, flavour)
+    let command = match flavour.engine {
+        Engine::Rust => "e2e all --ktap --worlds 18 --seed 1",
+        Engine::C => "e2e all --ktap --worlds 9 --seed 2",
+    };
+    Program::new("scenes", command).run(lab, flavour)
+}
+
+/// Explains 10,000 random operations on each filesystem, and tries them.
+pub(crate) fn explain_long(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
+    let command = "e2e run explain --ktap --worlds 200 --seed 3";
+    Program::new("explain-long", command).run(lab, engine)
 }
 
 /// Creates idmapped mounts while each allocation in turn fails.

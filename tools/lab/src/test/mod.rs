@@ -78,6 +78,9 @@ const NAMED: &[Step] = &[
     ("posix-long.rust", |lab| {
         guest::posix_long(lab, Engine::Rust)
     }),
+    ("explain-long.rust", |lab| {
+        guest::explain_long(lab, Engine::Rust)
+    }),
     ("kunit.arm64", |lab| kunit::other(lab, Arch::Arm64)),
     ("kunit.riscv", |lab| kunit::other(lab, Arch::Riscv)),
     ("kunit.arm", |lab| kunit::other(lab, Arch::Arm)),

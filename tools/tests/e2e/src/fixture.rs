@@ -9,6 +9,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use clap::Args;
 use kselftest::filesystem::Filesystem;
 use kselftest::mounts;
 use kselftest::target::{Mounted, Target};
@@ -45,8 +46,20 @@ impl Ran {
     }
 }
 
+/// The effort of scenes that are random.
+#[derive(Args, Clone, Copy)]
+pub(crate) struct Effort {
+    /// The seed of the random numbers
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// The number of random trees in which operations are explained
+    #[arg(long, default_value_t = 54)]
+    pub(crate) worlds: u32,
+}
+
 /// The fixture of one scene on one filesystem.
 pub(crate) struct Fixture {
+    pub(crate) effort: Effort,
     pub(crate) filesystem: Filesystem,
     pub(crate) report: Report,
     /// The filesystem that the user has named.
@@ -57,7 +70,11 @@ pub(crate) struct Fixture {
 
 impl Fixture {
     /// Makes an empty fixture.
-    pub(crate) fn new(filesystem: Filesystem, report: Report) -> Result<Self, Failure> {
+    pub(crate) fn new(
+        filesystem: Filesystem,
+        effort: Effort,
+        report: Report,
+    ) -> Result<Self, Failure> {
         mount(
             "fixture",
             DIRECTORY,
@@ -67,6 +84,7 @@ impl Fixture {
         )
         .context(format_args!("mounting a tmpfs on {DIRECTORY}"))?;
         Ok(Self {
+            effort,
             filesystem,
             report,
             mounted: None,

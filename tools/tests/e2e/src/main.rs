@@ -22,6 +22,7 @@ use clap::{Parser, Subcommand};
 use kselftest::target::Place;
 
 use crate::{
+    fixture::Effort,
     run::{Form, Round},
     scene::Scene,
 };
@@ -44,6 +45,8 @@ enum Task {
         /// In full on every filesystem
         #[arg(long)]
         full: bool,
+        #[command(flatten)]
+        effort: Effort,
     },
     /// Lists the scenes and the filesystems that each is run on
     List,
@@ -58,12 +61,16 @@ enum Task {
         /// Prints KTAP
         #[arg(long)]
         ktap: bool,
+        #[command(flatten)]
+        effort: Effort,
     },
     /// Runs every scene on every filesystem, with a line for each
     All {
         /// Prints KTAP
         #[arg(long)]
         ktap: bool,
+        #[command(flatten)]
+        effort: Effort,
     },
     /// Runs in the container of a scene
     #[command(hide = true)]
@@ -95,13 +102,21 @@ enum Task {
 fn main() -> ExitCode {
     // That of users with a group of their own, as in the scenes.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o002));
-    let round = match Arguments::parse().task {
-        Task::Tour { full } => Round::tour(full),
-        Task::Run { scenes, on, ktap } => {
+    let (round, effort) = match Arguments::parse().task {
+        Task::Tour { full, effort } => (Round::tour(full), effort),
+        Task::Run {
+            scenes,
+            on,
+            ktap,
+            effort,
+        } => {
             let form = if ktap { Form::Ktap } else { Form::Whole };
-            Round::some(&scenes, on, form)
+            (Round::some(&scenes, on, form), effort)
         }
-        Task::All { ktap } => Round::all(if ktap { Form::Ktap } else { Form::Short }),
+        Task::All { ktap, effort } => {
+            let form = if ktap { Form::Ktap } else { Form::Short };
+            (Round::all(form), effort)
+        }
         Task::List => {
             run::list();
             return ExitCode::SUCCESS;
@@ -122,7 +137,7 @@ fn main() -> ExitCode {
         }
         Task::Capabilities => return told(inspect::capabilities().map(|set| println!("{set}"))),
     };
-    match round.run() {
+    match round.run(effort) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(failure) => told(Err(failure)),

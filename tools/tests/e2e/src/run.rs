@@ -11,7 +11,7 @@ use kselftest::ktap::Printer;
 use kselftest::target::Place;
 
 use crate::{
-    fixture,
+    fixture::{self, Effort},
     report::{Context, Failure, Report},
     scene::{SCENES, Scene},
 };
@@ -80,7 +80,7 @@ impl Round {
     }
 
     /// Runs them; whether all was as expected, and anything was run at all.
-    pub(crate) fn run(&self) -> Result<bool, Failure> {
+    pub(crate) fn run(&self, effort: Effort) -> Result<bool, Failure> {
         if self.parts.is_empty() {
             return Err(Failure::Failed(
                 "no such scene is run on that filesystem".to_owned(),
@@ -96,7 +96,7 @@ impl Round {
         let mut before = None;
         for (scene, place, form) in &self.parts {
             let (start, form) = (Instant::now(), *form);
-            let report = scene.run(place);
+            let report = scene.run(place, effort);
             times.push((start.elapsed(), format!("{}.{}", scene.name, place.name())));
             match form {
                 Form::Whole => {

@@ -30,7 +30,7 @@ use kselftest::target::Place;
 use crate::{
     client::CLIENTS,
     filesystem::{ROOT, missing},
-    fixture::Fixture,
+    fixture::{Effort, Fixture},
     report::{Failure, Report},
 };
 
@@ -271,7 +271,7 @@ impl Scene {
     }
 
     /// Runs the scene and returns the report.
-    pub(crate) fn run(&self, place: &Place) -> Report {
+    pub(crate) fn run(&self, place: &Place, effort: Effort) -> Report {
         let mut report = Report::new(self.name, self.title, place.name());
         let filesystem = match place {
             Place::Known(filesystem) => *filesystem,
@@ -281,7 +281,7 @@ impl Scene {
             report.skip(reason);
             return report;
         }
-        match Fixture::new(filesystem, report) {
+        match Fixture::new(filesystem, effort, report) {
             Ok(mut fixture) => {
                 if let Place::Named(target, text) = place {
                     let mounted = fixture.mount(target);
