@@ -4,6 +4,7 @@
 
 mod explaining;
 pub(crate) mod fuse;
+mod killed;
 mod more;
 pub(crate) mod options;
 mod plain;

@@ -8,7 +8,7 @@ use std::{env, fs, path::Path, process::Command, thread::sleep, time::Duration};
 use kselftest::{filesystem::EXT4, syscalls::chown};
 use rustix::io::Errno;
 
-use super::{mounts, plain::with_files, tried};
+use super::{killed, mounts, plain::with_files, tried};
 use crate::{
     container::Container,
     fixture::Fixture,
@@ -190,7 +190,7 @@ pub(crate) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
         play(fixture, table, &words)?;
     }
     fs::remove_dir(target.join("a")).context("removing a directory")?;
-    image(fixture, words)?;
+    image(fixture, &target, words)?;
     fixture.check("the number of mounts", Ok(mounts()?), Ok(before));
     Ok(())
 }
@@ -272,7 +272,11 @@ fn relative(fixture: &mut Fixture, tree: &Path, target: &Path) -> Result<(), Fai
 }
 
 /// `-o loop`, and a device.
-fn image(fixture: &mut Fixture, mut words: Vec<(&str, String)>) -> Result<(), Failure> {
+fn image(
+    fixture: &mut Fixture,
+    target: &Path,
+    mut words: Vec<(&str, String)>,
+) -> Result<(), Failure> {
     fixture.say("An image file of ext4:");
     let (mkfs, size) = EXT4.mkfs.unwrap_or_default();
     let path = fixture.path("ext4.img");
@@ -284,6 +288,7 @@ fn image(fixture: &mut Fixture, mut words: Vec<(&str, String)>) -> Result<(), Fa
     play(fixture, IMAGE, &words)?;
     let devices = fixture.run(0, &format!("losetup -j {image}"))?.output;
     fixture.check("loop devices after umount", Ok(devices), Ok(String::new()));
+    killed::run(fixture, &path, target)?;
     let device = fixture.run(0, &format!("losetup --find --show {image}"))?;
     words.push(("$d", device.output));
     play(fixture, DEVICE, &words)?;
