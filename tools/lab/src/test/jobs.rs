@@ -12,17 +12,15 @@ use anyhow::{Context, Result};
 use crate::lab::Lab;
 use crate::ui;
 
-/// How many processors a guest keeps busy.
-const PROCESSORS: usize = 2;
 /// What a guest takes, and what is left to the builds beside it, in MiB.
 const GUEST: u64 = 2560;
 const BUILDS: u64 = 1536;
 
-/// Returns how many guests run at once: what the user asked for, or else one for each pair of
-/// processors, but no more than there is memory for.
+/// Returns how many guests run at once: what the user asked for, or else one for each processor, but
+/// no more than there is memory for. A guest has two processors, of which most tests keep one busy.
 pub(super) fn allowed(asked: Option<u8>) -> Result<usize> {
     let room = room(&fs::read_to_string("/proc/meminfo")?)?;
-    let jobs = asked.map_or(Lab::jobs() / PROCESSORS, usize::from);
+    let jobs = asked.map_or(Lab::jobs(), usize::from);
     if asked.is_some() && jobs > room {
         ui::print(format!(
             "JOBS={jobs}: there is memory for {room} at once, so {room} will run \
