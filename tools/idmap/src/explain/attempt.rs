@@ -243,7 +243,9 @@ impl Trial<'_> {
     ) -> Result<Attempted, Error> {
         let is_stat = matches!(act, Act::Stat);
         match self.stand.perform(ways, object, act)? {
-            Outcome::Changed => Err(untried("the path leads to another object by now")),
+            Outcome::Changed => Err(untried(
+                "the path leads to another object by now, or the caller cannot look at it",
+            )),
             Outcome::Done(answer) => Ok(Attempted {
                 seen: answer.ok().filter(|_| is_stat),
                 answer: answer.map(|_| ()),

@@ -98,6 +98,11 @@ pub(crate) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
         0,
         &words,
     )?;
+    let line = format!("mount-idmapped explain {at}/file --as 7 --op chmod:600");
+    says(fixture, "a change there", &line, 0, &["it works"])?;
+    let line = format!("mount-idmapped explain --try {at}/file --as 7 --op exec");
+    let words = ["EACCES, as explained"];
+    says(fixture, "no program there", &line, 0, &words)?;
     unmount(&place, UnmountFlags::empty()).context("unmounting")?;
 
     start(&place, "", false)?;
@@ -107,6 +112,15 @@ pub(crate) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
         "EACCES, as explained",
     ];
     says(fixture, "a server for one user", &line, 0, &words)?;
+    let line = format!("mount-idmapped explain --try {at} --as 1000 --op stat");
+    let attributes = [
+        "reading its attributes (fuse_getattr)",
+        "it fails: EACCES",
+        "or the caller cannot look at it",
+    ];
+    says(fixture, "its root directory", &line, 4, &attributes)?;
+    let line = format!("{explain} --as 0:5");
+    says(fixture, "another group of that user", &line, 0, &words)?;
     says(
         fixture,
         "that user",

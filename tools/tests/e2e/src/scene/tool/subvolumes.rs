@@ -2,7 +2,10 @@
 
 //! Explanations of operations on subvolumes of btrfs, each of which is also tried.
 
-use std::path::Path;
+use std::{fs::File, path::Path};
+
+use kselftest::errno::from_io;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use super::explaining::says;
 use crate::{
@@ -52,6 +55,7 @@ const ALWAYS: &str = "\
 2000 | subvol-snapshot:/tmp/new | plain | ENOTTY | only btrfs has subvolumes
 0 | rename:M/plain/new | directory/file | EXDEV | in two subvolumes
 0 | rename:M/directory/new | plain | it works | ok
+0 | rename:M/plain/new | public/own | it works | ok
 0 | rename:M/outer | directory | ENOTEMPTY | a subvolume has the new name
 0 | link:M/plain/new | directory/file | EXDEV | in two subvolumes
 0 | rmdir | plain | ENOTEMPTY | it is not empty
@@ -133,6 +137,11 @@ pub(crate) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
     let line = format!("{tool} subvol-create {place}/plain-ro/new");
     let words = ["its subvolume is read-only", "not tried"];
     says(fixture, "a new name there", &line, 4, &words)?;
+    let fifo = disk.join("plain-ro/fifo");
+    let line = format!("mount-idmapped explain --op open:rw {}", fifo.display());
+    says(fixture, "a FIFO there", &line, 0, &["it works"])?;
+    let opened = File::options().read(true).write(true).open(fifo);
+    fixture.check("opening it", opened.map(drop).map_err(from_io), Ok(()));
     let words = [
         "the filesystem is tmpfs, and only btrfs has subvolumes",
         "not tried",
@@ -153,7 +162,8 @@ fn fill(place: &Path) -> Result<(), Failure> {
     for name in ["file", "directory/file"] {
         std::fs::write(place.join(name), name).context(name)?;
     }
-    Ok(())
+    let (kind, mode) = (FileType::Fifo, Mode::from_raw_mode(0o600));
+    mknodat(CWD, place.join("fifo"), kind, mode, 0).context("making a FIFO")
 }
 
 fn names(fixture: &mut Fixture, disk: &Path) -> Result<String, Failure> {
