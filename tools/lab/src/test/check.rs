@@ -84,6 +84,10 @@ pub(crate) fn run(lab: &Lab, quick: bool, only: &str) -> Result<bool> {
         let clippy: &[&str] = &["CLIPPY=1", "rust/kernel.o"];
         checks.push(("rustdoc of tools", Box::new(|| rustdoc(lab))));
         checks.push((
+            "other architectures",
+            Box::new(|| library::architectures(lab)),
+        ));
+        checks.push((
             "clippy on the kernel",
             Box::new(move || kernel("clippy on the kernel", clippy)),
         ));

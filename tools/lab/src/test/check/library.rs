@@ -4,6 +4,7 @@
 //! builds with the oldest Rust that it promises.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -20,6 +21,16 @@ const WRITE: &str = "IDMAP_WRITE_API";
 /// Packages that are built with the oldest Rust, each by itself: the library has its default features,
 /// and none of them for the second.
 const PACKAGES: [&str; 3] = ["idmapped", "idmap-c", "mount-idmapped"];
+
+/// Architectures that differ from x86-64 in what the library rests on: the size of pointers, system
+/// calls with ids of 16 bits, the order of arguments of clone(), and the order of bytes.
+const TARGETS: [&str; 5] = [
+    "i686-unknown-linux-gnu",
+    "armv7-unknown-linux-gnueabihf",
+    "powerpc64le-unknown-linux-gnu",
+    "s390x-unknown-linux-gnu",
+    "riscv64gc-unknown-linux-gnu",
+];
 
 /// Compares the public items with the listing.
 pub(super) fn public_items(lab: &Lab) -> Result<Complaints> {
@@ -103,6 +114,33 @@ pub(super) fn oldest_rust(lab: &Lab) -> Result<Complaints> {
             .args(["check", "--locked", "-q", "-p", package, "--manifest-path"])
             .arg(&manifest)
             .env("CARGO_TARGET_DIR", lab.target.join("oldest-rust"));
+        found += &silent(&mut cargo)?;
+    }
+    Ok(found)
+}
+
+/// Checks the packages for other architectures: those of which this machine has the standard library.
+pub(super) fn architectures(lab: &Lab) -> Result<Complaints> {
+    let sysroot = run::output(run::command("rustc").args(["--print", "sysroot"]))?;
+    let libraries = Path::new(sysroot.trim()).join("lib/rustlib");
+    let has = |target: &&&str| libraries.join(target).join("lib").is_dir();
+    let (here, missing): (Vec<&&str>, Vec<&&str>) = TARGETS.iter().partition(|it| has(it));
+    if here.is_empty() {
+        let missing: Vec<&str> = missing.into_iter().copied().collect();
+        bail!(Skipped(format!(
+            "there is no standard library of another architecture here; rustup target add {}",
+            missing.join(" ")
+        )));
+    }
+    let mut found = String::new();
+    for target in here {
+        let mut cargo = run::command("cargo");
+        cargo.args(["check", "--locked", "-q", "--target", target]);
+        cargo.args(PACKAGES.iter().flat_map(|package| ["-p", package]));
+        cargo
+            .arg("--manifest-path")
+            .arg(lab.checkout.join("tools/Cargo.toml"))
+            .env("CARGO_TARGET_DIR", lab.target.join("architectures"));
         found += &silent(&mut cargo)?;
     }
     Ok(found)
