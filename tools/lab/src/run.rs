@@ -78,7 +78,7 @@ pub(crate) fn bound(program: &str) -> Command {
 
 /// Returns such a command, which is terminated when this program ends: make ends the commands of its
 /// rules then, cargo starts no further ones.
-pub(crate) fn build(program: &str) -> Command {
+pub(crate) fn terminated(program: &str) -> Command {
     with_death_signal("TERM", program)
 }
 
@@ -169,7 +169,7 @@ mod tests {
 
         // The shell `parent` stands for this program, its child for make.
         let child = "trap 'echo ended; exit' TERM; echo began; sleep 10 & wait";
-        let mut command = build("sh");
+        let mut command = terminated("sh");
         command.args(["-c", child]);
         assert_eq!(command.get_program(), "setpriv");
         assert!(shown(&command).starts_with("sh -c "));

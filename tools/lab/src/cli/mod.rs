@@ -229,6 +229,9 @@ enum Task {
         /// The number of files that containers share.
         #[arg(long, env = "FILES", default_value_t = 200)]
         files: u64,
+        /// Only these parts: calls many saved native text files.
+        #[arg(long, env = "T", default_value = "")]
+        only: String,
     },
     /// Run unit tests, scenes and the battery on a kernel with sanitizers.
     Sanitize {
@@ -370,7 +373,11 @@ pub(crate) fn act(cli: Cli) -> Result<u8> {
             engine,
         } => Ok(u8::from(!test::fuzz(&lab, engine, calls, seed)?)),
         Task::Apps => Ok(u8::from(!test::run(&lab, "apps", Some(1))?)),
-        Task::Bench { mounts, files } => bench::bench(&lab, mounts, files),
+        Task::Bench {
+            mounts,
+            files,
+            only,
+        } => bench::bench(&lab, mounts, files, &bench::Part::named(&only)?),
         Task::Sanitize {
             fragments,
             ops,

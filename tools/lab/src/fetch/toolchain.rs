@@ -88,7 +88,7 @@ impl Toolchain {
 
     /// Returns the command of kbuild for a source tree and a build directory.
     pub(crate) fn make(&self, tree: &Path, build: &Path) -> Command {
-        let mut make = run::build("make");
+        let mut make = run::terminated("make");
         make.arg("-C")
             .arg(tree)
             .arg(format!("O={}", build.display()))

@@ -46,7 +46,7 @@ pub(crate) fn of(arch: Arch) -> Option<Board> {
             arguments: &["-machine", COMMON],
             console: "ttyS0",
         },
-        Arch::X86 | Arch::Loongarch | Arch::Powerpc | Arch::S390 => return None,
+        Arch::X86 | Arch::Um | Arch::Loongarch | Arch::Powerpc | Arch::S390 => return None,
     };
     Some(board)
 }

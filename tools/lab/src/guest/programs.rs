@@ -33,7 +33,7 @@ pub(crate) fn build(lab: &Lab, programs: &[&str]) -> Result<Vec<(String, PathBuf
     let triple = arch
         .triple()
         .with_context(|| format!("{arch}: there is no guest"))?;
-    let mut cargo = run::build("cargo");
+    let mut cargo = run::terminated("cargo");
     cargo
         .args(["build", "--locked", "--release", "--target", triple])
         .arg("--manifest-path")

@@ -10,6 +10,9 @@ use clap::ValueEnum;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(crate) enum Arch {
     X86,
+    /// User Mode Linux, a kernel that is a program. Only for measurements and unit tests.
+    #[value(skip)]
+    Um,
     Arm64,
     Riscv,
     Arm,
@@ -23,6 +26,7 @@ impl Arch {
     pub(crate) fn image(self) -> &'static str {
         match self {
             Self::X86 => "arch/x86/boot/bzImage",
+            Self::Um => "linux",
             Self::Arm64 => "arch/arm64/boot/Image",
             Self::Riscv => "arch/riscv/boot/Image",
             Self::Arm => "arch/arm/boot/zImage",
@@ -42,7 +46,7 @@ impl Arch {
             Self::X86 => Some("x86_64-unknown-linux-gnu"),
             Self::Arm64 => Some("aarch64-unknown-linux-gnu"),
             Self::Riscv => Some("riscv64gc-unknown-linux-gnu"),
-            Self::Arm | Self::Loongarch | Self::Powerpc | Self::S390 => None,
+            Self::Um | Self::Arm | Self::Loongarch | Self::Powerpc | Self::S390 => None,
         }
     }
 
@@ -74,6 +78,7 @@ impl fmt::Display for Arch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::X86 => "x86",
+            Self::Um => "um",
             Self::Arm64 => "arm64",
             Self::Riscv => "riscv",
             Self::Arm => "arm",

@@ -44,7 +44,7 @@ impl Settings {
             (Arch::Arm64 | Arch::Riscv, false) => {
                 &["base.config", &arch, &guest, "filesystems.config"]
             }
-            (_, true) => &["tiny.config", &arch],
+            (Arch::Um, _) | (_, true) => &["tiny.config", &arch],
             (other, false) => bail!("{other}: there is no guest, only unit tests are run there"),
         };
         let usual = ["rust.config", &series, &engine];

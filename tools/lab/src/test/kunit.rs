@@ -36,7 +36,9 @@ pub(crate) fn uml(lab: &Lab) -> Result<Vec<Case>> {
         "there is no {CONFIG}/.kunitconfig"
     );
     toolchain.check(lab, &tree.path)?;
-    let build = lab.cache.path(format!("build/{}/um", tree.source.key));
+    let build = lab
+        .cache
+        .path(format!("build/{}/um-kunit", tree.source.key));
     fs::create_dir_all(&build)?;
     let kunit = |task: &str| {
         let mut command = run::command("python3");

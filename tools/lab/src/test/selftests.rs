@@ -152,7 +152,7 @@ fn compile(
     let bin = dir.join("bin");
     fs::create_dir_all(&objects)?;
     fs::create_dir_all(&bin)?;
-    let mut make = run::build("make");
+    let mut make = run::terminated("make");
     make.arg("-s")
         .arg("-C")
         .arg(tree.path.join("tools/testing/selftests").join(suite))
@@ -195,7 +195,7 @@ fn install(lab: &Lab, tree: &Tree) -> Result<Option<PathBuf>> {
     )
     .with_context(|| format!("no suite {OWN} in the kernel's tree"))?;
     ui::timed("our selftests, by the kernel's Makefile", || {
-        let mut make = run::build("make");
+        let mut make = run::terminated("make");
         make.arg("-s")
             .arg("-C")
             .arg(&suites)

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
@@ -14,6 +15,8 @@ use plotters::prelude::{
 
 use crate::lab::{Engine, Lab};
 
+/// The first line of a plot.
+const LICENSE: &str = "<!-- SPDX-License-Identifier: GPL-2.0 -->";
 /// The numbers of containers.
 const CONTAINERS: [u32; 3] = [1, 10, 50];
 /// The names of the ways, in the order of the guest program.
@@ -69,6 +72,14 @@ fn parse(output: &str) -> Result<Costs> {
     Ok(costs)
 }
 
+/// Returns the description of a way.
+pub(super) fn name(method: &str) -> Result<&'static str> {
+    let found = METHODS.iter().find(|(name, _)| *name == method);
+    found
+        .map(|(_, name)| *name)
+        .with_context(|| format!("cost printed {method:?}, which is no way to share files"))
+}
+
 fn cost(costs: &Costs, method: &str, number: u32) -> Result<(u64, u64)> {
     let cost = costs.get(&(method.to_owned(), number)).copied();
     cost.with_context(|| format!("no cost of {method} for {number} containers"))
@@ -92,8 +103,15 @@ fn table(files: u64, costs: &Costs) -> Result<String> {
     Ok(text)
 }
 
-/// Draws a line for each way, and their names beside the chart. Both scales are logarithmic.
+/// Writes a plot to a file.
 fn plot(path: &Path, label: &str, costs: &Costs, of: fn(&(u64, u64)) -> u64) -> Result<()> {
+    let mut svg = format!("{LICENSE}\n");
+    draw(&mut svg, label, costs, of)?;
+    fs::write(path, svg).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Draws a line for each way, and their names beside the chart. Both scales are logarithmic.
+fn draw(svg: &mut String, label: &str, costs: &Costs, of: fn(&(u64, u64)) -> u64) -> Result<()> {
     let most = costs.values().map(of).max().unwrap_or(1).max(10);
     let least = costs
         .values()
@@ -102,7 +120,7 @@ fn plot(path: &Path, label: &str, costs: &Costs, of: fn(&(u64, u64)) -> u64) -> 
         .min()
         .unwrap_or(1);
     let containers = CONTAINERS[0]..CONTAINERS[CONTAINERS.len() - 1];
-    let area = SVGBackend::new(path, (960, 420)).into_drawing_area();
+    let area = SVGBackend::with_string(svg, (960, 420)).into_drawing_area();
     area.fill(&WHITE)?;
     let (left, right) = area.split_horizontally(580);
     let mut chart = ChartBuilder::on(&left)
@@ -157,7 +175,8 @@ mod tests {
         let scratch = crate::scratch::Scratch::new();
         let path = scratch.path().join("plot.svg");
         plot(&path, "instructions", &costs(), |cost| cost.0).unwrap();
-        let svg = std::fs::read_to_string(&path).unwrap();
+        let svg = fs::read_to_string(&path).unwrap();
+        assert!(svg.starts_with(&format!("{LICENSE}\n<svg ")));
         assert!(METHODS.iter().all(|(_, name)| svg.contains(name)));
     }
 
