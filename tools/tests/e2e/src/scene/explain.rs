@@ -177,7 +177,7 @@ fn ask_all(
         for file in &SETTINGS[2..] {
             fs::write(file, rng.below(2).to_string()).context(file)?;
         }
-        let world = World::new(rng, &disk.join(number.to_string()))?;
+        let world = World::new(rng, number, &disk.join(number.to_string()))?;
         world.mount(target)?;
         if world.is_btrfs() && number == worlds / 2 {
             allow_deletion(disk)?;

@@ -68,8 +68,8 @@ pub(super) struct World {
 }
 
 impl World {
-    /// Makes a tree at a path where nothing is.
-    pub(super) fn new(rng: &mut Rng, root: &Path) -> Result<Self, Failure> {
+    /// Makes the tree of a number at a path where nothing is.
+    pub(super) fn new(rng: &mut Rng, number: u32, root: &Path) -> Result<Self, Failure> {
         let above = root.parent().unwrap_or(root);
         let is_btrfs = statfs(above).context(above.display())?.f_type == BTRFS;
         for name in DIRECTORIES {
@@ -139,12 +139,16 @@ impl World {
             }
         }
         let mut attributes = Vec::new();
-        for attribute in [
+        for (place, attribute) in [
             Attributes::READ_ONLY,
             Attributes::NO_EXEC,
             Attributes::NO_SYMFOLLOW,
-        ] {
-            if rng.once_in(10) {
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            // Each attribute is in a run of ten worlds at least once.
+            if number as usize % 10 == place || rng.once_in(20) {
                 attributes.push(attribute);
             }
         }
