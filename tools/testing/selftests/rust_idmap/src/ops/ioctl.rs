@@ -26,10 +26,10 @@ const SET_ENCRYPTION_POLICY: u64 = 0x800c_6613;
 const DEDUPE_RANGE: u64 = 0xc018_9436;
 const DEFRAG: u64 = 0x5000_9402;
 
-/// `FS_NODUMP_FL`.
-const NODUMP: u64 = 0x40;
-/// `FS_XFLAG_NODUMP`.
-const X_NODUMP: u32 = 0x80;
+/// `FS_NOATIME_FL`. jfs has no `FS_NODUMP_FL`.
+const NOATIME: u64 = 0x80;
+/// `FS_XFLAG_NOATIME`.
+const X_NOATIME: u32 = 0x40;
 
 fn ioctl(name: &str, request: u64, data: &mut [u8]) -> SyscallResult {
     let file = calls::file(name, OFlags::RDONLY)?;
@@ -39,7 +39,7 @@ fn ioctl(name: &str, request: u64, data: &mut [u8]) -> SyscallResult {
 fn set_flags(_: &TestCase) -> SyscallResult {
     let mut flags = [0; 8];
     ioctl("file", GETFLAGS, &mut flags)?;
-    let flags = u64::from_ne_bytes(flags) | NODUMP;
+    let flags = u64::from_ne_bytes(flags) | NOATIME;
     ioctl("file", SETFLAGS, &mut flags.to_ne_bytes())
 }
 
@@ -47,16 +47,16 @@ fn set_xflags(_: &TestCase) -> SyscallResult {
     let mut attributes = [0; 28];
     ioctl("file", FSGETXATTR, &mut attributes)?;
     let flags = u32::from_ne_bytes([attributes[0], attributes[1], attributes[2], attributes[3]]);
-    attributes[..4].copy_from_slice(&(flags | X_NODUMP).to_ne_bytes());
+    attributes[..4].copy_from_slice(&(flags | X_NOATIME).to_ne_bytes());
     ioctl("file", FSSETXATTR, &mut attributes)
 }
 
 /// The flags on disk have it.
-fn has_nodump(s: &TestCase) -> Outcome {
+fn has_noatime(s: &TestCase) -> Outcome {
     let file = std::fs::File::open(s.on_disk("file")).context("opening")?;
     let mut flags = [0; 8];
     raw::ioctl(file.as_fd(), GETFLAGS, &mut flags).context("reading the flags")?;
-    check_eq("flag", u64::from_ne_bytes(flags) & NODUMP, NODUMP)
+    check_eq("flag", u64::from_ne_bytes(flags) & NOATIME, NOATIME)
 }
 
 /// `struct fscrypt_policy_v1`: AES-256-XTS for contents, AES-256-CTS for names, and a key that
@@ -101,13 +101,13 @@ pub(crate) fn ops() -> Vec<Op> {
     vec![
         flags("ioctl.setflags", set_flags)
             .each(OWNERS)
-            .then(has_nodump),
+            .then(has_noatime),
         flags("ioctl.setflags_of_unmapped_owner", set_flags)
             .with(|s| s.give("file", FOREIGN, 0o644))
             .each([EPERM; 5]),
         flags("ioctl.fssetxattr", set_xflags)
             .each(OWNERS)
-            .then(has_nodump),
+            .then(has_noatime),
         flags("ioctl.fssetxattr_of_unmapped_owner", set_xflags)
             .with(|s| s.give("file", FOREIGN, 0o644))
             .each([EPERM; 5]),
