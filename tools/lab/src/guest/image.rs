@@ -62,7 +62,7 @@ pub(crate) const APPS: Image = Image {
 /// The image with the `mkfs` programs of ported filesystems.
 pub(crate) const PORTS: Image = Image {
     name: "ports",
-    packages: &["jfsutils"],
+    packages: &["jfsutils", "util-linux-extra"],
     size: "1G",
 };
 

@@ -34,10 +34,11 @@ const TABLE: &str = "patches/ports/README.md";
 const MARK: &str = "# port ";
 /// The text before the exit status of the check.
 const CHECKED: &str = "# check --deep: ";
-/// A shell function that creates a filesystem, checks it, and removes it.
-const CHECK: &str = "check() { truncate -s 64M /tmp/image; yes | mkfs.$1 /tmp/image >/tmp/said 2>&1; \
-    mkdir -p /tmp/there; mount -o loop /tmp/image /tmp/there; \
-    mount-idmapped check --deep /tmp/there >/tmp/said 2>&1; \
+/// A shell function that creates a filesystem, checks it, and removes it. The check fails if there is
+/// no such filesystem.
+const CHECK: &str = "check() { truncate -s 64M /tmp/image; mkdir -p /tmp/there; \
+    { yes | mkfs.$1 /tmp/image && mount -o loop -t $1 /tmp/image /tmp/there && \
+    mount-idmapped check --deep /tmp/there; } >/tmp/said 2>&1; \
     echo \"# check --deep: $?\"; sed 's/^/# /' /tmp/said; umount /tmp/there; }; ";
 
 /// The results of one run.
