@@ -16,7 +16,7 @@ use crate::{
 
 /// The subvolumes, and their owner. Subvolumes that end with `-ro` are read-only snapshots of the
 /// one before.
-const SUBVOLUMES: [(&str, u32); 7] = [
+const SUBVOLUMES: [(&str, u32); 8] = [
     ("plain", 1000),
     ("plain-ro", 1000),
     ("outer", 1000),
@@ -24,6 +24,7 @@ const SUBVOLUMES: [(&str, u32); 7] = [
     ("public", 0),
     ("public/own", 1000),
     ("public/foreign", 1001),
+    ("shut", 1000),
 ];
 
 // A line has the caller, an operation, a path, the answer, and words of its reason. The caller sees
@@ -45,11 +46,14 @@ const ALWAYS: &str = "\
 2000 | mkdir | set-group-id/new | it works | stored is then 1000:0 with mode 2
 2000 | subvol-create | plain/file | EEXIST | something of that name is there
 2000 | subvol-create | new | EACCES | may not write and search
+2000 | subvol-create | drop/new | EACCES | may not read
 1001 | subvol-create | public/new | EOVERFLOW | 1001 has no entry in the mount's map
 2000 | subvol-snapshot:M/public/new | plain | it works | ok
 2000 | subvol-snapshot:M/public/new | plain-ro | it works | ok
 2000 | subvol-snapshot:M/public/new | plain/directory | EINVAL | not the root directory of a subvolume
 2000 | subvol-snapshot:M/public/own | plain | EEXIST | something of that name is there
+2000 | subvol-snapshot:M/public/. | plain | EEXIST | the path does not end with a name
+2000 | subvol-snapshot:M/public/new | shut | EACCES | may not read
 2000 | subvol-snapshot:M/new | plain | EACCES | may not write and search
 3000 | subvol-snapshot:M/public/new | plain | EPERM | 2000 owns it as seen through the mount
 2000 | subvol-snapshot:/tmp/new | plain | ENOTTY | only btrfs has subvolumes
@@ -103,6 +107,9 @@ pub(crate) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
     syscalls::chmod(disk.join("public"), 0o1777).context("opening a directory")?;
     std::fs::create_dir(disk.join("set-group-id")).context("making a directory")?;
     syscalls::chmod(disk.join("set-group-id"), 0o2777).context("setting a bit")?;
+    syscalls::chmod(disk.join("shut"), 0o300).context("closing a subvolume to readers")?;
+    std::fs::create_dir(disk.join("drop")).context("making a directory")?;
+    syscalls::chmod(disk.join("drop"), 0o733).context("closing it to readers")?;
     let before = names(fixture, &disk)?;
     let mapped = fixture.idmap("b:0:0:1 b:1000:2000:1 b:3000:3000:1", &disk, "mapped")?;
 
