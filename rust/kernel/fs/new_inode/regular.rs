@@ -116,11 +116,7 @@ impl<T: FileSystem> New<T> {
         O: InodeOperations<FileSystem = T>,
         A: AddressSpaceOperations<FileSystem = T>,
     {
-        let new = Self::fixed_size::<O, A>(owner, name, mode, size, data)?;
-        // SAFETY: The inode is valid and not visible to others. The table is static, and its
-        // functions accept files of `T`.
-        unsafe { (*new.as_ptr()).__bindgen_anon_3.i_fop = &ReadOnly::FILE };
-        Ok(new)
+        Self::fixed_size::<O, A>(owner, name, mode, size, &ReadOnly::FILE, data)
     }
 
     /// Creates a regular file as [`New::read_only_file`] does, with operations of `F`.
@@ -144,20 +140,19 @@ impl<T: FileSystem> New<T> {
         A: AddressSpaceOperations<FileSystem = T>,
         F: FileOperations<FileSystem = T>,
     {
-        let new = Self::fixed_size::<O, A>(owner, name, mode, size, data)?;
         let file = &PageCacheVTable::<ReadOnly, F>::FILE;
-        // SAFETY: The inode is valid and not visible to others. The table is static, and its
-        // functions accept files of `T`.
-        unsafe { (*new.as_ptr()).__bindgen_anon_3.i_fop = file };
-        Ok(new)
+        Self::fixed_size::<O, A>(owner, name, mode, size, file, data)
     }
 
-    /// Creates a regular file of `size` bytes without file operations, whose pages `A` reads.
+    /// Creates a regular file of `size` bytes, whose pages `A` reads.
+    ///
+    /// The functions of `file` must accept files of `T`.
     fn fixed_size<O, A>(
         owner: &NewOwner<'_, T>,
         name: &Name,
         mode: Mode,
         size: u64,
+        file: &'static bindings::file_operations,
         data: impl PinInit<T::InodeData, Error>,
     ) -> Result<Self>
     where
@@ -166,9 +161,12 @@ impl<T: FileSystem> New<T> {
     {
         let operations = &InodeVTable::<O>::FIXED_SIZE;
         let new = Self::regular(owner, Some(name), mode, operations, data)?.with_size(size)?;
-        // SAFETY: The inode is valid and not visible to others, and so is its mapping. The table is
-        // static, and its functions accept inodes of `T`.
-        unsafe { (*(*new.as_ptr()).i_mapping).a_ops = &AddressSpaceVTable::<A>::TABLE };
+        // SAFETY: The inode is valid and not visible to others, and so is its mapping. The tables are
+        // static, and their functions accept files and inodes of `T`.
+        unsafe {
+            (*new.as_ptr()).__bindgen_anon_3.i_fop = file;
+            (*(*new.as_ptr()).i_mapping).a_ops = &AddressSpaceVTable::<A>::TABLE;
+        }
         Ok(new)
     }
 }
