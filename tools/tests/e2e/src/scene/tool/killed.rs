@@ -79,7 +79,7 @@ pub(super) fn run(fixture: &mut Fixture, image: &Path, target: &Path) -> Result<
     fixture.check("without a kill it mounts", is_mounted(), Ok(true));
     unmount(target, UnmountFlags::empty()).context("unmounting")?;
 
-    let mut without = 0;
+    let (mut without, mut kept) = (0, String::new());
     for number in 0..KILLS {
         mount(image, target, Some(whole * number / KILLS))?;
         if is_mounted().context("reading the table of mounts")? {
@@ -93,14 +93,12 @@ pub(super) fn run(fixture: &mut Fixture, image: &Path, target: &Path) -> Result<
         }
         let (devices, mounts) = left(image, &before)?;
         if !devices.is_empty() || mounts != before {
-            let what = format!("kill {number}: loop devices and mounts that are left");
-            let (seen, expected) = (format!("{devices:?} {mounts:?}"), format!("[] {before:?}"));
-            fixture.report.check(&what, false, seen, expected);
-            return Ok(());
+            kept = format!("after kill {number}: {devices:?} {mounts:?}, before: {before:?}");
+            break;
         }
     }
-    let what = format!("after each of {KILLS} kills there is no loop device and no mount");
-    fixture.check(&what, Ok(true), Ok(true));
+    let what = format!("loop devices and mounts that one of {KILLS} kills leaves");
+    fixture.check(&what, Ok(kept), Ok(String::new()));
     fixture.check("some came before the mount", Ok(without > 0), Ok(true));
     Ok(())
 }
