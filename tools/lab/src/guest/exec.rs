@@ -66,6 +66,11 @@ pub(crate) fn tour(lab: &Lab) -> Result<u8> {
     code(&boot::boot(&lab.cache, &machine, &options)?)
 }
 
+/// Returns whether a character of a name is not special to a shell.
+pub(crate) fn is_of_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "-_:/=,.".contains(c)
+}
+
 /// The scenes of real programs.
 pub(crate) const CLIENTS: &str = "mount overlay crun podman nspawn homed copies";
 
@@ -87,9 +92,8 @@ impl Play<'_> {
             command += &format!(" --on {filesystem}");
         }
         // A shell parses the command.
-        let plain = |c: char| c.is_ascii_alphanumeric() || " -_:/=,.".contains(c);
         ensure!(
-            command.chars().all(plain),
+            command.chars().all(|c| c == ' ' || is_of_word(c)),
             "S and ON are names, such as S='A B' ON=ext4, or ON=TYPE:OPTIONS"
         );
         let mut options = Options::new(Job::Exec(command.into()), "play");

@@ -52,11 +52,12 @@ impl<'a> Program<'a> {
 /// engine.
 pub(crate) fn scenes(lab: &Lab, flavour: impl Into<Flavour>) -> Result<Vec<Case>> {
     let flavour = flavour.into();
-    let command = match flavour.engine {
-        Engine::Rust => "e2e all --ktap --worlds 10 --seed 1",
-        Engine::C => "e2e all --ktap --worlds 10 --seed 2",
+    let seed = match flavour.engine {
+        Engine::Rust => 1,
+        Engine::C => 2,
     };
-    Program::new("scenes", command).run(lab, flavour)
+    let command = format!("e2e all --ktap --worlds 10 --seed {seed}");
+    Program::new("scenes", &command).run(lab, flavour)
 }
 
 /// Explains 10,000 random operations on each filesystem, and tries them.

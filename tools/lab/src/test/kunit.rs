@@ -36,9 +36,8 @@ pub(crate) fn uml(lab: &Lab) -> Result<Vec<Case>> {
         "there is no {CONFIG}/.kunitconfig"
     );
     toolchain.check(lab, &tree.path)?;
-    let build = lab
-        .cache
-        .path(format!("build/{}/um-kunit", tree.source.key));
+    let uml = lab.with_arch(Arch::Um)?;
+    let build = kernel::build_dir(&uml, &tree, &with_tests(&Engine::Rust.into()));
     fs::create_dir_all(&build)?;
     let kunit = |task: &str| {
         let mut command = run::command("python3");
@@ -67,7 +66,11 @@ pub(crate) fn uml(lab: &Lab) -> Result<Vec<Case>> {
     // kunit.py also builds, but prints nothing for minutes.
     let first = !build.join("vmlinux").exists();
     let mut compile = toolchain.make(&tree.path, &build);
-    compile.args([&format!("-j{}", Lab::jobs()), "ARCH=um", "all"]);
+    compile.args([
+        &format!("-j{}", Lab::jobs()),
+        &Arch::Um.make_option(),
+        "all",
+    ]);
     let step = ui::Step {
         cache: &lab.cache,
         label: "User Mode Linux with the unit tests",

@@ -76,9 +76,8 @@ pub(crate) fn run(lab: &Lab, flavour: impl Into<Flavour>, wanted: Wanted<'_>) ->
     } = wanted;
     let on = on.unwrap_or(USUAL);
     // A shell parses the command.
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_:/=,.".contains(c);
     ensure!(
-        on.chars().all(plain),
+        on.chars().all(exec::is_of_word),
         "ON={on}: a filesystem is named by TYPE, TYPE:/DEVICE or TYPE:OPTIONS"
     );
     let only = world.map_or(String::new(), |world| format!("--world {world} "));

@@ -123,13 +123,12 @@ pub(super) fn oldest_rust(lab: &Lab) -> Result<Complaints> {
 pub(super) fn architectures(lab: &Lab) -> Result<Complaints> {
     let sysroot = run::output(run::command("rustc").args(["--print", "sysroot"]))?;
     let libraries = Path::new(sysroot.trim()).join("lib/rustlib");
-    let has = |target: &&&str| libraries.join(target).join("lib").is_dir();
-    let (here, missing): (Vec<&&str>, Vec<&&str>) = TARGETS.iter().partition(|it| has(it));
+    let has = |target: &str| libraries.join(target).join("lib").is_dir();
+    let here: Vec<&str> = TARGETS.into_iter().filter(|target| has(target)).collect();
     if here.is_empty() {
-        let missing: Vec<&str> = missing.into_iter().copied().collect();
         bail!(Skipped(format!(
             "there is no standard library of another architecture here; rustup target add {}",
-            missing.join(" ")
+            TARGETS.join(" ")
         )));
     }
     let mut found = String::new();
