@@ -67,8 +67,9 @@ impl<F: FileOperations> FileVTable<F> {
     /// The table of regular files.
     pub(in crate::fs) const FILE: bindings::file_operations = {
         assert!(
-            !F::HAS_MMAP,
-            "the contents of the file are not in the page cache: mmap() cannot be implemented"
+            !F::HAS_MMAP && !F::HAS_ITERATE_SHARED,
+            "the contents of the file are not in the page cache: open(), release(), read(), \
+             write() and ioctl() can be implemented"
         );
         bindings::file_operations {
             read_iter: if_has!(HAS_READ, Self::read_iter),
@@ -81,7 +82,10 @@ impl<F: FileOperations> FileVTable<F> {
 
     /// The table of directories.
     pub(in crate::fs) const DIRECTORY: bindings::file_operations = {
-        assert!(!F::HAS_MMAP, "a directory cannot be mapped");
+        assert!(
+            !F::HAS_READ && !F::HAS_WRITE && !F::HAS_MMAP,
+            "a directory: open(), release(), iterate_shared() and ioctl() can be implemented"
+        );
         bindings::file_operations {
             iterate_shared: if_has!(HAS_ITERATE_SHARED, Self::iterate_shared),
             read: Some(bindings::generic_read_dir),

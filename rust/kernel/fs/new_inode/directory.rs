@@ -74,6 +74,56 @@ impl<T: FileSystem> New<T> {
     /// `getdents()` calls [`iterate_shared()`](FileOperations::iterate_shared); without it,
     /// `getdents()` fails with [`ENOTDIR`].
     ///
+    /// A function that reads it does not compile:
+    ///
+    /// ```ignore,compile_fail,E0080
+    /// # use kernel::{
+    /// #     fs::{
+    /// #         dentry::Name,
+    /// #         file_ops::{FileOperations, OpenFile, ReadBuffer},
+    /// #         filesystem::FileSystem,
+    /// #         inode_ops::InodeOperations,
+    /// #         mode::Mode,
+    /// #         new_inode::{New, NewOwner},
+    /// #     },
+    /// #     prelude::*,
+    /// # };
+    /// #
+    /// # struct MyFs;
+    /// #
+    /// # #[vtable]
+    /// # impl FileSystem for MyFs {
+    /// #     const NAME: &'static CStr = c"my_fs";
+    /// #     type Options = ();
+    /// #     type Data = ();
+    /// #     type InodeData = ();
+    /// # }
+    /// #
+    /// # struct Leaf;
+    /// #
+    /// # #[vtable]
+    /// # impl InodeOperations for Leaf {
+    /// #     type FileSystem = MyFs;
+    /// # }
+    /// #
+    /// struct Opened;
+    ///
+    /// #[vtable]
+    /// impl FileOperations for Opened {
+    ///     type FileSystem = MyFs;
+    ///
+    ///     fn read(_: &OpenFile<MyFs>, _: i64, to: &mut ReadBuffer<'_>) -> Result {
+    ///         to.put(b"contents");
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// fn new(owner: &NewOwner<'_, MyFs>, name: &Name) -> Result<New<MyFs>> {
+    ///     New::directory_with::<Leaf, Opened>(owner, name, Mode::new(0o700), Ok(()))
+    /// }
+    /// # let _: fn(&NewOwner<'_, MyFs>, &Name) -> Result<New<MyFs>> = new;
+    /// ```
+    ///
     /// # Errors
     ///
     /// See [`New`].

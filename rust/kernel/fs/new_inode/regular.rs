@@ -58,6 +58,56 @@ impl<T: FileSystem> New<T> {
     /// [`New::with_size`] or [`Locked::set_size`](crate::fs::inode::Locked::set_size) sets it.
     /// `O_TRUNC` succeeds and does not change the size.
     ///
+    /// A function that maps it does not compile:
+    ///
+    /// ```ignore,compile_fail,E0080
+    /// # use kernel::{
+    /// #     fs::{
+    /// #         dentry::Name,
+    /// #         file_ops::{FileOperations, MmapRequest, OpenFile},
+    /// #         filesystem::FileSystem,
+    /// #         inode_ops::InodeOperations,
+    /// #         mnt_idmapping::MntIdmap,
+    /// #         mode::Mode,
+    /// #         new_inode::{New, NewOwner},
+    /// #     },
+    /// #     prelude::*,
+    /// # };
+    /// #
+    /// # struct MyFs;
+    /// #
+    /// # #[vtable]
+    /// # impl FileSystem for MyFs {
+    /// #     const NAME: &'static CStr = c"my_fs";
+    /// #     type Options = ();
+    /// #     type Data = ();
+    /// #     type InodeData = ();
+    /// # }
+    /// #
+    /// # struct Leaf;
+    /// #
+    /// # #[vtable]
+    /// # impl InodeOperations for Leaf {
+    /// #     type FileSystem = MyFs;
+    /// # }
+    /// #
+    /// struct Opened;
+    ///
+    /// #[vtable]
+    /// impl FileOperations for Opened {
+    ///     type FileSystem = MyFs;
+    ///
+    ///     fn mmap(_: &MntIdmap, _: &OpenFile<MyFs>, _: &MmapRequest<'_>) -> Result {
+    ///         Err(EPERM)
+    ///     }
+    /// }
+    ///
+    /// fn new(owner: &NewOwner<'_, MyFs>, name: &Name) -> Result<New<MyFs>> {
+    ///     New::file_with::<Leaf, Opened>(owner, name, Mode::new(0o600), Ok(()))
+    /// }
+    /// # let _: fn(&NewOwner<'_, MyFs>, &Name) -> Result<New<MyFs>> = new;
+    /// ```
+    ///
     /// # Errors
     ///
     /// See [`New`].
@@ -123,7 +173,67 @@ impl<T: FileSystem> New<T> {
     ///
     /// `F` can implement [`open()`](FileOperations::open), [`release()`](FileOperations::release),
     /// [`mmap()`](FileOperations::mmap) and [`ioctl()`](FileOperations::ioctl). Another operation
-    /// does not compile, because the contents are in the page cache.
+    /// does not compile, because the contents are in the page cache:
+    ///
+    /// ```ignore,compile_fail,E0080
+    /// # use kernel::{
+    /// #     fs::{
+    /// #         address_space::AddressSpaceOperations,
+    /// #         dentry::Name,
+    /// #         file_ops::{FileOperations, OpenFile, ReadBuffer},
+    /// #         filesystem::FileSystem,
+    /// #         inode::Inode,
+    /// #         inode_ops::InodeOperations,
+    /// #         mode::Mode,
+    /// #         new_inode::{New, NewOwner},
+    /// #     },
+    /// #     prelude::*,
+    /// # };
+    /// #
+    /// # struct MyFs;
+    /// #
+    /// # #[vtable]
+    /// # impl FileSystem for MyFs {
+    /// #     const NAME: &'static CStr = c"my_fs";
+    /// #     type Options = ();
+    /// #     type Data = ();
+    /// #     type InodeData = ();
+    /// # }
+    /// #
+    /// # struct Leaf;
+    /// #
+    /// # #[vtable]
+    /// # impl InodeOperations for Leaf {
+    /// #     type FileSystem = MyFs;
+    /// # }
+    /// #
+    /// # struct Zeros;
+    /// #
+    /// # impl AddressSpaceOperations for Zeros {
+    /// #     type FileSystem = MyFs;
+    /// #
+    /// #     fn read_folio(_: &Inode<MyFs>, _: i64, _: &mut [u8]) -> Result {
+    /// #         Ok(())
+    /// #     }
+    /// # }
+    /// #
+    /// struct Opened;
+    ///
+    /// #[vtable]
+    /// impl FileOperations for Opened {
+    ///     type FileSystem = MyFs;
+    ///
+    ///     fn read(_: &OpenFile<MyFs>, _: i64, to: &mut ReadBuffer<'_>) -> Result {
+    ///         to.put(b"contents");
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// fn new(owner: &NewOwner<'_, MyFs>, name: &Name) -> Result<New<MyFs>> {
+    ///     New::read_only_file_with::<Leaf, Zeros, Opened>(owner, name, Mode::new(0o400), 1, Ok(()))
+    /// }
+    /// # let _: fn(&NewOwner<'_, MyFs>, &Name) -> Result<New<MyFs>> = new;
+    /// ```
     ///
     /// # Errors
     ///

@@ -85,7 +85,7 @@ pub(super) fn file(owner: &NewOwner<'_, TestFs>, name: &Name, mode: Mode) -> Res
             New::read_only_file_with::<Dir, Pages, Checked>(owner, name, mode, SIZE as u64, data)
         }
         b"nothing" => New::file_with::<Dir, Nothing>(owner, name, mode, data),
-        _ => New::file_with::<Dir, Own>(owner, name, mode, data),
+        _ => New::file_with::<Dir, OwnFile>(owner, name, mode, data),
     }
 }
 
@@ -95,7 +95,7 @@ pub(super) fn directory(
     name: &Name,
     mode: Mode,
 ) -> Result<New<TestFs>> {
-    New::directory_with::<Dir, Own>(owner, name, mode, Node::new(NEW_INODE))
+    New::directory_with::<Dir, OwnDirectory>(owner, name, mode, Node::new(NEW_INODE))
 }
 
 impl MemFileSystem for TestFs {
@@ -156,10 +156,27 @@ fn released(file: &OpenFile<TestFs>) {
     }
 }
 
-struct Own;
+/// Performs a command of the owner.
+fn commanded(
+    idmap: &MntIdmap,
+    file: &OpenFile<TestFs>,
+    command: u32,
+    argument: usize,
+) -> Result<isize> {
+    if command != COMMAND || !core::ptr::eq(idmap, file.idmap()) {
+        return Err(ENOTTY);
+    }
+    if !file.inode().owner_or_capable(idmap) {
+        return Err(EPERM);
+    }
+    let _write = file.want_write()?;
+    Ok(COMMAND_RESULT + argument as isize)
+}
+
+struct OwnFile;
 
 #[vtable]
-impl FileOperations for Own {
+impl FileOperations for OwnFile {
     type FileSystem = TestFs;
 
     fn open(idmap: &MntIdmap, file: &OpenFile<TestFs>) -> Result {
@@ -207,6 +224,30 @@ impl FileOperations for Own {
         with_late_error(Ok(()))
     }
 
+    fn ioctl(
+        idmap: &MntIdmap,
+        file: &OpenFile<TestFs>,
+        command: u32,
+        argument: usize,
+    ) -> Result<isize> {
+        commanded(idmap, file, command, argument)
+    }
+}
+
+struct OwnDirectory;
+
+#[vtable]
+impl FileOperations for OwnDirectory {
+    type FileSystem = TestFs;
+
+    fn open(idmap: &MntIdmap, file: &OpenFile<TestFs>) -> Result {
+        opened(idmap, file)
+    }
+
+    fn release(file: &OpenFile<TestFs>) {
+        released(file);
+    }
+
     fn iterate_shared(
         dir: &SharedLocked<'_, TestFs>,
         file: &OpenFile<TestFs>,
@@ -242,14 +283,7 @@ impl FileOperations for Own {
         command: u32,
         argument: usize,
     ) -> Result<isize> {
-        if command != COMMAND || !core::ptr::eq(idmap, file.idmap()) {
-            return Err(ENOTTY);
-        }
-        if !file.inode().owner_or_capable(idmap) {
-            return Err(EPERM);
-        }
-        let _write = file.want_write()?;
-        Ok(COMMAND_RESULT + argument as isize)
+        commanded(idmap, file, command, argument)
     }
 }
 

@@ -38,6 +38,18 @@ const FENCE: &str = "```ignore,compile_fail";
 /// The example that must compile. Otherwise the failures of the others prove nothing.
 const CONTROL: &str = "control";
 
+/// The type that `#[vtable]` names, as in a doctest.
+const MODULE: &str = "\
+struct LocalModule;
+
+impl kernel::ModuleMetadata for LocalModule {
+    const NAME: &'static kernel::str::CStr = c\"example\";
+    // SAFETY: A null pointer is the kernel's own module.
+    const THIS_MODULE: kernel::ThisModule =
+        unsafe { kernel::ThisModule::from_ptr(core::ptr::null_mut()) };
+}
+";
+
 /// An example that must not compile.
 struct Example {
     /// The file and line of its fence, as in "fs/permission.rs:32".
@@ -65,7 +77,12 @@ pub(super) fn cases(
     fs::create_dir_all(&dir)?;
     let mut objects = vec![format!("{CONTROL}.o")];
     let write = |stem: &str, code: &str| {
-        let text = format!("//! An example.\n#![allow(unused)]\nfn example() {{\n{code}\n}}\n");
+        let module = if abstractions { MODULE } else { "" };
+        // A function that is not public would not be instantiated.
+        let text = format!(
+            "//! An example.\n#![allow(unused)]\n/// Has the code.\n\
+             pub fn {stem}() {{\n{code}\n}}\n{module}"
+        );
         fs::write(dir.join(format!("{stem}.rs")), text)
     };
     write(CONTROL, "use kernel::fs::mnt_idmapping::MntIdmap;")?;
@@ -148,7 +165,10 @@ fn of_text(name: &str, text: &str) -> Vec<Example> {
             .by_ref()
             .map_while(|(_, line)| documentation(line).filter(|line| *line != "```"))
             // Lines that rustdoc hides are compiled.
-            .map(|line| line.strip_prefix("# ").unwrap_or(line))
+            .map(|line| match line {
+                "#" => "",
+                _ => line.strip_prefix("# ").unwrap_or(line),
+            })
             .collect();
         examples.push(Example {
             place: format!("{name}:{}", index + 1),
@@ -177,18 +197,29 @@ fn errors(log: &str) -> Vec<(String, String)> {
         if let Some(rest) = line.strip_prefix("error") {
             let code = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'));
             last = Some(code.map_or("", |(code, _)| code).to_owned());
-        } else if let Some(place) = line.trim_start().strip_prefix("--> ") {
-            let file = place.rsplit('/').next().unwrap_or(place);
-            let stem = file.split_once(".rs:").map(|(stem, _)| stem.to_owned());
-            // The first path after an error is the path of the error.
-            if let Some((stem, error)) = stem.zip(last.take()) {
-                errors.push((stem, error));
-            }
         } else if line.starts_with("warning") {
             last = None;
+        } else if let Some((stem, error)) = example(line).and_then(|it| Some((it, last.take()?))) {
+            errors.push((stem.to_owned(), error));
         }
     }
     errors
+}
+
+/// Returns the example that a line of an error names first: by the path of the error, or by a type
+/// if an assertion of the crate failed.
+fn example(line: &str) -> Option<&str> {
+    let is_stem = |stem: &&str| {
+        let number = stem.strip_prefix("example");
+        number.is_some_and(|number| number.parse::<usize>().is_ok())
+    };
+    if let Some(place) = line.trim_start().strip_prefix("--> ") {
+        let file = place.rsplit('/').next().unwrap_or(place);
+        return file.split(".rs:").next().filter(is_stem);
+    }
+    let (_, evaluated) = line.split_once("evaluation of `")?;
+    let mut words = evaluated.split(['<', '>', ' ', ',']);
+    words.find_map(|word| word.split("::").next().filter(is_stem))
 }
 
 #[cfg(test)]
@@ -216,11 +247,17 @@ mod tests {
         let log = "warning: unused\n --> /x/example0.rs:1:1\nerror[E0308]: mismatched\n \
                    --> /x/example1.rs:4:5\n  ::: other\nerror: lifetime may not live long enough\n \
                    --> /x/example2.rs:5:5\nerror: aborting due to 1 previous error\n\
-                   make: *** [example2.o] Error 1\n";
+                   make: *** [example2.o] Error 1\nerror[E0080]: evaluation panicked: no\n \
+                   --> /tree/a.rs:9:9\n |  ^^ evaluation of `a::T::<a::U, example3::Opened>::V` \
+                   failed here\n --> example4.rs:8:5\n";
         let pair = |stem: &str, code: &str| (stem.to_owned(), code.to_owned());
         assert_eq!(
             errors(log),
-            [pair("example1", "E0308"), pair("example2", "")]
+            [
+                pair("example1", "E0308"),
+                pair("example2", ""),
+                pair("example3", "E0080")
+            ]
         );
     }
 }
