@@ -32,3 +32,21 @@ pub fn account(name: &str) -> Option<(u32, u32)> {
 pub fn group(name: &str) -> Option<u32> {
     sys::group(&CString::new(name).ok()?)
 }
+
+/// Returns the groups of the account with a name, without the group of [`account`]:
+/// [getgrouplist(3)].
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(idmap::account_groups("no such account"), None);
+/// ```
+///
+/// [getgrouplist(3)]: https://man7.org/linux/man-pages/man3/getgrouplist.3.html
+pub fn account_groups(name: &str) -> Option<Vec<u32>> {
+    let name = CString::new(name).ok()?;
+    let (_, group) = sys::account(&name)?;
+    let mut groups = sys::account_groups(&name, group);
+    groups.retain(|other| *other != group);
+    Some(groups)
+}

@@ -91,7 +91,7 @@ mod sys;
 mod userns;
 
 pub use self::{
-    accounts::{account, group},
+    accounts::{account, account_groups, group},
     error::{Error, Step, errno_name},
     maps::{IdMaps, MapsError},
     mount::{Atime, Attributes, Detached, IdmappedMount, Propagation, unmount},

@@ -100,6 +100,10 @@ enum Reason {
 
 impl fmt::Display for RangeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.text.is_empty() {
+            return f
+                .write_str("no range; right would be KIND:FROM:TO:RANGE, such as b:1000:1001:1");
+        }
         write!(f, "'{}': ", self.text)?;
         match &self.reason {
             Reason::Kind(word) => write!(
@@ -219,7 +223,7 @@ mod tests {
     #[test]
     fn errors_name_the_field() {
         assert!(error("x:1:2:3").contains("'x' is not a kind"));
-        assert!(error("").contains("'' is not a kind"));
+        assert!(error("").starts_with("no range"));
         assert!(error("b:1:2").contains("expected three numbers, b:FROM:TO:RANGE, got 2"));
         assert!(error("g:1:2:3:4").contains("got 4"));
         assert!(error("b:1:2:3 ").contains("RANGE is '3 '"));

@@ -429,6 +429,19 @@ pub(crate) fn account(name: &CStr) -> Option<(u32, u32)> {
     }
 }
 
+/// The groups of an account, with `group`.
+pub(crate) fn account_groups(name: &CStr, group: u32) -> Vec<u32> {
+    // NGROUPS_MAX, and `group`.
+    let mut count = 65_537;
+    let mut groups = vec![0; 65_537];
+    // SAFETY: The name and the groups live until the call returns, and `count` is the number of
+    // groups that have room.
+    let found =
+        unsafe { libc::getgrouplist(name.as_ptr(), group, groups.as_mut_ptr(), &mut count) };
+    groups.truncate(usize::try_from(found).unwrap_or(0));
+    groups
+}
+
 /// The id of a group, likewise.
 pub(crate) fn group(name: &CStr) -> Option<u32> {
     let mut room = vec![0; 65536];

@@ -51,33 +51,33 @@ pub(crate) struct Arguments {
     #[arg(short, long, value_name = "LIST", value_parser = list)]
     pub(crate) options: Vec<String>,
 
-    /// Takes what is mounted below SOURCE along, with the same map
+    /// Clones the mounts below SOURCE as well, with the same map
     #[arg(long)]
     pub(crate) recursive: bool,
 
-    /// For a plain user: does it all in a new user namespace, in which 0 is the user and the ids from
-    /// 1 on are those of /etc/subuid and /etc/subgid, and runs COMMAND (a shell) there. Maps count in
-    /// that namespace
+    /// For a plain user: creates a user namespace and a mount namespace, mounts there, and runs COMMAND
+    /// (a shell) there. Id 0 is the user, the ids from 1 on are those of /etc/subuid and /etc/subgid.
+    /// Maps have the ids of that user namespace
     #[arg(long)]
     pub(crate) rootless: bool,
 
-    /// For a plain user: systemd-mountfsd makes the mount of a directory, in a new user namespace with
-    /// 65536 ids of systemd-nsresourced, where the user's own files are root's; runs COMMAND (a shell)
-    /// there as root. Of the options, ro is heeded
+    /// For a plain user: systemd-mountfsd mounts a directory in a new user namespace with 65536 ids of
+    /// systemd-nsresourced, in which root owns the files of the user; runs COMMAND (a shell) there as
+    /// root. The only option with an effect is ro
     #[arg(long, conflicts_with_all = [
         "map_mount", "map_caller", "owner", "rest", "relative_to", "recursive", "rootless",
     ])]
     pub(crate) mountfsd: bool,
 
-    /// What is to be seen in another place, a directory or a file
+    /// The directory or the file to mount
     #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) source: PathBuf,
 
-    /// Where, of the same sort
+    /// The mount point: a directory for a directory, a file for a file
     #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) target: PathBuf,
 
-    /// What to run with --map-caller, --rootless or --mountfsd [default: $SHELL, or /bin/sh]
+    /// The command of --map-caller, --rootless or --mountfsd [default: $SHELL, or /bin/sh]
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, requires = "runs")]
     pub(crate) command: Vec<OsString>,
 }
@@ -102,13 +102,13 @@ pub(crate) enum Task {
     Mount(MountArguments),
     /// Removes an idmapped mount; others are left alone
     Umount {
-        /// At once, with what is mounted below it; files in use stay usable
+        /// Detaches the mount and the mounts below it at once; open files stay usable
         #[arg(long)]
         lazy: bool,
         /// In the mount namespace of this process, or at this path
         #[arg(short = 'N', long, value_name = "PID|PATH")]
         namespace: Option<OsString>,
-        /// Where it is mounted
+        /// The mount point
         target: PathBuf,
     },
     /// Lists the idmapped mounts and their maps
@@ -119,10 +119,10 @@ pub(crate) enum Task {
         /// The mounts of the mount namespace of this process, or at this path
         #[arg(short = 'N', long, value_name = "PID|PATH")]
         namespace: Option<OsString>,
-        /// Only the mount that this is on, idmapped or not
+        /// Only the mount of this path, idmapped or not
         path: Option<PathBuf>,
     },
-    /// Tells whether what is at PATH can be mounted idmapped by you, and if not, why
+    /// Checks whether the caller can make an idmapped mount of PATH, and prints the reason if not
     Check {
         /// Each mount below PATH as well
         #[arg(long)]
@@ -134,7 +134,7 @@ pub(crate) enum Task {
         /// A directory or a file
         path: PathBuf,
     },
-    /// Explains who owns PATH, and whether a caller can do something with it; if not, why
+    /// Explains the owner of PATH, and whether operations of a caller succeed; if not, why
     Explain(ExplainArguments),
     /// Finds the map that shows an image to a container, and prints or mounts it
     Shift {
@@ -146,7 +146,7 @@ pub(crate) enum Task {
         /// Where to mount it; otherwise the map is printed
         target: Option<PathBuf>,
     },
-    /// Prints the map that is the same as FIRST and then NEXT
+    /// Prints the composition of maps: FIRST, followed by each NEXT
     Compose {
         /// Ranges with blanks between them
         #[arg(value_parser = parse_maps)]
@@ -155,20 +155,20 @@ pub(crate) enum Task {
         #[arg(required = true, value_parser = parse_maps)]
         next: Vec<IdMaps>,
     },
-    /// Prints the map that leads back
+    /// Prints the inverse of a map
     Invert {
         /// Ranges with blanks between them
         #[arg(value_parser = parse_maps)]
         map: IdMaps,
     },
-    /// Prints what makes a shell complete the words of this program
+    /// Prints the completion script of a shell
     Completions {
         /// The shell
         shell: Shell,
     },
 }
 
-/// What `mount` is told.
+/// The arguments of `mount`.
 #[derive(Args, Debug, Default)]
 pub(crate) struct MountArguments {
     /// The map: KIND:FROM:TO:RANGE, or the path of a user namespace
@@ -177,7 +177,7 @@ pub(crate) struct MountArguments {
     /// The map of the user namespace of this process
     #[arg(long)]
     pub(crate) pid: Option<u32>,
-    /// The map of the mount that this is on
+    /// The map of the mount of this path
     #[arg(long, value_name = "PATH", conflicts_with = "pid")]
     pub(crate) like: Option<PathBuf>,
     #[command(flatten)]
@@ -190,29 +190,30 @@ pub(crate) struct MountArguments {
     /// Mounts in the mount namespace of this process, or at this path; SOURCE is of this one
     #[arg(short = 'N', long, value_name = "PID|PATH")]
     pub(crate) namespace: Option<OsString>,
-    /// Takes what is mounted below SOURCE along
+    /// Clones the mounts below SOURCE as well
     #[arg(long)]
     pub(crate) recursive: bool,
     /// With --recursive: leaves filesystems out that do not support idmapped mounts
     #[arg(long, requires = "recursive", conflicts_with = "replace")]
     pub(crate) skip_unmappable: bool,
-    /// SOURCE may have a map, which gives way to this one, or to none if none is given; if TARGET is
-    /// SOURCE, the new mount takes its place
+    /// If SOURCE has a map, the new map replaces it, or no map if none is given; if TARGET is SOURCE,
+    /// the new mount replaces it
     #[arg(long)]
     pub(crate) replace: bool,
-    /// What is to be seen in another place
+    /// The directory or the file to mount
     #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) source: PathBuf,
-    /// Where
+    /// The mount point
     #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) target: PathBuf,
 }
 
-/// What `explain` is told.
+/// The arguments of `explain`.
 #[derive(Args, Debug)]
 pub(crate) struct ExplainArguments {
-    /// The caller, by its ids in its user namespace; GID is the number of UID if it is not given
-    #[arg(long = "as", value_name = "UID[:GID[,GROUP]...]", value_parser = Who::parse)]
+    /// The caller, by its ids in its user namespace, or by names. Without GROUPs, the caller of a name
+    /// has the groups of the account, and the caller of a number the group of the same number
+    #[arg(long = "as", value_name = "USER[:GROUP[,GROUP]...]", value_parser = Who::parse)]
     pub(crate) who: Option<Who>,
     /// The caller is in the user namespace of this process (as its root, without --as)
     #[arg(long, value_name = "PID")]
@@ -220,7 +221,7 @@ pub(crate) struct ExplainArguments {
     /// The caller is this process; PATH is looked up from its root and working directory
     #[arg(long, value_name = "PID", conflicts_with_all = ["who", "userns"])]
     pub(crate) process: Option<u32>,
-    /// What it wants to do; may be repeated
+    /// An operation of the caller; may be repeated
     #[arg(long = "op", value_name = "OPERATION", long_help = operations())]
     pub(crate) operations: Vec<Operation>,
     /// Tries it as well, in a process that is the caller, without changing anything, and compares
@@ -241,12 +242,15 @@ pub(crate) struct ExplainArguments {
     /// Prints JSON
     #[arg(long)]
     pub(crate) json: bool,
-    /// What it is about; for what makes something also the directory to make it in
+    /// The file; for an operation that creates a file, the directory or the path of the new file
     pub(crate) path: PathBuf,
 }
 
 fn operations() -> String {
-    format!("What it wants to do; may be repeated: {}", Operation::FORMS)
+    format!(
+        "An operation of the caller; may be repeated: {}",
+        Operation::FORMS
+    )
 }
 
 /// The caller of `explain`.
@@ -259,19 +263,36 @@ pub(crate) struct Who {
 
 impl Who {
     fn parse(text: &str) -> Result<Self, String> {
-        let id = |word: &str| match word.parse() {
-            Ok(u32::MAX) | Err(_) => Err(format!(
-                "'{word}' is no id: expected UID[:GID[,GROUP]...], such as 1000:1000,27"
-            )),
-            Ok(id) => Ok(id),
+        let number = |word: &str| word.parse().ok().filter(|id| *id != u32::MAX);
+        let unknown = |word: &str, kind| {
+            format!(
+                "'{word}' is neither an id nor the name of a {kind}: expected \
+                 USER[:GROUP[,GROUP]...], such as 1000:1000,27 or nobody"
+            )
         };
-        let (user, groups) = text.split_once(':').unwrap_or((text, text));
-        let mut groups = groups.split(',');
-        let group = id(groups.next().unwrap_or_default())?;
+        let user = |word| number(word).or_else(|| idmap::account(word).map(|(user, _)| user));
+        let group = |word| number(word).or_else(|| idmap::group(word));
+        let Some((name, groups)) = text.split_once(':') else {
+            if let Some(user) = number(text) {
+                return Ok(Self {
+                    user,
+                    group: user,
+                    groups: Vec::new(),
+                });
+            }
+            let (user, group) = idmap::account(text).ok_or_else(|| unknown(text, "user"))?;
+            return Ok(Self {
+                user,
+                group,
+                groups: idmap::account_groups(text).unwrap_or_default(),
+            });
+        };
+        let groups = groups.split(',');
+        let mut groups = groups.map(|word| group(word).ok_or_else(|| unknown(word, "group")));
         Ok(Self {
-            user: id(user)?,
-            group,
-            groups: groups.map(id).collect::<Result<_, _>>()?,
+            user: user(name).ok_or_else(|| unknown(name, "user"))?,
+            group: groups.next().unwrap_or_else(|| Err(unknown("", "group")))?,
+            groups: groups.collect::<Result<_, _>>()?,
         })
     }
 }
@@ -462,8 +483,20 @@ mod tests {
         assert_eq!(who("5"), expected(5, 5, &[]));
         assert_eq!(who("5:6"), expected(5, 6, &[]));
         assert_eq!(who("5:6,7,8"), expected(5, 6, &[7, 8]));
-        for wrong in ["", "a", "5:", "5:6,", "4294967295", "-1"] {
-            assert!(who(wrong).unwrap_err().contains("is no id"), "{wrong}");
+        assert_eq!(who("root:root,7"), expected(0, 0, &[7]));
+        let root = who("root").unwrap();
+        assert_eq!((root.user, root.group), (0, 0));
+        for wrong in [
+            "",
+            "no such user",
+            "5:",
+            "5:6,",
+            "4294967295",
+            "-1",
+            "5:no such group",
+        ] {
+            let error = who(wrong).unwrap_err();
+            assert!(error.contains("is neither an id"), "{wrong}: {error}");
         }
         let error = words("m|explain|--try|/a").unwrap_err();
         assert!(error.contains("--op"), "{error}");

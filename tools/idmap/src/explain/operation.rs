@@ -137,7 +137,7 @@ impl FromStr for Operation {
         };
         let id = |word: &str| match word.parse() {
             Ok(u32::MAX) | Err(_) => Err(OperationError(format!(
-                "in '{text}', '{word}' is no id: expected a number below 4294967295"
+                "in '{text}', '{word}' is not an id: expected a number below 4294967295"
             ))),
             Ok(id) => Ok(id),
         };
@@ -289,7 +289,7 @@ mod tests {
         assert!(error("fly").contains("'fly' is no operation; there are stat"));
         assert!(error("open").contains("is no operation"));
         assert!(error("rename:").contains("is no operation"));
-        assert!(error("chown:4294967295").contains("is no id"));
+        assert!(error("chown:4294967295").contains("is not an id"));
         assert!(error("chmod:17777").contains("up to 7777"));
         assert!(error("setfacl:x:1").contains("is no operation"));
     }

@@ -94,7 +94,7 @@ pub(super) fn run(fixture: &mut Fixture, tree: &Path) -> Result<(), Failure> {
     let wrong = [
         (format!("{place} --op fly"), 2, "'fly' is no operation"),
         (format!("{place} --try"), 2, "--op"),
-        (format!("{place} --as you"), 2, "'you' is no id"),
+        (format!("{place} --as you"), 2, "'you' is neither an id nor"),
         (
             format!("{place} --userns 4194305"),
             1,

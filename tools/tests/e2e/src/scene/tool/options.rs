@@ -20,13 +20,13 @@ use crate::{
 };
 
 /// The accounts. The group `ann` is not the primary group of the user `ann`, and there is no group
-/// `bob`.
+/// `bob`. The user `bob` is a member of `staff`.
 const FILES: [(&str, &str); 2] = [
     (
         "/etc/passwd",
         "root:x:0:0::/:/bin/sh\nann:x:3001:3101::/:/bin/sh\nbob:x:3002:3102::/:/bin/sh\n",
     ),
-    ("/etc/group", "root:x:0:\nann:x:3301:\nstaff:x:3200:\n"),
+    ("/etc/group", "root:x:0:\nann:x:3301:\nstaff:x:3200:bob\n"),
 ];
 
 /// The directories of the tree, with their user and their group.
@@ -68,6 +68,17 @@ $m mount --owner=bob --relative-to=4194305 $s $t | 1 | reading the map of proces
 $m mount --owner=bob -N 4194305 $s $t | 1 | there is no such process
 $m mount --owner=bob -N /proc/self/ns/user $s $t | 1 | it is no mount namespace
 $m mount --owner=bob -o X-mount.mkdir=9 $s $t | 2 | the mode must be octal digits";
+
+/// The owner of a file changes its group to one of its own groups.
+const CALLERS: &str = "\
+$m explain --as bob --op chgrp:3200 --exit-code $s/of-bob | 0 | it works
+$m explain --as bob:ann --op chgrp:3200 --exit-code $s/of-bob | 5 | EPERM
+$m explain --as bob:ann,staff --op chgrp:3200 --exit-code $s/of-bob | 0 | it works
+$m explain --as 3002 --op chgrp:3200 --exit-code $s/of-bob | 5 | EPERM
+$m explain --as ann --op chgrp:3200 --exit-code $s/of-bob | 5 | EPERM
+$m explain --as eve --op stat $s/of-bob | 2 | 'eve' is neither an id nor the name of a user
+$m explain --as bob:bob --op stat $s/of-bob | 2 | 'bob' is neither an id nor the name of a group
+$m mount -o idmap= $s $t | 2 | no range; right would be KIND:FROM:TO:RANGE";
 
 /// `$n` is a process in another mount namespace.
 const NAMESPACE: &str = "\
@@ -162,7 +173,8 @@ pub(crate) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
     let before = mounts()?;
     with_files(fixture, &FILES, |fixture| {
         owners(fixture, &tree, &target)?;
-        play(fixture, REFUSED, &words)
+        play(fixture, REFUSED, &words)?;
+        play(fixture, CALLERS, &words)
     })?;
     relative(fixture, &tree, &target)?;
 
