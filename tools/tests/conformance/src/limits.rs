@@ -28,6 +28,7 @@ pub(crate) const TESTS: &[Named] = &[
     ("attributes.kept", attributes_kept),
     ("inodes.kept", inodes_kept),
     ("inodes.freed", inodes_freed),
+    ("inodes.links", inodes_of_links),
     ("remount.grows", remount_grows),
     ("remount.refused", remount_refused),
     ("options.root", options_of_root),
@@ -364,6 +365,57 @@ fn inodes_freed(t: &Test) -> Case {
         t.done("rmdir", syscalls::rmdir(small.at("d")))?;
     }
     t.same("all free", small.space(), Ok(begin));
+    t.done("umount", small.end())
+}
+
+/// Each hard link counts as an inode, but for the first name of an `O_TMPFILE` file.
+fn inodes_of_links(t: &Test) -> Case {
+    let small = Small::new(&t.mount.kind, "small", "nr_inodes=7");
+    let small = t.done("mount", small)?;
+    let [file, link, other] = ["file", "link", "other"].map(|name| small.at(name));
+    let free = |name, expected| {
+        t.same(
+            name,
+            small.space().map(|space| space.free_inodes),
+            Ok(expected),
+        );
+    };
+    t.done("mknod", syscalls::mknod(&file, FileType::Fifo, 0o644, 0))?;
+    free("file", 5);
+    t.done("link", syscalls::link(&file, &link))?;
+    free("link", 4);
+    t.refused("over itself", syscalls::link(&file, &link), Errno::EXIST);
+    free("not linked", 4);
+    t.done("unlink", syscalls::unlink(&file))?;
+    free("link unlinked", 5);
+    t.done("link back", syscalls::link(&link, &file))?;
+    t.done("mknod", syscalls::mknod(&other, FileType::Fifo, 0o644, 0))?;
+    free("another file", 3);
+    t.done("rename over a link", syscalls::rename(&other, &link))?;
+    free("link replaced", 4);
+
+    let fd = syscalls::open(small.root(), O::TMPFILE | O::RDWR, 0o600);
+    let fd = t.done("tmpfile", fd)?;
+    free("tmpfile", 3);
+    let [first, second, third] = ["t1", "t2", "t3"].map(|name| small.at(name));
+    t.done("first name", syscalls::link_open(&fd, &first))?;
+    free("first name", 3);
+    t.done("second name", syscalls::link_open(&fd, &second))?;
+    free("second name", 2);
+    t.done("third name", syscalls::link_open(&fd, &third))?;
+    t.done("link", syscalls::link(&file, &other))?;
+    free("full", 0);
+    let more = small.at("more");
+    t.refused("link when full", syscalls::link(&file, &more), Errno::NOSPC);
+    t.refused("no name", syscalls::stat(&more).map(drop), Errno::NOENT);
+    t.same("links", syscalls::links(&file), Ok(2));
+    for name in [&first, &second, &third] {
+        t.done("unlink", syscalls::unlink(name))?;
+    }
+    // The descriptor holds the inode.
+    free("names of the tmpfile unlinked", 2);
+    drop(fd);
+    free("tmpfile closed", 3);
     t.done("umount", small.end())
 }
 
