@@ -18,10 +18,11 @@ use crate::guest::boot::{self, Job, Machine, Options};
 use crate::guest::{board, kvm, programs};
 use crate::kernel::arch::Arch;
 use crate::lab::{Engine, Flavour, Lab};
+use crate::tree::Tree;
 use crate::{kernel, run, tree, ui};
 
 /// The directory in the kernel tree whose `.kunitconfig` names our tests.
-const CONFIG: &str = "rust/kernel/fs";
+pub(super) const CONFIG: &str = "rust/kernel/fs";
 /// The time limit of the boot that runs the tests.
 const LIMIT: Duration = Duration::from_secs(900);
 
@@ -35,9 +36,30 @@ pub(crate) fn uml(lab: &Lab) -> Result<Vec<Case>> {
         tree.path.join(CONFIG).join(".kunitconfig").exists(),
         "there is no {CONFIG}/.kunitconfig"
     );
+    let mut configs = vec![PathBuf::from(CONFIG)];
+    // The tests that only some series have.
+    let more = format!("tools/lab/config/kunit-{}.config", tree.source.series);
+    let more = lab.checkout.canonicalize()?.join(more);
+    let abstractions = more.exists();
+    if abstractions {
+        configs.push(more);
+    }
+    let (mut cases, build) = in_uml(lab, &tree, &toolchain, &configs)?;
+    cases.extend(misuse::cases(lab, &tree, &toolchain, &build, abstractions)?);
+    Ok(cases)
+}
+
+/// Builds User Mode Linux of a tree with the options of some files, and runs its tests. Returns
+/// the results and the build directory. The caller must hold the lock.
+pub(super) fn in_uml(
+    lab: &Lab,
+    tree: &Tree,
+    toolchain: &Toolchain,
+    configs: &[PathBuf],
+) -> Result<(Vec<Case>, PathBuf)> {
     toolchain.check(lab, &tree.path)?;
     let uml = lab.with_arch(Arch::Um)?;
-    let build = kernel::build_dir(&uml, &tree, &with_tests(&Engine::Rust.into()));
+    let build = kernel::build_dir(&uml, tree, &with_tests(&Engine::Rust.into()));
     fs::create_dir_all(&build)?;
     let kunit = |task: &str| {
         let mut command = run::command("python3");
@@ -51,13 +73,8 @@ pub(crate) fn uml(lab: &Lab) -> Result<Vec<Case>> {
         command
     };
     let mut configure = kunit("config");
-    configure.arg(format!("--kunitconfig={CONFIG}"));
-    // The tests that only some series have.
-    let more = format!("tools/lab/config/kunit-{}.config", tree.source.series);
-    let more = lab.checkout.canonicalize()?.join(more);
-    let abstractions = more.exists();
-    if abstractions {
-        configure.arg(format!("--kunitconfig={}", more.display()));
+    for config in configs {
+        configure.arg(format!("--kunitconfig={}", config.display()));
     }
     for option in toolchain.make_options() {
         configure.arg(format!("--make_options={option}"));
@@ -95,8 +112,7 @@ pub(crate) fn uml(lab: &Lab) -> Result<Vec<Case>> {
     let text = fs::read(&log)?;
     let mut cases = ktap::parse(&String::from_utf8_lossy(&text));
     cases.push(super::kernel_log(&log));
-    cases.extend(misuse::cases(lab, &tree, &toolchain, &build, abstractions)?);
-    Ok(cases)
+    Ok((cases, build))
 }
 
 /// A kernel of the same flavour with the tests in it.
