@@ -96,7 +96,7 @@ const NAMED: &[Step] = &[
 ];
 
 /// The duration of the storm in a run of all tests, in seconds.
-const STORM: u64 = 120;
+const STORM: u64 = 60;
 /// The duration of the storm with nested idmaps, in seconds.
 const STORM_NESTED: u64 = 30;
 /// The number of operations that attack each filesystem in the short form.

@@ -17,7 +17,7 @@ use crate::{
 };
 use kselftest::rng::Rng;
 
-const MAPS: u32 = 1000;
+const MAPS: u32 = 500;
 /// Every so many is compared with one of mount(8).
 const SAMPLE: u32 = 20;
 
