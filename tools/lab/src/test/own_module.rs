@@ -18,7 +18,7 @@ use crate::scratch::Scratch;
 const SAMPLE: &str = "samples/rust/rust_minimal_fs.rs";
 /// The names of the sample and of the copy.
 const NAMES: (&str, &str) = ("rust_minimal_fs", "own_fs");
-/// An error whose last line in the output of rustc has the solution.
+/// An error, whose last line in the output of rustc names its explanation.
 const MISTAKE: (&str, &str) = ("fn rmdir<'d>(", "fn rmdir(");
 const WAY_OUT: &str = "undeclared lifetime";
 
@@ -31,7 +31,7 @@ pub(crate) fn run(lab: &Lab, engine: Engine) -> Result<Vec<Case>> {
         own_module::make(lab, &engine.into(), &sources, Some(&share))
     };
     let error = build(Some(MISTAKE)).map_or_else(|error| format!("{error:#}"), |_| String::new());
-    let verdict = match error.contains(WAY_OUT) && error.contains("for more information") {
+    let verdict = match error.contains(WAY_OUT) && error.contains("rustc --explain E0261") {
         true => Verdict::Passed,
         false => Verdict::Failed(format!("not a whole error of rustc:\n{error}")),
     };
