@@ -72,7 +72,8 @@ pub(crate) fn is_of_word(c: char) -> bool {
 }
 
 /// The scenes of real programs.
-pub(crate) const CLIENTS: &str = "mount overlay crun podman nspawn homed copies";
+pub(crate) const CLIENTS: &str = "mount overlay crun podman nspawn homed copies \
+                                  nested-podman nested-crun nested-nspawn";
 
 /// Scenes that are run in full.
 pub(crate) struct Play<'a> {

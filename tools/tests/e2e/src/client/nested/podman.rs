@@ -33,11 +33,24 @@ const CASES: [(&str, &str, &str); 4] = [
     ),
 ];
 
+/// The files on which podman mounts its own. The root user of a namespace in which the owner of the
+/// root filesystem has no id cannot create them.
+const MOUNTED: [&str; 4] = [
+    "etc/hostname",
+    "etc/hosts",
+    "etc/resolv.conf",
+    "run/.containerenv",
+];
+
 pub(in crate::client) fn run(fixture: &mut Fixture) -> Result<(), Failure> {
     make_user(fixture)?;
     let disk = fixture.disk(|root| {
         make(root, "rootfs", &Entry::Directory, USER, 0o755)?;
-        make_rootfs(&root.join("rootfs"), USER)
+        let root = root.join("rootfs");
+        make_rootfs(&root, USER)?;
+        MOUNTED
+            .iter()
+            .try_for_each(|name| make(&root, name, &Entry::File(b""), USER, 0o644))
     })?;
     let script = format!(
         "stat -c %u:%g /data /data/f0 /data/f1000; \
