@@ -194,7 +194,10 @@ fn errors(log: &str) -> Vec<(String, String)> {
     let mut errors = Vec::new();
     let mut last = None;
     for line in log.lines() {
-        if let Some(rest) = line.strip_prefix("error") {
+        if line.starts_with("error: aborting") {
+            // The output of two compilers can be mixed: a note of another example may follow.
+            last = None;
+        } else if let Some(rest) = line.strip_prefix("error") {
             let code = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'));
             last = Some(code.map_or("", |(code, _)| code).to_owned());
         } else if line.starts_with("warning") {
@@ -249,7 +252,8 @@ mod tests {
                    --> /x/example2.rs:5:5\nerror: aborting due to 1 previous error\n\
                    make: *** [example2.o] Error 1\nerror[E0080]: evaluation panicked: no\n \
                    --> /tree/a.rs:9:9\n |  ^^ evaluation of `a::T::<a::U, example3::Opened>::V` \
-                   failed here\n --> example4.rs:8:5\n";
+                   failed here\nerror: aborting due to 1 previous error\n\
+                   note: the above error\n --> example4.rs:8:5\n";
         let pair = |stem: &str, code: &str| (stem.to_owned(), code.to_owned());
         assert_eq!(
             errors(log),
