@@ -19,6 +19,7 @@ mod style;
 mod task;
 mod tree;
 mod varlink;
+mod who;
 mod width;
 
 use std::process::ExitCode;

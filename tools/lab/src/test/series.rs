@@ -92,7 +92,7 @@ pub(crate) fn run(lab: &Lab) -> Result<Vec<Case>> {
         let step = At::new(lab, &whole.source, &toolchain, change)?;
         cases.push(Case::new(&format!("compile.{name}"), step.compile()?));
         let config = scratch.path().join("kunitconfig");
-        fs::write(&config, step.options_of(&tests)?)?;
+        fs::write(&config, step.options_of(&tests))?;
         cases.push(Case::new(&format!("kunit.{name}"), step.tests(config)?));
     }
     Ok(cases)
@@ -150,7 +150,7 @@ impl<'a> At<'a> {
     }
 
     /// Returns those of the options of the tests that the tree declares.
-    fn options_of(&self, tests: &str) -> Result<String> {
+    fn options_of(&self, tests: &str) -> String {
         let mut text = String::new();
         for line in tests.lines() {
             let option = line
@@ -161,7 +161,7 @@ impl<'a> At<'a> {
                 text.push('\n');
             }
         }
-        Ok(text)
+        text
     }
 
     /// Runs the unit tests with the options of a file.
